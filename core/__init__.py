@@ -1,0 +1,1 @@
+"""Everything Tailscope computes; nothing here imports Streamlit."""

@@ -1,0 +1,1 @@
+"""Concept counts: exact, published or counted, as one type."""

@@ -1,0 +1,107 @@
+"""The concepts of the embedded world: names, families, synonyms and glyphs.
+
+Names, families and descriptions are the project's own (``assets/icons/concepts.json``); glyphs and search
+terms come from the PyPI package ``fontawesomefree`` (icons CC BY 4.0, fonts SIL OFL 1.1) at run time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "icons"
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (214, 39, 40),
+    "orange": (245, 130, 32),
+    "yellow": (244, 208, 32),
+    "green": (34, 139, 58),
+    "teal": (18, 160, 160),
+    "blue": (31, 95, 214),
+    "purple": (126, 58, 180),
+    "pink": (240, 120, 178),
+    "brown": (121, 74, 38),
+    "gray": (128, 128, 128),
+    "black": (20, 20, 20),
+    "white": (245, 245, 245),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IconConcept:
+    """One concept of the embedded world.
+
+    Attributes:
+        key: the icon's name in Font Awesome, the concept's unique key.
+        name: readable lower-case English name, unique.
+        family: one word for the group the concept belongs to.
+        glyph: the character that draws it in the solid font.
+        synonyms: search terms that name no other concept (so a caption that uses one is unambiguous).
+        shape, use: short phrases that appear in pretraining captions.
+    """
+
+    key: str
+    name: str
+    family: str
+    glyph: str
+    synonyms: tuple[str, ...]
+    shape: tuple[str, ...]
+    use: tuple[str, ...]
+
+
+def font_root() -> Path:
+    """Folder of the installed Font Awesome data."""
+    import fontawesomefree
+
+    return Path(fontawesomefree.__file__).parent / "static" / "fontawesomefree"
+
+
+@cache
+def concepts() -> tuple[IconConcept, ...]:
+    """All concepts, in the order of their keys."""
+    own = json.loads((ASSETS / "concepts.json").read_text(encoding="utf-8"))
+    metadata = json.loads((font_root() / "metadata" / "icons.json").read_text(encoding="utf-8"))
+    terms = {key: [str(term).lower() for term in metadata[key]["search"]["terms"]] for key in own}
+    claims = Counter(record["name"] for record in own.values())
+    for key, listed in terms.items():
+        claims.update(set(listed) - {own[key]["name"]})
+    found = []
+    for key in sorted(own):
+        record = own[key]
+        alone = dict.fromkeys(t for t in terms[key] if claims[t] == 1 and t != record["name"] and t.isascii())
+        glyph = chr(int(metadata[key]["unicode"], 16))
+        found.append(
+            IconConcept(
+                key, record["name"], record["family"], glyph, tuple(alone), tuple(record["shape"]), tuple(record["use"])
+            )
+        )
+    return tuple(found)
+
+
+@cache
+def held_out() -> frozenset[tuple[str, str]]:
+    """The (colour, concept key) pairs that no pretraining corpus contains (``assets/icons/held_out.csv``)."""
+    rows = (ASSETS / "held_out.csv").read_text(encoding="utf-8").split()[1:]
+    return frozenset((colour, key) for colour, key in (row.split(",") for row in rows))
+
+
+def draw_held_out(keys: list[str], *, share: float = 0.15, seed: int = 7) -> list[tuple[str, str]]:
+    """Choose about ``share`` of all (colour, key) pairs, one to three per concept, every colour equally often."""
+    rng = np.random.default_rng([seed, len(keys)])
+    colours = list(COLOURS)
+    wanted = round(share * len(colours) * len(keys))
+    per_key = np.full(len(keys), wanted // len(keys))
+    per_key[rng.permutation(len(keys))[: wanted - per_key.sum()]] += 1
+    used = np.zeros(len(colours))
+    pairs = []
+    for index in rng.permutation(len(keys)):
+        order = np.argsort(used + rng.random(len(colours)) * 0.5)
+        for colour in order[: per_key[index]]:
+            used[colour] += 1
+            pairs.append((colours[colour], keys[index]))
+    return sorted(pairs, key=lambda pair: (pair[1], pair[0]))

@@ -1,0 +1,147 @@
+"""Drawing one icon: deterministic by seed, 64 x 64 RGB.
+
+The renderer knows nothing of captions, counts or models. Styles other than ``filled`` and ``textured`` never occur
+in pretraining; distribution shifts are built from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+
+from core.icons.concepts import COLOURS, font_root
+
+SIZE = 64
+STYLES = ("filled", "textured", "outline", "sketch", "embossed", "stamped", "low-contrast")
+BACKGROUNDS: dict[str, tuple[int, int, int]] = {
+    "white": (252, 252, 252),
+    "cream": (250, 238, 208),
+    "silver": (196, 198, 204),
+    "sky": (186, 220, 246),
+    "mint": (196, 236, 208),
+    "peach": (250, 206, 184),
+    "lilac": (220, 204, 242),
+    "navy": (24, 36, 78),
+    "forest": (20, 66, 44),
+    "charcoal": (54, 56, 60),
+}
+PATTERNS = ("plain", "gradient", "striped", "dotted", "noisy")
+_GLYPH_PX = 80  # glyphs are drawn once at this size and scaled down by the affine transform
+_MIN_CONTRAST = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is on one picture; equal drawings give equal pixels."""
+
+    key: str
+    glyph: str
+    colour: str
+    background: str
+    pattern: str
+    style: str
+    seed: tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def _glyph_mask(glyph: str) -> Image.Image:
+    canvas = Image.new("L", (128, 128))
+    path = font_root() / "otfs" / "Font Awesome 6 Free-Solid-900.otf"
+    ImageDraw.Draw(canvas).text((64, 64), glyph, font=_font(str(path)), fill=255, anchor="mm")
+    return canvas
+
+
+@lru_cache(maxsize=1)
+def _font(path: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, _GLYPH_PX, layout_engine=ImageFont.Layout.BASIC)
+
+
+def contrasting_backgrounds(colour: str) -> list[str]:
+    """Background names on which an icon of this colour can be seen."""
+    ink = np.array(COLOURS[colour], float)
+    return [name for name, rgb in BACKGROUNDS.items() if np.linalg.norm(ink - rgb) >= _MIN_CONTRAST]
+
+
+def _backdrop(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
+    """Background as float32 [64, 64, 3]."""
+    base = np.array(BACKGROUNDS[drawing.background], np.float32)
+    toward = np.float32(255.0 if base.mean() < 128 else 0.0)
+    other = base + (toward - base) * np.float32(rng.uniform(0.12, 0.30))
+    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * x + np.sin(angle) * y
+    if drawing.pattern == "gradient":
+        weight = (along - along.min()) / np.ptp(along)
+    elif drawing.pattern == "striped":
+        weight = (np.sin(along * 2 * np.pi / rng.uniform(6, 14)) > 0).astype(np.float32)
+    elif drawing.pattern == "dotted":
+        step = rng.uniform(7, 12)
+        weight = (np.hypot((x % step) - step / 2, (y % step) - step / 2) < step * 0.28).astype(np.float32)
+    elif drawing.pattern == "noisy":
+        coarse = rng.random((10, 10), dtype=np.float32) * 255
+        weight = np.asarray(Image.fromarray(coarse.astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float32) / 255
+    else:
+        weight = np.zeros((SIZE, SIZE), np.float32)
+    return base + weight[..., None] * (other - base)
+
+
+def _placed(glyph: str, rng: np.random.Generator, *, wobble: float) -> Image.Image:
+    """Glyph mask after a random rotation, scale and shift, 'L' 64 x 64."""
+    angle = np.deg2rad(rng.uniform(-20, 20) * wobble)
+    scale = rng.uniform(1.5, 2.2)  # source pixels per output pixel
+    dx, dy = rng.uniform(-6, 6, 2) * wobble
+    c, s = np.cos(angle) * scale, np.sin(angle) * scale
+    cx = cy = SIZE / 2
+    matrix = (c, -s, 64 - c * (cx + dx) + s * (cy + dy), s, c, 64 - s * (cx + dx) - c * (cy + dy))
+    return _glyph_mask(glyph).transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+
+
+def _styled(mask: Image.Image, style: str, rng: np.random.Generator) -> np.ndarray:
+    """Opacity of the ink as float32 [64, 64] in 0..1."""
+    if style in ("outline", "sketch"):
+        edge = ImageChops.subtract(mask.filter(ImageFilter.MaxFilter(3)), mask.filter(ImageFilter.MinFilter(3)))
+        alpha = np.asarray(edge, np.float32) / 255
+        if style == "sketch":
+            alpha = np.maximum(alpha, np.roll(alpha, tuple(rng.integers(-2, 3, 2)), (0, 1)) * 0.6)
+            alpha *= rng.uniform(0.55, 1.0, (SIZE, SIZE)).astype(np.float32)
+        return alpha
+    alpha = np.asarray(mask, np.float32) / 255
+    if style == "stamped":
+        coarse = (rng.random((20, 20)) * 255).astype(np.uint8)
+        worn = np.asarray(Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float32) / 255
+        alpha = alpha * np.clip((worn - 0.30) * 6, 0.05, 1)
+    return alpha
+
+
+def render(drawing: Drawing, *, wobble: float = 1.0, noise: float = 6.0) -> Image.Image:
+    """Draw one icon.
+
+    Args:
+        wobble: scale of rotation and shift (1 = pretraining distribution).
+        noise: standard deviation of the pixel noise, in 0-255 units.
+
+    Returns:
+        RGB image, 64 x 64; the same drawing and options give the same pixels.
+    """
+    rng = np.random.default_rng(list(drawing.seed))
+    backdrop = _backdrop(drawing, rng)
+    mask = _placed(drawing.glyph, rng, wobble=wobble)
+    alpha = _styled(mask, drawing.style, rng)[..., None]
+    ink = np.array(COLOURS[drawing.colour], np.float32) + rng.uniform(-14, 14, 3).astype(np.float32)
+    fill = np.broadcast_to(ink, (SIZE, SIZE, 3))
+    if drawing.style == "textured":
+        stripes = np.sin(np.arange(SIZE, dtype=np.float32) * rng.uniform(0.5, 1.1))[:, None, None]
+        fill = fill + stripes * np.float32(28)
+    elif drawing.style == "embossed":
+        light = np.array(mask.filter(ImageFilter.EMBOSS), np.float32)[..., None] - 128
+        light[[0, -1]] = light[:, [0, -1]] = 0  # the filter leaves the border rows unset
+        fill = backdrop + light * np.float32(0.9)
+        alpha = np.ones_like(alpha)
+    elif drawing.style == "low-contrast":
+        fill = backdrop + (fill - backdrop) * np.float32(0.3)
+    picture = backdrop + alpha * (fill - backdrop)
+    picture = picture + rng.normal(0, noise, picture.shape).astype(np.float32)
+    return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
