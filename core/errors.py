@@ -1,0 +1,65 @@
+"""What can go wrong, as a tree. Every message says what happened, why, and what to do next.
+
+TailscopeError
+  BadInput           something a person gave cannot be used
+    UnknownName      a model, image set, strategy, concept or source of that name does not exist
+    UnreadableData   a file or folder is not what it claims to be
+    PathRefused      a path outside the folders the server may read
+  NotHere            real, but not on this disk
+    WeightsMissing   a checkpoint must be fetched first
+    ImagesMissing    an image set must be fetched first
+    ExtraMissing     an optional package is not installed
+  DownloadFailed     the hub could not be reached or sent something else than announced
+  Stopped            a person (or nobody any more) stopped the job
+  ReadOnly           this server does not allow changes (TAILSCOPE_ALLOW_JOBS)
+"""
+
+from __future__ import annotations
+
+
+class TailscopeError(Exception):
+    """Base of everything Tailscope raises on purpose; ``str(error)`` is fit to show to a person."""
+
+
+class BadInput(TailscopeError):
+    """Something a person gave cannot be used."""
+
+
+class UnknownName(BadInput):
+    """No model, image set, strategy, concept or source has this name."""
+
+
+class UnreadableData(BadInput):
+    """A file or folder is not what it claims to be."""
+
+
+class PathRefused(BadInput):
+    """A path outside the folders that the server was told to serve."""
+
+
+class NotHere(TailscopeError):
+    """Something real that is not on this disk yet."""
+
+
+class WeightsMissing(NotHere):
+    """A checkpoint must be fetched first; the message holds the command."""
+
+
+class ImagesMissing(NotHere):
+    """An image set must be fetched first; the message holds the command."""
+
+
+class ExtraMissing(NotHere):
+    """An optional package is not installed; the message holds the command."""
+
+
+class DownloadFailed(TailscopeError):
+    """The hub could not be reached, or sent something else than it announced."""
+
+
+class Stopped(TailscopeError):
+    """The job was stopped before it finished."""
+
+
+class ReadOnly(TailscopeError):
+    """This server does not allow changes from the browser."""

@@ -1,0 +1,249 @@
+"""The few values that cross borders between modules: frozen, hashable where they are keys, without behaviour.
+
+Nothing here knows how a value is made or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+Aggregation = Literal["embedding", "similarity", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """One question: which model looks at which images with which prompts. Hashable: it is the URL and the cache key.
+
+    Attributes:
+        model: canonical open_clip spelling (``ARCH,PRETRAINED``, ``hf-hub:...``, ``local-dir:...``, ``ARCH,/file``).
+        image_set: built-in id or path.
+        prompts: strategy id, path of a prompt file, or a quoted template with a slot.
+        frequency: name of a frequency source, or empty for none.
+        precision: ``auto`` or ``float32``.
+    """
+
+    model: str
+    image_set: str
+    prompts: str = "simple"
+    frequency: str = ""
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One item that could not be used, and why."""
+
+    item: str
+    reason: str
+
+
+class ImageSet(Protocol):
+    """A labelled set of images, read lazily. Implementations live in ``core.datasets``; all are read-only.
+
+    Attributes:
+        id: what a person types (built-in id or path).
+        kind: detected layout: ``icons``, ``folders``, ``webdataset``, ``table``, ``imagefolder``, ``parquet``,
+            ``letitwag``, ``embeddings``, ``captions``.
+        keys: original class keys, unique, in label order [c].
+        names: readable class names in the same order [c] (what prompts say).
+        labels: int64 [n], index into keys.
+        image_ids: n strings: path relative to the set, ``shard/key`` or ``concept/index``.
+        templates: the set's own prompt templates (``{c}`` slot), may be empty.
+        left_out: what could not be used, with reasons (found while listing).
+        fingerprint: digest of what the images are (paths, sizes, sampled bytes); names are not part of it.
+        has_images: False for precomputed embeddings without pictures.
+        note: one sentence: what was detected and how the classes were named.
+    """
+
+    id: str
+    kind: str
+    keys: Sequence[str]
+    names: Sequence[str]
+    labels: np.ndarray
+    image_ids: Sequence[str]
+    templates: Sequence[str]
+    left_out: Sequence[LeftOut]
+    fingerprint: str
+    has_images: bool
+    note: str
+
+    def image(self, index: int) -> Image.Image:
+        """The picture at this index as RGB; raises UnreadableData with the reason."""
+        ...
+
+    def details(self, index: int) -> Mapping[str, Any]:
+        """What else is recorded of this picture (icons: colour, background, style, seen_pair); may be empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Image vectors of one set under one model.
+
+    Attributes:
+        vectors: float16 or float32 [m, d], unit rows, usually memory-mapped.
+        rows: int64 [m], index into the image set of every vector (m < n when images were left out).
+        left_out: images that could not be decoded.
+        key: content key under which the matrix is cached.
+    """
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    left_out: tuple[LeftOut, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The sentences of every class under one strategy.
+
+    Attributes:
+        strategy: the id, path or template that made it.
+        sentences: per class, in label order, a tuple of finished sentences.
+        aggregation: ``embedding`` (normalise, mean, normalise), ``similarity`` (mean of cosines) or ``max``.
+        notes: what a person should know (classes without sentences, shared lists ...).
+    """
+
+    strategy: str
+    sentences: tuple[tuple[str, ...], ...]
+    aggregation: Aggregation = "embedding"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Text side of a zero-shot classifier.
+
+    Attributes:
+        weights: float32 [s, d] unit rows; one row a class for ``embedding``, one row a sentence otherwise.
+        owners: int64 [s], class index of each row, non-decreasing.
+        aggregation: how sentence scores become class scores.
+        scale: the model's exp(logit_scale); bias: the model's logit_bias (0 without one).
+        sigmoid: True when the model was trained with a sigmoid loss (probabilities are per class).
+    """
+
+    weights: np.ndarray
+    owners: np.ndarray
+    aggregation: Aggregation
+    scale: float
+    bias: float = 0.0
+    sigmoid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """Accuracy of one class: fraction right, Wilson 95 % interval, images."""
+
+    key: str
+    name: str
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one lens gives: per image and per class.
+
+    Attributes:
+        lens: the question.
+        keys, names: class keys and names [c].
+        rows: int64 [m], index into the image set; labels: int64 [m], true class.
+        top: int32 [m, k], classes by falling score; scores: float32 [m, k], their cosine (aggregated similarity).
+        margin: float32 [m], cosine of the true class minus the best other class (negative = wrong).
+        probability: float32 [m], softmax (or sigmoid) probability of the class said.
+        classes: per-class scores, in label order; classes without images have n = 0 and accuracy NaN.
+        left_out: images not used, with reasons; n_images: images in the set ("m of n used").
+        fingerprint: the configuration in words (weights hash, preprocessing, precision, templates, names, versions).
+        source: ``live`` or ``shipped run``.
+    """
+
+    lens: Lens
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: np.ndarray
+    labels: np.ndarray
+    top: np.ndarray
+    scores: np.ndarray
+    margin: np.ndarray
+    probability: np.ndarray
+    classes: tuple[ClassScore, ...]
+    left_out: tuple[LeftOut, ...]
+    n_images: int
+    fingerprint: Mapping[str, Any]
+    source: str = "live"
+
+    @property
+    def acc1(self) -> float:
+        """Top-1 accuracy over images, a fraction."""
+        return float(np.mean(self.top[:, 0] == self.labels))
+
+    @property
+    def acc5(self) -> float | None:
+        """Top-5 accuracy over images, a fraction; None below five classes."""
+        if len(self.keys) < 5:
+            return None
+        return float(np.mean((self.top[:, :5] == self.labels[:, None]).any(1)))
+
+    @property
+    def mean_per_class_recall(self) -> float:
+        """Mean of the per-class accuracies over classes with images, a fraction."""
+        return float(np.mean([score.accuracy for score in self.classes if score.n]))
+
+
+@dataclass(frozen=True)
+class FrequencyTable:
+    """Pretraining counts of concepts. Unknown (absent) is not zero.
+
+    Attributes:
+        name: unique id (``icons-200k``, ``published:cc3m/...``, ``counted:NAME``).
+        source: where the counts come from, one sentence with citation.
+        method: the column in use: ``text``, ``image`` or ``integrated``.
+        counts: concept key -> count; a concept that is absent is unknown.
+        queries: concept key -> spelling actually searched, when it differs.
+        flags: concept key -> quality flags (``hyphen``, ``digits``, ``homonym`` ...).
+    """
+
+    name: str
+    source: str
+    method: str
+    counts: Mapping[str, int]
+    queries: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is: ``done`` of ``total`` units (total 0 = unknown), with a sentence and a rate per second."""
+
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    rate: float = 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end, or None while unknown."""
+        return (self.total - self.done) / self.rate if self.total and self.rate else None
+
+
+Report = Callable[[Progress], None]
+"""Called often by long work; raises ``Stopped`` when the work should end."""
+
+Blocks = Iterator[tuple[int, np.ndarray]]
+"""Slices of a matrix: (first row, rows)."""
