@@ -1,0 +1,37 @@
+PYTHON  ?= python3
+VENV    ?= .venv
+PORT    ?= 8501
+ADDRESS ?= 127.0.0.1
+BIN      = $(VENV)/bin
+
+.PHONY: run test quick lint clean
+
+run: $(VENV)/.installed  ## open the dashboard
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+
+test: $(VENV)/.installed-test  ## everything: lint, unit, pages, a real browser
+	$(BIN)/ruff check .
+	$(BIN)/python tests/browser/ensure_chromium.py
+	$(BIN)/python -m pytest
+
+quick: $(VENV)/.installed-test  ## without the browser and the slow tests
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tailscope needs Python 3.11 or newer; name one with: make run PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV): about 5.5 GB on Linux (PyTorch brings its CUDA libraries), 1.5 GB on macOS; one to three minutes on a fast line."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) cache/data
