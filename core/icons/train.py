@@ -55,8 +55,8 @@ class Run:
     arch: str
     corpus: str
     epochs: int
-    batch: int = 512
-    lr: float = 2e-3
+    batch: int = 256
+    lr: float = 1.5e-3
     weight_decay: float = 0.1
     seed: int = 0
 
