@@ -1,0 +1,58 @@
+"""Every frequency source under one roof: list them, load one, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from core.errors import BadInput, UnknownName
+from core.frequency import icons
+from core.frequency.table import Provider, Records, SourceInfo
+from core.types import FrequencyTable
+
+PROVIDERS: list[Provider] = [icons]
+"""In the order in which they are listed; a further family of sources is one more entry."""
+
+
+def list_sources() -> list[SourceInfo]:
+    """All frequency sources that can be read now."""
+    return [found for provider in PROVIDERS for found in provider.infos()]
+
+
+def info(name: str) -> SourceInfo:
+    """What one source is; raises UnknownName with close names."""
+    return _find(name)[1]
+
+
+def load_source(name: str, method: str = "image") -> FrequencyTable:
+    """Counts of one source under one of its methods (``text``, ``image``, ``integrated``).
+
+    Raises:
+        UnknownName: no source of this name; the message suggests close ones.
+        BadInput: the source has no such method.
+    """
+    provider, found = _find(name)
+    if method not in found.methods:
+        raise BadInput(f"{name} has no {method!r} counts; choose one of {', '.join(found.methods)}.")
+    return provider.table(name, method)
+
+
+def records(name: str) -> Records:
+    """All concepts of one source: concept -> {"text", "image", "integrated"}; None is unknown, not zero."""
+    return _find(name)[0].records(name)
+
+
+def families(name: str) -> Mapping[str, str]:
+    """Concept key -> family, for the concepts of one source that have one."""
+    return _find(name)[0].families(name)
+
+
+def _find(name: str) -> tuple[Provider, SourceInfo]:
+    names = []
+    for provider in PROVIDERS:
+        for candidate in provider.infos():
+            if candidate.name == name:
+                return provider, candidate
+            names.append(candidate.name)
+    close = get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
+    raise UnknownName(f"No frequency source is called {name!r}; did you mean {' or '.join(close)}?")
