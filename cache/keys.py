@@ -1,0 +1,67 @@
+"""Names for content: the cache folder, strict JSON, and digests of values and files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+_BESIDE_THE_CODE = Path(__file__).resolve().parent / "data"
+
+
+def root() -> Path:
+    """The folder of everything cached, created for its owner only (0700): ``$TAILSCOPE_CACHE``, else ``cache/data``."""
+    folder = Path(os.environ.get("TAILSCOPE_CACHE") or _BESIDE_THE_CODE).expanduser().absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def to_json(value: Any) -> bytes:
+    """Canonical JSON: keys sorted, no spaces, UTF-8, so that equal values give equal bytes and different ones do not.
+
+    Takes str, int, float, bool, None, dicts with string keys, lists and tuples (a tuple is written as a list).
+    TypeError for anything else, ValueError for NaN and infinities.
+    """
+    _require_json(value)
+    text = json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    # Paths that are not UTF-8 reach us with lone surrogates: they must be digested, not refused.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def from_json(data: bytes) -> Any:
+    """The value of strict JSON bytes; ValueError for anything else, NaN and infinities included."""
+    try:
+        return json.loads(data.decode("utf-8", "surrogatepass"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def digest(value: Any) -> str:
+    """Content key of a JSON value: 32 hex characters of the SHA-256 of its canonical JSON (see ``to_json``)."""
+    return hashlib.sha256(to_json(value)).hexdigest()[:32]
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a whole file, 64 hex characters, as hubs publish it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_json(value: Any) -> None:
+    # json.dumps would turn a key 1 into "1" and give two values one key.
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"JSON keys are strings, not {type(key).__name__}: {key!r}")
+            _require_json(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _require_json(item)
+    elif not (value is None or isinstance(value, str | int | float)):
+        raise TypeError(f"{type(value).__name__} is not a JSON value: {value!r}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,276 @@
+"""Matrices of vectors on disk: shards while they are made, one memory-mapped ``.npy`` when complete.
+
+The file names are the index; there is no second list that could disagree. Of a key the folder holds
+
+    KEY.npy             the complete matrix: whole, or not there
+    KEY.json            its SHA-256, shape and what its maker noted; named before KEY.npy gets its name
+    KEY.shards/         pieces of a matrix in the making, each with its own SHA-256
+    KEY.*.damaged       what failed a check (the latest), set aside
+    KEY.lock            an OS file lock: it dies with the process that holds it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import BaseFileLock, FileLock, Timeout
+
+from cache import CacheError
+from cache.files import Damaged, map_matrix, read_shard, set_aside, whole, write_shard
+from cache.keys import file_digest, from_json, to_json
+
+_KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_SIDECAR_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is stored of one key: bytes on disk, rows and dim (so far), and what the maker of a complete one noted."""
+
+    key: str
+    bytes: int
+    rows: int
+    dim: int
+    dtype: str
+    complete: bool
+    meta: Mapping[str, Any]
+
+
+class MatrixStore:
+    """Matrices [rows, dim] by content key in one folder (created 0700), shared by threads and processes.
+
+    Attributes:
+        damaged: one sentence for everything this store found damaged and set aside, oldest first.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.damaged: list[str] = []
+
+    def open(self, key: str) -> np.ndarray | None:
+        """The complete matrix, memory-mapped and read-only, or None while there is none.
+
+        Length, shape and dtype are compared with the sidecar; the checksum is left to ``verify``. A matrix that does
+        not fit is set aside and reported in ``damaged``, so that its maker makes it again.
+        """
+        found = self._load(key)
+        return None if found is None else found[0]
+
+    def meta(self, key: str) -> dict[str, Any]:
+        """What the maker of a complete matrix noted with it; KeyError while there is none."""
+        found = self._load(key)
+        if found is None:
+            raise KeyError(key)
+        return found[1]["meta"]
+
+    def entries(self) -> list[Entry]:
+        """What is stored, complete or in the making, sorted by key."""
+        keys = {path.name.partition(".")[0] for path in self.folder.iterdir() if path.suffix != ".lock"}
+        return [self._entry(key) for key in sorted(keys) if _KEY.fullmatch(key)]
+
+    def verify(self, key: str) -> str | None:
+        """Read all that is stored of a key against its checksums; None if it is sound, else the problem in words.
+
+        What is damaged is set aside, so that the next run makes it again; sound shards stay.
+        """
+        known = len(self.damaged)
+        found = self._load(key)
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if found is not None and file_digest(self.path(key, ".npy")) != found[1]["sha256"]:
+                self._set_matrix_aside(key, "its checksum differs")
+        for path in self._shards(key):
+            self.load_shard(key, path)
+        return " ".join(sentence for sentence in self.damaged[known:] if key in sentence) or None
+
+    def verify_all(self) -> dict[str, str]:
+        """The problem of every key that has one (see ``verify``)."""
+        problems = {entry.key: self.verify(entry.key) for entry in self.entries()}
+        return {key: problem for key, problem in problems.items() if problem}
+
+    def remove(self, key: str) -> None:
+        """Delete everything of a key; CacheError while a job holds its lock. Open memory maps stay readable."""
+        try:
+            with self.lock(key).acquire(timeout=0):
+                for path in self._files(key):
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink(missing_ok=True)
+        except Timeout:
+            raise CacheError(f"{key} is being written right now; stop that job first, then remove it.") from None
+
+    def lock(self, key: str) -> BaseFileLock:
+        """The lock of a key among threads and processes: ``with store.lock(key): ...``; not reentrant.
+
+        The system releases it when its holder dies. Who must stay able to stop while waiting takes it by
+        ``acquire(timeout=0.2)`` in a loop (``filelock.Timeout``) or ``acquire(cancel_check=...)``.
+        """
+        return FileLock(self.path(key, ".lock"))
+
+    def writer(self, key: str, *, shards: int) -> ShardWriter:
+        """Makes a matrix of ``shards`` pieces and takes up the sound ones of an earlier run; hold ``lock(key)``.
+
+        Which rows a piece holds must follow from key and ``shards`` alone. Pieces of another count are discarded.
+        """
+        return ShardWriter(self, key, shards)
+
+    def path(self, key: str, suffix: str) -> Path:
+        """Where a file of this key is; ValueError for a key that could leave the folder."""
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is not a matrix key: letters, digits, - and _ only")
+        return self.folder / (key + suffix)
+
+    def load_shard(self, key: str, path: Path) -> tuple[np.ndarray, Any] | None:
+        """Array and note of a shard of this key; None if it is absent or was damaged and set aside."""
+        try:
+            return read_shard(path)
+        except FileNotFoundError:
+            return None
+        except Damaged as damage:
+            set_aside(path, self.path(key, ".shard.damaged"))
+            self.damaged.append(f"Shard {path.stem} of {key} was set aside and will be computed again: {damage}.")
+            return None
+
+    def _load(self, key: str) -> tuple[np.ndarray, dict[str, Any]] | None:
+        try:
+            return self._map(key)
+        except FileNotFoundError:
+            return None
+        except Damaged as damage:
+            self._set_matrix_aside(key, str(damage))
+            return None
+
+    def _map(self, key: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Matrix and sidecar; FileNotFoundError without a matrix, Damaged if the two do not fit."""
+        path = self.path(key, ".npy")
+        size = path.stat().st_size
+        sidecar = self._sidecar(key)
+        if size != sidecar["bytes"]:
+            raise Damaged(f"it has {size} bytes instead of {sidecar['bytes']}")
+        matrix = map_matrix(path)
+        if [*matrix.shape, matrix.dtype.name] != [sidecar["rows"], sidecar["dim"], sidecar["dtype"]]:
+            raise Damaged(f"it is {matrix.dtype.name} of shape {list(matrix.shape)}, not what its sidecar says")
+        return matrix, sidecar
+
+    def _sidecar(self, key: str) -> dict[str, Any]:
+        path = self.path(key, ".json")
+        try:
+            if path.stat().st_size > _SIDECAR_LIMIT:
+                raise Damaged(f"its sidecar is larger than {_SIDECAR_LIMIT >> 20} MiB")
+            sidecar = from_json(path.read_bytes())
+            kinds = [type(sidecar[name]) for name in ("sha256", "bytes", "rows", "dim", "dtype", "meta")]
+        except FileNotFoundError:
+            raise Damaged("its sidecar is missing") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise Damaged(f"its sidecar cannot be read ({error})") from None
+        if kinds != [str, int, int, int, str, dict]:
+            raise Damaged("its sidecar has fields of the wrong type")
+        return sidecar
+
+    def _set_matrix_aside(self, key: str, reason: str) -> None:
+        for suffix in (".npy", ".json"):
+            set_aside(self.path(key, suffix), self.path(key, suffix + ".damaged"))
+        self.damaged.append(f"The matrix {key} was set aside and will be computed again: {reason}.")
+
+    def _entry(self, key: str) -> Entry:
+        size = 0
+        for path in [inner for outer in self._files(key) for inner in (outer, *outer.glob("*"))]:
+            with suppress(FileNotFoundError):
+                size += 0 if path.is_dir() else path.stat().st_size
+        with suppress(FileNotFoundError, Damaged):
+            matrix, sidecar = self._map(key)
+            return Entry(key, size, *matrix.shape, matrix.dtype.name, complete=True, meta=sidecar["meta"])
+        rows, dim, dtype = 0, 0, ""
+        for path in self._shards(key):
+            with suppress(FileNotFoundError, Damaged):
+                shard = map_matrix(path)
+                rows, dim, dtype = rows + len(shard), shard.shape[1], shard.dtype.name
+        return Entry(key, size, rows, dim, dtype, complete=False, meta={})
+
+    def _files(self, key: str) -> Iterator[Path]:
+        return (path for path in self.folder.glob(f"{key}.*") if path.suffix != ".lock")
+
+    def _shards(self, key: str) -> list[Path]:
+        return sorted(self.path(key, ".shards").glob("*.npy"))
+
+
+class ShardWriter:
+    """The pieces of one matrix in the making; see ``MatrixStore.writer``."""
+
+    def __init__(self, store: MatrixStore, key: str, shards: int) -> None:
+        if shards < 1:
+            raise ValueError(f"a matrix has at least one shard, not {shards}")
+        self._store, self._key, self.shards = store, key, shards
+        self._folder = store.path(key, ".shards")
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        for path in self._folder.iterdir():
+            if not path.name.endswith(f"-of-{shards:05d}.npy"):
+                path.unlink()
+
+    def has(self, index: int) -> bool:
+        """Whether piece ``index`` is there and sound (its checksum is read)."""
+        return self._store.load_shard(self._key, self._path(index)) is not None
+
+    def write(self, index: int, array: np.ndarray, note: Any = None) -> None:
+        """Keep piece ``index``: numbers [r, dim], r may be 0, and a JSON note such as which rows had to be left out."""
+        write_shard(self._path(index), array, note)
+
+    def read(self, index: int) -> np.ndarray:
+        """The array of a piece; CacheError if it is absent or damaged."""
+        return self._load(index)[0]
+
+    def note(self, index: int) -> Any:
+        """The note of a piece; CacheError if it is absent or damaged."""
+        return self._load(index)[1]
+
+    def finish(self, meta: Mapping[str, Any]) -> np.ndarray:
+        """Join the pieces in order into the complete matrix with ``meta`` (a JSON object) and delete them.
+
+        Returns the matrix, memory-mapped. CacheError if a piece is absent or damaged, or if width or dtype differ.
+        """
+        kinds = [(shard.shape, shard.dtype) for shard in map(self.read, range(self.shards))]
+        if len({(shape[1], dtype) for shape, dtype in kinds}) != 1:
+            raise CacheError(f"The shards of {self._key} differ in width or dtype; remove them and run again.")
+        rows, dim, dtype = sum(shape[0] for shape, _ in kinds), kinds[0][0][1], kinds[0][1]
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": (rows, dim)})
+        sha256 = hashlib.sha256()
+        with whole(self._store.path(self._key, ".npy")) as file:
+            for chunk in self._chunks(header.getvalue()):
+                sha256.update(chunk)
+                file.write(chunk)
+            sidecar = {"sha256": sha256.hexdigest(), "bytes": file.tell(), "rows": rows, "dim": dim}
+            with whole(self._store.path(self._key, ".json")) as beside:
+                beside.write(to_json({**sidecar, "dtype": dtype.name, "meta": dict(meta)}))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        matrix = self._store.open(self._key)
+        if matrix is None:
+            raise CacheError(f"The matrix {self._key} could not be read back after it was written; run again.")
+        return matrix
+
+    def _chunks(self, header: bytes) -> Iterator[bytes]:
+        yield header
+        for index in range(self.shards):
+            yield self.read(index).tobytes()
+
+    def _path(self, index: int) -> Path:
+        if not 0 <= index < self.shards:
+            raise IndexError(f"shard {index} of {self.shards}")
+        return self._folder / f"{index:05d}-of-{self.shards:05d}.npy"
+
+    def _load(self, index: int) -> tuple[np.ndarray, Any]:
+        loaded = self._store.load_shard(self._key, self._path(index))
+        if loaded is None:
+            raise CacheError(f"Shard {index} of {self._key} is missing or damaged; run again to compute it.")
+        return loaded

@@ -1,0 +1,260 @@
+"""Jobs: one per question, shared by all sessions, run by one worker thread that owns the models.
+
+Pages take no locks and never compute: they ``submit`` a question, look at the job, and draw. Downloads run in a second
+lane (``io``) beside the computing one. Knows nothing of models or pages: work is a function given a ``Report``.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Any, Generic, Literal, TypeVar
+
+from core.errors import Stopped, TailscopeError
+from core.types import Progress, Report
+
+T = TypeVar("T")
+State = Literal["queued", "running", "done", "failed", "stopped"]
+Lane = Literal["compute", "io"]
+
+_log = logging.getLogger(__name__)
+
+
+class Job(Generic[T]):
+    """One question on its way to an answer; made by ``Engine.submit``, read from any thread.
+
+    Attributes:
+        key, label: the question, and how it is called in lists.
+        state: ``queued``, ``running``, then one of ``done``, ``failed``, ``stopped``.
+        progress: the latest report, with a smoothed rate per second.
+        error: what ended it, None unless failed or stopped.
+        started, finished: seconds since the epoch, None until then.
+    """
+
+    def __init__(self, key: Hashable, label: str, work: Callable[[Report], T], lock: threading.Lock) -> None:
+        self.key = key
+        self.label = label
+        self.state: State = "queued"
+        self.progress = Progress()
+        self.error: BaseException | None = None
+        self.started: float | None = None
+        self.finished: float | None = None
+        self._lock = lock
+        self._work: Callable[[Report], T] | None = work
+        self._value: T | None = None
+        self._over = threading.Event()
+        self._seats: set[str] = set()
+        self._keep = False
+        self._stopping = False
+        self._error_taken = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait up to ``timeout`` seconds (None: as long as it takes); whether the job is over."""
+        return self._over.wait(timeout)
+
+    def value(self) -> T:
+        """The answer, waiting for it; raises what ended the job, ``Stopped`` if it was stopped."""
+        self.wait()
+        if self.error is not None:
+            self._error_taken = True
+            raise self.error
+        return self._value
+
+    def stop(self) -> None:
+        """Stop the job for everybody: at once while queued, at its next report while running."""
+        with self._lock:
+            self._stop(f"“{self.label}” was stopped.")
+
+    def _stop(self, reason: str) -> None:
+        self._stopping = True
+        if self.state == "queued":
+            self._end("stopped", error=Stopped(reason))
+
+    def _end(self, state: State, *, value: T | None = None, error: BaseException | None = None) -> None:
+        self.state, self._value, self.error = state, value, error
+        self.finished = time.time()
+        self._work = None
+        self._over.set()
+
+
+class Engine:
+    """The job table and its worker threads (one a lane, started when first needed).
+
+    Args:
+        finished: how many finished jobs are kept, with their values; the one asked for longest ago goes first.
+        clock: seconds that only grow, for rates.
+    """
+
+    def __init__(self, *, finished: int = 64, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = finished
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[Hashable, Job[Any]] = OrderedDict()
+        self._lanes: dict[Lane, SimpleQueue[Job[Any] | None]] = {}
+
+    def submit(
+        self,
+        key: Hashable,
+        label: str,
+        work: Callable[[Report], T],
+        *,
+        seat: str | None = None,
+        keep: bool = False,
+        retry: bool = False,
+        lane: Lane = "compute",
+    ) -> Job[T]:
+        """The job of this question: the one there is, running or finished, else a new one at the end of the lane.
+
+        A job that failed or was stopped is handed out until somebody took its error with ``value()``; who asks after
+        that starts it anew. So a page that polls to the end and asks again shows the error, and does not loop.
+
+        Args:
+            seat: the session that wants it; the job is dropped when the last seat leaves. None waits for ever.
+            keep: go on with nobody watching (downloads).
+            retry: start a failed or stopped job anew at once (a person pressed the button).
+            lane: ``compute`` (the owner of the models) or ``io`` (downloads).
+        """
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is None or (job.error is not None and (retry or job._error_taken)):
+                job = Job(key, label, work, self._lock)
+                self._jobs[key] = job
+                self._queue(lane).put(job)
+            self._jobs.move_to_end(key)
+            job._keep |= keep or seat is None
+            if seat is not None:
+                job._seats.add(seat)
+            return job
+
+    def leave(self, seat: str, *, but: Collection[Hashable] = ()) -> None:
+        """This session is gone, or from now on wants only the jobs with the keys ``but``."""
+        with self._lock:
+            for job in list(self._jobs.values()):
+                if job.key in but or seat not in job._seats:
+                    continue
+                job._seats.discard(seat)
+                if _unwanted(job):
+                    if job.state == "queued":
+                        job._stop(_nobody(job))
+                    if job.error is not None:
+                        self._forget(job)
+
+    def jobs(self) -> list[Job[Any]]:
+        """All jobs that are queued, running or kept, the one asked for longest ago first."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def close(self) -> None:
+        """Stop all jobs and end the worker threads; a later ``submit`` starts them again."""
+        with self._lock:
+            for job in self._jobs.values():
+                if not job._over.is_set():
+                    job._stop(f"“{job.label}” was stopped with the program.")
+            for queue in self._lanes.values():
+                queue.put(None)
+            self._lanes.clear()
+
+    def _queue(self, lane: Lane) -> SimpleQueue[Job[Any] | None]:
+        if lane not in self._lanes:
+            self._lanes[lane] = queue = SimpleQueue()
+            threading.Thread(target=self._serve, args=(queue,), name=f"tailscope-{lane}", daemon=True).start()
+        return self._lanes[lane]
+
+    def _serve(self, queue: SimpleQueue[Job[Any] | None]) -> None:
+        while (job := queue.get()) is not None:
+            self._run(job)
+            del job  # an idle worker must not keep the last answer alive
+
+    def _run(self, job: Job[Any]) -> None:
+        with self._lock:
+            if job.state != "queued":
+                return
+            job.state, job.started = "running", time.time()
+            work = job._work
+        try:
+            value = work(self._report(job))
+        except Stopped as error:
+            self._finish(job, "stopped", error=error)
+        except BaseException as error:  # SystemExit too: the thread must outlive any work
+            if not isinstance(error, TailscopeError):
+                _log.error("%s failed", job.label, exc_info=error)
+            # Frames hold arrays and models; the lines that the traceback names are kept.
+            traceback.clear_frames(error.__traceback__)
+            self._finish(job, "failed", error=error)
+        else:
+            self._finish(job, "done", value=value)
+
+    def _finish(self, job: Job[Any], state: State, **outcome: Any) -> None:
+        with self._lock:
+            job._end(state, **outcome)
+            if job.error is not None and _unwanted(job):
+                self._forget(job)
+            over = [other for other in self._jobs.values() if other._over.is_set()]
+            for other in over[: max(0, len(over) - self._limit)]:
+                self._forget(other)
+
+    def _forget(self, job: Job[Any]) -> None:
+        # One given up may have a successor under its key.
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+
+    def _report(self, job: Job[Any]) -> Report:
+        meter = _Meter(self._clock)
+
+        def report(progress: Progress) -> None:
+            with self._lock:
+                if job._stopping:
+                    raise Stopped(f"“{job.label}” was stopped.")
+                if _unwanted(job):
+                    self._forget(job)  # who asks from now on gets a new job, not this end
+                    raise Stopped(_nobody(job))
+                job.progress = replace(progress, rate=meter.rate(progress.done))
+
+        return report
+
+
+class _Meter:
+    """Units per second over about the last ten seconds, older ones fading."""
+
+    _SECONDS = 10.0
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: tuple[float, int] | None = None
+        self._units = self._time = 0.0
+
+    def rate(self, done: int) -> float:
+        """The rate after this many units; 0 at the first report and at the start of a new stage (fewer units)."""
+        now = self._clock()
+        if self._last is None or done < self._last[1]:
+            self._units = self._time = 0.0
+        else:
+            seconds = now - self._last[0]
+            fade = math.exp(-seconds / self._SECONDS)
+            self._units = self._units * fade + done - self._last[1]
+            self._time = self._time * fade + seconds
+        self._last = now, done
+        return self._units / self._time if self._time else 0.0
+
+
+def _unwanted(job: Job[Any]) -> bool:
+    return not (job._seats or job._keep)
+
+
+def _nobody(job: Job[Any]) -> str:
+    return f"“{job.label}” was given up: nobody was waiting for it any more."
+
+
+_ENGINE = Engine()
+
+
+def engine() -> Engine:
+    """The engine of this process."""
+    return _ENGINE
