@@ -132,7 +132,7 @@ def _block_rows(block: int, products: int) -> int:
     return max(1, min(block, _BLOCK_SCORES // products))
 
 
-def _take_top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def take_top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k best columns of every row and their scores, falling; ties go to the lower column. Spoils ``scores``.
 
     k passes of argmax are exact and, for small k, several times quicker than a partition of every row.
@@ -180,7 +180,7 @@ def classify(
     def answer(part: slice) -> None:
         scores = score(np.asarray(vectors[part], np.float32))
         true = scores[np.arange(len(scores)), labels[part]]
-        top[part], first = _take_top(scores, k)
+        top[part], first = take_top(scores, k)
         best[part] = first
         if classes > 1:
             rival = np.where(top[part, 0] == labels[part], first[:, 1], first[:, 0])

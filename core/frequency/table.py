@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.spelling import spellings
 from core.types import FrequencyTable
 
 Records = dict[str, dict[str, int | None]]
@@ -48,21 +49,14 @@ def join(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ()) 
     """Counts of those classes that the table knows, by class key, in label order.
 
     A class is found by its exact key, else by its exact name, each also with spaces and underscores exchanged; never
-    by folding case, because counts of spellings that differ in case differ up to a thousandfold.
+    by folding case: published counts of spellings that differ in case differ up to a thousandfold.
 
     Args:
         keys: class keys of the image set; names: their readable names in the same order, if they differ.
     """
     found = {}
     for key, name in zip(keys, names or keys, strict=True):
-        count = next((table.counts[spelling] for spelling in _spellings(key, name) if spelling in table.counts), None)
+        count = next((table.counts[spelling] for spelling in spellings(key, name) if spelling in table.counts), None)
         if count is not None:
             found[key] = int(count)
     return found
-
-
-def _spellings(key: str, name: str) -> Iterator[str]:
-    for text in (key, name):
-        yield text
-        yield text.replace(" ", "_")
-        yield text.replace("_", " ")

@@ -1,0 +1,16 @@
+"""How one class may be written in files from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def spellings(key: str, name: str) -> Iterator[str]:
+    """The exact key and name of a class, each also with spaces and underscores exchanged, likeliest first.
+
+    Case is never folded: counts and sentences of spellings that differ in case belong to different things.
+    """
+    for text in (key, name):
+        yield text
+        yield text.replace(" ", "_")
+        yield text.replace("_", " ")
