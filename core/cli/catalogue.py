@@ -1,0 +1,110 @@
+"""``models``, ``datasets``, ``frequency``: what there is to ask about."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.output import echo_json, echo_table, megabytes
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+frequency = typer.Typer(help="Concept counts of pretraining sets.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(models)
+    app.command()(datasets)
+    app.add_typer(frequency, name="frequency")
+
+
+def models(
+    as_json: AsJson = False,
+    available: Annotated[bool, typer.Option("--available", help="Only models whose weights are on this disk.")] = False,
+) -> None:
+    """Every model open_clip knows, the icon models first, and whether its weights are on this disk."""
+    from core.models import list_models
+
+    found = [model for model in list_models() if model.available or not available]
+    if as_json:
+        echo_json(
+            [
+                {
+                    "id": model.id,
+                    "kind": model.kind,
+                    "available": model.available,
+                    "size_bytes": model.size_bytes,
+                    "pretraining": model.pretraining,
+                    "note": model.note,
+                }
+                for model in found
+            ]
+        )
+        return
+    echo_table(
+        ("model", "kind", "on disk", "size"),
+        [(m.id, m.kind, "yes" if m.available else "no", megabytes(m.size_bytes)) for m in found],
+    )
+
+
+def datasets(as_json: AsJson = False) -> None:
+    """Built-in and fetched image sets."""
+    from core.datasets import list_sets
+
+    found = list_sets()
+    if as_json:
+        echo_json(
+            [
+                {
+                    "id": s.id,
+                    "kind": s.kind,
+                    "available": s.available,
+                    "n_images": s.n_images,
+                    "n_classes": s.n_classes,
+                    "title": s.title,
+                    "note": s.note,
+                }
+                for s in found
+            ]
+        )
+        return
+    echo_table(
+        ("set", "kind", "on disk", "images", "classes"),
+        [(s.id, s.kind, "yes" if s.available else "no", s.n_images or "?", s.n_classes or "?") for s in found],
+    )
+
+
+@frequency.command("list")
+def frequency_list(as_json: AsJson = False) -> None:
+    """Frequency sources that can be used with ``--frequency``."""
+    from core.frequency.sources import list_sources
+
+    found = list_sources()
+    if as_json:
+        echo_json(
+            [{"name": s.name, "source": s.source, "methods": list(s.methods), "concepts": s.concepts} for s in found]
+        )
+        return
+    echo_table(("name", "methods", "concepts"), [(s.name, "/".join(s.methods), s.concepts) for s in found])
+
+
+@frequency.command("show")
+def frequency_show(
+    name: str,
+    as_json: AsJson = False,
+    method: Annotated[Literal["text", "image", "integrated"], typer.Option(help="Sort by this column.")] = "image",
+) -> None:
+    """Counts of one source by concept; null is unknown, not zero."""
+    from core.frequency.sources import info, records
+
+    concepts = records(name)
+    if as_json:
+        echo_json({"name": name, "source": info(name).source, "concepts": concepts})
+        return
+    ordered = sorted(concepts.items(), key=lambda item: (item[1][method] is None, -(item[1][method] or 0), item[0]))
+    echo_table(
+        ("concept", "text", "image", "integrated"),
+        [(key, *("unknown" if row[m] is None else row[m] for m in ("text", "image", "integrated"))) for key, row in ordered],
+    )

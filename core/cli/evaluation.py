@@ -1,0 +1,116 @@
+"""``embed``, ``evaluate``, ``curve``: questions about one model and one image set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.types import Lens
+
+Model = Annotated[str, typer.Argument(help="ARCH,PRETRAINED | hf-hub:org/repo | local-dir:/path | ARCH,/checkpoint")]
+Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
+Prompts = Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")]
+Precision = Annotated[Literal["auto", "float32"], typer.Option(help="float32 switches mixed precision off.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (embed, evaluate, curve):
+        app.command()(command)
+
+
+def embed(model: Model, image_set: Set, precision: Precision = "auto") -> None:
+    """Embed the images of a set once; every later question reuses the vectors."""
+    from core.evaluate import embeddings_for
+    from core.models import canonical
+
+    with progress_bar() as report:
+        found = embeddings_for(Lens(canonical(model), image_set, precision=precision), report=report)
+    typer.echo(f"{len(found.rows)} of {len(found.rows) + len(found.left_out)} images embedded; key {found.key}")
+    for item in found.left_out:
+        typer.echo(f"left out: {item.item}: {item.reason}", err=True)
+
+
+def evaluate(
+    model: Model,
+    image_set: Set,
+    prompts: Prompts = "simple",
+    out: Annotated[Path | None, typer.Option(help="Write CLIP_benchmark JSON here instead of printing it.")] = None,
+    task: Annotated[Literal["zeroshot_classification", "retrieval"], typer.Option()] = "zeroshot_classification",
+    names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
+    names_file: Annotated[Path | None, typer.Option(help="Readable names by key: JSON, CSV or text.")] = None,
+    precision: Precision = "auto",
+) -> None:
+    """Zero-shot classification (or retrieval) with per-class accuracies, in CLIP_benchmark's schema."""
+    from core import reports
+    from core.datasets import open_set
+    from core.models import canonical
+
+    lens = Lens(canonical(model), image_set, prompts, precision=precision)
+    with progress_bar() as report:
+        if task == "retrieval":
+            from core.evaluate import evaluate_retrieval
+
+            result = evaluate_retrieval(lens, report=report)
+        else:
+            from core.evaluate import evaluate as answer_lens
+
+            opened = open_set(image_set, names=names_file, naming=names)
+            result = reports.clip_benchmark(answer_lens(lens, report=report, image_set=opened))
+    if out is None:
+        echo_json(result)
+        return
+    reports.write_json(result, out)
+    typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
+
+
+def curve(
+    model: Model,
+    image_set: Set,
+    frequency: Annotated[str, typer.Option(help="Frequency source, e.g. icons-200k.")],
+    prompts: Prompts = "simple",
+    method: Annotated[Literal["text", "image", "integrated"], typer.Option()] = "image",
+    recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
+) -> None:
+    """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
+    from core.curve import curve as build
+    from core.curve import headline
+    from core.evaluate import evaluate as answer_lens
+    from core.frequency.sources import load_source
+    from core.models import canonical
+
+    lens = Lens(canonical(model), image_set, prompts, frequency)
+    table = load_source(frequency, method=method)
+    with progress_bar() as report:
+        found = build(answer_lens(lens, report=report), table, recipe=recipe)
+    if not as_json:
+        typer.echo(headline(found))
+        echo_table(
+            ("count", "accuracy", "low", "high", "n"),
+            [(f"{b.count:,.0f}", f"{b.mean:.3f}", f"{b.low:.3f}", f"{b.high:.3f}", b.n) for b in found.bins],
+        )
+        return
+
+    def interval(figure):
+        return {"value": figure.value, "low": figure.low, "high": figure.high}
+
+    echo_json(
+        {
+            "model": lens.model,
+            "set": image_set,
+            "prompts": prompts,
+            "frequency": {"name": table.name, "method": table.method, "source": table.source},
+            "recipe": recipe,
+            "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],
+            "n": found.n,
+            "n_zero": found.n_zero,
+            "n_unknown": found.n_unknown,
+            "slope_per_decade": interval(found.slope_per_decade),
+            "pearson": interval(found.pearson),
+            "spearman": interval(found.spearman),
+        }
+    )

@@ -1,0 +1,51 @@
+"""``icons``: regenerate everything the embedded world commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cache import keys
+from core.icons.concepts import ASSETS
+
+app = typer.Typer(help="The embedded world: write its corpora and counts, train its models.", no_args_is_help=True)
+MODELS = ASSETS.parent / "models"
+
+
+@app.command()
+def corpus(name: str, out: Annotated[Path, typer.Option(help="Folder for NAME.parquet.")]) -> None:
+    """Write the captions and drawn labels of a corpus as parquet."""
+    from core.icons.export import write_corpus
+
+    typer.echo(str(write_corpus(name, out)))
+
+
+@app.command()
+def counts() -> None:
+    """Recount every corpus and write its count table (assets/icons/counts)."""
+    from core.frequency.icons import COUNTS, write_counts
+
+    write_counts()
+    typer.echo(str(COUNTS))
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k; see --help of `icons models`.")],
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+) -> None:
+    """Train one icon model from scratch (resumes after a stop) and write it to assets/models."""
+    from core.icons.train import train as run
+
+    folder = run(name, out=MODELS, work=keys.root() / "training", device=device)
+    typer.echo(str(folder))
+
+
+@app.command()
+def answers(name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-RN,icons-200k.")]) -> None:
+    """Evaluate an icon model on `icons` and commit its per-image answers beside its weights."""
+    from core.icons.shipped import write_answers
+
+    typer.echo(str(write_answers(name)))

@@ -1,0 +1,127 @@
+"""``fetch``, ``cache``, ``bench``: what is on disk and how fast it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+
+fetch = typer.Typer(help="Download weights or image sets; sizes are stated first.", no_args_is_help=True)
+cache = typer.Typer(help="Cached embeddings and answers.", no_args_is_help=True)
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.add_typer(fetch, name="fetch")
+    app.add_typer(cache, name="cache")
+    app.command()(bench)
+
+
+@fetch.command("model")
+def fetch_model(pair: str, yes: Yes = False) -> None:
+    """Download the weights of ARCH,PRETRAINED or hf-hub:org/repo to where open_clip looks for them."""
+    from core.fetch import plan_model
+
+    _run(plan_model(pair), yes=yes)
+
+
+@fetch.command("set")
+def fetch_set(
+    set_id: Annotated[str, typer.Argument(metavar="ID", help="letitwag, or wds_NAME from the clip-benchmark hub.")],
+    per_class: Annotated[int | None, typer.Option(min=1, help="Only the first images of every class.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Download an image set into the cache."""
+    from core.fetch import plan_set
+
+    _run(plan_set(set_id, per_class=per_class), yes=yes)
+
+
+def _run(plan, *, yes: bool) -> None:
+    from core.fetch import run
+
+    typer.echo(plan.sentence)
+    if not yes and plan.bytes:
+        typer.confirm(f"Download {megabytes(plan.bytes)}?", abort=True)
+    with progress_bar() as report:
+        typer.echo(str(run(plan, report=report)))
+
+
+@cache.command("info")
+def cache_info(as_json: AsJson = False) -> None:
+    """What is cached, how large it is and by which policy it goes."""
+    from cache import keys
+    from core.evaluate import matrices, results
+
+    entries = matrices().entries()
+    small = results().info()
+    if as_json:
+        echo_json(
+            {
+                "folder": str(keys.root()),
+                "matrices": [
+                    {"key": e.key, "bytes": e.bytes, "rows": e.rows, "dim": e.dim, "complete": e.complete, "meta": e.meta}
+                    for e in entries
+                ],
+                "results": small,
+            }
+        )
+        return
+    typer.echo(f"{keys.root()}: {len(entries)} embedding matrices, {megabytes(sum(e.bytes for e in entries))}")
+    echo_table(
+        ("key", "rows", "dim", "size", "complete", "model", "set"),
+        [
+            (e.key, e.rows, e.dim, megabytes(e.bytes), e.complete, e.meta.get("model", ""), e.meta.get("set", ""))
+            for e in entries
+        ],
+    )
+    typer.echo(", ".join(f"{name}: {value}" for name, value in small.items()))
+
+
+@cache.command("verify")
+def cache_verify() -> None:
+    """Check every matrix against its full checksum; damaged ones are set aside and recomputed when asked for."""
+    from core.evaluate import matrices
+
+    problems = matrices().verify_all()
+    for problem in problems:
+        typer.echo(problem)
+    typer.echo("no damage found" if not problems else f"{len(problems)} damaged")
+    if problems:
+        raise typer.Exit(1)
+
+
+@cache.command("clear")
+def cache_clear(yes: Yes = False) -> None:
+    """Delete cached embeddings and answers (fetched models and image sets stay)."""
+    from core.evaluate import matrices, results
+
+    entries = matrices().entries()
+    size = sum(entry.bytes for entry in entries)
+    if not yes:
+        typer.confirm(f"Delete {len(entries)} matrices ({megabytes(size)}) and all cached answers?", abort=True)
+    for entry in entries:
+        matrices().remove(entry.key)
+    results().clear()
+    typer.echo(f"cleared {megabytes(size)}")
+
+
+def bench(
+    as_json: AsJson = False,
+    only: Annotated[list[str] | None, typer.Option(help="Run only these rows.")] = None,
+) -> None:
+    """Measure speed as ratios within this run, each against a peer or a limit."""
+    from core.bench import rows
+
+    measured = rows(only)
+    if as_json:
+        echo_json([row.as_dict() for row in measured])
+        return
+    echo_table(
+        ("name", "ratio", "aim", "against", "n", "reason"),
+        [(r.name, "-" if r.ratio is None else f"{r.ratio:.2f}", f"{r.op} {r.aim}", r.against, r.n, r.reason) for r in measured],
+    )

@@ -1,0 +1,78 @@
+"""Answers as the JSON that other tools read: CLIP_benchmark's keys plus what a long tail needs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.types import Answer
+
+
+def strict_json(value: Any, *, indent: int | None = 1) -> str:
+    """JSON text with NaN and infinities as null, NumPy scalars and arrays as plain numbers and lists."""
+    return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write strict JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(strict_json(value) + "\n")
+    os.chmod(partial, 0o644)
+    os.replace(partial, path)
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """Architecture and pretraining name of a model id, as CLIP_benchmark reports them."""
+    if model.startswith(("hf-hub:", "local-dir:")):
+        return model, ""
+    arch, _, pretrained = model.partition(",")
+    return arch, pretrained
+
+
+def clip_benchmark(answer: Answer) -> dict[str, Any]:
+    """One zero-shot run in CLIP_benchmark's schema, with ``classwise`` (fractions, by original key) and fingerprint."""
+    arch, pretrained = split_model(answer.lens.model)
+    return {
+        "dataset": answer.lens.image_set,
+        "model": arch,
+        "pretrained": pretrained,
+        "task": "zeroshot_classification",
+        "metrics": {
+            "acc1": answer.acc1,
+            "acc5": answer.acc5,
+            "mean_per_class_recall": answer.mean_per_class_recall,
+        },
+        "language": "en",
+        "prompts": answer.lens.prompts,
+        "n_images": answer.n_images,
+        "n_used": len(answer.rows),
+        "left_out": [{"item": item.item, "reason": item.reason} for item in answer.left_out],
+        "classwise": {
+            score.key: {"name": score.name, "accuracy": score.accuracy if score.n else None, "n": score.n}
+            for score in answer.classes
+        },
+        "fingerprint": answer.fingerprint,
+    }
