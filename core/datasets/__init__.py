@@ -1,0 +1,182 @@
+"""Labelled image sets: one module for each on-disk layout, one way to open them all.
+
+Sets are read-only: nothing is ever written beside a person's data. What cannot be used is listed in ``left_out``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from cache import keys as cache_keys
+from core.datasets.layout import detect_layout, stamp
+from core.datasets.names import Names, Naming
+from core.datasets.roots import inside, resolve
+from core.errors import ImagesMissing, TailscopeError, UnknownName, UnreadableData
+from core.types import ImageSet
+
+__all__ = ["SetInfo", "detect", "list_sets", "open_set"]
+
+_OPENERS = {
+    "folders": ("core.datasets.folders", "open_folders"),
+    "letitwag": ("core.datasets.folders", "open_folders"),
+}
+_FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
+_KEPT = 8
+_opened: OrderedDict[Any, tuple[Any, ImageSet]] = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SetInfo:
+    """One image set that can be opened by id.
+
+    ``available``: its images are on this disk. ``n_images`` and ``n_classes`` are None while unknown.
+    """
+
+    id: str
+    kind: str
+    available: bool
+    n_images: int | None
+    n_classes: int | None
+    title: str
+    note: str
+
+
+def open_set(
+    id: str | os.PathLike[str],
+    *,
+    names: Names = None,
+    naming: Naming = "shown",
+    roots: Sequence[Path] | None = None,
+    fresh: bool = False,
+) -> ImageSet:
+    """Open an image set by built-in id, id of a fetched set, or path; its layout is detected.
+
+    The last few sets are kept and listed again when a folder or container in them changes.
+
+    Args:
+        names: a names file, or corrections as class key -> name.
+        naming: ``shown`` for readable names, ``released`` for the class keys verbatim.
+        roots: folders that a path and its links must stay in (``roots.allowed_roots``); None on the command line.
+        fresh: list again even if nothing seems changed.
+
+    Raises:
+        UnknownName: no set and no folder is called this.
+        ImagesMissing: the set is known but not fetched.
+        PathRefused: the path leads outside ``roots``.
+        UnreadableData: there is something, but no image set.
+    """
+    id = os.fspath(id)
+    if id in _icons().RECIPES:
+        return _icons().open_icons(id, names=names, naming=naming)
+    path, within = _locate(id, roots)
+    key = (id, str(path), _hashable(names), naming, within)
+    now = None if fresh else stamp(path)
+    with _lock:
+        if now is not None and key in _opened and _opened[key][0] == now:
+            _opened.move_to_end(key)
+            return _opened[key][1]
+    try:
+        kind = detect_layout(path)
+        module, function = _OPENERS[kind]
+        found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within)
+    except OSError as error:
+        raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    with _lock:
+        _opened[key] = (stamp(path), found)
+        _opened.move_to_end(key)
+        while len(_opened) > _KEPT:
+            _opened.popitem(last=False)
+    return found
+
+
+def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None) -> str:
+    """Kind of the image set at this path (see ``core.types.ImageSet.kind``) without listing it.
+
+    Raises:
+        TailscopeError: there is nothing here, it may not be read, or its layout is unknown.
+    """
+    text = os.fspath(path)
+    if text in _icons().RECIPES:
+        return "icons"
+    found, _ = _locate(text, roots)
+    try:
+        return detect_layout(found)
+    except OSError as error:
+        raise UnreadableData(f"{text} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+
+
+def list_sets() -> list[SetInfo]:
+    """Built-in sets, those that were fetched, and Let It Wag! even before it is fetched."""
+    listed = []
+    for id, recipe in _icons().RECIPES.items():
+        opened = open_set(id)
+        n_images, n_classes = len(opened.labels), len(opened.keys)
+        listed.append(SetInfo(id, opened.kind, True, n_images, n_classes, recipe.title, opened.note))
+    fetched = sorted(entry.name for entry in os.scandir(_fetched_root()) if _is_set(entry))
+    for id in fetched:
+        title = "Let It Wag!" if id == "letitwag" else id
+        try:
+            opened = open_set(id)
+        except TailscopeError as error:
+            listed.append(SetInfo(id, "unknown", False, None, None, title, str(error)))
+        else:
+            n_images, n_classes = len(opened.labels), len(opened.keys)
+            listed.append(SetInfo(id, opened.kind, True, n_images, n_classes, title, opened.note))
+    if "letitwag" not in fetched:
+        listed.append(SetInfo("letitwag", "letitwag", False, None, 290, "Let It Wag!", str(_missing("letitwag"))))
+    return listed
+
+
+def _icons() -> Any:
+    return import_module("core.datasets.icons")
+
+
+def _fetched_root() -> Path:
+    folder = cache_keys.root() / "sets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _is_set(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".") and not entry.name.endswith(".part")
+
+
+def _locate(id: str, roots: Sequence[Path] | None) -> tuple[Path, tuple[Path, ...] | None]:
+    """Where the set is, and the folders it is confined to (a fetched set to its own)."""
+    if _FETCHABLE.fullmatch(id) and ".." not in id:
+        folder = _fetched_root() / (id if id == "letitwag" else "wds_" + id[4:].replace("/", "-"))
+        if folder.is_dir():
+            return folder, (folder.resolve(),)
+        if not os.path.exists(id):
+            raise _missing(id)
+    path = resolve(id) if roots is None else inside(id, roots)
+    if not os.path.exists(path):
+        raise UnknownName(_unknown(id))
+    return path, None if roots is None else tuple(roots)
+
+
+def _missing(id: str) -> ImagesMissing:
+    return ImagesMissing(f"The images of {id} are not on this disk. Fetch them with: python -m core fetch set {id}")
+
+
+def _unknown(id: str) -> str:
+    known = [*_icons().RECIPES, "letitwag"]
+    near = difflib.get_close_matches(id, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Built-in sets are {', '.join(known[:-1])}."
+    return f"There is no image set, folder or file {ascii(id[:200])[1:-1]}. {hint}"
+
+
+def _hashable(names: Names) -> Any:
+    if isinstance(names, Mapping):
+        return tuple(sorted(names.items()))
+    return None if names is None else (os.fspath(names), stamp(Path(names)))

@@ -1,0 +1,155 @@
+"""What every image set on disk is once its layout has been read: a list, and a way to the bytes of one picture."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.datasets.picture import safe_open
+from core.errors import UnreadableData
+from core.types import LeftOut, Report
+
+_SAMPLED = 256
+_END = 1024
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Listing:
+    """An ImageSet (see ``core.types``) whose pictures are encoded files or parts of files.
+
+    Attributes:
+        source: index -> encoded bytes or the path of the picture.
+        extra: index -> what else is recorded of the picture.
+    """
+
+    id: str
+    kind: str
+    keys: Sequence[str]
+    names: Sequence[str]
+    labels: np.ndarray
+    image_ids: Sequence[str]
+    source: Callable[[int], bytes | Path]
+    fingerprint: str
+    note: str
+    templates: Sequence[str] = ()
+    left_out: Sequence[LeftOut] = ()
+    has_images: bool = True
+    extra: Callable[[int], Mapping[str, Any]] = field(default=lambda index: {})
+
+    def image(self, index: int) -> Image.Image:
+        """The picture at this index, upright RGB; UnreadableData with the reason when it cannot be decoded."""
+        return safe_open(self.source(index), name=self.image_ids[index])
+
+    def details(self, index: int) -> Mapping[str, Any]:
+        """What else is recorded of this picture."""
+        return self.extra(index)
+
+    def prepare(self, report: Report) -> None:
+        """Called before all pictures are read in order; encoded pictures need nothing."""
+
+
+def fingerprint(
+    image_ids: Sequence[str],
+    sizes: np.ndarray,
+    labels: np.ndarray,
+    keys: Sequence[str],
+    ends: Callable[[int], bytes],
+) -> str:
+    """Digest of what the images are and which class each belongs to; readable names are not part of it.
+
+    Args:
+        sizes: int64 [n], bytes of each picture (or of what stands for it).
+        ends: index -> first and last KB of the picture; asked for up to 256 evenly spaced pictures.
+
+    Returns:
+        32 hex characters.
+    """
+    digest = hashlib.sha256()
+    for part in (*keys, "", *image_ids):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    digest.update(np.asarray(sizes, np.int64).tobytes())
+    digest.update(np.asarray(labels, np.int64).tobytes())
+    n = len(image_ids)
+    for index in np.unique(np.linspace(0, max(n - 1, 0), min(n, _SAMPLED)).astype(int)):
+        digest.update(hashlib.sha256(ends(int(index))).digest())
+    return digest.hexdigest()[:32]
+
+
+def file_ends(path: str | os.PathLike[str], offset: int = 0, size: int | None = None) -> bytes:
+    """First and last KB of a file, or of ``size`` bytes of it from ``offset``; nothing when it cannot be read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            length = os.fstat(file.fileno()).st_size - offset if size is None else size
+            file.seek(offset)
+            head = file.read(min(_END, length))
+            file.seek(offset + max(length - _END, 0))
+            return head + file.read(min(_END, length))
+    except (OSError, ValueError):
+        return b""
+
+
+def by_class(values: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Distinct values as class keys, whole numbers in numeric order and anything else sorted, and the labels [n]."""
+    keys = in_order(set(values))
+    index = {key: label for label, key in enumerate(keys)}
+    return keys, np.fromiter((index[value] for value in values), np.int64, len(values))
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Sorted, except that whole numbers are put in numeric order (ImageNet-V2 names its folders 0 ... 999)."""
+    keys = list(keys)
+    if keys and all(re.fullmatch(r"[0-9]{1,18}", key) for key in keys):
+        return sorted(keys, key=lambda key: (int(key), key))
+    return sorted(keys)
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Class keys for names that may repeat: a repeated name gets its label appended (``crane#134``, ``crane#517``)."""
+    counts, taken = Counter(names), set(names)
+    keys = []
+    for label, name in enumerate(names):
+        key = name if counts[name] == 1 else f"{name}#{label}"
+        while counts[name] > 1 and key in taken:
+            key += "'"
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def empty_classes(keys: Sequence[str], labels: np.ndarray) -> list[LeftOut]:
+    """One record for each class that no picture belongs to; it stays among the classes to choose from."""
+    held = np.bincount(labels[labels >= 0], minlength=len(keys))
+    reason = "no picture of this class was found; it stays among the classes a model can say"
+    return [LeftOut(f"class {keys[label]}", reason) for label in np.flatnonzero(held == 0)]
+
+
+def repeated_names(names: Sequence[str]) -> str:
+    """A sentence on classes that share a name, or nothing: a zero-shot classifier cannot tell them apart."""
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if not repeated:
+        return ""
+    return f"{some(repeated)} {'names' if len(repeated) == 1 else 'name'} more than one class each."
+
+
+def some(items: Sequence[str]) -> str:
+    """The first few items in quotes, and how many more there are."""
+    listed = ", ".join(f"“{item}”" for item in items[:_SHOWN])
+    return f"{listed} and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else listed
+
+
+def require_images(image_ids: Sequence[str], what: str, left_out: Sequence[LeftOut], advice: str) -> None:
+    """UnreadableData unless there is at least one usable picture."""
+    if not image_ids:
+        first = f" First of {len(left_out):,} left out: {left_out[0].item}: {left_out[0].reason}." if left_out else ""
+        raise UnreadableData(f"{what} holds no usable picture. {advice}{first}")
