@@ -8,25 +8,45 @@ import torch
 from torch.func import functional_call
 
 
+def text_lengths(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """How many leading tokens of each row [n, context] decide its vector: int64 [n].
+
+    In a causal tower that pools at the end-of-text token nothing after that token can reach it. Every other tower
+    needs the full context.
+    """
+    tower = _tower(model)
+    if not _trimmable(tower):
+        return torch.full((len(tokens),), tokens.shape[1], dtype=torch.long)
+    if _pool(tower) == "eos":
+        eos = tower.eos_id if hasattr(tower, "eos_id") else tower.text_eos_id
+        return (tokens == eos).int().argmax(-1) + 1
+    return tokens.argmax(-1) + 1
+
+
 def trimmed_text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """Unit text vectors [n, d] of token rows [n, context], equal to the full-context forward.
 
-    Exact for causal towers that pool at the end-of-text token: what follows that token cannot reach it, so the
-    positional table and the mask are sliced for this call. Every other tower runs at full length.
+    The tokens are cut at the longest of ``text_lengths``, the positional table and the mask with them, for this call.
     """
-    tower, forward = (model.text, {}) if hasattr(model, "text") else (model, {"text": tokens})
-    if not _trimmable(tower):
+    length = int(text_lengths(model, tokens).max())
+    if length == tokens.shape[1]:
         return model.encode_text(tokens, normalize=True)
-    length = int((tokens != 0).any(0).nonzero().max()) + 1
+    tower, short = _tower(model), tokens[:, :length]
     swap = {"positional_embedding": tower.positional_embedding[:length], "attn_mask": tower.attn_mask[:length, :length]}
-    short = tokens[:, :length]
-    if forward:
+    if tower is model:
         return functional_call(model, swap, kwargs={"text": short})[1]
-    features = functional_call(tower, swap, (short,))
-    return torch.nn.functional.normalize(features, dim=-1)
+    return torch.nn.functional.normalize(functional_call(tower, swap, (short,)), dim=-1)
+
+
+def _tower(model: Any) -> Any:
+    return model.text if hasattr(model, "text") else model
+
+
+def _pool(tower: Any) -> str | None:
+    return getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
 
 
 def _trimmable(tower: Any) -> bool:
-    pool = getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
     causal = getattr(tower, "attn_mask", None) is not None and getattr(tower, "cls_emb", None) is None
-    return causal and pool in ("argmax", "eos") and not getattr(tower, "output_dict", False)
+    single = not getattr(tower, "output_dict", False) and not getattr(tower, "output_tokens", False)
+    return causal and single and _pool(tower) in ("argmax", "eos")
