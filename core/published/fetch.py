@@ -1,0 +1,104 @@
+"""Downloading the release file by file, each checked against its git blob id; what is verified is not fetched again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from core.errors import DownloadFailed
+from core.published import manifest, store
+from core.published.manifest import Entry
+from core.types import Progress, Report
+
+BASE = f"https://raw.githubusercontent.com/{manifest.REPOSITORY}/{manifest.COMMIT}"
+CONNECTIONS = 8
+TIMEOUT = 30
+ATTEMPTS = 3
+
+
+def base() -> str:
+    """Address under which the release's files lie; TAILSCOPE_PUBLISHED_BASE names a mirror."""
+    return os.environ.get("TAILSCOPE_PUBLISHED_BASE", BASE).rstrip("/")
+
+
+def target() -> Path:
+    """Folder that downloads go to."""
+    return store.folder() / "release"
+
+
+def outstanding() -> list[Entry]:
+    """Files of the manifest that are not on disk as they should be."""
+    return [entry for entry in manifest.entries() if not _verified(target() / entry.path, entry)]
+
+
+def total_bytes(entries: Sequence[Entry]) -> int:
+    """What fetching these files transfers."""
+    return sum(entry.size for entry in entries)
+
+
+def fetch_release(*, report: Report = lambda _: None) -> Path:
+    """Download what is missing and return the folder, ready for ``importer.import_release``.
+
+    Raises:
+        DownloadFailed: a file could not be reached or is not what the manifest says; what was verified stays.
+        Stopped: by the report.
+    """
+    todo = outstanding()
+    size, done, stopping = total_bytes(todo), 0, threading.Event()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        jobs = {pool.submit(_fetch, entry, stopping): entry for entry in todo}
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                done += jobs[job].size
+                report(Progress(done, size, "Downloading the release"))
+        except BaseException:
+            stopping.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return target()
+
+
+def _verified(path: Path, entry: Entry) -> bool:
+    try:
+        return path.stat().st_size == entry.size and manifest.blob_id(path.read_bytes()) == entry.blob
+    except OSError:
+        return False
+
+
+def _fetch(entry: Entry, stopping: threading.Event) -> None:
+    if stopping.is_set():
+        return
+    content = _download(entry)
+    if len(content) != entry.size or manifest.blob_id(content) != entry.blob:
+        raise DownloadFailed(
+            f"{entry.path} came with {len(content):,} bytes that are not the release's file ({entry.size:,} bytes). "
+            "Nothing was kept of it; try again, or import a clone of the repository."
+        )
+    path = target() / entry.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.replace(partial, path)
+
+
+def _download(entry: Entry) -> bytes:
+    for attempt in range(ATTEMPTS):
+        try:
+            with urllib.request.urlopen(f"{base()}/{entry.path}", timeout=TIMEOUT) as answer:
+                return answer.read(entry.size + 1)
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+            if refused or attempt == ATTEMPTS - 1:
+                raise DownloadFailed(
+                    f"{entry.path} could not be downloaded from {base()}: {getattr(error, 'reason', error)}. "
+                    "Run the command again to go on from here, or import a clone of the repository."
+                ) from error
+    raise AssertionError("unreachable")

@@ -1,0 +1,168 @@
+"""The same rows without the choices that flatter them: raw concepts, every bin, zeros apart, intervals over concepts.
+
+Conventions, said in every record: ``raw`` and ``partial_r`` use all rows with zero counts set to one (comparable with
+the released figures); ``nonzero`` and ``slope_per_decade`` use only rows that occur in pretraining, because zero has no
+place on a log axis. Intervals resample concept names: ImageNet and ImageNet-Sketch do not count as independent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.published.bootstrap import Resampler, interval
+from core.published.names import fold
+from core.published.pool import Combination, Rows
+from core.published.recipe_paper import labels, pearson
+from core.types import Interval
+
+BINS_PER_DECADE = 2
+MEANING = {
+    "raw": "all rows, zero counts set to one",
+    "nonzero": "rows with a count of at least one",
+    "slope_per_decade": "least squares on log10 count over rows with a count of at least one",
+    "partial_r": "all rows, log count and value each less the mean of their data set",
+    "zero_vs_nonzero": "chance that a row with a count scores higher than one without (ties half)",
+    "bins": "half decades, closed below; position is the mean count",
+    "interval": "95 % bootstrap over concept names, 500 replicates",
+}
+
+
+def curve(rows: Rows, combination: Combination, datasets: tuple[str, ...]) -> dict[str, Any]:
+    """The record of one curve: correlations and slope with intervals, all bins, the zero lane, what was left out."""
+    x, y, found = np.log10(np.maximum(rows.counts, 1)), rows.values, rows.counts > 0
+    names, clusters = np.unique([fold(concept) for concept in rows.concepts], return_inverse=True)
+    _, sets = np.unique(rows.datasets.astype(str), return_inverse=True)
+    sampler = Resampler.of(clusters)
+    ranks = sampler.ranks(y)
+    return {
+        **labels(combination, "honest", datasets),
+        "n_rows": len(y),
+        "n_zero": rows.n_zero,
+        "n_concepts": len(names),
+        "raw": _correlations(sampler, x, y, ranks),
+        "nonzero": _correlations(sampler.subset(found), x[found], y[found]),
+        "slope_per_decade": plain(slope(sampler.subset(found), x[found], y[found])),
+        "partial_r": plain(partial_r(sampler, x, y, sets)),
+        "zero_vs_nonzero": _zero_against_rest(sampler, y, found, ranks),
+        **_bins(sampler, rows),
+        "left_out": [{"item": item.item, "reason": item.reason} for item in rows.left_out],
+        "meaning": MEANING,
+    }
+
+
+def plain(value: Interval) -> dict[str, float]:
+    """An interval as the records write it."""
+    return {"value": value.value, "low": value.low, "high": value.high}
+
+
+def _correlations(sampler: Resampler, x: np.ndarray, y: np.ndarray, ranks: np.ndarray | None = None) -> dict[str, Any]:
+    if len(x) < 3:
+        undefined = plain(Interval(*[float("nan")] * 3))
+        return {"n": len(x), "pearson": undefined, "spearman": undefined}
+    xx, yy, xy = _moments(sampler, x, y)
+    rho = pearson(midranks(x), midranks(y))[0]
+    drawn = _rank_correlations(sampler.weights(), sampler.ranks(x), sampler.ranks(y) if ranks is None else ranks)
+    return {
+        "n": len(x),
+        "pearson": plain(interval(pearson(x, y)[0], _ratio(xy, np.sqrt(xx * yy)))),
+        "spearman": plain(interval(rho, drawn)),
+    }
+
+
+def slope(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> Interval:
+    """Least-squares slope of y on x with its interval; NaN where undefined."""
+    if len(x) < 3 or np.ptp(x) == 0:
+        return Interval(*[float("nan")] * 3)
+    xx, _, xy = _moments(sampler, x, y)
+    centred = x - x.mean()
+    return interval(float(centred @ y / (centred @ centred)), _ratio(xy, xx))
+
+
+def partial_r(sampler: Resampler, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Interval:
+    """Pearson's r after taking each group's own mean from x and y, also within every replicate."""
+    n = np.bincount(groups)
+    value = pearson(x - (np.bincount(groups, x) / n)[groups], y - (np.bincount(groups, y) / n)[groups])[0]
+    member = np.eye(len(n))[groups]
+    x, y = x - x.mean(), y - y.mean()
+    columns = np.concatenate([member * part[:, None] for part in (np.ones_like(x), x, y, x * x, y * y, x * y)], axis=1)
+    xx, yy, xy = (part.sum(axis=0) for part in _about_means(*sampler.sums(columns).reshape(6, len(n), -1)))
+    return interval(value, _ratio(xy, np.sqrt(xx * yy)))
+
+
+def midranks(values: np.ndarray) -> np.ndarray:
+    """Ranks with ties at their middle."""
+    _, groups, n = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(n) - n / 2)[groups]
+
+
+def _moments(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums of squares and products about the means, per replicate."""
+    x, y = x - x.mean(), y - y.mean()
+    return _about_means(*sampler.sums(np.column_stack((np.ones_like(x), x, y, x * x, y * y, x * y))))
+
+
+def _about_means(
+    n: np.ndarray, sx: np.ndarray, sy: np.ndarray, sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    size = np.maximum(n, 1)
+    return sxx - sx * sx / size, syy - sy * sy / size, sxy - sx * sy / size
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _rank_correlations(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's rho of every replicate, of ranks about their weighted mean [n, b]."""
+    heavy = weights * x
+    xy, xx, yy = ((part * other).sum(0, dtype=np.float64) for part, other in ((heavy, y), (heavy, x), (weights * y, y)))
+    return _ratio(xy, np.sqrt(xx * yy))
+
+
+def _zero_against_rest(sampler: Resampler, y: np.ndarray, found: np.ndarray, ranks: np.ndarray) -> dict[str, Any]:
+    n_found, n_zero = int(found.sum()), int((~found).sum())
+    sizes = {"n_zero": n_zero, "n_nonzero": n_found}
+    if not n_found or not n_zero:
+        undefined = plain(Interval(*[float("nan")] * 3))
+        return {**sizes, "auc": undefined, "rank_biserial": undefined}
+    order = midranks(y) - len(y) / 2
+    value = 0.5 + float(order[found].sum()) / (n_found * n_zero)
+    weights = sampler.weights()
+    weight_found = weights[found]
+    ranked = (weight_found * ranks[found]).sum(0, dtype=np.float64)
+    total = weight_found.sum(0, dtype=np.float64)
+    pairs = total * (weights.sum(0, dtype=np.float64) - total)
+    auc = interval(value, 0.5 + _ratio(ranked, pairs))
+    biserial = Interval(*(2 * part - 1 for part in (auc.value, auc.low, auc.high)))
+    return {**sizes, "auc": plain(auc), "rank_biserial": plain(biserial)}
+
+
+def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
+    """Half-decade bins of the rows that were found, and the lane of those that were not."""
+    top = max(1, int(np.ceil(np.log10(rows.counts.max() + 1) * BINS_PER_DECADE)))
+    edges = 10.0 ** (np.arange(top + 1) / BINS_PER_DECADE)
+    lane = np.where(rows.counts > 0, np.searchsorted(edges, rows.counts, side="right"), 0)
+    member = np.eye(top + 2)[lane]
+    n, counts, values = (member.T @ part for part in (np.ones(len(lane)), rows.counts, rows.values))
+    drawn = sampler.sums(np.concatenate((member, member * rows.values[:, None]), axis=1))
+    means = _ratio(drawn[top + 2 :], drawn[: top + 2])
+    part = {
+        index: {"n": int(n[index]), "mean": value.value, "low": value.low, "high": value.high}
+        for index in np.flatnonzero(n)
+        for value in [interval(float(values[index] / n[index]), means[index])]
+    }
+    return {
+        "bins": [
+            {
+                "from": float(edges[index - 1]),
+                "to": float(edges[index]),
+                "mean_count": float(counts[index] / n[index]),
+                **mean,
+            }
+            for index, mean in part.items()
+            if index
+        ],
+        "zero": part.get(0),
+    }

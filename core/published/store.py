@@ -1,0 +1,128 @@
+"""The imported release as tables: one in-memory DuckDB a process, opened from Parquet in a fraction of a second.
+
+``counts`` (pretraining, method, unit, position in file, count), ``scores`` (family, condition, model, pretraining,
+unit, value, n), ``totals`` (full scores), ``units`` (unit -> data set, concept, spelled as released), ``files`` (count
+files with their completeness), ``misalignment``. A unit is one concept of one downstream data set in one spelling.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cache.keys import root
+from core.errors import NotHere
+
+SCHEMA = 1
+_WORD = pa.dictionary(pa.int32(), pa.string())
+TABLES = {
+    "units": pa.schema([("unit", pa.int32()), ("dataset", _WORD), ("concept", pa.string())]),
+    "counts": pa.schema(
+        [
+            ("pretraining", _WORD), ("method", _WORD),
+            ("unit", pa.int32()), ("position", pa.int32()), ("count", pa.int64()),
+        ]
+    ),
+    "scores": pa.schema(
+        [
+            ("family", _WORD), ("condition", _WORD), ("model", _WORD), ("pretraining", _WORD),
+            ("unit", pa.int32()), ("value", pa.float64()), ("n", pa.int32()),
+        ]
+    ),
+    "totals": pa.schema(
+        [
+            ("family", _WORD), ("dataset", _WORD), ("condition", _WORD), ("model", _WORD), ("pretraining", _WORD),
+            ("full", pa.float64()), ("concepts", pa.int32()),
+        ]
+    ),
+    "files": pa.schema(
+        [
+            ("dataset", _WORD), ("pretraining", _WORD), ("method", _WORD),
+            ("concepts", pa.int32()), ("expected", pa.int32()), ("truncated", pa.bool_()),
+        ]
+    ),
+    "misalignment": pa.schema(
+        [("pretraining", _WORD), ("pairs", pa.int64()), ("extracted", pa.float64()), ("fixed", pa.float64())]
+    ),
+}  # fmt: skip
+HOW = "Run «python -m core published fetch» (26 MB), or «python -m core published import PATH» with a copy of it."
+
+
+def folder() -> Path:
+    """Where everything published lies in the cache."""
+    return root() / "published"
+
+
+def current() -> Path | None:
+    """Folder of the tables in use, or None when nothing (or something older) was imported."""
+    try:
+        pointer = json.loads((folder() / "current.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(pointer, dict) or pointer.get("schema") != SCHEMA:
+        return None
+    place = folder() / Path(str(pointer.get("generation"))).name
+    return place if all((place / f"{name}.parquet").is_file() for name in TABLES) else None
+
+
+def available() -> bool:
+    """Whether the release has been imported."""
+    return current() is not None
+
+
+class Store:
+    """Read-only queries on one imported release; safe to share between threads.
+
+    Attributes:
+        dataset, concept: object arrays [u]: what every unit is.
+    """
+
+    def __init__(self, place: Path) -> None:
+        import duckdb
+
+        self.place = place
+        self._base = duckdb.connect(":memory:", config={"threads": 2})
+        for name in TABLES:
+            self._base.execute(
+                f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(place / f"{name}.parquet")]
+            )
+        self._base.execute("SET enable_external_access = false")
+        units = self.columns("SELECT dataset, concept FROM units ORDER BY unit")
+        self.dataset, self.concept = units["dataset"], units["concept"]
+
+    def columns(self, sql: str, values: Sequence[Any] = ()) -> dict[str, np.ndarray]:
+        """A query's columns as arrays."""
+        found = self._base.cursor().execute(sql, list(values)).fetchnumpy()
+        return {name: np.asarray(column) for name, column in found.items()}
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A query's rows as tuples."""
+        return self._base.cursor().execute(sql, list(values)).fetchall()
+
+
+_lock = threading.Lock()
+
+
+def open_store() -> Store:
+    """The store of the current import, shared by the whole process; a newer import is picked up by itself.
+
+    Raises:
+        NotHere: nothing was imported yet.
+    """
+    place = current()
+    if place is None:
+        raise NotHere(f"The published evidence is not on this disk. {HOW}")
+    with _lock:
+        return _open(str(place), (place / "report.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _open(place: str, _written: int) -> Store:
+    return Store(Path(place))
