@@ -367,6 +367,22 @@ def test_a_failure_nobody_saw_is_forgotten_with_its_seat(jobs: Engine) -> None:
     assert jobs.submit("key", "Key", lambda report: "fine", seat="b").value() == "fine"
 
 
+def test_a_failure_after_the_last_seat_left_is_forgotten(jobs: Engine) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def work(report: Report) -> None:
+        begun.set()
+        left.wait(SOON)
+        raise BadInput("no")
+
+    failed = jobs.submit("key", "Key", work, seat="a")
+    assert begun.wait(SOON)
+    jobs.leave("a")
+    left.set()
+    assert failed.wait(SOON)
+    assert jobs.submit("key", "Key", lambda report: "fine", seat="b").value() == "fine"
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError()])
 def test_the_worker_outlives_any_work(jobs: Engine, error: BaseException) -> None:
     assert jobs.submit("key", "Key", fail(error)).wait(SOON)

@@ -334,9 +334,11 @@ def test_settings_that_were_tampered_with_do_not_matter(tmp_path: Path) -> None:
 def test_a_folder_deleted_behind_the_store_is_made_again(store: Results) -> None:
     store.put("key", b"value")
     shutil.rmtree(store.folder)
-    for _ in range(2):
-        store.put("key", b"again")
+    store.close()  # as for a thread that had no connection yet
+    store.put("key", b"lost")
+    store.put("key", b"again")
     assert store.get("key") == b"again"
+    assert (store.folder / "cache.db").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
