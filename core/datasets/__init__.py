@@ -28,6 +28,12 @@ __all__ = ["SetInfo", "detect", "list_sets", "open_set"]
 _OPENERS = {
     "folders": ("core.datasets.folders", "open_folders"),
     "letitwag": ("core.datasets.folders", "open_folders"),
+    "webdataset": ("core.datasets.webdataset", "open_webdataset"),
+    "captions": ("core.datasets.captions", "open_captions"),
+    "table": ("core.datasets.table", "open_table"),
+    "imagefolder": ("core.datasets.imagefolder", "open_imagefolder"),
+    "parquet": ("core.datasets.parquet", "open_parquet"),
+    "embeddings": ("core.datasets.embeddings", "open_embeddings"),
 }
 _FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
 _KEPT = 8

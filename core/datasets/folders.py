@@ -22,8 +22,8 @@ from core.datasets.listing import (
 )
 from core.datasets.names import Names, Naming, name_classes
 from core.datasets.picture import SUFFIXES
-from core.datasets.roots import inside
-from core.errors import PathRefused, UnreadableData
+from core.datasets.roots import problem
+from core.errors import UnreadableData
 from core.types import LeftOut
 
 SPLITS = ("test", "val", "validation", "valid", "train", "training")
@@ -138,8 +138,8 @@ def _class_folders(top: Path, left_out: list[LeftOut], roots: Sequence[Path] | N
     for entry in _entries(top):
         if entry.name.startswith(".") or not _is_folder(entry):
             continue
-        if problem := _problem(entry, roots):
-            left_out.append(LeftOut(ascii(entry.name)[1:-1], problem))
+        if reason := _unusable(entry, roots):
+            left_out.append(LeftOut(ascii(entry.name)[1:-1], reason))
         else:
             keys.append(entry.name)
     if not keys:
@@ -193,8 +193,8 @@ def _walk(
                     if entry.name.startswith("."):
                         continue
                     below = f"{shown}/{entry.name}"
-                    if problem := _problem(entry, roots):
-                        left_out.append(LeftOut(ascii(below)[1:-1], problem))
+                    if reason := _unusable(entry, roots):
+                        left_out.append(LeftOut(ascii(below)[1:-1], reason))
                     elif entry.is_dir():
                         waiting.append((entry.path, below, depth + 1, above | {identity}))
                     else:
@@ -208,18 +208,12 @@ def _walk(
         yield shown, files
 
 
-def _problem(entry: os.DirEntry[str], roots: Sequence[Path] | None) -> str:
+def _unusable(entry: os.DirEntry[str], roots: Sequence[Path] | None) -> str:
     """Why an entry cannot be used, or nothing."""
     if not entry.name.isascii() and not _is_utf8(entry.name):
         return "its name is not UTF-8"
     if entry.is_symlink():
-        if not os.path.exists(entry.path):
-            return "a link to nothing"
-        if roots is not None:
-            try:
-                inside(entry.path, roots)
-            except PathRefused:
-                return "a link that leads outside the folders the server may read"
+        return problem(entry.path, roots) if os.path.exists(entry.path) else "a link to nothing"
     return ""
 
 

@@ -6,10 +6,16 @@ import os
 import stat
 from pathlib import Path
 
-from core.datasets.folders import is_letitwag, looks_like_folders, split_of
+from core.datasets.columns import TABLES
+from core.datasets.folders import SPLITS, is_letitwag, looks_like_folders, split_of
+from core.datasets.imagefolder import metadata_file
+from core.datasets.parquet import find_parquet, image_column
+from core.datasets.picture import read_text
+from core.datasets.tars import find_shards, peek
 from core.errors import UnreadableData
 
 _MOST_STAMPED = 20_000
+_CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata")
 
 
 def detect_layout(path: Path) -> str:
@@ -20,26 +26,75 @@ def detect_layout(path: Path) -> str:
     """
     if path == Path(path.anchor):
         raise UnreadableData(f"{path} is the root of the file system; give the folder of one image set.")
-    if path.is_dir() and looks_like_folders(path):
+    kind = _of_folder(path) if path.is_dir() else _of_file(path) if path.is_file() else ""
+    if not kind:
+        raise UnreadableData(
+            f"{path} is no image set that Tailscope knows. Give a folder of class folders, a webdataset folder, a "
+            "table with a path and a class column, a Hugging Face image folder or parquet files, or clip-retrieval "
+            "embeddings."
+        )
+    return kind
+
+
+def _of_file(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix == ".tar":
+        return "captions" if _holds_captions(path) else "webdataset"
+    if suffix == ".parquet":
+        return "parquet" if _has_pictures(path) else "table"
+    return "table" if suffix in TABLES else ""
+
+
+def _of_folder(path: Path) -> str:
+    if (path / "img_emb").is_dir():
+        return "embeddings"
+    if find_shards(path)[1]:
+        return "captions" if _holds_captions(path) else "webdataset"
+    if metadata_file(path):
+        return "imagefolder"
+    shards = find_parquet(path)[1]
+    if shards and _has_pictures(shards[0]):
+        return "parquet"
+    if looks_like_folders(path):
         split = split_of(path)
         with os.scandir(path / split if split else path) as entries:
-            return "letitwag" if is_letitwag([entry.name for entry in entries]) else "folders"
-    raise UnreadableData(
-        f"{path} is no image set that Tailscope knows. Give a folder of class folders, a webdataset folder, a table "
-        "with a path and a class column, a Hugging Face image folder or parquet files, or clip-retrieval embeddings."
-    )
+            return "letitwag" if is_letitwag([entry.name for entry in entries if entry.is_dir()]) else "folders"
+    with os.scandir(path) as entries:
+        tables = [entry for entry in entries if os.path.splitext(entry.name)[1].lower() in TABLES]
+        return "table" if len(tables) == 1 else ""
+
+
+def _holds_captions(path: Path) -> bool:
+    """Whether a webdataset is for retrieval: it says so, or its first sample has captions and no label."""
+    top, tars, _ = find_shards(path)
+    try:
+        return read_text(top / "dataset_type.txt", limit=1000).strip().lower() == "retrieval"
+    except UnreadableData:
+        endings = peek(tars[0])
+        return "txt" in endings and not endings & {"cls", "npy"}
+
+
+def _has_pictures(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return bool(image_column(pq.read_schema(path)))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
     """Name, size, time and inode of a path and what lies directly in it: differs when files come or go."""
     found = [_mark(path)]
-    try:
-        if path.is_dir():
-            with os.scandir(path) as entries:
-                inner = [Path(entry.path) for entry, _ in zip(entries, range(_MOST_STAMPED), strict=False)]
-            found += sorted(_mark(entry) for entry in inner)
-    except OSError:
-        pass  # what cannot be listed is told by opening it
+    for folder in (path, *(path / name for name in _CONTAINERS)):
+        try:
+            with os.scandir(folder) as entries:
+                found += sorted(
+                    _mark(Path(entry.path)) for entry, _ in zip(entries, range(_MOST_STAMPED), strict=False)
+                )
+        except (OSError, ValueError):
+            continue  # a file, or what cannot be listed: opening it says so
     return tuple(found)
 
 

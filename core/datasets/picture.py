@@ -32,9 +32,7 @@ _ORIENTATIONS = {
 }
 
 
-def safe_open(
-    source: bytes | str | os.PathLike[str], *, name: str = "", max_pixels: int = MAX_PIXELS
-) -> Image.Image:
+def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one picture to upright RGB.
 
     The first frame of an animation; EXIF orientation applied; transparency composited on white; 16-bit grey scaled to

@@ -6,10 +6,11 @@ The command line runs with its user's own rights and asks nothing of this module
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import PathRefused
+from core.errors import PathRefused, UnreadableData
 
 VARIABLE = "TAILSCOPE_DATA_ROOTS"
 
@@ -59,3 +60,58 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         shown = ascii(text[:80])
         raise PathRefused(f"{shown} is not a usable path ({error}). Give the path of a folder or file.") from error
+
+
+def problem(path: str | os.PathLike[str], roots: Sequence[Path] | None) -> str:
+    """Why a file inside a set may not be read, or nothing: its links lead outside ``roots`` (None = no limit)."""
+    try:
+        if roots is not None:
+            inside(path, roots)
+    except PathRefused:
+        return "it lies outside the folders the server may read"
+    return ""
+
+
+class Files:
+    """Files that a list names, found relative to the list and never outside what may be read.
+
+    Args:
+        base: the folder of the list.
+        roots: folders that absolute paths and links must stay in; None for no limit.
+        absolute: whether the list may hold absolute paths at all.
+    """
+
+    def __init__(self, base: Path, roots: Sequence[Path] | None, *, absolute: bool) -> None:
+        self._base, self._roots, self._absolute = base, roots, absolute
+        self._folders: dict[str, str] = {}
+
+    def path(self, listed: str) -> str:
+        """Where a listed file is, as text."""
+        return os.path.join(self._base, listed)
+
+    def size(self, listed: str) -> int:
+        """Bytes of a listed file; UnreadableData with the reason when it may or can not be read."""
+        try:
+            listed.encode()
+            if os.path.isabs(listed) and not self._absolute:
+                raise UnreadableData("an absolute path; this layout names files relative to its own folder")
+            if not os.path.isabs(listed) and os.path.normpath(listed).split(os.sep, 1)[0] == os.pardir:
+                raise UnreadableData("a path that climbs out of its folder; write it in full, or move the list")
+            status = os.lstat(self.path(listed))
+            if stat.S_ISLNK(status.st_mode):
+                if reason := problem(self.path(listed), self._roots):
+                    raise UnreadableData(reason)
+                status = os.stat(self.path(listed))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a usable path"
+            raise UnreadableData((reason or str(error)).lower()) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableData("not a regular file")
+        if reason := self._folder_problem(os.path.dirname(self.path(listed))):
+            raise UnreadableData(reason)
+        return status.st_size
+
+    def _folder_problem(self, folder: str) -> str:
+        if folder not in self._folders:
+            self._folders[folder] = problem(folder, self._roots)
+        return self._folders[folder]

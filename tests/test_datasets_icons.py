@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.datasets import detect, open_set
+from core.datasets.icons import RECIPES
+from core.errors import Stopped
+from core.icons.concepts import concepts, held_out
+from core.icons.corpus import drawn_labels
+from core.types import Progress
+
+THUMBNAILS = Path(__file__).parent / "data" / "icon_thumbs.png"
+EACH = 6  # pictures of each set on the sheet; lossless, because the noise is part of the picture
+
+
+def sheet() -> np.ndarray:
+    """The pictures compared across machines, uint8 [3, 6, 64, 64, 3]; run this file as a module to write them."""
+    sets = [open_set(id) for id in RECIPES]
+    spread = [np.linspace(0, len(image_set.labels) - 1, EACH).astype(int) for image_set in sets]
+    return np.stack(
+        [[np.asarray(s.image(int(index))) for index in indices] for s, indices in zip(sets, spread, strict=True)]
+    )
+
+
+def test_pictures_are_the_committed_ones():
+    committed = np.asarray(Image.open(THUMBNAILS).convert("RGB"), float)
+    committed = committed.reshape(len(RECIPES), 64, EACH, 64, 3).swapaxes(1, 2)
+    drawn = sheet().astype(float)
+    difference = np.abs(committed - drawn).mean((2, 3, 4))
+    assert difference.max() <= 2, "pictures changed: raise RENDERER and run python -m tests.test_datasets_icons"
+    moved = np.abs(np.roll(committed, 1, axis=1) - drawn).mean((2, 3, 4))
+    assert moved.min() > 10  # the measure can tell pictures apart
+
+
+@pytest.mark.parametrize(("id", "classes", "each"), [("icons", 586, 20), ("icons-tail", 117, 40)])
+def test_sets_have_the_stated_size_and_only_seen_pairs(id, classes, each):
+    found = open_set(id)
+    assert detect(id) == found.kind == "icons"
+    assert len(found.keys) == len(set(found.names)) == classes
+    assert np.bincount(found.labels).tolist() == [each] * classes
+    assert found.image_ids[each + 3] == f"{found.keys[1]}/3"
+    for index in range(0, len(found.labels), 97):
+        details = found.details(index)
+        assert details["seen_pair"] is True
+        assert (details["colour"], found.keys[found.labels[index]]) not in held_out()
+        assert details["style"] in ("filled", "textured")
+
+
+def test_composition_draws_only_held_out_pairs():
+    found = open_set("icons-composition")
+    assert (len(found.keys), len(found.labels)) == (586, 5860)
+    for index in range(0, 5860, 53):
+        assert (found.details(index)["colour"], found.keys[found.labels[index]]) in held_out()
+        assert found.details(index)["seen_pair"] is False
+
+
+def test_the_tail_is_the_rarest_fifth_of_the_largest_corpus():
+    drawn = np.bincount(drawn_labels(0), minlength=586)
+    keys = [concept.key for concept in concepts()]
+    rarest = sorted(range(586), key=lambda index: (drawn[index], keys[index]))[:117]
+    assert open_set("icons-tail").keys == [keys[index] for index in sorted(rarest)]
+
+
+def test_names_are_readable_and_keys_are_kept():
+    found = open_set("icons")
+    by_key = {concept.key: concept.name for concept in concepts()}
+    assert found.names == [by_key[key] for key in found.keys]
+    assert open_set("icons", naming="released").names == found.keys
+    assert open_set("icons", names={"dog": "hound"}).names[found.keys.index("dog")] == "hound"
+    assert open_set("icons", names={"dog": "hound"}).fingerprint == found.fingerprint
+
+
+def test_no_two_sets_share_a_picture_or_a_fingerprint():
+    sets = [open_set(id) for id in RECIPES]
+    assert len({image_set.fingerprint for image_set in sets}) == 3
+    seeds = {image_set.drawing(5).seed for image_set in sets}
+    assert len(seeds) == 3 and not {seed[0] for seed in seeds} & {1}  # 1 belongs to the corpora
+    assert open_set("icons").drawing(-1) == open_set("icons").drawing(11_719)
+
+
+def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
+    monkeypatch.setattr("core.datasets.icons._concepts_of", lambda id: concepts()[:30])
+    found = open_set("icons-composition")
+    drawn = [np.asarray(found.image(index)) for index in (0, 150, 299)]
+    seen: list[Progress] = []
+    found.prepare(seen.append)
+    assert found._file.parent == tmp_cache / "icons"
+    assert [path.name for path in found._file.parent.iterdir()] == [found._file.name]
+    assert seen[-1].total == 300
+    stored = np.load(found._file, mmap_mode="r")
+    assert stored.shape == (300, 64, 64, 3)
+    for index, picture in zip((0, 150, 299), drawn, strict=True):
+        np.testing.assert_array_equal(np.asarray(found.image(index)), picture)
+    # Read from the file, not drawn again:
+    monkeypatch.setattr("core.datasets.icons.render", None)
+    np.testing.assert_array_equal(np.asarray(found.image(-1)), drawn[-1])
+
+
+def test_a_stopped_preparation_leaves_nothing_behind(monkeypatch, tmp_cache):
+    def stop(progress: Progress) -> None:
+        raise Stopped("stopped")
+
+    found = open_set("icons")
+    with pytest.raises(Stopped):
+        found.prepare(stop)
+    assert list((tmp_cache / "icons").iterdir()) == []
+    assert found.image(3).size == (64, 64)
+
+
+if __name__ == "__main__":
+    THUMBNAILS.parent.mkdir(exist_ok=True)
+    rows = sheet().swapaxes(1, 2).reshape(len(RECIPES) * 64, EACH * 64, 3)
+    Image.fromarray(rows).save(THUMBNAILS, optimize=True)
