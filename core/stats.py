@@ -20,7 +20,7 @@ Tag = Literal["head", "torso", "tail"]
 UNDEFINED = Interval(math.nan, math.nan, math.nan)
 RESAMPLES = 1000
 _Z95 = 1.959963984540054
-_CHUNK = 1 << 20  # Weights held at once, so that the passes over a chunk stay in the cache.
+_CHUNK = 1 << 17  # Weights held at once (1 MB), so that the passes over a chunk stay in the cache.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,20 @@ class Bin:
 
 @dataclass(frozen=True)
 class Trend:
-    """Least-squares line of a value on log10 count: slope per tenfold rise, and the line with its pointwise band.
+    """Least-squares line of a value on log10 count: slope per tenfold rise, correlation, and the line with its band.
 
     ``counts``, ``fitted``, ``low`` and ``high`` are arrays over one grid of counts; empty when there is no line.
     """
 
     slope: Interval
+    pearson: Interval
     counts: np.ndarray
     fitted: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+
+NO_TREND = Trend(UNDEFINED, UNDEFINED, *[np.empty(0)] * 4)
 
 
 def tags(counts: Mapping[str, int]) -> dict[str, Tag]:
@@ -105,9 +109,8 @@ def spearman(x: np.ndarray, y: np.ndarray, *, clusters: np.ndarray | None = None
     if len(x) < 3:
         return UNDEFINED
     rankings = [np.unique(values, return_inverse=True)[1] for values in (x, y)]
-    one = np.ones((1, len(x)), np.float32)
     drawn = [_rank_correlation(weights, *rankings) for weights in _resamples(len(x), clusters, seed)]
-    return _interval(_rank_correlation(one, *rankings), np.concatenate(drawn))
+    return _interval(_rank_correlation(np.ones((1, len(x))), *rankings), np.concatenate(drawn))
 
 
 def slope_per_decade(
@@ -129,17 +132,19 @@ def trend(
     """
     counts, values = np.asarray(counts, np.float64), np.asarray(values, np.float64)
     seen = counts >= 1
-    x, y = np.log10(counts[seen]), values[seen]
-    if len(x) < 3 or np.ptp(x) == 0:
-        empty = np.empty(0)
-        return Trend(UNDEFINED, empty, empty, empty, empty)
+    logs, values = np.log10(counts[seen]), values[seen]
+    if len(logs) < 3 or np.ptp(logs) == 0:
+        return NO_TREND
     clusters = None if clusters is None else np.asarray(clusters)[seen]
-    centre, sums = x.mean(), _moments(x - x.mean(), y, clusters, seed)
-    slope, at_centre = _line(_sums(x - centre, y))
-    slopes, centres = _line(sums)
-    grid = np.linspace(x.min(), x.max(), points)
-    band = np.nanquantile(centres[:, None] + slopes[:, None] * (grid - centre), (0.025, 0.975), axis=0)
-    return Trend(_interval(slope, slopes), 10**grid, at_centre + slope * (grid - centre), *band)
+    x, y = _centred(logs), _centred(values)
+    whole, drawn = _sums(x, y), _moments(x, y, clusters, seed)
+    slope, _ = _line(whole)
+    slopes, levels = _line(drawn)
+    grid = np.linspace(logs.min(), logs.max(), points)
+    along = grid - logs.mean()
+    band = np.nanquantile(levels[:, None] + slopes[:, None] * along, (0.025, 0.975), axis=0)
+    correlation = _interval(_correlation(whole), _correlation(drawn))
+    return Trend(_interval(slope, slopes), correlation, 10**grid, values.mean() + slope * along, *values.mean() + band)
 
 
 def mean(values: np.ndarray, *, clusters: np.ndarray | None = None, seed: int = 0) -> Interval:
@@ -182,7 +187,7 @@ def _centred(values: np.ndarray) -> np.ndarray:
 
 
 def _resamples(n: int, clusters: np.ndarray | None, seed: int) -> Iterator[np.ndarray]:
-    """How often each row was drawn, float32 [r, n] in chunks that add up to RESAMPLES rows."""
+    """How often each row was drawn, int64 [r, n] in chunks that add up to RESAMPLES rows."""
     owners = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1].reshape(-1)
     groups = int(owners.max()) + 1
     rng = np.random.default_rng(seed)
@@ -190,7 +195,7 @@ def _resamples(n: int, clusters: np.ndarray | None, seed: int) -> Iterator[np.nd
     for start in range(0, RESAMPLES, chunk):
         rows = min(chunk, RESAMPLES - start)
         drawn = rng.integers(0, groups, (rows, groups)) + np.arange(rows)[:, None] * groups
-        weights = np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups).astype(np.float32)
+        weights = np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups)
         yield weights if clusters is None else weights[:, owners]
 
 
@@ -199,9 +204,11 @@ def _sums(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _moments(x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None, seed: int) -> np.ndarray:
-    """``_sums`` of every resample, float64 [RESAMPLES, 6]: one matrix product instead of a thousand fits."""
-    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-    return np.concatenate([weights.astype(np.float64) @ terms for weights in _resamples(len(x), clusters, seed)])
+    """``_sums`` of every resample, float64 [RESAMPLES, 6]: sums over weights instead of a thousand fits."""
+    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
+    # Not a matrix product: BLAS threads one with so few columns, and waits for them badly beside a busy worker.
+    drawn = [np.einsum("rn,kn->rk", weights, terms) for weights in _resamples(len(x), clusters, seed)]
+    return np.concatenate(drawn)
 
 
 def _spreads(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -229,6 +236,7 @@ def _line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _rank_correlation(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Spearman correlation of every resample [r], given how often rows were drawn and the rows' dense ranks."""
+    weights = weights.astype(np.float32)
     n = weights.sum(1, keepdims=True)
     ranks = []
     for dense in (x, y):

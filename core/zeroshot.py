@@ -5,18 +5,15 @@ Plain matrix products in blocks that fit the processor's cache; knows nothing of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.blocks import in_blocks, take_top
 from core.errors import BadInput
 from core.stats import wilson
-from core.types import Aggregation, Answer, Classifier, ClassScore, Progress, Report
-
-_BLOCK_SCORES = 1 << 22  # Scores held per worker (16 MB): larger blocks leave the cache, smaller ones starve BLAS.
+from core.types import Aggregation, Answer, Classifier, ClassScore, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def _class_means(rows: np.ndarray, owners: np.ndarray) -> np.ndarray:
 
 
 def _scorer(classifier: Classifier) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
-    """Products per image, and the function from image vectors float32 [b, d] to class scores [b, c]."""
+    """Number of products per image, and the function from image vectors float32 [b, d] to class scores [b, c]."""
     weights, owners = classifier.weights, classifier.owners
     if classifier.aggregation == "max":
         starts = _starts(owners)
@@ -111,40 +108,6 @@ def _scorer(classifier: Classifier) -> tuple[int, Callable[[np.ndarray], np.ndar
     # The mean of cosines is the product with the mean sentence vector, so it costs no more than one row a class.
     rows = _class_means(weights, owners) if classifier.aggregation == "similarity" else weights
     return len(rows), lambda images: images @ rows.T
-
-
-def _in_blocks(
-    n: int, rows: int, work: Callable[[slice], None], *, report: Report | None = None, message: str = ""
-) -> None:
-    """Run ``work`` on every block of rows, some blocks at a time: BLAS and the passes after it overlap."""
-    blocks = [slice(low, min(low + rows, n)) for low in range(0, n, rows)]
-    with ThreadPoolExecutor(min(len(blocks) or 1, os.cpu_count() or 1, 8)) as pool:
-        try:
-            for block, _ in zip(blocks, pool.map(work, blocks), strict=True):
-                if report:
-                    report(Progress(block.stop, n, message))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _block_rows(block: int, products: int) -> int:
-    return max(1, min(block, _BLOCK_SCORES // products))
-
-
-def take_top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k best columns of every row and their scores, falling; ties go to the lower column. Spoils ``scores``.
-
-    k passes of argmax are exact and, for small k, several times quicker than a partition of every row.
-    """
-    rows = np.arange(len(scores))
-    top = np.empty((len(scores), k), np.int32)
-    best = np.empty((len(scores), k), np.float32)
-    for rank in range(k):
-        top[:, rank] = column = scores.argmax(1)
-        best[:, rank] = scores[rows, column]
-        scores[rows, column] = -np.inf
-    return top, best
 
 
 def classify(
@@ -162,7 +125,7 @@ def classify(
         vectors: float16 or float32 [m, d], unit rows, possibly memory-mapped; slices are computed in float32.
         labels: int [m], true class of every row of ``vectors``.
         k: classes kept per image (at most all of them). Equal scores go to the lower class index.
-        block: images at a time, fewer when a block would not fit the cache; results do not depend on it.
+        block: images at a time, fewer when a block would not fit the cache; changes results by rounding at most.
         report: called after every block; raises Stopped to end the work.
 
     Returns:
@@ -195,7 +158,7 @@ def classify(
         winners = np.exp(np.float32(classifier.scale) * (first - first[:, :1]))
         probability[part] = 1 / (scores.sum(1) + winners.sum(1))
 
-    _in_blocks(n, _block_rows(block, products), answer, report=report, message="Scoring images")
+    in_blocks(n, answer, columns=products, rows=block, report=report, message="Scoring images")
     return Scores(top[:, :kept], best[:, :kept], margin, probability)
 
 
@@ -209,7 +172,7 @@ def predict(
     def answer(part: slice) -> None:
         said[part] = score(np.asarray(vectors[part], np.float32)).argmax(1)
 
-    _in_blocks(len(vectors), _block_rows(block, products), answer, report=report, message="Scoring images")
+    in_blocks(len(vectors), answer, columns=products, rows=block, report=report, message="Scoring images")
     return said
 
 

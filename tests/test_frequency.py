@@ -1,0 +1,96 @@
+"""Count tables: the committed ones are the exact ones, and classes meet counts only where they should."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import BadInput, UnknownName
+from core.frequency import icons, sources
+from core.frequency.table import METHODS, SourceInfo, join
+from core.icons.corpus import CORPORA, corpus, count
+from core.types import FrequencyTable
+
+
+def committed(name: str) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(row[method] for method in METHODS) for key, row in sources.records(name).items()}
+
+
+def test_smallest_corpus_is_counted_exactly():
+    assert committed("icons-10k") == count("icons-10k")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CORPORA if name != "icons-10k"])
+def test_every_corpus_is_counted_exactly(name):
+    assert committed(name) == count(name)
+    corpus.cache_clear()
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_counts_add_up(name):
+    counts = committed(name).values()
+    assert sum(image for _, image, _ in counts) == CORPORA[name].pairs
+    assert all(0 <= both <= min(text, image) for text, image, both in counts)
+
+
+def test_largest_corpus_is_a_steep_zipf():
+    images = sorted((image for _, image, _ in committed("icons-200k").values()), reverse=True)
+    assert images[0] > 10_000
+    assert 1 <= images[-1] <= 3
+
+
+def test_list_and_load():
+    listed = {found.name: found for found in sources.list_sources()}
+    assert set(CORPORA) <= set(listed)
+    table = sources.load_source("icons-10k", "text")
+    assert (table.name, table.method, len(table.counts)) == ("icons-10k", "text", listed["icons-10k"].concepts)
+    record = sources.records("icons-10k")["address-card"]
+    assert sources.load_source("icons-10k").counts["address-card"] == record["image"]
+    assert table.counts["address-card"] == record["text"]
+    assert "10,000" in sources.info("icons-10k").source
+    assert table.queries["address-card"] == "address card"
+    assert sources.families("icons-10k").keys() == table.counts.keys()
+
+
+def test_unknown_names_and_methods():
+    with pytest.raises(UnknownName, match="icons-200k"):
+        sources.load_source("icon-200k")
+    with pytest.raises(BadInput, match="text, image, integrated"):
+        sources.load_source("icons-10k", "smell")
+
+
+def test_a_provider_plugs_in(monkeypatch):
+    class Own:
+        def infos(self):
+            return [SourceInfo("counted:mine", "my captions", ("text",), 1)]
+
+        def table(self, name, method):
+            return FrequencyTable(name, "my captions", method, {"frog": 4})
+
+        def records(self, name):
+            return {"frog": {"text": 4, "image": None, "integrated": None}}
+
+        def families(self, name):
+            return {}
+
+    monkeypatch.setattr(sources, "PROVIDERS", [*sources.PROVIDERS, Own()])
+    assert sources.load_source("counted:mine", "text").counts == {"frog": 4}
+    assert sources.records("counted:mine")["frog"]["image"] is None
+    with pytest.raises(BadInput, match="choose one of text"):
+        sources.load_source("counted:mine")
+
+
+def test_join_by_key_then_name_never_by_case():
+    table = FrequencyTable(
+        "t", "", "image", {"tree frog": 3, "Shih Tzu": 1237, "shih tzu": 954874, "bat_mask": 0, "kite": 5}
+    )
+    keys = ["tree_frog", "Shih_Tzu", "SHIH TZU", "n07", "n08", "yeti"]
+    names = ["x", "y", "z", "bat mask", "Kite", "yeti"]
+    assert join(table, keys, names) == {"tree_frog": 3, "Shih_Tzu": 1237, "n07": 0}
+    assert join(table, ["kite"]) == {"kite": 5}
+
+
+def test_written_counts_are_the_committed_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(icons, "CORPORA", {"icons-10k": CORPORA["icons-10k"]})
+    icons.write_counts(tmp_path)
+    assert (tmp_path / "icons-10k.csv").read_bytes() == (icons.COUNTS / "icons-10k.csv").read_bytes()
