@@ -1,0 +1,182 @@
+"""Pictures in Hugging Face parquet files: which row groups hold a few of every class, and their original bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import DownloadFailed
+
+IMAGE, LABEL = "image", "label"
+LARGEST_GROUP = 4 << 30  # bytes of one row group once uncompressed
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """One row group: file index, its own index, first row in the file, class of each row [r], bytes of its pictures."""
+
+    file: int
+    index: int
+    first_row: int
+    labels: np.ndarray
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a set of parquet files holds: file footers, class names in label order, row groups."""
+
+    footers: tuple[pq.FileMetaData, ...]
+    names: tuple[str, ...]
+    groups: tuple[RowGroup, ...]
+
+
+def survey(sources: Sequence[BinaryIO], *, names: Sequence[str] = ()) -> Survey:
+    """Read footers and labels, never pictures.
+
+    A row group whose statistics name one label is not read at all; ``RangeFile`` sources bring the others in parallel.
+    ``names`` are used where the files do not record class names themselves.
+    """
+    footers, columns, places = [], [], []
+    for file, source in enumerate(sources):
+        parquet = open_parquet(source)
+        footers.append(parquet.metadata)
+        names = _class_names(parquet.schema_arrow) or names
+        labels = _labels(source, parquet)
+        columns.extend(labels)
+        first = 0
+        for index, column in enumerate(labels):
+            places.append((file, index, first, _image_chunk(parquet.metadata.row_group(index)).total_compressed_size))
+            first += len(column)
+    if any(isinstance(label, str) for column in columns for label in column):
+        names = sorted({str(label) for column in columns for label in column})
+        numbers = {name: index for index, name in enumerate(names)}
+        columns = [[numbers[str(label)] for label in column] for column in columns]
+    groups = [
+        RowGroup(file, index, first, np.array([-1 if label is None else label for label in column], np.int64), size)
+        for (file, index, first, size), column in zip(places, columns, strict=True)
+        if column
+    ]
+    if any(group.labels.min() < 0 or group.labels.max() >= len(names) for group in groups):
+        raise DownloadFailed(f"The hub's files hold labels beyond their {len(names)} class names; the layout changed.")
+    return Survey(tuple(footers), tuple(names), tuple(groups))
+
+
+def open_parquet(source: BinaryIO, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    """Open a file that must have an ``image`` and a ``label`` column; a known footer is not read again."""
+    try:
+        parquet = pq.ParquetFile(source, metadata=footer, pre_buffer=False, memory_map=False)
+    except pa.ArrowException as error:
+        raise DownloadFailed(f"A file of the set is not parquet ({error}); try again.") from error
+    missing = {IMAGE, LABEL} - set(parquet.schema_arrow.names)
+    if missing:
+        raise DownloadFailed(f"The hub's files have no column {' or '.join(sorted(missing))}; their layout changed.")
+    return parquet
+
+
+def choose(found: Survey, per_class: int) -> list[tuple[RowGroup, np.ndarray]]:
+    """Few bytes that hold ``per_class`` pictures of every class (or all it has): row groups with the rows to keep.
+
+    Greedy weighted cover: the group with most missing pictures per byte first. Classes get their first rows within the
+    groups chosen. Rows are positions in the group.
+    """
+    counts = np.stack([np.bincount(group.labels, minlength=len(found.names)) for group in found.groups])
+    missing = np.minimum(counts.sum(0), per_class)
+    cost = np.array([max(group.bytes, 1) for group in found.groups])
+    chosen = []
+    while missing.any():
+        best = int(np.argmax(np.minimum(counts, missing).sum(1) / cost))
+        missing = missing - np.minimum(counts[best], missing)
+        counts[best] = 0
+        chosen.append(best)
+    taken = np.zeros(len(found.names), np.int64)
+    picks = []
+    for group in (found.groups[index] for index in sorted(chosen)):
+        rows = []
+        for row, label in enumerate(group.labels):
+            if taken[label] < per_class:
+                taken[label] += 1
+                rows.append(row)
+        if rows:
+            picks.append((group, np.array(rows)))
+    return picks
+
+
+def pictures(parquet: pq.ParquetFile, group: int, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """(row, original image bytes) of these rows of one row group; empty bytes where there is none."""
+    meta = parquet.metadata.row_group(group)
+    chunk = _image_chunk(meta)
+    if chunk.total_uncompressed_size > min(LARGEST_GROUP, max(1 << 26, 8 * chunk.total_compressed_size)):
+        raise DownloadFailed("A row group of the hub's files unpacks to far more than it weighs; it was not opened.")
+    try:
+        table = parquet.read_row_group(group, columns=[chunk.path_in_schema], use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DownloadFailed(f"A row group of the hub's files is damaged ({error}); try again.") from error
+    column = table.column(IMAGE).combine_chunks()
+    if isinstance(column, pa.StructArray):
+        column = column.field("bytes")
+    for row in rows:
+        yield int(row), column[int(row)].as_py() or b""
+
+
+def image_type(data: bytes) -> str:
+    """File extension by the first bytes (``jpg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tif``), empty if unknown."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    starts = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif"}
+    return next((name for start, name in starts.items() if data.startswith(start)), "")
+
+
+def _image_chunk(meta: pq.RowGroupMetaData) -> pq.ColumnChunkMetaData:
+    return _chunk(meta, lambda path: path in (IMAGE, f"{IMAGE}.bytes"))
+
+
+def _chunk(meta: pq.RowGroupMetaData, wanted: Callable[[str], bool]) -> pq.ColumnChunkMetaData:
+    for index in range(meta.num_columns):
+        if wanted(meta.column(index).path_in_schema):
+            return meta.column(index)
+    raise DownloadFailed(f"The hub's files keep no bytes in their {IMAGE} column; the set's layout changed.")
+
+
+def _labels(source: BinaryIO, parquet: pq.ParquetFile) -> list[list[Any]]:
+    """Labels of every row group."""
+    metas = [parquet.metadata.row_group(index) for index in range(parquet.metadata.num_row_groups)]
+    chunks = [_chunk(meta, lambda path: path == LABEL) for meta in metas]
+    known = [_single(chunk) for chunk in chunks]
+    spans = [_span(chunk) for chunk, value in zip(chunks, known, strict=True) if value is None]
+    if spans and hasattr(source, "preload"):
+        source.preload(spans)
+    return [
+        [value] * meta.num_rows
+        if value is not None
+        else parquet.read_row_group(index, columns=[LABEL], use_threads=False).column(LABEL).to_pylist()
+        for index, (meta, value) in enumerate(zip(metas, known, strict=True))
+    ]
+
+
+def _single(chunk: pq.ColumnChunkMetaData) -> int | None:
+    """The one label of a chunk, if its statistics promise that. Text statistics may be shortened, so numbers only."""
+    stats = chunk.statistics
+    if stats is None or not stats.has_min_max or stats.null_count or not isinstance(stats.min, int):
+        return None
+    return stats.min if stats.min == stats.max else None
+
+
+def _span(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:
+    start = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
+    return start, start + chunk.total_compressed_size
+
+
+def _class_names(schema: pa.Schema) -> list[str]:
+    """Class names that the datasets library recorded in the schema."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[LABEL]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return []

@@ -1,0 +1,640 @@
+"""Downloads against a hub on loopback: what is asked for, what arrives, and what happens when it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import constants
+
+from core import fetch, hub, models
+from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
+from core.fetch import ranges
+from core.fetch.letitwag import class_folders
+from core.types import Progress
+from tests.hub import StandIn, serve
+
+LETITWAG = "bethgelab/Let-It-Wag"
+NAMES = ["A310", "Bank_Swallow", "worm_snake", "../../etc", "a/b", "A310 ", "bank_swallow", "Handstand_Walking"]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A running hub that huggingface_hub was told to use, with empty caches."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(hub, "PAUSE", 0.001)
+    with serve() as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield running
+
+
+def silent(progress: Progress) -> None:
+    pass
+
+
+def stop_after(received: int) -> Callable[[Progress], None]:
+    """A report that stops the job once so many bytes have arrived."""
+
+    def report(progress: Progress) -> None:
+        if progress.done >= received:
+            raise Stopped("stopped by the test")
+
+    return report
+
+
+def picture(seed: int, size: int = 3000) -> bytes:
+    return b"\xff\xd8\xff" + random.Random(int(seed)).randbytes(size)
+
+
+# Whole files
+
+
+@pytest.fixture
+def remote(stand_in: StandIn) -> hub.RemoteFile:
+    stand_in.add("dataset", "org/set", {"big.bin": random.Random(0).randbytes(1 << 20), "small.txt": b"hello"})
+    return next(file for file in hub.files("org/set", kind="dataset") if file.path == "big.bin")
+
+
+def test_files_are_announced_with_size_and_checksum_at_one_commit(stand_in: StandIn, remote: hub.RemoteFile) -> None:
+    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
+    assert (remote.size, remote.sha256) == (1 << 20, hashlib.sha256(content).hexdigest())
+    assert remote.repository == hub.Repository("org/set", "dataset", stand_in.commit("dataset", "org/set"))
+    small = next(file for file in hub.files("org/set", kind="dataset") if file.path == "small.txt")
+    assert (small.sha256, small.git) == ("", "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0")  # git hash-object
+    assert hub.read_text(small) == "hello"
+
+
+def test_a_stopped_download_goes_on_where_it_ended(stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path) -> None:
+    target = tmp_path / "big.bin"
+    arrived: list[int] = []
+
+    def stop_in_the_middle(count: int) -> None:
+        arrived.append(count)
+        if sum(arrived) >= 500_000:
+            raise Stopped("stopped")
+
+    with pytest.raises(Stopped):
+        hub.download(remote, target, advance=stop_in_the_middle)
+    assert not target.exists()
+    kept = hub.partial_of(target).stat().st_size
+    assert 500_000 <= kept < 700_000
+    stand_in.requests.clear()
+    arrived.clear()
+    hub.download(remote, target, advance=arrived.append)
+    assert target.read_bytes() == stand_in.repositories["dataset", "org/set"]["big.bin"]
+    assert arrived[0] == kept
+    assert sum(arrived) == remote.size
+    assert stand_in.sent("big.bin") == remote.size - kept
+
+
+def test_broken_connections_and_busy_servers_are_tried_again(
+    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
+) -> None:
+    stand_in.break_after["big.bin"] = [300_000, 0, 200_000]
+    stand_in.fail["big.bin"] = [503]
+    arrived: list[int] = []
+    hub.download(remote, tmp_path / "big.bin", advance=arrived.append)
+    assert sum(arrived) == remote.size
+    assert stand_in.sent("big.bin") == remote.size
+
+
+def test_a_server_that_ignores_ranges_sends_everything_again(
+    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
+) -> None:
+    stand_in.break_after["big.bin"] = [300_000]
+    stand_in.ranges = False
+    arrived: list[int] = []
+    path = hub.download(remote, tmp_path / "big.bin", advance=arrived.append)
+    assert path.read_bytes() == stand_in.repositories["dataset", "org/set"]["big.bin"]
+    assert sum(arrived) == remote.size
+    assert min(arrived) < 0
+
+
+def test_another_checksum_is_refused_and_thrown_away(
+    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
+) -> None:
+    stand_in.corrupt.add("big.bin")
+    with pytest.raises(DownloadFailed, match="another checksum"):
+        hub.download(remote, tmp_path / "big.bin", advance=lambda n: None)
+    assert list(tmp_path.glob("big.bin*")) == []
+
+
+def test_more_bytes_than_announced_are_refused(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.add("dataset", "org/set", {"big.bin": bytes(100_000)})
+    stand_in.announce["big.bin"] = 5_000
+    (file,) = hub.files("org/set", kind="dataset")
+    with pytest.raises(DownloadFailed, match="More than the announced 5,000 bytes"):
+        hub.download(file, tmp_path / "big.bin", advance=lambda n: None)
+    assert not (tmp_path / "big.bin").exists()
+
+
+@pytest.mark.parametrize("path", ["../evil", "a/../../evil", "/etc/evil", "a\\..\\evil"])
+def test_names_outside_the_repository_are_refused(stand_in: StandIn, path: str) -> None:
+    stand_in.add("dataset", "org/set", {path: b"x"})
+    with pytest.raises(DownloadFailed, match="outside its folder"):
+        hub.files("org/set", kind="dataset")
+
+
+def test_what_goes_wrong_is_said_in_a_sentence(
+    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DownloadFailed, match="org/nothing does not exist on http"):
+        hub.files("org/nothing", kind="dataset")
+    with pytest.raises(UnknownName, match="names look like org/name"):
+        hub.files("org/../x", kind="dataset")
+    del stand_in.repositories["dataset", "org/set"]["big.bin"]
+    with pytest.raises(DownloadFailed, match=r"has no big\.bin: it was renamed or removed"):
+        hub.download(remote, tmp_path / "a", advance=lambda n: None)
+    stand_in.gated.add("org/set")
+    with pytest.raises(DownloadFailed, match="terms are accepted"):
+        hub.files("org/set", kind="dataset")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadFailed, match="HF_HUB_OFFLINE is set"):
+        hub.files("org/set", kind="dataset")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DownloadFailed, match=r"could not be fetched from http://127\.0\.0\.1:9"):
+        hub.files("org/set", kind="dataset")
+
+
+def test_the_token_goes_to_the_hub_and_not_to_its_storage(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.add("dataset", "org/set", {"big.bin": bytes(5000)})
+    stand_in.token = "secret"
+    with pytest.raises(DownloadFailed, match="HF_TOKEN"):
+        hub.files("org/set", kind="dataset")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    (file,) = hub.files("org/set", kind="dataset")
+    hub.download(file, tmp_path / "big.bin", advance=lambda n: None)
+    ranges.RangeFile(file).read(10)
+    tokens = {request.path.split("/")[1]: request.token for request in stand_in.requests[1:]}
+    assert tokens == {"api": "Bearer secret", "datasets": "Bearer secret", "storage": ""}
+
+
+# Parts of files
+
+
+def test_a_range_file_reads_like_the_file_and_asks_for_little(stand_in: StandIn, remote: hub.RemoteFile) -> None:
+    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
+    source = ranges.RangeFile(remote, window=4096)
+    stand_in.requests.clear()
+    source.seek(-10, io.SEEK_END)
+    assert source.read() == content[-10:]
+    source.seek(500_000)
+    assert source.read(100) + source.read(3000) == content[500_000:503_100]
+    assert source.tell() == 503_100
+    assert stand_in.sent("big.bin") == 10 + 4096
+    source.preload([(0, 100), (200_000, 200_300)])
+    source.seek(200_100)
+    assert source.read(200) == content[200_100:200_300]
+    assert stand_in.sent("big.bin") == 10 + 4096 + 400
+
+
+def test_an_expired_storage_address_is_asked_for_again(stand_in: StandIn, remote: hub.RemoteFile) -> None:
+    stand_in.signed = 2
+    source = ranges.RangeFile(remote)
+    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
+    assert [source.fetch(start, start + 9) for start in range(5)] == [content[start : start + 9] for start in range(5)]
+
+
+def test_range_reads_are_bounded_and_need_a_server_that_serves_them(
+    stand_in: StandIn, remote: hub.RemoteFile
+) -> None:
+    with pytest.raises(DownloadFailed, match="damaged"):
+        ranges.RangeFile(remote, largest=1000).read(1001)
+    stand_in.ranges = False
+    with pytest.raises(DownloadFailed, match="fetch the whole set instead"):
+        ranges.RangeFile(remote).read(10)
+
+
+# Let It Wag!
+
+
+def letitwag(*, sorted_rows: bool, text_labels: bool = False, card: bool = False) -> dict[str, bytes]:
+    """Three parquet files of six row groups with ten rows each: 180 images of the classes of NAMES."""
+    labels = np.sort(np.arange(180) % len(NAMES))
+    if not sorted_rows:
+        labels = np.random.default_rng(0).permutation(labels)
+    files = {}
+    for file in range(3):
+        part = range(60 * file, 60 * file + 60)
+        images = [{"bytes": picture(row) if row != 7 else b"no picture", "path": f"../{row}.jpg"} for row in part]
+        names = [NAMES[label] for label in labels[part]]
+        table = pa.table({"image": images, "label": names if text_labels else labels[part]})
+        if not card and not text_labels:
+            features = {"image": {"_type": "Image"}, "label": {"names": NAMES, "_type": "ClassLabel"}}
+            meta = json.dumps({"info": {"features": features}})
+            table = table.replace_schema_metadata({"huggingface": meta})
+        out = io.BytesIO()
+        pq.write_table(table, out, row_group_size=10)
+        files[f"data/train-0000{file}-of-00003.parquet"] = out.getvalue()
+    lines = "".join(f"          '{index}': {json.dumps(name)}\n" for index, name in enumerate(NAMES))
+    head = f"dataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n{lines}"
+    return files | {"README.md": f"---\n{head}---\n".encode() if card else b"---\nlicense: mit\n---\n"}
+
+
+def fetched(folder: Path) -> dict[str, list[bytes]]:
+    """Original class name -> contents of its pictures."""
+    classes = json.loads((folder / "provenance.json").read_text())["classes"]
+    assert {path.name for path in folder.iterdir()} == {*classes, "provenance.json"}
+    return {name: [path.read_bytes() for path in sorted((folder / one).iterdir())] for one, name in classes.items()}
+
+
+@pytest.mark.parametrize("sorted_rows", [True, False])
+def test_a_few_images_of_every_class_cost_few_bytes(
+    stand_in: StandIn, tmp_cache: Path, sorted_rows: bool
+) -> None:
+    files = letitwag(sorted_rows=sorted_rows)
+    stand_in.add("dataset", LETITWAG, files)
+    whole = sum(len(data) for path, data in files.items() if path.endswith(".parquet"))
+    plan = fetch.plan_set("letitwag", per_class=2)
+    surveyed = stand_in.sent(".parquet")
+    stand_in.requests.clear()
+    assert fetch.run(plan, report=silent) == tmp_cache / "sets" / "letitwag"
+    assert stand_in.sent(".parquet") == plan.bytes  # stated exactly, pictures only
+    assert plan.bytes < whole / 2
+    if sorted_rows:
+        # One row group can serve two neighbouring classes at most.
+        assert plan.bytes > whole * len(NAMES) / 2 / 18 * 0.9
+    assert surveyed < whole / 2
+    pictures = fetched(plan.target)
+    assert list(pictures) == NAMES
+    facts = fetch.provenance("letitwag")
+    assert max(len(each) for each in pictures.values()) == 2
+    assert sum(len(each) for each in pictures.values()) + len(facts["left_out"]) == 2 * len(NAMES)
+    assert all(data == picture_of(files, data) for each in pictures.values() for data in each)
+    assert (facts["commit"], facts["per_class"]) == (stand_in.commit("dataset", LETITWAG), 2)
+
+
+def picture_of(files: dict[str, bytes], data: bytes) -> bytes | None:
+    """The picture of the repository that equals ``data``, found through pyarrow alone."""
+    for content in files.values():
+        if content.startswith(b"PAR1"):
+            for image in pq.read_table(io.BytesIO(content)).column("image").to_pylist():
+                if image["bytes"] == data:
+                    return image["bytes"]
+    return None
+
+
+def test_labels_that_statistics_settle_are_not_read(stand_in: StandIn) -> None:
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=False))
+    fetch.plan_set("letitwag", per_class=1)
+    shuffled = len(stand_in.requests)
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    stand_in.requests.clear()
+    fetch.plan_set("letitwag", per_class=1)
+    # Of 18 sorted row groups all but those with a class border hold one label.
+    assert len(stand_in.requests) <= shuffled - 10
+
+
+@pytest.mark.parametrize("form", ["recorded", "card", "text"])
+def test_the_whole_set_is_unpacked_into_class_folders(stand_in: StandIn, tmp_cache: Path, form: str) -> None:
+    files = letitwag(sorted_rows=True, card=form == "card", text_labels=form == "text")
+    stand_in.add("dataset", LETITWAG, files)
+    plan = fetch.plan_set("letitwag")
+    assert plan.bytes == sum(len(data) for path, data in files.items() if path.endswith(".parquet"))
+    assert "in 3 files" in plan.sentence
+    progress: list[Progress] = []
+    fetch.run(plan, report=progress.append)
+    assert (progress[-1].done, progress[-1].total) == (plan.bytes, plan.bytes)
+    pictures = fetched(plan.target)
+    labels = np.sort(np.arange(180) % len(NAMES))
+    expected = {
+        name: [picture(row) for row in np.flatnonzero(labels == index) if row != 7]
+        for index, name in enumerate(NAMES)
+    }
+    assert pictures == expected
+    facts = fetch.provenance("letitwag")
+    assert [item["item"] for item in facts["left_out"]] == ["A310/00-000007"]
+    assert not (tmp_cache / "sets" / ".partial" / "letitwag").exists()
+    again = fetch.plan_set("letitwag", per_class=3)
+    assert (again.bytes, again.per_class) == (0, None)
+    assert "on this disk already" in again.sentence
+
+
+def test_a_stopped_set_goes_on_and_shows_only_when_complete(stand_in: StandIn, tmp_cache: Path) -> None:
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    small = fetch.plan_set("letitwag", per_class=1)
+    fetch.run(small, report=silent)
+    plan = fetch.plan_set("letitwag", per_class=4)
+    stand_in.requests.clear()
+    with pytest.raises(Stopped):
+        fetch.run(plan, report=stop_after(plan.bytes // 2))
+    assert fetch.provenance("letitwag")["per_class"] == 1
+    before = {(each.path, each.range) for each in stand_in.requests if each.sent}
+    again = fetch.plan_set("letitwag", per_class=4)
+    stand_in.requests.clear()
+    fetch.run(again, report=silent)
+    after = {(each.path, each.range) for each in stand_in.requests if each.sent}
+    assert len(before) >= 2
+    assert len(before & after) <= 1  # only the row group in flight comes twice
+    assert {len(each) for each in fetched(plan.target).values()} == {4}
+
+
+def test_class_folders_are_harmless_and_distinct() -> None:
+    names = ["../../etc", "a/b", "A310", "a310", "", ". .", "con\0", "é ü", "x" * 300, "Dassault (Falcon), 900"]
+    folders = list(class_folders(names).values())
+    assert len({folder.casefold() for folder in folders}) == len(names)
+    assert all("/" not in folder and "\0" not in folder and folder.strip(" .") for folder in folders)
+    assert all(len(folder) <= 110 for folder in folders)
+    assert (folders[2], folders[3], folders[-1]) == ("A310", "a310-2", "Dassault (Falcon), 900")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"PAR1 is all that is parquet here" * 99, "not parquet"),
+        (b"", "not parquet"),
+        ("other columns", "no column image or label"),
+        ("labels too large", "labels beyond"),
+    ],
+)
+def test_damaged_or_changed_files_are_told(stand_in: StandIn, content: bytes | str, problem: str) -> None:
+    if isinstance(content, str):
+        out = io.BytesIO()
+        images = [{"bytes": picture(0), "path": None}] * 5
+        table = {"picture": images} if content == "other columns" else {"image": images, "label": [0, 1, 2, 3, 99]}
+        pq.write_table(pa.table(table), out)
+        content = out.getvalue()
+    stand_in.add("dataset", LETITWAG, {"data/0.parquet": content})
+    with pytest.raises(DownloadFailed, match=problem):
+        fetch.plan_set("letitwag", per_class=1)
+
+
+# Webdatasets
+
+
+def shard(samples: range, classes: int, *, size: int, order: str = "cls first", many: bool = False) -> bytes:
+    """A shard as webdataset writes it: extended headers because of a fractional time, label before the picture."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for sample in samples:
+            label = sample * classes // 120
+            vector = io.BytesIO()
+            np.save(vector, np.eye(classes, dtype=np.int64)[label] + np.eye(classes, dtype=np.int64)[0])
+            entries = [("npy", vector.getvalue()) if many else ("cls", str(label).encode())]
+            entries.insert(0 if order != "cls first" else 1, ("webp", wds_picture(sample, size)))
+            for extension, data in entries:
+                info = tarfile.TarInfo(f"s{sample:07d}.{extension}")
+                info.size, info.mtime = len(data), 1674216000.123
+                tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def wds_picture(sample: int, size: int) -> bytes:
+    return b"RIFF----WEBP" + random.Random(sample).randbytes(size + sample)
+
+
+def wds(*, size: int = 30_000, classes: int = 6, **form: object) -> dict[str, bytes]:
+    """120 images of six classes, sorted, in three shards."""
+    return {
+        **{f"test/{i}.tar": shard(range(40 * i, 40 * i + 40), classes, size=size, **form) for i in range(3)},
+        "test/nshards.txt": b"3",
+        "train/0.tar": b"not wanted",
+        "classnames.txt": "\n".join(f"class {index}" for index in range(classes)).encode() + b"\n",
+        "zeroshot_classification_templates.txt": b"a photo of a {c}.",
+        "README.md": b"not wanted",
+    }
+
+
+def test_all_shards_arrive_as_they_are(stand_in: StandIn, tmp_cache: Path) -> None:
+    files = wds(size=5000)
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", files)
+    plan = fetch.plan_set("wds/tiny")
+    wanted = {path: data for path, data in files.items() if not path.startswith(("train", "README"))}
+    assert (plan.id, plan.bytes) == ("wds_tiny", sum(map(len, wanted.values())))
+    with pytest.raises(Stopped):
+        fetch.run(plan, report=stop_after(plan.bytes // 2))
+    assert fetch.provenance("wds_tiny") is None
+    folder = fetch.run(plan, report=silent)
+    assert folder == tmp_cache / "sets" / "wds_tiny"
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert json.loads(found.pop("provenance.json"))["commit"] == stand_in.commit("dataset", "clip-benchmark/wds_tiny")
+    assert found == wanted
+
+
+@pytest.mark.parametrize("order", ["cls first", "picture first"])
+@pytest.mark.parametrize("size", [30_000, 100])
+def test_a_quick_look_takes_the_first_images_of_every_class(stand_in: StandIn, order: str, size: int) -> None:
+    files = wds(size=size, order=order)
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", files)
+    whole = sum(len(data) for path, data in files.items() if path.startswith("test/"))
+    plan = fetch.plan_set("wds_tiny", per_class=3)
+    folder = fetch.run(plan, report=silent)
+    if size == 30_000:
+        assert stand_in.sent(".tar") < 0.35 * whole
+        assert stand_in.sent() == pytest.approx(plan.bytes, rel=0.25)
+    with tarfile.open(folder / "test" / "0.tar") as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar}
+    kept = [20 * label + place for label in range(6) for place in range(3)]
+    expected = {f"s{sample:07d}.cls": str(sample // 20).encode() for sample in kept}
+    expected |= {f"s{sample:07d}.webp": wds_picture(sample, size) for sample in kept}
+    assert members == expected
+    assert (folder / "test" / "nshards.txt").read_text() == "1"
+    assert (folder / "classnames.txt").read_bytes() == files["classnames.txt"]
+    assert fetch.provenance("wds_tiny")["images"] == 18
+
+
+def test_a_stopped_quick_look_keeps_what_it_found(stand_in: StandIn) -> None:
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", wds())
+    plan = fetch.plan_set("wds_tiny", per_class=3)
+    with pytest.raises(Stopped):
+        fetch.run(plan, report=stop_after(plan.bytes * 3 // 4))
+    first = stand_in.sent(".tar")
+    stand_in.requests.clear()
+    fetch.run(plan, report=silent)
+    assert stand_in.sent(".tar") < first / 2
+    assert fetch.provenance("wds_tiny")["images"] == 18
+
+
+def test_label_vectors_stay_vectors(stand_in: StandIn) -> None:
+    stand_in.add("dataset", "clip-benchmark/wds_many", wds(many=True))
+    folder = fetch.run(fetch.plan_set("wds_many", per_class=2), report=silent)
+    with tarfile.open(folder / "test" / "0.tar") as tar:
+        vector = np.load(io.BytesIO(tar.extractfile("s0000100.npy").read()), allow_pickle=False)
+    assert vector.tolist() == [1, 0, 0, 0, 0, 1]
+
+
+def test_captions_have_no_first_images_of_a_class(stand_in: StandIn) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("0.jpg"), io.BytesIO())
+    stand_in.add("dataset", "clip-benchmark/wds_captions", {"test/0.tar": out.getvalue()})
+    with pytest.raises(BadInput, match="fetch all of it"):
+        fetch.plan_set("wds_captions", per_class=1)
+
+
+def test_a_damaged_shard_is_told(stand_in: StandIn) -> None:
+    files = wds()
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", files | {"test/1.tar": files["test/1.tar"][:700_000]})
+    with pytest.raises(DownloadFailed, match=r"test/1\.tar is not a sound tar file"):
+        fetch.run(fetch.plan_set("wds_tiny", per_class=3), report=silent)
+
+
+@pytest.mark.parametrize("id", ["wds_../../x", "wds_", "imagenet", "wds/../../x"])
+def test_only_known_names_can_be_fetched(stand_in: StandIn, id: str) -> None:
+    with pytest.raises(UnknownName):
+        fetch.plan_set(id)
+    assert stand_in.requests == []
+
+
+def test_fetchable_sets_say_what_is_on_disk(stand_in: StandIn) -> None:
+    assert not any(each.available for each in fetch.list_fetchable())
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    fetch.run(fetch.plan_set("letitwag", per_class=1), report=silent)
+    assert [each.id for each in fetch.list_fetchable() if each.available] == ["letitwag"]
+
+
+def test_two_jobs_for_one_set_share_the_download(stand_in: StandIn) -> None:
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", wds())
+    plans = [fetch.plan_set("wds_tiny") for _ in range(2)]
+    stand_in.requests.clear()
+    threads = [threading.Thread(target=fetch.run, args=(plan,), kwargs={"report": silent}) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stand_in.sent() == plans[0].bytes
+
+
+def test_a_full_disk_is_told_before_anything_is_fetched(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", wds(size=100))
+    plan = fetch.plan_set("wds_tiny")
+    stand_in.requests.clear()
+    monkeypatch.setattr(fetch, "SPARE", 1 << 62)
+    with pytest.raises(DownloadFailed, match="are free in"):
+        fetch.run(plan, report=silent)
+    assert stand_in.requests == []
+
+
+# Models
+
+
+@pytest.fixture(scope="module")
+def tiny_model() -> dict[str, bytes]:
+    """A repository with a tiny open_clip model, saved as open_clip's own hub tools do."""
+    import open_clip
+    import torch
+    from safetensors.torch import save
+
+    model_cfg = {
+        "embed_dim": 8,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8},
+        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+    }
+    torch.manual_seed(0)
+    config = {"model_cfg": model_cfg, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
+    weights = save({name: value.half() for name, value in open_clip.CLIP(**model_cfg).state_dict().items()})
+    return {"open_clip_config.json": json.dumps(config).encode(), "open_clip_model.safetensors": weights}
+
+
+def test_open_clip_loads_what_was_fetched_without_asking_again(
+    stand_in: StandIn, tiny_model: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import open_clip
+    import torch
+    from safetensors.torch import load
+
+    stand_in.add("model", "org/tiny", tiny_model | {"README.md": b"not wanted"})
+    plan = fetch.plan_model("hf_clip:org/tiny")
+    assert (plan.id, plan.bytes) == ("hf-hub:org/tiny", sum(map(len, tiny_model.values())))
+    assert not models.is_available("hf-hub:org/tiny")
+    assert fetch.run(plan, report=silent) == plan.target
+    assert models.is_available("hf-hub:org/tiny")
+    assert fetch.plan_model("hf-hub:org/tiny").bytes == 0
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    stand_in.requests.clear()
+    model, _, preprocess = open_clip.create_model_and_transforms("hf-hub:org/tiny")
+    assert stand_in.requests == []
+    kept = load(tiny_model["open_clip_model.safetensors"])
+    assert torch.equal(model.visual.proj, kept["visual.proj"].float())
+    assert preprocess.transforms[-1].mean == (0.5, 0.5, 0.5) or list(preprocess.transforms[-1].mean) == [0.5] * 3
+
+
+def test_the_stand_in_is_hub_enough_for_open_clip_itself(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
+    import open_clip
+
+    stand_in.add("model", "org/tiny", tiny_model)
+    model, _, _ = open_clip.create_model_and_transforms("hf-hub:org/tiny")
+    assert model.visual.proj.shape == (16, 8)
+    assert models.is_available("hf-hub:org/tiny")
+
+
+def test_a_stopped_model_goes_on_and_is_checked(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
+    stand_in.add("model", "org/tiny", tiny_model)
+    plan = fetch.plan_model("hf-hub:org/tiny")
+    with pytest.raises(Stopped):
+        fetch.run(plan, report=stop_after(plan.bytes // 2))
+    assert not models.is_available("hf-hub:org/tiny")
+    again = fetch.plan_model("hf-hub:org/tiny")
+    assert "arrived earlier" in again.sentence
+    fetch.run(again, report=silent)
+    continued = [request.range for request in stand_in.requests if request.sent and request.range]
+    assert len(continued) == 1
+    assert int(continued[0].removeprefix("bytes=").rstrip("-")) >= plan.bytes // 2
+    assert models.is_available("hf-hub:org/tiny")
+
+
+def test_a_pair_of_open_clip_comes_from_the_repository_it_names(
+    stand_in: StandIn, tiny_model: dict[str, bytes]
+) -> None:
+    repository = "timm/vit_base_patch32_clip_224.laion400m_e32"
+    stand_in.add("model", repository, tiny_model | {"open_clip_pytorch_model.bin": bytes(2000)})
+    plan = fetch.plan_model("ViT-B-32-quickgelu/laion400m_e32")
+    assert [file.path for file in plan.files] == ["open_clip_model.safetensors"]
+    fetch.run(plan, report=silent)
+    assert models.is_available("ViT-B-32-quickgelu,laion400m_e32")
+    assert "commit" in plan.sentence
+    assert repository in plan.sentence
+
+
+def test_a_tokenizer_elsewhere_is_fetched_too(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
+    config = json.loads(tiny_model["open_clip_config.json"])
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "org/words"
+    stand_in.add("model", "org/tiny", tiny_model | {"open_clip_config.json": json.dumps(config).encode()})
+    stand_in.add("model", "org/words", {"tokenizer.json": b"{}", "pytorch_model.bin": bytes(5000)})
+    plan = fetch.plan_model("hf-hub:org/tiny")
+    assert [file.path for file in plan.files][2:] == ["tokenizer.json"]
+    fetch.run(plan, report=silent)
+    assert models.is_available("hf-hub:org/tiny")
+
+
+def test_a_repository_that_open_clip_cannot_load_is_told(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
+    stand_in.add("model", "org/bert", {"model.safetensors": bytes(10)})
+    with pytest.raises(DownloadFailed, match="no weights for open_clip"):
+        fetch.plan_model("hf-hub:org/bert")
+    stand_in.add("model", "org/odd", {"open_clip_model.safetensors": bytes(10), "open_clip_config.json": b"[1]"})
+    with pytest.raises(DownloadFailed, match="not a model configuration"):
+        fetch.plan_model("hf-hub:org/odd")
+
+
+def test_weights_behind_a_plain_address_are_checked_by_their_name(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    weights = random.Random(1).randbytes(50_000)
+    stand_in.add("model", "org/release", {"x": weights})
+    stand_in.signatures["0"] = 99
+    digest = hashlib.sha256(weights).hexdigest()
+    url = f"{stand_in.storage_url}/storage/model/org/release/-/x?signature=0"
+    file = hub.plain(url, sha256=digest[:8])
+    assert (file.size, file.path) == (50_000, "x")
+    assert hub.download(file, tmp_path / "x", advance=lambda n: None).read_bytes() == weights
+    with pytest.raises(DownloadFailed, match="another checksum"):
+        hub.download(hub.plain(url, sha256="0" * 8), tmp_path / "y", advance=lambda n: None)
