@@ -20,8 +20,8 @@ FLAGS = {
     "digits": "Digits never enter the text index: names that differ in digits share one text count.",
     "dropped token": "Some words of the name never enter the text index, so the text count is of a shorter name.",
     "case variants": "The release counts other spellings of this name, and image counts differ by spelling.",
-    "homonym": "Far more captions than images for this name: its words also mean something else.",
-    "text missed": "Far more images than captions for this name: the text search misses it.",
+    "homonym": "Far more captions than images for this set: the words have other senses, or name nothing visible.",
+    "text missed": "Far more images than captions for this set: the text search misses the name, or the tag is broad.",
 }
 RATIO_DECADES = 1.5
 RATIO_FROM = 1_000

@@ -161,7 +161,7 @@ class Tables:
                 condition=[file.condition],
                 model=[backbone],
                 pretraining=[pretraining],
-                full=[part.full],
+                score=[part.full],
                 concepts=[size],
             )
 

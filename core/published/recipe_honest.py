@@ -14,7 +14,8 @@ import numpy as np
 from core.published.bootstrap import Resampler, interval
 from core.published.names import fold
 from core.published.pool import Combination, Rows
-from core.published.recipe_paper import labels, pearson
+from core.published.recipe_paper import labels
+from core.stats import UNDEFINED
 from core.types import Interval
 
 BINS_PER_DECADE = 2
@@ -24,7 +25,7 @@ MEANING = {
     "slope_per_decade": "least squares on log10 count over rows with a count of at least one",
     "partial_r": "all rows, log count and value each less the mean of their data set",
     "zero_vs_nonzero": "chance that a row with a count scores higher than one without (ties half)",
-    "bins": "half decades, closed below; position is the mean count",
+    "bins": "half decades, closed below; count is the geometric mean",
     "interval": "95 % bootstrap over concept names, 500 replicates",
 }
 
@@ -59,14 +60,14 @@ def plain(value: Interval) -> dict[str, float]:
 
 def _correlations(sampler: Resampler, x: np.ndarray, y: np.ndarray, ranks: np.ndarray | None = None) -> dict[str, Any]:
     if len(x) < 3:
-        undefined = plain(Interval(*[float("nan")] * 3))
+        undefined = plain(UNDEFINED)
         return {"n": len(x), "pearson": undefined, "spearman": undefined}
     xx, yy, xy = _moments(sampler, x, y)
-    rho = pearson(midranks(x), midranks(y))[0]
+    rho = pearson(midranks(x), midranks(y))
     drawn = _rank_correlations(sampler.weights(), sampler.ranks(x), sampler.ranks(y) if ranks is None else ranks)
     return {
         "n": len(x),
-        "pearson": plain(interval(pearson(x, y)[0], _ratio(xy, np.sqrt(xx * yy)))),
+        "pearson": plain(interval(pearson(x, y), _ratio(xy, np.sqrt(xx * yy)))),
         "spearman": plain(interval(rho, drawn)),
     }
 
@@ -74,7 +75,7 @@ def _correlations(sampler: Resampler, x: np.ndarray, y: np.ndarray, ranks: np.nd
 def slope(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> Interval:
     """Least-squares slope of y on x with its interval; NaN where undefined."""
     if len(x) < 3 or np.ptp(x) == 0:
-        return Interval(*[float("nan")] * 3)
+        return UNDEFINED
     xx, _, xy = _moments(sampler, x, y)
     centred = x - x.mean()
     return interval(float(centred @ y / (centred @ centred)), _ratio(xy, xx))
@@ -83,12 +84,19 @@ def slope(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> Interval:
 def partial_r(sampler: Resampler, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Interval:
     """Pearson's r after taking each group's own mean from x and y, also within every replicate."""
     n = np.bincount(groups)
-    value = pearson(x - (np.bincount(groups, x) / n)[groups], y - (np.bincount(groups, y) / n)[groups])[0]
+    value = pearson(x - (np.bincount(groups, x) / n)[groups], y - (np.bincount(groups, y) / n)[groups])
     member = np.eye(len(n))[groups]
     x, y = x - x.mean(), y - y.mean()
     columns = np.concatenate([member * part[:, None] for part in (np.ones_like(x), x, y, x * x, y * y, x * y)], axis=1)
     xx, yy, xy = (part.sum(axis=0) for part in _about_means(*sampler.sums(columns).reshape(6, len(n), -1)))
     return interval(value, _ratio(xy, np.sqrt(xx * yy)))
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Pearson's r of the pairs, NaN without spread."""
+    x, y = x - x.mean(), y - y.mean()
+    spread = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / spread) if spread > 0 else float("nan")
 
 
 def midranks(values: np.ndarray) -> np.ndarray:
@@ -125,7 +133,7 @@ def _zero_against_rest(sampler: Resampler, y: np.ndarray, found: np.ndarray, ran
     n_found, n_zero = int(found.sum()), int((~found).sum())
     sizes = {"n_zero": n_zero, "n_nonzero": n_found}
     if not n_found or not n_zero:
-        undefined = plain(Interval(*[float("nan")] * 3))
+        undefined = plain(UNDEFINED)
         return {**sizes, "auc": undefined, "rank_biserial": undefined}
     order = midranks(y) - len(y) / 2
     value = 0.5 + float(order[found].sum()) / (n_found * n_zero)
@@ -145,7 +153,8 @@ def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
     edges = 10.0 ** (np.arange(top + 1) / BINS_PER_DECADE)
     lane = np.where(rows.counts > 0, np.searchsorted(edges, rows.counts, side="right"), 0)
     member = np.eye(top + 2)[lane]
-    n, counts, values = (member.T @ part for part in (np.ones(len(lane)), rows.counts, rows.values))
+    logs = np.log10(np.maximum(rows.counts, 1))
+    n, counts, logs, values = (member.T @ part for part in (np.ones(len(lane)), rows.counts, logs, rows.values))
     drawn = sampler.sums(np.concatenate((member, member * rows.values[:, None]), axis=1))
     means = _ratio(drawn[top + 2 :], drawn[: top + 2])
     part = {
@@ -158,6 +167,7 @@ def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
             {
                 "from": float(edges[index - 1]),
                 "to": float(edges[index]),
+                "count": float(10 ** (logs[index] / n[index])),
                 "mean_count": float(counts[index] / n[index]),
                 **mean,
             }

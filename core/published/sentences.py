@@ -46,10 +46,11 @@ def difference(paper: dict[str, Any], honest: dict[str, Any]) -> str:
     """What sets the two recipes apart on the same rows."""
     start, stop = paper["kept"]
     left, bins = paper["n_rows"] - sum(paper["bin_n"][start:stop]), len(paper["edges"])
-    zeros = f"its {paper['n_zero']:,} zero counts {'are left out' if start else 'stay in the first bin'}"
+    fate = "are left out" if start else "stay in the first bin"
+    zeros = f"its {paper['n_zero']:,} rows with a count of zero {fate}"
     return (
-        f"The paper's r = {paper['r']:.2f} is over {stop - start} of {bins} bin means, placed at the bins' upper edges; "
-        f"{left:,} of {paper['n_rows']:,} rows lie in the bins that were cut, {zeros}. Over the raw rows "
-        f"r = {honest['raw']['pearson']['value']:.2f}, and {honest['partial_r']['value']:.2f} when every data set is "
+        f"The paper's r = {paper['r']:.2f} is over {stop - start} of {bins} bin means, placed at the bins' upper "
+        f"edges; {left:,} of {paper['n_rows']:,} rows lie in bins that were cut, {zeros}. Over the raw rows r = "
+        f"{honest['raw']['pearson']['value']:.2f}, and {honest['partial_r']['value']:.2f} when every data set is "
         "compared with itself."
     )

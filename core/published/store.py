@@ -39,7 +39,7 @@ TABLES = {
     "totals": pa.schema(
         [
             ("family", _WORD), ("dataset", _WORD), ("condition", _WORD), ("model", _WORD), ("pretraining", _WORD),
-            ("full", pa.float64()), ("concepts", pa.int32()),
+            ("score", pa.float64()), ("concepts", pa.int32()),
         ]
     ),
     "files": pa.schema(
@@ -89,6 +89,7 @@ class Store:
 
         self.place = place
         self._base = duckdb.connect(":memory:", config={"threads": 2})
+        self._base.execute("SET enable_progress_bar = false")
         for name in TABLES:
             self._base.execute(
                 f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(place / f"{name}.parquet")]
