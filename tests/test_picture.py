@@ -63,7 +63,7 @@ def test_too_many_pixels_are_refused_before_decoding():
     bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
-    with pytest.raises(UnreadableData, match="decompression bomb|more than"):
+    with pytest.raises(UnreadableData, match=r"decompression bomb|more than"):
         safe_open(bomb)
     with pytest.raises(UnreadableData, match=r"20 x 10 pixels are more than the 199 allowed"):
         safe_open(encoded(size=(20, 10)), max_pixels=199)
@@ -180,6 +180,7 @@ def test_damaged_bytes_never_raise_anything_else(noise, form, data):
         where = data.draw(st.integers(0, len(whole)))
         content = whole[:where] + noise + whole[where + len(noise) :]
     try:
-        assert safe_open(content).mode == "RGB"
+        said = safe_open(content).mode
     except UnreadableData as error:
-        assert str(error).startswith("The picture cannot be read as a picture: ")
+        said = str(error)
+    assert said == "RGB" or said.startswith("The picture cannot be read as a picture: ")

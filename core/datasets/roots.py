@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     try:
         if not text.strip():
             raise ValueError("it is empty")
+        if any(unicodedata.category(character) == "Cc" for character in text):
+            raise ValueError("it holds control characters")
         text.encode()
         return Path(os.path.realpath(os.path.expanduser(text)))
     except (OSError, RuntimeError, ValueError) as error:
