@@ -25,6 +25,7 @@ from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub import errors as hub_errors
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
+from cache import keys
 from core.errors import DownloadFailed, UnknownName
 
 Kind = Literal["model", "dataset"]
@@ -34,6 +35,7 @@ Advance = Callable[[int], None]
 ATTEMPTS = 5
 PAUSE = 1.0  # seconds before the second attempt; doubled for each further one
 LARGEST_TEXT = 4 << 20
+COMMIT = re.compile(r"[0-9A-Za-z]{1,64}")  # it becomes the name of a folder
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OTHER_HUB = "try again, or set HF_ENDPOINT to another hub."
 DROPPED = f"it was thrown away: {OTHER_HUB}"
@@ -56,8 +58,8 @@ class RemoteFile:
         path: relative to the repository, or the file name of a plain URL.
         url: where its bytes are.
         size: bytes.
-        sha256: leading hex digits (64 when complete) of its SHA-256, or empty.
-        git: SHA-1 of its git blob, for files that are not in large file storage, or empty.
+        sha256: leading hex digits (64 when complete) of its SHA-256, or empty where none is announced.
+        blob: name of its content in huggingface_hub's cache: the SHA-256 of large files, the git id of small ones.
         repository: where it belongs, or None for a plain URL.
     """
 
@@ -65,7 +67,7 @@ class RemoteFile:
     url: str
     size: int
     sha256: str = ""
-    git: str = ""
+    blob: str = ""
     repository: Repository | None = None
 
 
@@ -85,7 +87,7 @@ def files(repository_id: str, *, kind: Kind) -> tuple[RemoteFile, ...]:
     api = HfApi(endpoint=endpoint(), library_name="tailscope")
     with speaking(repository_id):
         info = api.repo_info(repository_id, repo_type=kind, files_metadata=True)
-        if not info.sha:
+        if not COMMIT.fullmatch(info.sha or ""):
             raise DownloadFailed(f"{endpoint()} did not say which commit of {repository_id} is the newest; try again.")
         repository = Repository(repository_id, kind, info.sha)
         listed = [(each.rfilename, each.size, each.lfs, each.blob_id) for each in info.siblings or ()]
@@ -99,13 +101,18 @@ def _remote(repository: Repository, path: str, size: int, lfs, blob: str | None)
     parts = PurePosixPath(path).parts
     if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or not parts:
         raise DownloadFailed(f"{repository.id} lists a file {path!r} outside its folder; nothing was fetched.")
-    sha256, git = (lfs.sha256, "") if lfs else ("", blob or "")
-    if not isinstance(size, int) or size < 0 or not DIGEST.fullmatch(sha256 or git):
-        raise DownloadFailed(f"{endpoint()} announces {path} of {repository.id} without size or checksum; {OTHER_HUB}")
-    url = hf_hub_url(
-        repository.id, path, repo_type=repository.kind, revision=repository.commit, endpoint=endpoint()
+    if not isinstance(size, int) or size < 0:
+        raise DownloadFailed(f"{endpoint()} does not say how large {path} of {repository.id} is; {OTHER_HUB}")
+    sha256 = lfs.sha256 if lfs else ""
+    name = sha256 or blob or ""
+    return RemoteFile(
+        path,
+        hf_hub_url(repository.id, path, repo_type=repository.kind, revision=repository.commit, endpoint=endpoint()),
+        size,
+        sha256,
+        name if DIGEST.fullmatch(name) else "",
+        repository,
     )
-    return RemoteFile(path, url, size, sha256, git, repository)
 
 
 def plain(url: str, *, sha256: str = "") -> RemoteFile:
@@ -125,11 +132,19 @@ def read_text(file: RemoteFile) -> str:
     """A small text file, checked like any other."""
     if file.size > LARGEST_TEXT:
         raise DownloadFailed(f"{file.path} should be a small text file, but {file.size:,} bytes are announced.")
-    with speaking(file.path), stream(file) as answer:
-        data = b"".join(answer.iter_bytes())
-    digest = hashlib.sha256(data)
-    git = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)
-    _require_equal(file, len(data), digest.hexdigest(), git.hexdigest())
+    data = bytearray()
+
+    def attempt() -> None:
+        data.clear()
+        with stream(file) as answer:
+            for chunk in answer.iter_bytes():
+                data.extend(chunk)
+                if len(data) > file.size:
+                    break
+
+    with speaking(file.path):
+        retrying(attempt)
+    _require_equal(file, len(data), hashlib.sha256(data).hexdigest())
     return data.decode("utf-8", "replace")
 
 
@@ -150,7 +165,7 @@ def download(file: RemoteFile, target: Path, *, advance: Advance) -> Path:
         advance(partial.stat().st_size)
         retrying(lambda: _append(file, partial, advance), lambda: partial.stat().st_size)
         try:
-            _require_equal(file, partial.stat().st_size, *_digests(partial))
+            _require_equal(file, partial.stat().st_size, keys.file_digest(partial) if file.sha256 else "")
         except DownloadFailed:
             partial.unlink()
             raise
@@ -185,20 +200,10 @@ def _append(file: RemoteFile, partial: Path, advance: Advance) -> None:
         raise httpx2.RemoteProtocolError(f"the connection ended {file.size - have:,} bytes early")
 
 
-def _digests(path: Path) -> tuple[str, str]:
-    """SHA-256 of the content, and SHA-1 of the git blob it would be."""
-    sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb") as data:
-        while block := data.read(1 << 20):
-            sha256.update(block)
-            git.update(block)
-    return sha256.hexdigest(), git.hexdigest()
-
-
-def _require_equal(file: RemoteFile, size: int, sha256: str, git: str) -> None:
+def _require_equal(file: RemoteFile, size: int, sha256: str) -> None:
     if size != file.size:
         raise DownloadFailed(f"{size:,} bytes of {file.path} arrived where {file.size:,} were announced; {DROPPED}")
-    if not sha256.startswith(file.sha256.lower()) or not git.startswith(file.git.lower()):
+    if not sha256.startswith(file.sha256.lower()):
         raise DownloadFailed(f"{file.path} arrived with another checksum than was announced; {DROPPED}")
 
 

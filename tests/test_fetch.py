@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ import pytest
 from huggingface_hub import constants
 
 from core import fetch, hub, models
+from core.datasets import open_set
 from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
 from core.fetch import ranges
 from core.fetch.letitwag import class_folders
@@ -76,7 +80,7 @@ def test_files_are_announced_with_size_and_checksum_at_one_commit(stand_in: Stan
     assert (remote.size, remote.sha256) == (1 << 20, hashlib.sha256(content).hexdigest())
     assert remote.repository == hub.Repository("org/set", "dataset", stand_in.commit("dataset", "org/set"))
     small = next(file for file in hub.files("org/set", kind="dataset") if file.path == "small.txt")
-    assert (small.sha256, small.git) == ("", "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0")  # git hash-object
+    assert (small.sha256, small.blob) == ("", "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0")  # git hash-object
     assert hub.read_text(small) == "hello"
 
 
@@ -148,6 +152,13 @@ def test_more_bytes_than_announced_are_refused(stand_in: StandIn, tmp_path: Path
 def test_names_outside_the_repository_are_refused(stand_in: StandIn, path: str) -> None:
     stand_in.add("dataset", "org/set", {path: b"x"})
     with pytest.raises(DownloadFailed, match="outside its folder"):
+        hub.files("org/set", kind="dataset")
+
+
+def test_a_hostile_commit_name_is_refused(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in.add("dataset", "org/set", {"a": b"x"})
+    monkeypatch.setattr(stand_in, "commit", lambda kind, id: "../../../evil")
+    with pytest.raises(DownloadFailed, match="did not say which commit"):
         hub.files("org/set", kind="dataset")
 
 
@@ -493,6 +504,56 @@ def test_only_known_names_can_be_fetched(stand_in: StandIn, id: str) -> None:
     with pytest.raises(UnknownName):
         fetch.plan_set(id)
     assert stand_in.requests == []
+
+
+def test_a_hostile_label_is_told(stand_in: StandIn) -> None:
+    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + b"{'descr': __import__('os').system('x')".ljust(118)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in (("0.npy", header), ("0.jpg", picture(0))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    stand_in.add("dataset", "clip-benchmark/wds_evil", {"test/0.tar": out.getvalue(), "classnames.txt": b"a"})
+    with pytest.raises(DownloadFailed, match=r"0\.npy of test/0\.tar is not a label"):
+        fetch.plan_set("wds_evil", per_class=1)
+
+
+def test_the_environment_is_respected(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    stand_in.token = "secret"
+    script = "from core import fetch; print(fetch.run(fetch.plan_set('letitwag', 1), report=lambda p: None))"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+        "HF_ENDPOINT": stand_in.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_TOKEN": "secret",
+    }
+
+    def told(**changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script], env=environment | changes, text=True, capture_output=True, check=False
+        )
+
+    offline = told(HF_HUB_OFFLINE="1")
+    assert "HF_HUB_OFFLINE is set" in offline.stderr
+    assert stand_in.requests == []
+    online = told()
+    assert online.stdout.strip().endswith("sets/letitwag"), online.stderr
+    assert fetch.provenance("letitwag")["endpoint"] == stand_in.url
+
+
+def test_fetched_sets_open_as_image_sets(stand_in: StandIn) -> None:
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    fetch.run(fetch.plan_set("letitwag", per_class=2), report=silent)
+    rare = open_set("letitwag")
+    assert sorted(rare.keys) == sorted(fetch.provenance("letitwag")["classes"])
+    assert len(rare.labels) + len(fetch.provenance("letitwag")["left_out"]) == 2 * len(NAMES)
+    stand_in.add("dataset", "clip-benchmark/wds_tiny", wds())
+    fetch.run(fetch.plan_set("wds_tiny", per_class=2), report=silent)
+    quick = open_set("wds_tiny")
+    assert quick.labels.tolist() == [label for label in range(6) for _ in range(2)]
+    assert list(quick.names) == [f"class {index}" for index in range(6)]
 
 
 def test_fetchable_sets_say_what_is_on_disk(stand_in: StandIn) -> None:

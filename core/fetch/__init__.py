@@ -61,7 +61,13 @@ def plan_set(id: str, per_class: int | None = None, *, report: Report = lambda p
 
 @dataclass(frozen=True, slots=True)
 class Fetchable:
-    """An image set that can be downloaded: id, title, note, bytes of the whole (None = stated when planned)."""
+    """An image set that can be downloaded.
+
+    Attributes:
+        bytes: size of the whole set where it is known without asking the hub (the plan states it exactly).
+        classes: whether it has classes, so that a few images of every class can be asked for.
+        available: it is on this disk, as a whole or in part (see ``provenance``).
+    """
 
     id: str
     title: str

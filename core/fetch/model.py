@@ -77,7 +77,8 @@ def _text_side(config: hub.RemoteFile) -> tuple[str, str]:
 
 
 def _fetch(file: hub.RemoteFile, advance: hub.Advance) -> None:
-    hub.download(file, _place(file), advance=advance)
+    if file.repository is None or file.blob:
+        hub.download(file, _place(file), advance=advance)
     if file.repository is None:
         return
     with hub.speaking(file.path):
@@ -111,7 +112,7 @@ def _place(file: hub.RemoteFile) -> Path:
     """Where the content will be: a blob of huggingface_hub's cache, or open_clip's folder for plain URLs."""
     if file.repository is None:
         return Path("~/.cache/clip").expanduser() / file.path
-    return _folder(file.repository) / "blobs" / (file.sha256 or file.git)
+    return _folder(file.repository) / "blobs" / file.blob
 
 
 def _is_here(file: hub.RemoteFile) -> bool:

@@ -66,7 +66,8 @@ class Site:
             "endpoint": hub.endpoint(),
             "per_class": self.per_class,
             "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
-            "checked": "sha256 of every file" if self.per_class is None else "sizes only: hubs sign files, not parts",
+            # A hub announces checksums of files, not of their parts.
+            "checked": "sha256" if self.per_class is None else "sizes",
             "files": [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files],
             **facts,
         }
@@ -80,10 +81,12 @@ class Site:
 
 
 def note(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all."""
     write(path, json.dumps(value).encode())
 
 
 def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     partial = path.with_name(f"{path.name}.incomplete")
     partial.write_bytes(data)
     partial.replace(path)

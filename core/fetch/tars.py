@@ -143,7 +143,7 @@ def _samples(source: RangeFile, shard: int) -> Iterator[Sample]:
                 if label is not None and picture is not None:
                     yield Sample(shard, key, *label, *picture)
                     label, picture = None, None
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:
         raise DownloadFailed(f"{source.file.path} is not a sound tar file ({error}); try again.") from error
 
 
@@ -162,5 +162,5 @@ def _label(source: RangeFile, member: tarfile.TarInfo, extension: str) -> tuple[
         if value.size == 1:
             return (int(value[0]),), 0
         return tuple(np.flatnonzero(value > 0).tolist()), value.size
-    except ValueError as error:
-        raise DownloadFailed(f"{member.name} of {source.file.path} is not a label ({error}).") from error
+    except Exception as error:  # a hostile .npy header raises anything from EOFError to SyntaxError
+        raise DownloadFailed(f"{member.name} of {source.file.path} is not a label; the shard is damaged.") from error
