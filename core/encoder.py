@@ -19,7 +19,7 @@ from core.errors import TailscopeError, UnreadableData
 from core.loading import Loaded, load
 from core.text_tower import text_lengths, trimmed_text_features
 
-TEXT_TOKENS = {"cpu": 4096, "mps": 16384, "cuda": 65536}
+TEXT_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
 """Tokens of one text batch by device: short prompts come in larger batches."""
 
 MAX_ASPECT = 100
@@ -77,7 +77,7 @@ class Encoder:
         order = torch.argsort(lengths, stable=True)
         tokens, vectors, start = tokens[order], [], 0
         while start < len(tokens):
-            rows = _rows_of_budget(lengths[order][start:], TEXT_TOKENS.get(self.device.type, 4096))
+            rows = _rows_of_budget(lengths[order][start:], TEXT_TOKENS[self.device.type])
             batch = tokens[start : start + rows]
             vectors += self._halving("texts", rows, lambda part, batch=batch: self._text_vectors(batch[part]))
             start += rows

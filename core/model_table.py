@@ -59,10 +59,15 @@ class Table:
     pairs: dict[tuple[str, str], Pair]
 
 
+def file_name() -> str:
+    """Under which name the tables of the installed open_clip are kept in the cache folder."""
+    return f"open_clip-{version('open_clip_torch')}-{_SCHEMA}.json"
+
+
 @cache
 def table() -> Table:
     """The tables of the installed open_clip: from the cache folder, else from open_clip itself (a few seconds)."""
-    path = keys.root() / f"open_clip-{version('open_clip_torch')}-{_SCHEMA}.json"
+    path = keys.root() / file_name()
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return _build(stored)
