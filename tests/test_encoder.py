@@ -365,9 +365,8 @@ def test_a_real_architecture_through_the_same_path(tmp_path):
 
     torch.manual_seed(0)
     model = open_clip.create_model("ViT-B-32", pretrained_text=False).eval()
-    save_file(
-        {name: value.half() for name, value in model.state_dict().items()}, tmp_path / "open_clip_model.safetensors"
-    )
+    half = {name: value.half() for name, value in model.state_dict().items()}
+    save_file(half, tmp_path / "open_clip_model.safetensors")
     config = {"model_cfg": open_clip.get_model_config("ViT-B-32"), "preprocess_cfg": {}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
     encoder = load_encoder(f"local-dir:{tmp_path}", precision="float32", device="cpu")

@@ -180,13 +180,8 @@ def test_released_pairs_and_checkpoint_files_load_with_the_tag_s_preprocessing(h
         monkeypatch.setitem(pretrained._PRETRAINED, arch, {"some_tag": released})
     model_table.table.cache_clear()
     try:
-        folder = tiny.save(tmp_path / "made")
-        put(
-            hub,
-            "someone/tiny-released",
-            "open_clip_model.safetensors",
-            (folder / "open_clip_model.safetensors").read_bytes(),
-        )
+        made = tiny.save(tmp_path / "made") / "open_clip_model.safetensors"
+        put(hub, "someone/tiny-released", made.name, made.read_bytes())
         pair = load_encoder("tiny-test-quickgelu,some-tag", precision="float32", device="cpu")
         assert pair.fingerprint["warnings"] == []
         assert pair.fingerprint["activation"] == "QuickGELU"
