@@ -1,12 +1,13 @@
 """From a lens to its answer: the one path that the pages, the command line and the tests share.
 
 Images are embedded once per model and set, prompts once per model and text; everything after that is a small matrix
-product. This module knows which parts to call in which order and nothing about how they work.
+product, and its answer is kept. This module knows which parts to call in which order and nothing of how they work.
+torch is only loaded when something must be encoded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -17,12 +18,15 @@ from PIL import Image
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
-from core import embed, zeroshot
+from core import embed, models, weights, zeroshot
 from core.datasets import open_set
+from core.errors import BadInput
 from core.prompts import prompt_set
-from core.types import Answer, Embeddings, ImageSet, Lens, PromptSet, Report
+from core.retrieval import retrieval
+from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
 
 ANSWER_SCHEMA = 1
+"""Counts up when the same question would get another answer from the same vectors."""
 
 
 @cache
@@ -43,31 +47,29 @@ def results() -> Results:
 
 @cache
 def encoders() -> Any:
-    """The models in memory, at most two; one worker thread owns them."""
+    """The models in memory (at most two); only the engine's worker, or a command, may use them."""
     from core.encoder import EncoderPool
 
     return EncoderPool()
 
 
-def silent(_progress: object) -> None:
-    """A report for callers that show no progress."""
+def _silent(_progress: Progress) -> None:
+    pass
 
 
-def embeddings_for(lens: Lens, *, report: Report = silent) -> Embeddings:
+def embeddings_for(lens: Lens, *, report: Report = _silent) -> Embeddings:
     """Image vectors of the lens's set under its model, from the cache or computed now."""
-    image_set = open_set(lens.image_set)
-    return embed.embed_images(encoders().get(lens.model, lens.precision), image_set, matrices(), report=report)
+    encoder = encoders().get(lens.model, lens.precision)
+    return embed.embed_images(encoder, open_set(lens.image_set), matrices(), report=report)
 
 
-def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = silent):
-    """Zero-shot classifier of these prompts under the lens's model; each sentence is encoded once ever."""
+def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) -> Classifier:
+    """Zero-shot classifier of these prompts under the lens's model; a sentence is encoded once ever."""
     encoder = encoders().get(lens.model, lens.precision)
     flat = [sentence for sentences in prompts.sentences for sentence in sentences]
-    owners = np.repeat(np.arange(len(prompts.sentences)), [len(sentences) for sentences in prompts.sentences])
-    vectors = embed.embed_texts(encoder, flat, results(), report=report)
     return zeroshot.build_classifier(
-        vectors,
-        owners,
+        embed.embed_texts(encoder, flat, results(), report=report),
+        np.repeat(np.arange(len(prompts.sentences)), [len(sentences) for sentences in prompts.sentences]),
         aggregation=prompts.aggregation,
         scale=encoder.scale,
         bias=encoder.bias,
@@ -78,11 +80,11 @@ def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = silent):
 def evaluate(
     lens: Lens,
     *,
-    report: Report = silent,
+    report: Report = _silent,
     image_set: ImageSet | None = None,
     prompts: PromptSet | None = None,
 ) -> Answer:
-    """Answer one lens.
+    """Answer one lens, from the cache or computed now.
 
     Args:
         report: called with Progress; raises Stopped to end the work.
@@ -93,38 +95,81 @@ def evaluate(
     """
     image_set = image_set or open_set(lens.image_set)
     prompts = prompts or prompt_set(lens.prompts, image_set)
-    encoder = encoders().get(lens.model, lens.precision)
-    fingerprint = fingerprint_of(encoder, image_set, prompts)
-    key = "answer:" + keys.digest({"schema": ANSWER_SCHEMA, **fingerprint})
-    stored = results().get_arrays(key)
-    if stored is None:
-        embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
-        classifier = classifier_for(lens, prompts, report=report)
-        labels = np.asarray(image_set.labels)[embeddings.rows]
-        scores = zeroshot.classify(embeddings.vectors, classifier, labels, report=report)
-        stored = {
-            "rows": embeddings.rows,
-            "top": scores.top,
-            "scores": scores.scores,
-            "margin": scores.margin,
-            "probability": scores.probability,
+    key = answer_key(lens, image_set, prompts)
+    stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
+    if stored is None or about is None:
+        stored, about = _compute(lens, image_set, prompts, report)
+        results().put_arrays(f"answer:{key}", stored)
+        results().put_json(f"about:{key}", about)
+    return assemble(lens, image_set, stored, about=about)
+
+
+def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
+    """Digest of all that decides an answer; computed from files, without loading the model."""
+    found = models.find(lens.model)
+    return keys.digest(
+        {
+            "schema": [ANSWER_SCHEMA, embed.SCHEMA],
+            "model": lens.model,
+            "weights": weights.sha256(found.weights),
+            "config": keys.file_digest(found.folder / weights.CONFIG) if found.folder else None,
+            "precision": lens.precision,
+            "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
+            "images": image_set.fingerprint,
+            "classes": keys.digest([list(image_set.keys), np.asarray(image_set.labels).tolist()]),
+            "prompts": _about_prompts(prompts),
         }
-        results().put_arrays(key, stored)
-        left_out = embeddings.left_out
-    else:
-        left_out = matrices_left_out(encoder, image_set)
-    return assemble(lens, image_set, stored, left_out=left_out, fingerprint=fingerprint, source="live")
+    )
 
 
-def matrices_left_out(encoder: Any, image_set: ImageSet):
-    """Images that could not be decoded when this set was embedded, from the matrix's own record."""
-    return embed.left_out(matrices().meta(embed.image_key(encoder, image_set)))
+def _about_prompts(prompts: PromptSet) -> dict[str, Any]:
+    counts = [len(sentences) for sentences in prompts.sentences]
+    return {
+        "strategy": prompts.strategy,
+        "aggregation": prompts.aggregation,
+        "sentences": keys.digest([list(sentences) for sentences in prompts.sentences]),
+        "sentences_per_class": [min(counts), max(counts)],
+    }
 
 
-def assemble(lens: Lens, image_set: ImageSet, stored: dict, *, left_out, fingerprint: dict, source: str) -> Answer:
-    """An Answer from the per-image arrays ``rows, top, scores, margin, probability``."""
+def _compute(
+    lens: Lens, image_set: ImageSet, prompts: PromptSet, report: Report
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    encoder = encoders().get(lens.model, lens.precision)
+    embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
+    classifier = classifier_for(lens, prompts, report=report)
+    labels = np.asarray(image_set.labels)[embeddings.rows]
+    scores = zeroshot.classify(embeddings.vectors, classifier, labels, report=report)
+    stored = {
+        "rows": np.asarray(embeddings.rows),
+        "top": scores.top,
+        "scores": scores.scores,
+        "margin": scores.margin,
+        "probability": scores.probability,
+    }
+    about = {
+        "left_out": [[item.item, item.reason] for item in embeddings.left_out],
+        "fingerprint": {
+            "model": dict(encoder.fingerprint),
+            "images": image_set.fingerprint,
+            "names": keys.digest(list(image_set.names)),
+            "prompts": _about_prompts(prompts),
+        },
+    }
+    return stored, about
+
+
+def assemble(
+    lens: Lens,
+    image_set: ImageSet,
+    stored: Mapping[str, np.ndarray],
+    *,
+    about: Mapping[str, Any],
+    source: str = "live",
+) -> Answer:
+    """An Answer from the per-image arrays ``rows, top, scores, margin, probability`` and what is known about them."""
     labels = np.asarray(image_set.labels)[stored["rows"]]
-    said = stored["top"][:, 0]
+    left_out = tuple(LeftOut(item, reason) for item, reason in about["left_out"])
     return Answer(
         lens=lens,
         keys=tuple(image_set.keys),
@@ -135,36 +180,16 @@ def assemble(lens: Lens, image_set: ImageSet, stored: dict, *, left_out, fingerp
         scores=stored["scores"],
         margin=stored["margin"],
         probability=stored["probability"],
-        classes=zeroshot.class_scores(image_set.keys, image_set.names, labels, said == labels),
+        classes=zeroshot.class_scores(image_set.keys, image_set.names, labels, stored["top"][:, 0] == labels),
         left_out=(*image_set.left_out, *left_out),
         n_images=len(image_set.labels),
-        fingerprint=fingerprint,
+        fingerprint=about["fingerprint"],
         source=source,
     )
 
 
-def fingerprint_of(encoder: Any, image_set: ImageSet, prompts: PromptSet) -> dict[str, Any]:
-    """Everything that decides the numbers, in words: model, preprocessing, images, names, sentences, versions."""
-    return {
-        "model": dict(encoder.fingerprint),
-        "images": image_set.fingerprint,
-        "names": keys.digest(list(image_set.names)),
-        "prompts": {
-            "strategy": prompts.strategy,
-            "sentences": keys.digest([list(sentences) for sentences in prompts.sentences]),
-            "aggregation": prompts.aggregation,
-            "per_class": [min(map(len, prompts.sentences)), max(map(len, prompts.sentences))],
-        },
-    }
-
-
-def versions() -> dict[str, str]:
-    """Library versions that belong to a stated result."""
-    return {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow")}
-
-
 def score_pictures(
-    lens: Lens, pictures: Sequence[Image.Image], *, texts: Sequence[str] | None = None, report: Report = silent
+    lens: Lens, pictures: Sequence[Image.Image], *, texts: Sequence[str] | None = None, report: Report = _silent
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """Score pictures that belong to no set against the lens's concepts, or against typed texts as they are.
 
@@ -183,31 +208,20 @@ def score_pictures(
     return cosines, names, zeroshot.probabilities(cosines, classifier)
 
 
-def evaluate_retrieval(lens: Lens, *, report: Report = silent) -> dict[str, Any]:
-    """Image-text retrieval on an image-caption set, from the same cached vectors, in CLIP_benchmark's schema."""
-    from core import reports
-    from core.errors import BadInput
-    from core.retrieval import recall_at_k
+def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[str, float], dict[str, int]]:
+    """Image-text retrieval on an image-caption set, from the same cached vectors.
 
+    Returns:
+        CLIP_benchmark's metrics as fractions, and how much was used: ``n_images``, ``n_used``, ``n_captions``.
+    """
     image_set = open_set(lens.image_set)
     captions = getattr(image_set, "captions", None)
     if captions is None:
-        raise BadInput(f"{lens.image_set} holds class labels, not captions; retrieval needs an image-caption set.")
+        raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")
     encoder = encoders().get(lens.model, lens.precision)
     embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
-    position = {int(row): place for place, row in enumerate(embeddings.rows)}
-    used = [(position[image], text) for image, text in captions if image in position]
+    place = {int(row): position for position, row in enumerate(embeddings.rows)}
+    used = [(place[image], text) for image, text in captions if image in place]
     vectors = embed.embed_texts(encoder, [text for _, text in used], results(), report=report)
-    owners = np.array([place for place, _ in used])
-    arch, pretrained = reports.split_model(lens.model)
-    return {
-        "dataset": lens.image_set,
-        "model": arch,
-        "pretrained": pretrained,
-        "task": "zeroshot_retrieval",
-        "metrics": recall_at_k(embeddings.vectors, vectors, owners, k=5),
-        "language": "en",
-        "n_images": len(image_set.labels),
-        "n_used": len(embeddings.rows),
-        "n_captions": len(used),
-    }
+    metrics = retrieval(embeddings.vectors, vectors, [owner for owner, _ in used], report=report)
+    return metrics, {"n_images": len(image_set.labels), "n_used": len(embeddings.rows), "n_captions": len(used)}

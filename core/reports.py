@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.types import Answer
+from core.types import Answer, Lens
 
 
 def strict_json(value: Any, *, indent: int | None = 1) -> str:
@@ -50,6 +50,13 @@ def split_model(model: str) -> tuple[str, str]:
         return model, ""
     arch, _, pretrained = model.partition(",")
     return arch, pretrained
+
+
+def retrieval(lens: Lens, metrics: Mapping[str, float], used: Mapping[str, int]) -> dict[str, Any]:
+    """One retrieval run in CLIP_benchmark's schema, with how much of the set was used."""
+    arch, pretrained = split_model(lens.model)
+    run = {"dataset": lens.image_set, "model": arch, "pretrained": pretrained, "task": "zeroshot_retrieval"}
+    return {**run, "metrics": dict(metrics), "language": "en", **used}
 
 
 def clip_benchmark(answer: Answer) -> dict[str, Any]:

@@ -106,5 +106,8 @@ def frequency_show(
     ordered = sorted(concepts.items(), key=lambda item: (item[1][method] is None, -(item[1][method] or 0), item[0]))
     echo_table(
         ("concept", "text", "image", "integrated"),
-        [(key, *("unknown" if row[m] is None else row[m] for m in ("text", "image", "integrated"))) for key, row in ordered],
+        [
+            (key, *("unknown" if row[m] is None else row[m] for m in ("text", "image", "integrated")))
+            for key, row in ordered
+        ],
     )

@@ -54,7 +54,7 @@ def evaluate(
         if task == "retrieval":
             from core.evaluate import evaluate_retrieval
 
-            result = evaluate_retrieval(lens, report=report)
+            result = reports.retrieval(lens, *evaluate_retrieval(lens, report=report))
         else:
             from core.evaluate import evaluate as answer_lens
 

@@ -64,10 +64,10 @@ def cache_info(as_json: AsJson = False) -> None:
             {
                 "folder": str(keys.root()),
                 "matrices": [
-                    {"key": e.key, "bytes": e.bytes, "rows": e.rows, "dim": e.dim, "complete": e.complete, "meta": e.meta}
-                    for e in entries
+                    {name: getattr(entry, name) for name in ("key", "bytes", "rows", "dim", "complete", "meta")}
+                    for entry in entries
                 ],
-                "results": small,
+                "results": {"values": small.values, "bytes": small.bytes, "limit": small.limit},
             }
         )
         return
@@ -79,7 +79,10 @@ def cache_info(as_json: AsJson = False) -> None:
             for e in entries
         ],
     )
-    typer.echo(", ".join(f"{name}: {value}" for name, value in small.items()))
+    typer.echo(
+        f"{small.values} small values, {megabytes(small.bytes)} of at most {megabytes(small.limit)}; "
+        "those stored longest ago go first, embedding matrices stay until cleared."
+    )
 
 
 @cache.command("verify")
@@ -88,7 +91,7 @@ def cache_verify() -> None:
     from core.evaluate import matrices
 
     problems = matrices().verify_all()
-    for problem in problems:
+    for problem in problems.values():
         typer.echo(problem)
     typer.echo("no damage found" if not problems else f"{len(problems)} damaged")
     if problems:
@@ -123,5 +126,8 @@ def bench(
         return
     echo_table(
         ("name", "ratio", "aim", "against", "n", "reason"),
-        [(r.name, "-" if r.ratio is None else f"{r.ratio:.2f}", f"{r.op} {r.aim}", r.against, r.n, r.reason) for r in measured],
+        [
+            (r.name, "-" if r.ratio is None else f"{r.ratio:.2f}", f"{r.op} {r.aim}", r.against, r.n, r.reason)
+            for r in measured
+        ],
     )

@@ -81,11 +81,16 @@ def _backdrop(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
         step = rng.uniform(7, 12)
         weight = (np.hypot((x % step) - step / 2, (y % step) - step / 2) < step * 0.28).astype(np.float32)
     elif drawing.pattern == "noisy":
-        coarse = rng.random((10, 10), dtype=np.float32) * 255
-        weight = np.asarray(Image.fromarray(coarse.astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float32) / 255
+        weight = _clouds((rng.random((10, 10), dtype=np.float32) * 255).astype(np.uint8))
     else:
         weight = np.zeros((SIZE, SIZE), np.float32)
     return base + weight[..., None] * (other - base)
+
+
+def _clouds(coarse: np.ndarray) -> np.ndarray:
+    """A coarse grid uint8 [k, k] blown up smoothly to float32 [64, 64] in 0..1."""
+    picture = Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.float32) / 255
 
 
 def _placed(glyph: str, rng: np.random.Generator, *, wobble: float) -> Image.Image:
@@ -110,8 +115,7 @@ def _styled(mask: Image.Image, style: str, rng: np.random.Generator) -> np.ndarr
         return alpha
     alpha = np.asarray(mask, np.float32) / 255
     if style == "stamped":
-        coarse = (rng.random((20, 20)) * 255).astype(np.uint8)
-        worn = np.asarray(Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float32) / 255
+        worn = _clouds((rng.random((20, 20)) * 255).astype(np.uint8))
         alpha = alpha * np.clip((worn - 0.30) * 6, 0.05, 1)
     return alpha
 

@@ -31,7 +31,8 @@ def shipped_answer(lens: Lens) -> Answer | None:
     stored["top"] = stored["top"].astype(np.int32)
     stored["rows"] = np.arange(len(stored["top"]))
     fingerprint = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return assemble(lens, open_set(SET), stored, left_out=(), fingerprint=fingerprint, source="shipped run")
+    about = {"left_out": [], "fingerprint": fingerprint}
+    return assemble(lens, open_set(SET), stored, about=about, source="shipped run")
 
 
 def write_answers(model: str) -> Path:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from core.icons.corpus import CORPORA, corpus
@@ -27,6 +28,7 @@ from core.text_tower import trimmed_text_features
 
 CONTEXT = 48
 VOCAB = 49408
+CHECKPOINT_EVERY = 100  # steps
 _TEXT = {"context_length": CONTEXT, "vocab_size": VOCAB, "width": 128, "heads": 4, "layers": 2}
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "icon-RN": {
@@ -72,7 +74,7 @@ RUNS = {
         Run("icon-RN", "icons-50k", 4),
         Run("icon-RN", "icons-50k-permuted", 4),
         Run("icon-RN", "icons-10k", 8),
-        Run("icon-ViT", "icons-200k", 2),
+        Run("icon-ViT", "icons-200k", 1),
     )
 }
 
@@ -179,7 +181,7 @@ def fit(
             image_vectors = model.encode_image(images, normalize=True)
             text_vectors = trimmed_text_features(model, tokens)
         logits = model.logit_scale.exp() * image_vectors.float() @ text_vectors.float().T  # [batch, batch]
-        loss = (torch.nn.functional.cross_entropy(logits, targets) + torch.nn.functional.cross_entropy(logits.T, targets)) / 2
+        loss = (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -190,9 +192,11 @@ def fit(
         bar.set_postfix(loss=f"{losses[-1]:.3f}")
         if report is not None:
             report(step, losses[-1])
-        if checkpoint is not None and (step + 1) % 100 == 0:
+        if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
             _save_checkpoint(checkpoint, model, optimiser, losses)
     bar.close()
+    if checkpoint is not None:
+        _save_checkpoint(checkpoint, model, optimiser, losses)
     return model.eval(), losses
 
 
@@ -202,7 +206,9 @@ def _save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.
     os.replace(partial, path)
 
 
-def save(model: torch.nn.Module, run: Run, data: TrainingData, losses: list[float], folder: Path, *, seconds: float) -> None:
+def save(
+    model: torch.nn.Module, run: Run, data: TrainingData, losses: list[float], folder: Path, *, seconds: float
+) -> None:
     """Write weights, config and card in open_clip's ``local-dir:`` layout; untouched token rows are zeros."""
     from safetensors.torch import save_file
 

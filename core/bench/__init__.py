@@ -1,0 +1,94 @@
+"""``python -m core bench``: speed as ratios within one run, each against a peer or a limit.
+
+Nothing here is a test: a slow minute on a shared machine makes a row worse, not a build red. Both sides of every ratio
+use the same batch and precision. Architectures without weights run with random ones.
+"""
+
+from __future__ import annotations
+
+import operator
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from core.errors import UnknownName
+
+_COMPARE = {">=": operator.ge, "<=": operator.le}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured ratio; ``ratio`` is None with a ``reason`` when the row could not run."""
+
+    name: str
+    ratio: float | None
+    op: str
+    aim: float
+    against: str
+    n: int
+    reason: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the aim is met; None when the row did not run."""
+        return None if self.ratio is None else _COMPARE[self.op](self.ratio, self.aim)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row in the shape of ``bench --json``."""
+        return {
+            "name": self.name,
+            "ratio": self.ratio,
+            "aim": {"op": self.op, "value": self.aim},
+            "against": self.against,
+            "n": self.n,
+            "reason": self.reason,
+        }
+
+
+def seconds(work: Callable[[], object], *, repeat: int = 3) -> float:
+    """Best wall-clock time of ``repeat`` runs, the usual estimate of the undisturbed cost."""
+    times = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def paired(ours: Callable[[], object], theirs: Callable[[], object], *, repeat: int = 3) -> float:
+    """Median of ours / theirs over alternating runs, so that a busy minute hits both sides."""
+    return statistics.median(seconds(ours, repeat=1) / seconds(theirs, repeat=1) for _ in range(repeat))
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "core.bench.encoding:embedding": (
+        "cold_embedding_jpeg",
+        "cold_embedding_decoded",
+        "cold_embedding_vs_clip_benchmark",
+        "cold_embedding_gpu",
+    ),
+    "core.bench.encoding:texts": ("text_classifier",),
+    "core.bench.scoring:prompt_switch": ("prompt_switch_top1", "prompt_switch_answers"),
+    "core.bench.pages:page_rerun": ("page_rerun",),
+    "core.bench.pages:published_redraw": ("published_redraw",),
+    "core.bench.counting:count_captions": ("count_captions",),
+    "core.bench.scoring:search": ("search_1e6",),
+}
+"""``module:function`` that measures each group of rows."""
+
+
+def rows(only: Sequence[str] | None = None) -> list[Row]:
+    """Measure all rows, or those named; a row that cannot run says why."""
+    known = {name for names in GROUPS.values() for name in names}
+    if unknown := set(only or ()) - known:
+        raise UnknownName(f"No bench row is called {min(unknown)!r}; there are {', '.join(sorted(known))}.")
+    measured: list[Row] = []
+    for place, names in GROUPS.items():
+        if only and not set(names) & set(only):
+            continue
+        module, function = place.split(":")
+        measured += getattr(import_module(module), function)()
+    return [row for row in measured if not only or row.name in only]

@@ -1,0 +1,118 @@
+"""One lens, one answer: what is computed, what is kept, what is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from core import evaluate as evaluation
+from core import models
+from core.errors import BadInput
+from core.reports import clip_benchmark, strict_json
+from core.types import Lens, Progress, PromptSet
+from core.weights import Found
+from tests.fakes import FakeEncoder, FakeImageSet
+
+LENS = Lens("fake,fake", "fake-6-30", "a {c}")
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeEncoder]:
+    """A fake encoder in the pool, with a weights file of its own."""
+    fake, file = FakeEncoder(), tmp_path / "weights.bin"
+    file.write_bytes(b"weights")
+    fake.fingerprint |= {"config": "c", "preprocessing": {}, "tokenizer": {}, "precision": "float32"}
+    monkeypatch.setattr(evaluation, "encoders", lambda: SimpleNamespace(get=lambda *_: fake))
+    monkeypatch.setattr(models, "find", lambda _: Found(file))
+    yield fake
+    evaluation._stores.cache_clear()
+
+
+def test_an_answer_is_right_and_costs_nothing_the_second_time(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    first = evaluation.evaluate(LENS, image_set=images)
+    assert first.acc1 == 1.0
+    assert first.mean_per_class_recall == 1.0
+    np.testing.assert_array_equal(first.top[:, 0], images.labels)
+    assert (first.margin > 0).all()
+    seen = encoder.images_encoded, encoder.texts_encoded
+    again = evaluation.evaluate(LENS, image_set=images)
+    assert (encoder.images_encoded, encoder.texts_encoded) == seen
+    np.testing.assert_array_equal(again.margin, first.margin)
+    assert again.fingerprint == first.fingerprint
+
+
+def test_a_prompt_switch_embeds_no_image_again(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    evaluation.evaluate(LENS, image_set=images)
+    before = encoder.images_encoded
+    swapped = PromptSet("swapped", tuple((f"a {name}",) for name in reversed(images.names)))
+    answer = evaluation.evaluate(LENS, image_set=images, prompts=swapped)
+    assert encoder.images_encoded == before
+    assert answer.acc1 == 0.0
+    np.testing.assert_array_equal(answer.top[:, 0], 5 - images.labels)
+
+
+def test_unreadable_images_are_counted_not_fatal(encoder: FakeEncoder) -> None:
+    images = FakeImageSet(broken=(3, 7))
+    for answer in (evaluation.evaluate(LENS, image_set=images) for _ in range(2)):
+        assert len(answer.rows) == 28
+        assert answer.n_images == 30
+        assert [item.item for item in answer.left_out] == [images.image_ids[3], images.image_ids[7]]
+        np.testing.assert_array_equal(answer.labels, images.labels[answer.rows])
+
+
+def test_corrected_names_are_another_question(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    evaluation.evaluate(LENS, image_set=images)
+    images.names = ["word1", "word0", *images.names[2:]]
+    assert evaluation.evaluate(LENS, image_set=images).acc1 == pytest.approx(20 / 30)
+
+
+def test_moved_labels_are_another_question(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    evaluation.evaluate(LENS, image_set=images)
+    images.labels = (images.labels + 1) % 6
+    assert evaluation.evaluate(LENS, image_set=images).acc1 == 0.0
+
+
+def test_the_report_is_in_clip_benchmarks_schema(encoder: FakeEncoder) -> None:
+    report = clip_benchmark(evaluation.evaluate(LENS, image_set=FakeImageSet(classes=4, n=8)))
+    assert report["metrics"] == {"acc1": 1.0, "acc5": None, "mean_per_class_recall": 1.0}
+    assert (report["model"], report["pretrained"], report["task"]) == ("fake", "fake", "zeroshot_classification")
+    assert report["classwise"]["key2"] == {"name": "word2", "accuracy": 1.0, "n": 2}
+    assert "NaN" not in strict_json({"value": float("nan"), "array": np.array([1.0, np.inf])})
+
+
+def test_own_pictures_are_scored_against_concepts_or_typed_texts(
+    encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = FakeImageSet()
+    monkeypatch.setattr(evaluation, "open_set", lambda _: images)
+    cosines, names, probabilities = evaluation.score_pictures(LENS, [images.image(2)])
+    assert names[int(cosines[0].argmax())] == "word2"
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    cosines, names, _ = evaluation.score_pictures(LENS, [images.image(2)], texts=["word4", "word2"])
+    assert names[int(cosines[0].argmax())] == "word2"
+
+
+def test_retrieval_needs_captions(encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = FakeImageSet(n=6)
+    monkeypatch.setattr(evaluation, "open_set", lambda _: images)
+    with pytest.raises(BadInput, match="captions"):
+        evaluation.evaluate_retrieval(LENS)
+    images.captions = [(row, f"a word{row}") for row in range(6)]
+    metrics, used = evaluation.evaluate_retrieval(LENS)
+    assert metrics["image_retrieval_recall@1"] == metrics["text_retrieval_recall@1"] == 1.0
+    assert used == {"n_images": 6, "n_used": 6, "n_captions": 6}
+
+
+def test_progress_names_the_work(encoder: FakeEncoder) -> None:
+    seen: list[Progress] = []
+    evaluation.evaluate(LENS, image_set=FakeImageSet(), report=seen.append)
+    assert seen[-1].done == seen[-1].total
+    assert all(progress.message for progress in seen)

@@ -1,0 +1,42 @@
+"""The direction of dependencies, and what must not be imported where."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BELOW = {"core": {"app", "pages", "streamlit"}, "cache": {"app", "pages", "core", "streamlit"}, "pages": {"app"}}
+MODULES = sorted(path for folder in BELOW for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names of every package that a file imports anywhere."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_dependencies_point_one_way(path: Path) -> None:
+    allowed_streamlit = {ROOT / "core" / "bench" / "pages.py"}  # measures a page rerun
+    forbidden = BELOW[path.relative_to(ROOT).parts[0]] - ({"streamlit"} if path in allowed_streamlit else set())
+    assert not forbidden & set(imports(path))
+
+
+def test_only_one_module_imports_diskcache() -> None:
+    assert [path.name for path in MODULES if "diskcache" in imports(path)] == ["results.py"]
+
+
+def test_the_pages_paint_before_torch_is_loaded() -> None:
+    light = "core.evaluate, core.engine, core.models, core.datasets, core.curve, core.charts, core.prompts, core.fetch"
+    code = f"import sys; import {light}; print(sorted({{'torch', 'open_clip', 'streamlit'}} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,105 @@
+"""Training: bit-equal by seed, resumable, loadable by open_clip; corpora as their recipe says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.icons import corpus as corpora
+from core.icons.concepts import COLOURS, concepts, held_out
+from core.icons.train import RUNS, Run, TrainingData, fit, save, training_data
+
+TINY = Run("icon-ViT", "icons-10k", 10, batch=32)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return training_data("icons-10k", limit=64)
+
+
+def _weights(model: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten().float() for value in model.state_dict().values()])
+
+
+def test_twenty_steps_are_bit_equal(data: TrainingData) -> None:
+    (first, losses), (second, again) = fit(TINY, data), fit(TINY, data)
+    assert len(losses) == 20
+    assert losses == again
+    assert torch.equal(_weights(first), _weights(second))
+
+
+def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = fit(TINY, data)
+    monkeypatch.setattr("core.icons.train.CHECKPOINT_EVERY", 5)
+    fit(TINY, data, checkpoint=tmp_path / "run.pt", stop_after=12)
+    resumed, losses = fit(TINY, data, checkpoint=tmp_path / "run.pt")
+    assert len(losses) == 20
+    assert torch.equal(_weights(whole), _weights(resumed))
+
+
+def test_a_saved_model_loads_through_open_clip(data: TrainingData, tmp_path: Path) -> None:
+    import open_clip
+
+    model, losses = fit(TINY, data)
+    save(model, TINY, data, losses, tmp_path, seconds=1)
+    loaded, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
+    captions = ["a red frog", "the blue anchor icon"]
+    tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path}")(captions)
+    assert tokens.shape[1] >= 40
+    compact = torch.from_numpy(np.searchsorted(data.vocabulary, tokens.numpy()))
+    known = torch.from_numpy(np.isin(tokens.numpy(), data.vocabulary)).all(1)
+    with torch.no_grad():
+        theirs = loaded.eval().encode_text(tokens, normalize=True)[known]
+        ours = model.encode_text(compact, normalize=True)[known]
+    assert len(ours)
+    assert (theirs * ours).sum(1).min() > 0.999
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["steps"] == 20
+    assert card["run"]["seed"] == 0
+
+
+def test_counts_follow_the_recipe() -> None:
+    counts = corpora.zipf_counts(len(concepts()), total=corpora.LARGEST)
+    assert counts.sum() == corpora.LARGEST
+    assert counts[0] > 10_000
+    assert 1 <= counts[-1] <= 3
+    assert (np.diff(counts) <= 0).all()
+
+
+def test_no_corpus_holds_a_held_out_pair_and_smaller_ones_are_prefixes() -> None:
+    share = len(held_out()) / (len(COLOURS) * len(concepts()))
+    assert 0.14 < share < 0.16
+    small = corpora.corpus("icons-10k")
+    assert not {(pair.drawing.colour, pair.drawing.key) for pair in small} & held_out()
+    drawn = [pair.drawing.key for pair in small]
+    world = concepts()
+    assert drawn == [world[label].key for label in corpora.drawn_labels(0)[: len(drawn)]]
+
+
+def test_every_prompt_strategy_speaks_words_the_models_have_read() -> None:
+    import open_clip
+
+    from core.datasets import open_set
+    from core.prompts import prompt_set, strategies
+
+    encode = open_clip.SimpleTokenizer(context_length=48).encode
+    read = {token for caption in {p.caption for p in corpora.corpus("icons-200k")} for token in encode(caption)}
+    icons = open_set("icons")
+    for strategy in strategies():
+        if strategy.id == "dataset" and not icons.templates:
+            continue
+        sentences = {s for listed in prompt_set(strategy.id, icons).sentences for s in listed}
+        tokens = [token for sentence in sentences for token in encode(sentence)]
+        assert np.mean([token in read for token in tokens]) >= 0.95, strategy.id
+
+
+def test_there_are_two_architectures_and_three_corpus_sizes() -> None:
+    assert len({run.arch for run in RUNS.values()}) >= 2
+    assert len({corpora.CORPORA[run.corpus].pairs for run in RUNS.values()}) >= 3
+    assert any("permuted" in run.corpus for run in RUNS.values())
