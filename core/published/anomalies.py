@@ -23,6 +23,8 @@ FLAGS = {
     "homonym": "Far more captions than images for this set: the words have other senses, or name nothing visible.",
     "text missed": "Far more images than captions for this set: the text search misses the name, or the tag is broad.",
 }
+TRUNCATED_BELOW = 0.95
+"""A count file with fewer concepts than this share of its data set's largest one is taken for truncated."""
 RATIO_DECADES = 1.5
 RATIO_FROM = 1_000
 
@@ -81,7 +83,7 @@ def _truncated(counted: Mapping[tuple[str, str, str], Mapping[str, int]]) -> lis
             "Curves that would pool it are listed as truncated and not drawn.",
         )
         for (dataset, pretraining, method), table in counted.items()
-        if len(table) < 0.95 * largest[dataset]
+        if len(table) < TRUNCATED_BELOW * largest[dataset]
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from core.published.names import (
     default_sets,
     kind_of_method,
 )
-from core.published.pool import Combination, pool
+from core.published.pool import Combination, Rows, pool
 from core.published.recipe_paper import SIGNIFICANT, curve
 from core.published.stated import BROAD, HOMONYMS, TABLE_6, Claim
 from core.published.store import Store
@@ -27,7 +27,9 @@ MAIN = (
 )  # fmt: skip
 
 
-def _rows(store: Store, pretraining: str, model: str, method: str = HEADLINE_METHOD, prompts: str = "class"):
+def _rows(
+    store: Store, pretraining: str, model: str, method: str = HEADLINE_METHOD, prompts: str = "class"
+) -> tuple[Combination, tuple[str, ...], Rows]:
     datasets = default_sets(ZERO_SHOT, method)
     asked = Combination(ZERO_SHOT, pretraining, method, prompts, model)
     catalogue.require(store, asked, datasets)

@@ -17,12 +17,9 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput
 from core.published import anomalies, manifest, reading, store
-from core.published.names import LET_IT_WAG, FileName, parse_path, split_model
+from core.published.names import FileName, parse_path, split_model
 from core.published.sources import read_files
 from core.types import LeftOut, Progress, Report
-
-TRUNCATED_BELOW = 0.95
-"""A count file with fewer concepts than this share of the same data set's largest one is taken for truncated."""
 
 
 @dataclass
@@ -178,7 +175,7 @@ class Tables:
                 method=[method],
                 concepts=[len(table)],
                 expected=[largest[dataset]],
-                truncated=[len(table) < TRUNCATED_BELOW * largest[dataset]],
+                truncated=[len(table) < anomalies.TRUNCATED_BELOW * largest[dataset]],
             )
         self._extend(
             "units",
@@ -225,6 +222,3 @@ def last_report() -> ImportReport | None:
     if place is None:
         return None
     return ImportReport.from_json(json.loads((place / "report.json").read_text(encoding="utf-8")))
-
-
-__all__ = ["LET_IT_WAG", "ImportReport", "Tables", "import_release", "last_report"]

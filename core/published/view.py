@@ -11,7 +11,16 @@ import numpy as np
 
 from core.errors import BadInput, NotHere
 from core.published import catalogue, recipe_honest, recipe_paper, source
-from core.published.names import METHODS, PROMPTS, RETRIEVAL, RETRIEVAL_METRICS, T2I_METRICS, TEXT_TO_IMAGE, ZERO_SHOT
+from core.published.names import (
+    METHODS,
+    PRETRAINING,
+    PROMPTS,
+    RETRIEVAL,
+    RETRIEVAL_METRICS,
+    T2I_METRICS,
+    TEXT_TO_IMAGE,
+    ZERO_SHOT,
+)
 from core.published.pool import Combination, Rows, pool
 from core.published.store import Store
 from core.types import LeftOut, Progress, Report
@@ -51,8 +60,9 @@ class Shown:
 
 
 def pretraining_sets(store: Store, family: str) -> list[str]:
-    """Pretraining sets with counts that some model of this family was trained on."""
-    return list(dict.fromkeys(pretraining for _, pretraining in models(store, family)))
+    """Pretraining sets with counts that some model of this family was trained on, smallest of the main ones first."""
+    trained = {pretraining for _, pretraining in models(store, family)}
+    return [name for name in PRETRAINING if name in trained]
 
 
 def models(store: Store, family: str) -> list[tuple[str, str]]:
@@ -60,7 +70,8 @@ def models(store: Store, family: str) -> list[tuple[str, str]]:
     have = catalogue.coverage(store)
     counted = {pretraining for pretraining, _, _ in have.counted}
     own = catalogue.T2I_PRETRAINING if family == TEXT_TO_IMAGE else ""
-    return [(model, own or of) for model, of in have.models[family] if (own or of) in counted]
+    found = [(model, own or of) for model, of in have.models[family] if (own or of) in counted]
+    return sorted(found, key=lambda key: list(PRETRAINING).index(key[1]))
 
 
 def methods(store: Store, pretraining: Sequence[str]) -> list[str]:

@@ -1,0 +1,146 @@
+"""One's own model among the published curves: its classes joined with the release's counts, by name or by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cache.keys import digest
+from core.errors import BadInput, UnknownName
+from core.published import recipe_honest, recipe_paper, store
+from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS, fold
+from core.published.pool import Combination, Recipe, Rows
+from core.published.runs import Run
+from core.published.store import Store, open_store
+from core.reports import write_json
+from core.spelling import spellings
+from core.types import LeftOut
+
+SUGGESTIONS = 3
+ENOUGH = 3
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One's own classes with published counts.
+
+    Attributes:
+        rows: joined rows, ready for either recipe (values in percent).
+        spelled: class name -> the counted name that it was joined with, where they differ.
+        unmatched: class name -> counted names that look like it, best first.
+    """
+
+    run: Run
+    pretraining: str
+    method: str
+    rows: Rows
+    spelled: Mapping[str, str]
+    unmatched: Mapping[str, tuple[str, ...]]
+
+    def record(self, recipe: Recipe = "honest") -> dict[str, Any]:
+        """The curve of this run, in the shape of the published ones.
+
+        Raises:
+            BadInput: fewer than three classes have a count.
+        """
+        if len(self.rows.counts) < ENOUGH:
+            raise BadInput(
+                f"Only {len(self.rows.counts)} of {len(self.run.values)} classes of {self.run.name} have a count here; "
+                "map names by hand, or choose another data set."
+            )
+        asked = Combination(ZERO_SHOT, self.pretraining, self.method, "own", self.run.name)
+        datasets = tuple(dict.fromkeys(self.rows.datasets.tolist()))
+        make = recipe_paper.curve if recipe == "paper" else recipe_honest.curve
+        return make(self.rows, asked, datasets)
+
+
+def lay_over(
+    run: Run, *, pretraining: str, method: str, dataset: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Overlay:
+    """Join a run with published counts: exact name, else with spaces and underscores exchanged, else as mapped.
+
+    Args:
+        dataset: take counts from this downstream data set's list only; None = from any (ImageNet first).
+        mapping: class name -> counted name, from hand; names that are not counted are refused.
+    """
+    opened = open_store()
+    names = _counted(opened, pretraining, method, dataset)
+    if not names:
+        of = f" of {dataset}" if dataset else ""
+        raise UnknownName(f"The release has no {method} counts of {pretraining}{of}.")
+    mapping = mapping or {}
+    if wrong := [name for name in mapping.values() if name not in names]:
+        raise UnknownName(f"«{wrong[0]}» is no counted name of {pretraining}, {method}.")
+    joined: dict[str, str] = {}
+    for name in run.values:
+        found = mapping.get(name) or next((text for text in spellings(name, name) if text and text in names), None)
+        if found is not None:
+            joined[name] = found
+    unmatched = {name: suggest(name, names) for name in run.values if name not in joined}
+    cells = [names[found] for found in joined.values()]
+    units = np.array([unit for unit, _ in cells], dtype=np.int64)
+    rows = Rows(
+        units,
+        opened.dataset[units],
+        opened.concept[units],
+        np.array([count for _, count in cells], dtype=np.int64),
+        np.array([run.values[name] for name in joined], dtype=np.float64),
+        tuple(LeftOut(name, "its count is unknown") for name in unmatched),
+    )
+    spelled = {name: found for name, found in joined.items() if name != found}
+    return Overlay(run, pretraining, method, rows, spelled, unmatched)
+
+
+@lru_cache(maxsize=32)
+def _counted(opened: Store, pretraining: str, method: str, dataset: str | None) -> dict[str, tuple[int, int]]:
+    """Counted name -> (unit, count); of several lists the first in the release's order."""
+    found = opened.columns("SELECT unit, count FROM counts WHERE pretraining = ? AND method = ?", [pretraining, method])
+    order = {name: index for index, name in enumerate(ZERO_SHOT_SETS)}
+    rows = sorted(
+        zip(found["unit"].tolist(), found["count"].tolist(), strict=True),
+        key=lambda row: order.get(opened.dataset[row[0]], len(order)),
+    )
+    names: dict[str, tuple[int, int]] = {}
+    for unit, count in rows:
+        if opened.concept[unit] and dataset in (None, opened.dataset[unit]):
+            names.setdefault(str(opened.concept[unit]), (unit, count))
+    return names
+
+
+def suggest(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Counted names that look like this one, best first; case and underscores are no difference."""
+    from rapidfuzz import fuzz, process
+
+    found = process.extract(
+        fold(name), {text: fold(text) for text in names}, scorer=fuzz.WRatio, limit=SUGGESTIONS, score_cutoff=70
+    )
+    return tuple(key for _, _, key in found)
+
+
+def mapping_key(run: Run) -> str:
+    """Key under which the hand-made mapping of this vocabulary is kept: runs with the same classes share it."""
+    return digest(sorted(run.values))
+
+
+def kept_mapping(run: Run) -> dict[str, str]:
+    """The mapping kept for this vocabulary, empty without one (or when its file is damaged)."""
+    try:
+        found = json.loads(_mapping_path(run).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+
+
+def keep_mapping(run: Run, mapping: Mapping[str, str]) -> None:
+    """Keep a mapping for this vocabulary."""
+    write_json(dict(mapping), _mapping_path(run))
+
+
+def _mapping_path(run: Run) -> Path:
+    return store.folder() / "mappings" / f"{mapping_key(run)}.json"
