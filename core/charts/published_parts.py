@@ -1,0 +1,140 @@
+"""Published curves taken apart: data set by data set, and the paper's correlation under other choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.counts import positions, whiskers
+from core.charts.frequency import CHOSEN
+from core.charts.palette import RULE, blank, text, translucent
+from core.charts.published import axis, factor, label, means, slope_of, styles
+from core.published.recipe_paper import SIGNIFICANT
+from core.published.sentences import unit
+from core.published.view import Shown
+
+
+def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, height: int = 230) -> go.Figure:
+    """One data set as a small multiple, in the colours that its curves have among all."""
+    figure = blank(height=height)
+    marks = {one.combination: style for one, style in zip(among, styles(among), strict=True)}
+    for rank, one in enumerate(parts):
+        colour, symbol = marks[one.combination]
+        y = (one.rows.values * factor(one)).astype(np.float32)
+        figure.add_scatter(
+            x=positions(one.rows.counts), y=y, mode="markers", text=[text(name) for name in one.rows.concepts],
+            marker={"color": translucent(colour, 0.35 if len(parts) == 1 else 0.2), "size": 4},
+            hovertemplate="%{text}<br>%{x:,.0f} times, %{y:.3~g}<extra></extra>", showlegend=False,
+        )  # fmt: skip
+        means(figure, one, label(one, among), colour, symbol, (rank + 0.5) / len(parts) - 0.5, size=7)
+    axis(figure, among)
+    figure.update_xaxes(title=None)
+    figure.update_layout(
+        title={"text": f"{text(dataset)} · n {len(parts[0].rows.counts):,}", "font": {"size": 14}, "x": 0, "y": 0.98},
+        showlegend=False, margin={"t": 30}, dragmode=False,
+    )  # fmt: skip
+    return figure
+
+
+def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -> go.Figure:
+    """Slope per decade within every data set, with intervals: what pooling them would blur."""
+    named = {name: parts for name, parts in by_set.items() if any(_defined(one) for one in parts)}
+    order = sorted(named, key=lambda name: np.nanmean([slope_of(one)["value"] for one in named[name]]))
+    figure = blank(
+        height=110 + 26 * len(order) + 4 * len(among), x_title=f"{_word(among)} per tenfold frequency, 95 % CI"
+    )
+    for rank, (whole, (colour, symbol)) in enumerate(zip(among, styles(among), strict=True)):
+        found = [
+            (place, one)
+            for place, name in enumerate(order)
+            for one in named[name]
+            if one.combination == whole.combination and _defined(one)
+        ]
+        values = [slope_of(one) for _, one in found]
+        mean, low, high = ([value[key] * factor(whole) for value in values] for key in ("value", "low", "high"))
+        figure.add_scatter(
+            x=mean,
+            y=[place + 0.5 * ((rank + 0.5) / len(among) - 0.5) for place, _ in found],
+            error_x=whiskers(mean, low, high, colour) | {"width": 0, "thickness": 1.5},
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 8},
+            customdata=[
+                [text(order[place]), one.honest["nonzero"]["n"], one.honest["partial_r"]["value"]]
+                for place, one in found
+            ],
+            hovertemplate="%{customdata[0]}: %{x:+.2~f} (%{customdata[1]:,} counted concepts, "
+            "r = %{customdata[2]:.2f})<extra></extra>",
+            name=text(label(whole, among)),
+            showlegend=len(among) > 1,
+        )
+    figure.add_vline(x=0, line={"color": RULE, "width": 1})
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(len(order))), ticktext=[text(name) for name in order], showgrid=False,
+        range=[-0.7, len(order) - 0.3],
+    )  # fmt: skip
+    figure.update_xaxes(showgrid=True)
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]], *, height: int = 330) -> go.Figure:
+    """The paper's r over the number of bin edges, ends cut as released; open marks are not significant."""
+    figure = blank(height=height, x_title="Number of bin edges", y_title="Paper's ρ")
+    for one, part, (colour, symbol) in zip(shown, found, styles(shown), strict=True):
+        solid = [item["p"] < SIGNIFICANT for item in part["bins"]]
+        figure.add_scatter(
+            x=[item["edges"] for item in part["bins"]],
+            y=[item["r"] for item in part["bins"]],
+            customdata=[item["p"] for item in part["bins"]],
+            mode="lines+markers",
+            line={"color": colour, "width": 1},
+            marker={"color": colour, "size": 7, "symbol": [symbol if full else f"{symbol}-open" for full in solid]},
+            name=text(label(one, shown)),
+            hovertemplate="%{x} edges: r = %{y:.3f}, p = %{customdata:.2g}<extra></extra>",
+        )
+    released = found[0]["released"]["edges"]
+    figure.add_vline(x=released, line={"color": RULE, "dash": "dot"}, annotation_text=f"as released: {released}")
+    figure.update_yaxes(range=[min(0, *_finite(found)) - 0.05, 1.06])
+    figure.update_layout(dragmode=False, showlegend=len(shown) > 1)
+    return figure
+
+
+def cuts_figure(found: Mapping[str, Any], *, height: int = 330) -> go.Figure:
+    """The paper's r of one curve over how many bins are cut at either end; the released choice is framed."""
+    cuts, released = found["cuts"], found["released"]
+    size = max(item["low"] for item in cuts) + 1
+    values = np.full((size, size), np.nan)
+    words = np.full((size, size), "", dtype=object)
+    for item in cuts:
+        values[item["low"], item["high"]] = item["r"]
+        star = "**" if item["p"] < SIGNIFICANT else ""
+        words[item["low"], item["high"]] = f"{item['r']:.2f}{star}".replace("-", "−") if np.isfinite(item["r"]) else "–"
+    figure = blank(height=height, x_title="Bins cut at the high end", y_title="Bins cut at the low end")
+    figure.add_heatmap(
+        z=values, text=words, texttemplate="%{text}", zmin=-1, zmax=1, xgap=2, ygap=2, showscale=False,
+        colorscale=[(0, "#e08a3c"), (0.5, "rgba(139,146,154,0.12)"), (1, "#62a1d1")],
+        hovertemplate="%{y} low and %{x} high bins cut: r = %{text}<extra></extra>",
+    )  # fmt: skip
+    low, high = released["low"], released["high"]
+    figure.add_shape(
+        type="rect", x0=high - 0.5, x1=high + 0.5, y0=low - 0.5, y1=low + 0.5, line={"color": CHOSEN, "width": 2.5}
+    )
+    figure.update_xaxes(dtick=1)
+    figure.update_yaxes(dtick=1, autorange="reversed", showgrid=False)
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def _word(shown: Sequence[Shown]) -> str:
+    return unit(shown[0].honest)[0].capitalize()
+
+
+def _defined(shown: Shown) -> bool:
+    return bool(np.isfinite(slope_of(shown)["low"]) and shown.honest["nonzero"]["n"] >= 5)
+
+
+def _finite(found: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [item["r"] for part in found for item in part["bins"] if np.isfinite(item["r"])]

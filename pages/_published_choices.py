@@ -1,0 +1,99 @@
+"""What to show of the published evidence: the choices of one curve page, all in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.charts.published import set_name
+from core.published import view
+from core.published.anomalies import FLAGS
+from core.published.names import (
+    FAMILIES,
+    METHODS,
+    MORE_SETS,
+    RETRIEVAL,
+    RETRIEVAL_SETS,
+    TEXT_TO_IMAGE,
+    ZERO_SHOT,
+    ZERO_SHOT_SETS,
+)
+from core.published.store import Store
+from core.published.view import View
+
+FIRST_OF_MANY = 6
+
+
+def one_of(label: str, key: str, options: Sequence[str], *, show: Callable[[str], str] = str, **more: Any) -> str:
+    """A choice among options that may change under it: what is no longer offered falls back to the first."""
+    if st.session_state.get(key, options[0]) not in options:
+        del st.session_state[key]
+    return st.selectbox(label, options, key=key, bind="query-params", format_func=show, **more) or options[0]
+
+
+def any_of(label: str, key: str, options: Sequence[Any], *, show: Callable[[Any], str] = str, **more: Any) -> list[Any]:
+    """Any of some options, with what is no longer offered dropped."""
+    if key in st.session_state:
+        st.session_state[key] = [value for value in st.session_state[key] if value in options]
+    return st.multiselect(label, options, key=key, bind="query-params", format_func=show, **more)
+
+
+def family() -> str:
+    """Which of the three families of results."""
+    return st.segmented_control(
+        "Results", FAMILIES, default=ZERO_SHOT, required=True, key="results", bind="query-params",
+        format_func=lambda name: name.capitalize(), label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def choose(store: Store) -> View:
+    """Draw the choices and return the view."""
+    kind = family()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        offered = view.pretraining_sets(store, kind)
+        if kind == TEXT_TO_IMAGE:
+            sets = offered
+        else:
+            sets = any_of(
+                "Pretraining sets", "corpus", offered, show=set_name, placeholder=set_name(offered[0]), width=240,
+                help="Each model is drawn against the counts of the set it was trained on.",
+            ) or offered[:1]  # fmt: skip
+        models = [found for found in view.models(store, kind) if found[1] in sets]
+        preset = models[:FIRST_OF_MANY] if kind == TEXT_TO_IMAGE else models
+        chosen = any_of(
+            "Models", "of", models, show=_model, width=260, wrap=True,
+            placeholder=f"All {len(models)}" if preset == models else f"The first {len(preset)} of {len(models)}",
+        )  # fmt: skip
+        method = one_of(
+            "Counted by", "search", view.methods(store, sets), show=lambda name: METHODS[name], width=230,
+            help="text: captions that name the concept. image: pictures that RAM++ tags with it above a threshold. "
+            "text and image: both on the same sample, the paper's headline.",
+        )  # fmt: skip
+        conditions = view.conditions(store, kind)
+        if kind == RETRIEVAL:
+            conditions = sorted(conditions, key=lambda name: name != "t2i_k=10")
+        prompted = "class: the bare class name. simple: A photo of a … ensemble: 80 templates."
+        condition = one_of(
+            "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160,
+            help=prompted if kind == ZERO_SHOT else None,
+        )  # fmt: skip
+        datasets = () if kind == TEXT_TO_IMAGE else _datasets(kind)
+        hidden = any_of(
+            "Hide concepts with", "hide", list(FLAGS), placeholder="Nothing hidden", width=210,
+            help="Quality flags of the counts.\n\n" + "\n".join(f"- **{flag}**: {why}" for flag, why in FLAGS.items()),
+        )  # fmt: skip
+    return View(kind, method, condition, tuple(chosen or preset), tuple(datasets), tuple(hidden))
+
+
+def _datasets(kind: str) -> list[str]:
+    offered = [*RETRIEVAL_SETS] if kind == RETRIEVAL else [*ZERO_SHOT_SETS, *MORE_SETS]
+    return any_of(
+        "Downstream data sets", "on", offered, width=240, placeholder="Those of the figures",
+        help="The figures pool 18 classification sets (17 for counts by text, which lack ImageNet-Sketch).",
+    )  # fmt: skip
+
+
+def _model(found: tuple[str, str]) -> str:
+    return f"{found[0]} · {set_name(found[1])}"

@@ -1,0 +1,61 @@
+"""Published curves: accuracy against pretraining frequency as released, in the paper's recipe and in an honest one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.published import view
+from core.published.sentences import finding as sentence_of
+from core.published.store import open_store
+from core.published.view import View
+from pages import _published_choices, _published_concept, _published_parts, _release
+from pages._jobs import need
+from pages._text import finding, quiet, section
+
+PLACE = "Published curves"
+VIEWS = ("pooled", "by data set")
+
+_release.required(
+    PLACE,
+    "Frequency–performance curves of 34 published models over 18 data sets, in the paper's recipe and in an honest one "
+    "side by side, need the released files, which are not on this disk yet.",
+)
+store = open_store()
+head = st.container()
+asked: View = _published_choices.choose(store)
+shown, left_out = need(
+    ("published", str(store.place), asked), "Drawing published curves",
+    lambda report: view.draw(store, asked, report=report), lane="io",
+)  # fmt: skip
+with head:
+    finding(PLACE, sentence_of(shown[0].honest) if shown else "None of these curves can be drawn.")
+    _release.source_line()
+for item in left_out:
+    quiet(f"Not drawn: {item.item}. {item.reason}")
+if not shown:
+    st.stop()
+
+mode = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+)
+if mode == VIEWS[0]:
+    _published_parts.pooled(shown)
+else:
+    split = need(
+        ("published-sets", str(store.place), asked), "Each data set by itself",
+        lambda report: view.by_dataset(store, asked, shown, report=report), lane="io",
+    )  # fmt: skip
+    _published_parts.by_dataset(split, shown)
+
+section(
+    "Figures", "Every curve in both recipes; intervals resample concepts, so that ImageNet and its sketches count once."
+)
+_published_parts.table(shown)
+hidden = sum(one.hidden for one in shown)
+quiet(
+    _published_parts.flags_told(shown)
+    + (f" {hidden:,} rows hidden from the honest recipe; the paper's stays as released." if hidden else "")
+    + f" {len(shown[0].rows.left_out):,} names present on one side only are left out."
+)
+_published_parts.choices_matter(shown)
+_published_concept.concept(store, shown)
