@@ -72,7 +72,7 @@ def embed_images(
     """
     if not len(image_set.labels):
         raise UnreadableData(f"{image_set.id} holds no images.")
-    own = getattr(image_set, "vectors", None)
+    own = getattr(image_set, "vectors", None)  # unit vectors [n, d] of a precomputed set
     if own is not None and (own.shape[1] == encoder.dim or not image_set.has_images):
         return _precomputed(own, encoder, image_set)
     key = image_key(encoder, image_set)
@@ -140,10 +140,6 @@ def _precomputed(vectors: np.ndarray, encoder: Any, image_set: ImageSet) -> Embe
             f"The vectors of {image_set.id} have {vectors.shape[1]} numbers, those of {encoder.id} {encoder.dim}: "
             "choose the model that made them."
         )
-    norms = np.linalg.norm(vectors[:: max(1, len(vectors) // 256)].astype(np.float32), axis=1)
-    if len(norms) and np.abs(norms - 1).max() > 1e-2:
-        vectors = np.asarray(vectors, np.float32)
-        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     key = keys.digest({"schema": SCHEMA, "images": image_set.fingerprint})
     return Embeddings(vectors, np.arange(len(vectors)), (), key)
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from core.errors import TailscopeError, UnreadableData
 from core.loading import Loaded, load
+from core.machine import return_freed_memory
 from core.text_tower import text_lengths, trimmed_text_features
 
 TEXT_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
@@ -93,6 +94,7 @@ class Encoder:
         self._model = None
         gc.collect()
         _empty_device_cache(self.device)
+        return_freed_memory()
 
     @torch.no_grad()  # not inference_mode: it keeps the towers off their fast paths
     def _image_vectors(self, pixels: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,42 @@
+"""Cores of this process, not of its host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import loading, machine
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 8), ("300000 100000", 3), ("50000 100000", 1), ("6400000 100000", 8), ("nonsense", 8)],
+)
+def test_cores_respect_affinity_and_quota(monkeypatch, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    monkeypatch.setattr(Path, "read_text", lambda _path, encoding: quota)
+    machine.cores.cache_clear()
+    try:
+        assert machine.cores() == expected
+    finally:
+        machine.cores.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "asked", "expected"),
+    [(2, 64, None, [2]), (8, 4, None, []), (2, 64, "64", [])],
+    ids=["the host has more", "a person set fewer", "a person asked for them"],
+)
+def test_torch_uses_no_more_threads_than_there_are_cores(monkeypatch, cores, threads, asked, expected):
+    calls: list[int] = []
+    monkeypatch.setattr(loading, "cores", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    loading._respect_cores()
+    assert calls == expected
