@@ -250,7 +250,8 @@ def _looks_like_path(text: str) -> bool:
 
 def _unknown(text: str, names: list[str]) -> str:
     names = [*_icon_folders(), *names]
-    close = difflib.get_close_matches(text.strip().lower(), {name.lower() for name in names}, n=3, cutoff=0.5)
+    lower = list(dict.fromkeys(name.lower() for name in names))
+    close = difflib.get_close_matches(text.strip().lower(), lower, n=3, cutoff=0.5)
     meant = [name for low in close for name in names if name.lower() == low]
     hint = f"did you mean {' or '.join(meant)}?" if meant else "`python -m core models` lists all of them."
     return f"No model is called {text.strip()!r}: {hint}"

@@ -26,7 +26,14 @@ _FOLDER_NAMES = (
     "pytorch_model.pth",
     "model.pth",
 )
-_TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.txt",
+    "vocab.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
