@@ -10,7 +10,9 @@ from pathlib import Path
 from PIL import Image
 
 
-def encoded(colour: tuple[int, int, int] = (200, 30, 60), *, size: tuple[int, int] = (8, 6), form: str = "PNG") -> bytes:
+def encoded(
+    colour: tuple[int, int, int] = (200, 30, 60), *, size: tuple[int, int] = (8, 6), form: str = "PNG"
+) -> bytes:
     """A flat picture as the bytes of a file."""
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, form)

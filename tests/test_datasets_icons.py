@@ -101,6 +101,21 @@ def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
     np.testing.assert_array_equal(np.asarray(found.image(-1)), drawn[-1])
 
 
+@pytest.mark.parametrize("damage", ["cut short", "other pixels", "other shape"])
+def test_a_damaged_file_is_drawn_again(monkeypatch, damage):
+    monkeypatch.setattr("core.datasets.icons._concepts_of", lambda id: concepts()[:10])
+    found = open_set("icons-composition")
+    drawn = np.asarray(found.image(50))
+    found.prepare(lambda progress: None)
+    if damage == "cut short":
+        found._file.write_bytes(found._file.read_bytes()[:-1])
+    else:
+        np.save(found._file, np.zeros((100 if damage == "other pixels" else 99, 64, 64, 3), np.uint8))
+    found.prepare(lambda progress: None)
+    np.testing.assert_array_equal(np.asarray(found.image(50)), drawn)
+    np.testing.assert_array_equal(np.load(found._file)[50], drawn)
+
+
 def test_a_stopped_preparation_leaves_nothing_behind(monkeypatch, tmp_cache):
     def stop(progress: Progress) -> None:
         raise Stopped("stopped")

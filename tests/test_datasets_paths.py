@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.datasets import detect, list_sets, open_set
 from core.datasets.roots import allowed_roots, check_path
 from core.errors import ImagesMissing, PathRefused, TailscopeError, UnknownName, UnreadableData
-from tests.pictures import encoded, write_tree
+from tests.pictures import encoded, write_tar, write_tree
 
 HOSTILE = [
     "",
@@ -155,3 +155,27 @@ def test_before_it_is_fetched_letitwag_is_listed_with_its_command():
 def test_the_root_of_the_file_system_is_no_set():
     with pytest.raises(UnreadableData, match="root of the file system"):
         detect("/")
+
+
+def test_text_files_of_a_set_may_not_be_links_out_of_the_served_folders(tmp_path):
+    secret = write_tree(
+        tmp_path / "private", {"secret.txt": "first secret\nsecond secret\n", "s.csv": "path,label\nx,y\n"}
+    )
+    served = tmp_path / "served"
+    folders = write_tree(served / "folders", {"a/1.png": encoded(), "b/1.png": encoded()})
+    tars = write_tar(served / "tars" / "test" / "0.tar", {"x.cls": "1", "x.png": encoded()}).parent.parent
+    tables = write_tree(served / "tables", {"1.png": encoded()})
+    (folders / "names.txt").symlink_to(secret / "secret.txt")
+    (tars / "classnames.txt").symlink_to(secret / "secret.txt")
+    (tables / "metadata.csv").symlink_to(secret / "s.csv")
+    roots = [served.resolve()]
+    assert open_set(folders).names == ["first secret", "second secret"]
+    assert open_set(folders, roots=roots).names == ["a", "b"]
+    assert open_set(tars).keys == ["first secret", "second secret"]
+    assert open_set(tars, roots=roots).keys == ["1"]
+    for action in (
+        lambda: open_set(tables, roots=roots),
+        lambda: open_set(folders, roots=roots, names=secret / "secret.txt"),
+    ):
+        with pytest.raises(PathRefused, match="outside"):
+            action()

@@ -85,6 +85,8 @@ def open_set(
     if id in _icons().RECIPES:
         return _icons().open_icons(id, names=names, naming=naming)
     path, within = _locate(id, roots)
+    if roots is not None and isinstance(names, str | os.PathLike):
+        names = inside(names, roots)
     key = (id, str(path), _hashable(names), naming, within)
     now = None if fresh else stamp(path)
     with _lock:

@@ -103,7 +103,7 @@ def open_embeddings(
     parts = _arrays(path / "img_emb", roots)
     said, paths, column = _metadata(path / "metadata", sum(map(len, parts)), roots)
     good, unit = _check(parts)
-    files = Files(path, roots, absolute=True)
+    files = Files(path / "metadata", roots, absolute=True)
     has_images = _is_there(files, next((text for text in paths if text), ""))
     rows, classes = [], []
     for row, name in enumerate(said):

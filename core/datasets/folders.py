@@ -6,6 +6,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def open_folders(
     require_images(image_ids, str(path), left_out, "A class folder tree has one folder of pictures for each class.")
     left_out += empty_classes(keys, labels)
     if names is None and naming == "shown":
-        names = next((path / file for file in NAMES_FILES if (path / file).is_file()), None)
+        beside = (path / file for file in NAMES_FILES)
+        names = next((file for file in beside if file.is_file() and not problem(file, roots)), None)
     readable, how = name_classes(keys, names, naming=naming)
     kind = "letitwag" if is_letitwag(keys) else "folders"
     what = "the Let It Wag! class folders" if kind == "letitwag" else "class folders"
@@ -113,11 +115,10 @@ def looks_like_folders(path: Path) -> bool:
     for entry in _entries(top):
         if entry.name.startswith(".") or not _is_folder(entry):
             continue
-        for number, file in enumerate(_entries(Path(entry.path))):
-            if os.path.splitext(file.name)[1].lower() in SUFFIXES or _is_folder(file):
-                return True
-            if number > 100:
-                break
+        with suppress(OSError):  # one closed class does not close the set
+            for _, file in zip(range(100), _entries(Path(entry.path)), strict=False):
+                if os.path.splitext(file.name)[1].lower() in SUFFIXES or _is_folder(file):
+                    return True
     return False
 
 

@@ -87,7 +87,7 @@ class IconSet:
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index, RGB 64 x 64."""
-        matrix = _rendered(str(self._file))
+        matrix = self._rendered()
         return render(self.drawing(index)) if matrix is None else Image.fromarray(matrix[index])
 
     def details(self, index: int) -> Mapping[str, Any]:
@@ -107,8 +107,19 @@ class IconSet:
 
     def prepare(self, report: Report) -> None:
         """Render all pictures into the cache with all cores, unless they are there: uint8 [n, 64, 64, 3]."""
-        if not self._file.exists():
-            _render_all(self.id, len(self.labels), self._file, report)
+        n, matrix = len(self.labels), self._rendered()
+        sampled = (0, n // 2, n - 1)
+        if matrix is None or any((matrix[i] != np.asarray(render(self.drawing(i)))).any() for i in sampled):
+            _render_all(self.id, n, self._file, report)
+
+    def _rendered(self) -> np.ndarray | None:
+        """All pictures, memory-mapped, or None until they are there and whole."""
+        try:
+            matrix = _map(str(self._file), self._file.stat().st_mtime_ns)
+        except (OSError, ValueError):
+            return None
+        whole = matrix.dtype == np.uint8 and matrix.shape == (len(self.labels), SIZE, SIZE, 3)
+        return matrix if whole else None
 
 
 def open_icons(id: str, *, names: Names = None, naming: Naming = "shown") -> IconSet:
@@ -171,16 +182,8 @@ def _fingerprint(id: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _open_matrix(path: str) -> np.ndarray:
+def _map(path: str, changed: int) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _rendered(path: str) -> np.ndarray | None:
-    """The rendered set, memory-mapped, or None until it is there."""
-    try:
-        return _open_matrix(path)
-    except (OSError, ValueError):
-        return None
 
 
 def _render_all(id: str, n: int, target: Path, report: Report) -> None:

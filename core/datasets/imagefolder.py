@@ -33,7 +33,7 @@ def open_imagefolder(
     file = metadata_file(path)
     if file is None:
         raise UnreadableData(f"{path} holds none of {', '.join(METADATA)}.")
-    files = Files(file.parent, roots, absolute=False)
+    files = Files(file, roots, absolute=False)
     return list_table(file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming)
 
 

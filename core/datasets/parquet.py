@@ -196,7 +196,7 @@ class Shards:
             return data
         if not path:
             raise UnreadableData("The row holds neither bytes nor the path of a picture.")
-        files = Files(self.files[file].parent, self._roots, absolute=False)
+        files = Files(self.files[file], self._roots, absolute=False)
         files.size(path)
         return Path(files.path(path))
 

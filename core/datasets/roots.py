@@ -79,13 +79,18 @@ class Files:
     """Files that a list names, found relative to the list and never outside what may be read.
 
     Args:
-        base: the folder of the list.
+        file: the list; paths in it are relative to its folder.
         roots: folders that absolute paths and links must stay in; None for no limit.
         absolute: whether the list may hold absolute paths at all.
+
+    Raises:
+        PathRefused: the list itself lies outside ``roots``.
     """
 
-    def __init__(self, base: Path, roots: Sequence[Path] | None, *, absolute: bool) -> None:
-        self._base, self._roots, self._absolute = base, roots, absolute
+    def __init__(self, file: Path, roots: Sequence[Path] | None, *, absolute: bool) -> None:
+        if roots is not None:
+            inside(file, roots)
+        self._base, self._roots, self._absolute = file.parent, roots, absolute
         self._folders: dict[str, str] = {}
 
     def path(self, listed: str) -> str:

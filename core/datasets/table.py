@@ -41,7 +41,7 @@ def open_table(
         UnreadableData: there is no column with paths, or no usable row.
     """
     file = only_table(path) if path.is_dir() else path
-    files = Files(file.parent, roots, absolute=True)
+    files = Files(file, roots, absolute=True)
     return list_table(file, files, kind="table", id=id or str(path), names=names, naming=naming)
 
 

@@ -20,6 +20,7 @@ from core.datasets.listing import (
 )
 from core.datasets.names import Names, Naming, name_classes
 from core.datasets.picture import read_text
+from core.datasets.roots import problem
 from core.datasets.tars import Part, Sample, Shards, find_shards, picture_part, sizes
 from core.errors import UnreadableData
 from core.types import LeftOut
@@ -46,7 +47,7 @@ def open_webdataset(
     top, tars, left_out = find_shards(path, roots)
     shards = Shards(tars)
     left_out += shards.left_out
-    lines = _lines(top / "classnames.txt", left_out)
+    lines = _lines(top / "classnames.txt", roots, left_out)
     keys = unique(lines)
     ids, parts, said = _labelled(shards, keys, left_out)
     require_images(ids, str(path), left_out, "A webdataset has a picture and a .cls label for every key.")
@@ -68,7 +69,7 @@ def open_webdataset(
         source=lambda index: shards.read(parts[index]),
         fingerprint=fingerprint(ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index])),
         note=note,
-        templates=_templates(top / "zeroshot_classification_templates.txt", left_out),
+        templates=_templates(top / "zeroshot_classification_templates.txt", roots, left_out),
         left_out=tuple(left_out),
     )
 
@@ -124,11 +125,13 @@ def _from_npy(data: bytes) -> int:
     return int(marked[0])
 
 
-def _lines(path: Path, left_out: list[LeftOut]) -> list[str]:
+def _lines(path: Path, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> list[str]:
     """Lines of a list beside the shards, stripped; nothing (and a record) when it cannot be read."""
     if not path.is_file():
         return []
     try:
+        if reason := problem(path, roots):
+            raise UnreadableData(reason)
         lines = [line.strip() for line in read_text(path).splitlines()]
     except UnreadableData as error:
         left_out.append(LeftOut(path.name, str(error)))
@@ -138,8 +141,8 @@ def _lines(path: Path, left_out: list[LeftOut]) -> list[str]:
     return lines
 
 
-def _templates(path: Path, left_out: list[LeftOut]) -> tuple[str, ...]:
-    lines = _lines(path, left_out)
+def _templates(path: Path, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> tuple[str, ...]:
+    lines = _lines(path, roots, left_out)
     for number, line in enumerate(lines, 1):
         if line and not _SLOT.search(line):
             left_out.append(LeftOut(f"{path.name}, line {number}", "a template without a {c} slot"))
