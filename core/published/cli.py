@@ -17,16 +17,13 @@ Recipe = Annotated[str, typer.Option(help="honest, or paper (exactly as released
 
 
 @app.command("fetch")
-def fetch(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Download the release at its pinned commit, verified file by file, and import it."""
+def fetch() -> None:
+    """Download the release (26 MB) at its pinned commit, verified file by file, and import it."""
     from core.published import fetch as fetching
     from core.published.importer import import_release
 
     todo = fetching.outstanding()
-    size = fetching.total_bytes(todo)
-    typer.echo(f"{len(todo)} files, {megabytes(size)}, from {fetching.base()}")
-    if todo and not yes:
-        typer.confirm(f"Download {megabytes(size)}?", abort=True)
+    typer.echo(f"{len(todo)} files, {megabytes(fetching.total_bytes(todo))}, from {fetching.base()}")
     with progress_bar() as report:
         folder = fetching.fetch_release(report=report)
         result = import_release(folder, report=report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import tempfile
 import threading
@@ -94,7 +95,7 @@ def _download(entry: Entry) -> bytes:
         try:
             with urllib.request.urlopen(f"{base()}/{entry.path}", timeout=TIMEOUT) as answer:
                 return answer.read(entry.size + 1)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
             if refused or attempt == ATTEMPTS - 1:
                 raise DownloadFailed(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadInput
-from core.published import anomalies, manifest, reading, store
+from core.published import anomalies, manifest, reading, schema, store
 from core.published.names import FileName, parse_path, split_model
 from core.published.sources import read_files
 from core.types import LeftOut, Progress, Report
@@ -113,7 +113,7 @@ class Tables:
         self.scored: dict[tuple[str, str], set[str]] = {}
         self._units: dict[tuple[str, str], int] = {}
         self._columns: dict[str, dict[str, list]] = {
-            name: {column.name: [] for column in schema} for name, schema in store.TABLES.items()
+            name: {column.name: [] for column in columns} for name, columns in schema.TABLES.items()
         }
 
     def add(self, file: FileName, content: bytes) -> None:
@@ -183,7 +183,7 @@ class Tables:
             dataset=[dataset for dataset, _ in self._units],
             concept=[concept for _, concept in self._units],
         )
-        return {name: pa.table(self._columns[name], schema=schema) for name, schema in store.TABLES.items()}
+        return {name: pa.table(self._columns[name], schema=columns) for name, columns in schema.TABLES.items()}
 
     def _unit(self, dataset: str, concept: str) -> int:
         return self._units.setdefault((dataset, concept), len(self._units))

@@ -47,8 +47,9 @@ def _infos(opened: Store) -> list[SourceInfo]:
 
 
 def _kinds(sizes: dict[tuple[str, str], int], pretraining: str, method: str) -> tuple[str, ...]:
+    """Kinds of count that can be read, the source's own first."""
     own = kind_of_method(method)
-    return tuple(kind for kind in KINDS if kind == own or (pretraining, COLUMNS[kind]) in sizes)
+    return (own, *(kind for kind in KINDS if kind != own and (pretraining, COLUMNS[kind]) in sizes))
 
 
 def _origin(pretraining: str, method: str) -> str:

@@ -1,0 +1,137 @@
+"""The sentences that open the pages of published evidence, and the small summaries behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from core.published import letitwag
+from core.published.claims import CLAIMS
+from core.published.corpora import LongTail
+from core.published.letitwag import Concept, Matrix
+from core.published.names import PRETRAINING
+from core.published.stated import Claim
+
+SOLVED, LOST = 90.0, 50.0
+"""Percent: what even the weakest models get right, and what even the best one gets wrong more often than right."""
+
+
+def let_it_wag() -> str:
+    """What 40 models make of the 290 rare concepts."""
+    models = letitwag.models()
+    best, gaps = models[0], [model.imagenet - model.letitwag for model in models]
+    line = letitwag.fits()["all"]
+    return (
+        f"On {len(letitwag.concepts())} rare concepts the best of {len(models)} models, {best.name}, is right "
+        f"{best.letitwag:.1f} % of the time, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; the "
+        f"median model falls {median(gaps):.1f} points, and a point gained on ImageNet goes with {line.slope:.2f} here."
+    )
+
+
+def one_concept(item: Concept) -> str:
+    """One of the 290: how well it is known, and how often it was met."""
+    zeros = [name for name, count in item.counts.items() if not count]
+    kin = [other for other in letitwag.concepts() if other.family == item.family]
+    harder = sum(other.mean_accuracy < item.mean_accuracy for other in kin)
+    return (
+        f"{item.name} ({item.family}) is right {item.mean_accuracy:.0f} % of the time over 40 models; {harder} of "
+        f"{len(kin) - 1} others of its family are harder. {len(zeros)} of {len(item.counts)} counts of it are zero."
+    )
+
+
+def kin(item: Concept, most: int = 8) -> list[Concept]:
+    """The hardest other concepts of its family."""
+    others = [other for other in letitwag.concepts() if other.family == item.family and other != item]
+    return sorted(others, key=lambda other: (other.mean_accuracy, other.key))[:most]
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What scale does for every concept.
+
+    Attributes:
+        gain: points per tenfold parameters [c]; best, worst: accuracy over all models [c], percent.
+        models: how many models the gains are from.
+    """
+
+    gain: np.ndarray
+    best: np.ndarray
+    worst: np.ndarray
+    models: int
+
+    def sentence(self, concepts: Sequence[Concept]) -> str:
+        """Which concepts scale fixes, and which not."""
+        order = np.argsort(-self.gain, kind="stable")
+        most = ", ".join(concepts[index].name for index in order[:3])
+        lost = np.flatnonzero(self.best < LOST)
+        flat = int(np.sum((self.gain <= 0) & (self.best < SOLVED)))
+        hardest = ", ".join(concepts[index].name for index in sorted(lost, key=lambda index: self.best[index])[:3])
+        some = f", among them {hardest}" if len(lost) else ""
+        return (
+            f"A tenfold larger model of the same training set is {self.gain.mean():+.1f} points better on average: most on "
+            f"{most} ({self.gain[order[0]]:+.0f} at best). {flat} concepts that no model has mastered do not gain, and "
+            f"{len(lost)} are wrong more often than right even for their best model{some}."
+        ).replace("-", "−")
+
+
+def fate(found: Matrix) -> Fate:
+    """Gains with scale and the range of accuracies of every concept."""
+    result = letitwag.scale(found)
+    return Fate(result["gain"], result["best"], result["worst"], int(result["models"]))
+
+
+def order_of(found: Matrix, by: str) -> list[int]:
+    """Concepts in the order that a matrix shows them in: by ``gain``, ``accuracy``, ``family`` or ``likeness``."""
+    means = np.nanmean(found.accuracy, axis=0)
+    if by == "gain":
+        return np.argsort(-fate(found).gain, kind="stable").tolist()
+    if by == "family":
+        return sorted(range(len(means)), key=lambda index: (found.concepts[index].family, -means[index]))
+    if by == "likeness":
+        from scipy.cluster.hierarchy import leaves_list, linkage
+
+        return leaves_list(linkage(np.nan_to_num(found.accuracy.T), "average", optimal_ordering=True)).tolist()
+    return np.argsort(-means, kind="stable").tolist()
+
+
+def corpora(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
+    """How unequal the pretraining sets are, and how far they agree."""
+    if not tails:
+        return "None of these counts are in this copy of the release."
+    ginis = [tail.gini for tail in tails]
+    zeros = [tail.zeros / tail.rows for tail in tails]
+    words = (
+        f"In {len(tails)} pretraining sets {min(zeros):.0%} to {max(zeros):.0%} of the concepts tested later never occur, and "
+        f"those that do are unequal (Gini {min(ginis):.2f} to {max(ginis):.2f})"
+    )
+    if not pairs:
+        return f"{words}."
+    rho = [pair["by_name"] for pair in pairs]
+    return f"{words}; joined by name, their frequencies agree in rank (Spearman {min(rho):.2f} to {max(rho):.2f})."
+
+
+def controls(records: Sequence[dict[str, Any]]) -> str:
+    """Whether the trend survives in the two controls."""
+    told = []
+    for record in records:
+        slope = record["slope_per_decade"]
+        told.append(
+            f"{slope['value']:+.1f} points per tenfold in {PRETRAINING[record['pretraining']].partition(',')[0]} "
+            f"(95 % CI {slope['low']:+.1f} to {slope['high']:+.1f})"
+        )
+    return f"The trend is still there in both controls: {' and '.join(told)}." if told else ""
+
+
+def claims(checked: Sequence[Claim]) -> str:
+    """How the statements fare, all in one line."""
+    by = {verdict: sum(claim.verdict == verdict for claim in checked) for verdict in ("agrees", "partly", "differs")}
+    left = len(CLAIMS) - len(checked)
+    told = f"; {left} cannot be checked here" if left else ""
+    return (
+        f"Of {len(checked)} statements recomputed from the released files, {by['agrees']} come out as the paper has them, "
+        f"{by['partly']} in part and {by['differs']} differently{told}."
+    )
