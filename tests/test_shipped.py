@@ -1,0 +1,52 @@
+"""Committed answers are what the committed weights say."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from core import models
+from core.datasets import open_set
+from core.icons.shipped import shipped_answer
+from core.prompts import prompt_set
+from core.types import Lens
+
+SHIPPED = [info.id for info in models.icon_models()]
+
+
+def test_there_are_models_with_answers() -> None:
+    assert len(SHIPPED) >= 4
+    assert all(shipped_answer(Lens(model, "icons")) for model in SHIPPED)
+    assert shipped_answer(Lens(SHIPPED[0], "icons", "class")) is None
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_a_live_run_says_the_same(model: str) -> None:
+    from core.encoder import load_encoder
+    from core.zeroshot import build_classifier, classify
+
+    answer, images = shipped_answer(Lens(model, "icons")), open_set("icons")
+    rows = np.random.default_rng(0).choice(len(images.labels), 96, replace=False)
+    encoder = load_encoder(model, precision="float32")
+    vectors = encoder.encode_images([encoder.preprocess(images.image(int(row))) for row in rows])
+    sentences = [listed[0] for listed in prompt_set("simple", images).sentences]
+    classifier = build_classifier(encoder.encode_texts(sentences), np.arange(len(sentences)), scale=encoder.scale)
+    live = classify(vectors, classifier, images.labels[rows])
+    encoder.close()
+    assert np.mean(live.top[:, 0] == answer.top[rows, 0]) >= 0.97  # near ties may fall the other way
+    np.testing.assert_allclose(live.margin, answer.margin[rows], atol=0.01)
+    np.testing.assert_allclose(live.probability, answer.probability[rows], atol=0.02)
+    assert answer.source == "shipped run"
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_the_fingerprint_names_the_weights(model: str) -> None:
+    folder = models.icon_folder(model)
+    told = json.loads((folder / "icons_simple.json").read_text())
+    from core.weights import find_in_folder, sha256
+
+    assert told["model"]["weights"] == sha256(find_in_folder(folder).weights)
+    assert told["images"] == open_set("icons").fingerprint
+    assert told["acc1"] == pytest.approx(shipped_answer(Lens(model, "icons")).acc1)
