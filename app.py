@@ -1,0 +1,57 @@
+"""Tailscope's launcher: ``streamlit run app.py`` finds ``app``; the pages live in ``pages/`` and import no server code.
+
+The script sits inside ``pages/`` on purpose: a folder of that name beside the script would make Streamlit show a bare
+page to whoever opens a deep link first.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core import thumbs
+from core.errors import TailscopeError
+
+ROOT = Path(__file__).resolve().parent
+KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+async def picture(request: Request) -> Response:
+    """One thumbnail by set fingerprint, size and index; its address names its content, so it never goes stale."""
+    place = request.path_params
+    try:
+        data = await run_in_threadpool(thumbs.thumbnail, place["fingerprint"], place["index"], place["size"])
+    except TailscopeError as error:
+        return Response(str(error), status_code=404, media_type="text/plain", headers={"Cache-Control": "no-store"})
+    return Response(data, media_type="image/webp", headers=KEEP)
+
+
+@asynccontextmanager
+async def warm(_app: st.App):
+    """Import what every page needs before the first visitor, then keep the collector off those objects.
+
+    Streamlit collects garbage after each run; without the freeze every click walks all imported modules.
+    """
+    await run_in_threadpool(_import_pages)
+    gc.collect()
+    gc.freeze()
+    yield
+
+
+def _import_pages() -> None:
+    import core.charts
+    import core.evaluate  # noqa: F401
+
+
+app = st.App(
+    ROOT / "pages" / "_shell.py",
+    lifespan=warm,
+    routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture)],
+)

@@ -1,0 +1,276 @@
+"""Accuracy against pretraining frequency: every concept, binned means, the fitted line, and a lane for zero counts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.palette import (
+    GROUPS,
+    PART_SYMBOLS,
+    PARTS,
+    QUIET,
+    RULE,
+    SERIES,
+    SYMBOLS,
+    blank,
+    compact,
+    text,
+    translucent,
+)
+from core.stats import Bin, Trend
+
+MANY = 2_000  # Points beyond which the browser draws with WebGL.
+NAMED = 8  # Selected concepts that are labelled in the figure.
+CHOSEN = "#d1517d"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One lens over all concepts of known count.
+
+    Attributes:
+        label: what the legend says.
+        classes: int [c], class index of every concept (comes back when a point is selected).
+        names: [c]; counts: int [c]; accuracy: float [c], fractions; n: int [c], images.
+        bins, trend: from ``core.stats``, over the same concepts.
+    """
+
+    label: str
+    classes: np.ndarray
+    names: Sequence[str]
+    counts: np.ndarray
+    accuracy: np.ndarray
+    n: np.ndarray
+    bins: Sequence[Bin]
+    trend: Trend
+
+
+def frequency_figure(
+    series: Sequence[Series],
+    *,
+    groups: Sequence[str] | None = None,
+    chosen: Collection[int] = (),
+    x_title: str = "Times seen in pretraining",
+    height: int = 520,
+) -> go.Figure:
+    """Draw one lens with its density, or up to six overlaid; zero counts get a lane of their own at the left.
+
+    Args:
+        groups: for a single series, a word per concept (family, or head, torso, tail) told by colour and symbol.
+        chosen: class indices to ring; the first few are named.
+    """
+    figure = blank(height=height, x_title=x_title, y_title="Zero-shot accuracy")
+    lane = _lane(series)
+    alone = len(series) == 1
+    if alone:
+        _density(figure, series[0])
+    for one, colour in zip(series, SERIES, strict=False):
+        _points(figure, one, lane, colour, alone=alone, groups=groups if alone else None)
+    for one, colour, symbol in zip(series, SERIES, SYMBOLS, strict=False):
+        _trend(figure, one, colour, alone=alone)
+        _means(figure, one, colour, symbol, alone=alone)
+    if series:
+        _ring(figure, series[0], lane, chosen)
+    _axes(figure, series, lane, alone=alone)
+    return figure
+
+
+def _lane(series: Sequence[Series]) -> float | None:
+    """Where zero counts are drawn, or None when there are none."""
+    if not any((one.counts == 0).any() for one in series):
+        return None
+    seen = [one.counts[one.counts > 0] for one in series]
+    least = min((int(counts.min()) for counts in seen if len(counts)), default=1)
+    return 10 ** (math.floor(math.log10(least)) - 0.55)
+
+
+def _x(counts: np.ndarray, lane: float | None) -> np.ndarray:
+    return np.where(counts > 0, counts, lane or 0.1).astype(np.float32)
+
+
+def _density(figure: go.Figure, one: Series, *, bins: tuple[int, int] = (44, 30)) -> None:
+    """A soft ground that shows where concepts pile up, because accuracies coincide."""
+    seen = one.counts > 0
+    x, y = np.log10(one.counts[seen]), one.accuracy[seen]
+    if len(x) < 100 or np.ptp(x) == 0:
+        return
+    grid, x_edges, y_edges = np.histogram2d(x, y, bins=bins, range=[[x.min() - 0.2, x.max() + 0.2], [-0.1, 1.1]])
+    kernel = np.exp(-0.5 * (np.arange(-5, 6) / 2.0) ** 2)
+    for axis in (0, 1):
+        grid = np.apply_along_axis(np.convolve, axis, grid, kernel / kernel.sum(), "same")
+    figure.add_contour(
+        x=10 ** ((x_edges[:-1] + x_edges[1:]) / 2),
+        y=(y_edges[:-1] + y_edges[1:]) / 2,
+        z=grid.T.astype(np.float32),
+        colorscale=[(0, translucent(QUIET, 0)), (0.15, translucent(QUIET, 0.04)), (1, translucent(QUIET, 0.34))],
+        ncontours=9,
+        line={"width": 0},
+        showscale=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _points(
+    figure: go.Figure, one: Series, lane: float | None, colour: str, *, alone: bool, groups: Sequence[str] | None
+) -> None:
+    marker: dict = {"color": translucent(colour, 0.42 if alone else 0.16), "size": 7 if alone else 5}
+    if groups is not None:
+        styles = group_styles(groups)
+        marker = {
+            "color": [translucent(styles[group][0], 0.75) for group in groups],
+            "symbol": [styles[group][1] for group in groups],
+            "size": 8,
+        }
+        _legend(figure, groups, styles)
+    trace = go.Scattergl if len(one.counts) > MANY else go.Scatter
+    figure.add_trace(
+        trace(
+            x=_x(one.counts, lane),
+            y=one.accuracy.astype(np.float32),
+            mode="markers",
+            marker=marker,
+            text=[text(name) for name in one.names],
+            customdata=np.stack([one.classes, one.counts, one.n], axis=1).astype(np.int32),
+            hovertemplate="<b>%{text}</b><br>seen %{customdata[1]:,} times<br>%{y:.0%} right of %{customdata[2]} images"
+            "<extra></extra>",
+            name=text(one.label),
+            legendgroup=text(one.label),
+            showlegend=False,
+        )
+    )
+
+
+def group_styles(groups: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and symbol of every group: the fixed ones of head, torso and tail, else the largest eight."""
+    if set(groups) <= set(PARTS):
+        return {part: (PARTS[part], PART_SYMBOLS[part]) for part in PARTS}
+    largest = [group for group, _ in Counter(group for group in groups if group).most_common(len(GROUPS))]
+    styles = dict.fromkeys(groups, (QUIET, "circle"))
+    return styles | {group: (GROUPS[i], SYMBOLS[i]) for i, group in enumerate(sorted(largest))}
+
+
+def _legend(figure: go.Figure, groups: Sequence[str], styles: dict[str, tuple[str, str]]) -> None:
+    counts = Counter(groups)
+    told = [group for group in styles if counts[group] and styles[group][0] != QUIET]
+    rest = [group for group in styles if counts[group] and styles[group][0] == QUIET]
+    entries = [(group, *styles[group]) for group in (told if set(told) <= set(PARTS) else sorted(told))]
+    if rest:
+        entries.append((f"{len(rest)} other groups" if len(rest) > 1 else rest[0] or "no group", QUIET, "circle"))
+    for label, colour, symbol in entries:
+        figure.add_scatter(
+            x=[None], y=[None], mode="markers", marker={"color": colour, "symbol": symbol, "size": 9}, name=text(label)
+        )
+
+
+def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
+    if not len(one.trend.counts):
+        return
+    # A straight line leaves the range of accuracies at the frequent end; what lies outside is not drawn.
+    inside = (one.trend.fitted >= 0) & (one.trend.fitted <= 1)
+    counts = one.trend.counts[inside]
+    if alone:
+        band = np.concatenate([one.trend.low[inside], one.trend.high[inside][::-1]])
+        figure.add_scatter(
+            x=np.concatenate([counts, counts[::-1]]),
+            y=np.clip(band, 0, 1),
+            fill="toself",
+            fillcolor=translucent(colour, 0.16),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    figure.add_scatter(
+        x=counts,
+        y=one.trend.fitted[inside],
+        mode="lines",
+        line={"color": colour, "width": 2, "dash": "solid" if alone else "dot"},
+        name=f"fit: {100 * one.trend.slope.value:+.1f} points per tenfold" if alone else text(one.label),
+        legendgroup=text(one.label),
+        showlegend=alone,
+        hoverinfo="skip",
+    )
+
+
+def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: bool) -> None:
+    bins = one.bins
+    mean = np.array([b.mean for b in bins])
+    figure.add_scatter(
+        x=[b.count for b in bins],
+        y=mean,
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": np.nan_to_num([b.high - b.mean for b in bins]),
+            "arrayminus": np.nan_to_num([b.mean - b.low for b in bins]),
+            "color": colour,
+            "thickness": 2,
+            "width": 4,
+        },
+        mode="markers" if alone else "lines+markers",
+        line={"color": colour, "width": 1.5},
+        marker={"color": colour, "size": 11 if alone else 9, "symbol": symbol},
+        customdata=[[compact(b.start), compact(b.stop), b.n] for b in bins],
+        hovertemplate="mean of %{customdata[2]} concepts seen %{customdata[0]}–%{customdata[1]} times: %{y:.1%}"
+        f"<extra>{'' if alone else text(one.label)}</extra>",
+        name="mean of a half-decade, 95 % CI" if alone else text(one.label),
+        legendgroup=text(one.label),
+    )
+    if alone and bins:
+        figure.add_scatter(
+            x=[b.count for b in bins],
+            y=[1.06] * len(bins),
+            mode="text",
+            text=[f"n {b.n}" for b in bins],
+            textfont={"size": 11, "color": QUIET},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+
+
+def _ring(figure: go.Figure, one: Series, lane: float | None, chosen: Collection[int]) -> None:
+    at = np.flatnonzero(np.isin(one.classes, list(chosen)))
+    if not len(at):
+        return
+    named = len(at) <= NAMED
+    figure.add_scatter(
+        x=_x(one.counts[at], lane),
+        y=one.accuracy[at],
+        mode="markers+text" if named else "markers",
+        text=[text(one.names[i]) for i in at] if named else None,
+        textposition="top center",
+        textfont={"size": 13},
+        marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
+        hoverinfo="skip",
+        name="selected",
+        showlegend=False,
+    )
+
+
+def _axes(figure: go.Figure, series: Sequence[Series], lane: float | None, *, alone: bool) -> None:
+    most = max((int(one.counts.max()) for one in series if len(one.counts)), default=1)
+    seen = [one.counts[one.counts > 0] for one in series]
+    least = min((int(counts.min()) for counts in seen if len(counts)), default=1)
+    first, last = math.floor(math.log10(least)), math.ceil(math.log10(max(most, 10)))
+    ticks = [10.0**power for power in range(first, last + 1)]
+    labels = [compact(tick) for tick in ticks]
+    left = math.log10(least) - 0.15
+    if lane is not None:
+        ticks, labels, left = [lane, *ticks], ["0", *labels], math.log10(lane) - 0.2
+        figure.add_vline(x=lane * 10**0.27, line={"color": RULE, "width": 1})
+    figure.update_xaxes(
+        type="log",
+        range=[left, math.log10(max(most, 10)) + 0.12],
+        tickmode="array",
+        tickvals=ticks,
+        ticktext=labels,
+        ticks="outside",
+        tickcolor=RULE,
+    )
+    figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.1 if alone else 1.04], tickvals=[0, 0.25, 0.5, 0.75, 1])

@@ -1,0 +1,76 @@
+"""Models as points: accuracy on the tail against accuracy overall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from core.charts.palette import QUIET, RULE, SERIES, SYMBOLS, blank, text
+from core.types import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPoint:
+    """One model with its accuracy overall (x) and on the tail (y), fractions with 95 % intervals where known."""
+
+    label: str
+    overall: Interval
+    tail: Interval
+    group: str = ""
+    chosen: bool = False
+
+
+def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, height: int = 440) -> go.Figure:
+    """Tail accuracy against overall accuracy with the identity line; below it, a model is worse in the tail.
+
+    One trace a group; intervals are drawn where they have width; the chosen model is ringed and named.
+    """
+    figure = blank(height=height, x_title=x_title, y_title=y_title)
+    values = [value for point in points for value in (point.overall.value, point.tail.value)]
+    high = min(1.0, max(values, default=1.0) * 1.08 + 0.02)
+    figure.add_scatter(
+        x=[0, high], y=[0, high], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    figure.add_annotation(
+        x=high, y=high, text="tail = overall", showarrow=False, xanchor="right", yanchor="top", yshift=-14, opacity=0.7
+    )
+    groups = list(dict.fromkeys(point.group for point in points))
+    named = len(points) <= 12
+    for rank, group in enumerate(groups):
+        members = [point for point in points if point.group == group]
+        colour = SERIES[rank % len(SERIES)] if len(groups) <= len(SERIES) else QUIET
+        figure.add_scatter(
+            x=[point.overall.value for point in members],
+            y=[point.tail.value for point in members],
+            error_x=_bars([point.overall for point in members]),
+            error_y=_bars([point.tail for point in members]),
+            mode="markers+text" if named else "markers",
+            text=[text(point.label) for point in members],
+            textposition="bottom right",
+            marker={
+                "color": colour,
+                "symbol": SYMBOLS[rank % len(SYMBOLS)],
+                "size": [13 if point.chosen else 10 for point in members],
+                "line": {"width": [2.5 if point.chosen else 0 for point in members], "color": SERIES[1]},
+            },
+            name=text(group),
+            showlegend=len(groups) > 1,
+            hovertemplate="%{text}<br>overall %{x:.1%}<br>tail %{y:.1%}<extra></extra>",
+        )
+    figure.update_xaxes(tickformat=".0%", range=[0, high], showgrid=True)
+    figure.update_yaxes(tickformat=".0%", range=[0, high], rangemode="tozero")
+    figure.update_layout(dragmode="pan")
+    return figure
+
+
+def _bars(intervals: Sequence[Interval]) -> dict:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, interval.high - interval.value) for interval in intervals],
+        "arrayminus": [max(0.0, interval.value - interval.low) for interval in intervals],
+        "thickness": 1,
+        "width": 0,
+    }

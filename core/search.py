@@ -1,0 +1,52 @@
+"""Finding concepts by what a person types: misspelt, by part of the name, by family, by place in the distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rapidfuzz import fuzz, process, utils
+
+ENOUGH = 62.0
+"""Least similarity (0 to 100) of a fuzzy match."""
+
+
+def find_concepts(
+    query: str,
+    class_keys: Sequence[str],
+    names: Sequence[str],
+    *,
+    families: Mapping[str, str] | None = None,
+    parts: Mapping[str, str] | None = None,
+    family: str | None = None,
+    part: str | None = None,
+) -> list[int]:
+    """Class indices that match, best first; all in label order for an empty query.
+
+    Args:
+        families, parts: class key -> family, and -> head, torso or tail.
+        family, part: keep only these; a concept of unknown family or count is then left out.
+    """
+    kept = [
+        index
+        for index, key in enumerate(class_keys)
+        if (not family or (families or {}).get(key) == family) and (not part or (parts or {}).get(key) == part)
+    ]
+    query = utils.default_process(query)
+    if not query:
+        return kept
+    found = process.extract(
+        query,
+        {index: names[index] for index in kept},
+        scorer=_similarity,
+        processor=utils.default_process,
+        score_cutoff=ENOUGH,
+        limit=None,
+    )
+    return [index for _, _, index in sorted(found, key=lambda match: (-match[1], len(match[0])))]
+
+
+def _similarity(query: str, name: str, *, score_cutoff: float = 0.0) -> float:
+    """Names that start with or contain the query come first, then names that look like it."""
+    if query in name:
+        return 100.0 if name.startswith(query) else 98.0 if f" {query}" in name else 95.0
+    return 0.94 * max(fuzz.ratio(query, name), *(fuzz.ratio(query, word) for word in name.split()))

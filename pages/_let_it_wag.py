@@ -1,0 +1,91 @@
+"""Let It Wag! as it was published: 290 rare concepts and forty models, with no image on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG
+from core.charts.letitwag import scatter
+from core.published import letitwag
+from pages import _lens
+from pages._downloads import downloads
+from pages._links import to_data
+from pages._text import finding_of, quiet, section
+
+SOURCE = "Udandarao et al. 2024, “No ‘Zero-Shot’ Without Exponential Data” (released results, MIT)"
+ID = "letitwag"
+
+
+def let_it_wag() -> None:
+    """The published scatter and table, and the way to a live run."""
+    models = letitwag.models()
+    section("Let It Wag!, as published")
+    finding_of(_sentence(models))
+    quiet(f"{len(models)} models, 290 concepts · {SOURCE}")
+    left, right = st.columns([3, 2], gap="large")
+    figure = scatter(models, letitwag.fits())
+    with left:
+        st.plotly_chart(figure, key="wag-models", config=PLOT_CONFIG, alt="Let It Wag! against ImageNet accuracy")
+        header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
+        rows = [[m.model, m.pretraining, m.imagenet, m.letitwag, m.at_zero] for m in models]
+        downloads("letitwag-models", header, rows, figure=figure)
+    with right:
+        _concepts()
+    _live()
+
+
+def _sentence(models: Sequence[letitwag.Model]) -> str:
+    gaps = sorted(model.imagenet - model.letitwag for model in models)
+    best = models[0]
+    return (
+        f"The median of {len(models)} published models loses {gaps[len(gaps) // 2]:.0f} points from ImageNet to the "
+        f"290 rare concepts; the best, {best.name}, still misses {100 - best.letitwag:.0f} % of their images."
+    )
+
+
+def _concepts() -> None:
+    found = letitwag.concepts()
+    columns = list(found[0].counts)
+    column = st.selectbox("Count in", columns, index=columns.index("laion400m/image"), key="wag-count")
+    frame = pd.DataFrame(
+        {
+            "Concept": [concept.name for concept in found],
+            "Seen": [concept.counts[column] for concept in found],
+            "Right": [concept.mean_accuracy for concept in found],
+            "Family": [concept.family for concept in found],
+        }
+    )
+    st.dataframe(
+        frame.sort_values("Right", kind="stable"),
+        key="wag-concepts",
+        height=340,
+        hide_index=True,
+        column_config={
+            "Concept": st.column_config.TextColumn(pinned=True),
+            "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {column}"),
+            "Right": st.column_config.ProgressColumn(
+                min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
+            ),
+        },
+        alt="Let It Wag! concepts with counts and mean accuracy",
+    )
+    header = ["concept", "family", "source", *columns, "mean_accuracy"]
+    rows = [[c.key, c.family, c.source, *c.counts.values(), c.mean_accuracy] for c in found]
+    downloads("letitwag-concepts", header, rows)
+
+
+def _live() -> None:
+    if _lens.lens().image_set == ID:
+        quiet("The pictures above are the live run of your model on Let It Wag!.")
+    elif _lens.is_here(ID):
+        st.button("Run this model on Let It Wag! live", on_click=_look)
+    else:
+        quiet("With its images on disk you see this tail live: fetch a few of each concept on the Data page.")
+        to_data("Fetch Let It Wag!", "image sets")
+
+
+def _look() -> None:
+    st.session_state["set"] = ID

@@ -1,0 +1,15 @@
+"""Ways from one page to another that keep the lens."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def to_data(label: str, show: str) -> None:
+    """A button that opens one part of the Data page: ``models``, ``image sets``, ``cache`` or ``jobs``."""
+    st.button(label, key=f"to-{show}", on_click=_open, args=(show,))
+
+
+def _open(show: str) -> None:
+    st.session_state["show"] = show
+    st.switch_page("data.py")

@@ -1,0 +1,117 @@
+"""What the Frequency page lays over one another, and what a click in its plot means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import models
+from core.charts import Series
+from core.curve import Curve
+from core.errors import TailscopeError
+from core.prompts import strategies
+from core.types import Answer, Interval, Lens
+from pages import _answers, _jobs, _lens
+from pages._selection import select
+from pages._text import quiet
+
+MOST = 5
+
+
+def interval(found: Interval) -> str:
+    """A correlation with its interval in few digits."""
+    text = f"{found.value:.2f}"
+    if np.isfinite(found.low):
+        text += f" ({found.low:.2f} to {found.high:.2f})"
+    return text.replace("-", "−").replace("nan", "undefined")
+
+
+def choose(lens: Lens) -> list[Series]:
+    """The widget for further models or prompt strategies, and their curves as far as they are there."""
+    others = [info.id for info in models.icon_models() if info.id != lens.model]
+    others += [info.id for info in _lens.known_models() if info.available and info.id not in others]
+    prompts = [f"prompts: {strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
+    offered = [id for id in others if id != lens.model] + prompts
+    kept = [value for value in st.session_state.get("overlay", []) if value in offered]
+    if "overlay" in st.session_state:
+        st.session_state["overlay"] = kept
+    wanted = st.multiselect(
+        "Lay over",
+        offered,
+        key="overlay",
+        bind="query-params",
+        max_selections=MOST,
+        placeholder="Other models or prompt strategies",
+        help="Each model is drawn against the counts of its own pretraining data where they are known.",
+        width=420,
+        wrap=True,
+    )
+    drawn = []
+    for value in wanted:
+        if value.startswith("prompts: "):
+            other = replace(lens, prompts=value.removeprefix("prompts: "))
+        else:
+            other = _lens.validated(value, lens.image_set, lens.prompts, _lens.OWN)
+            other = other if other.frequency else replace(other, frequency=lens.frequency)
+        if one := _series(other, value):
+            drawn.append(one)
+    return drawn
+
+
+def _series(lens: Lens, label: str) -> Series | None:
+    try:
+        job = _answers.request(lens)
+    except TailscopeError as error:
+        quiet(f"{label} is left out: {error}")
+        return None
+    answer = job.value() if job.wait(0) else _answers.shipped(lens)
+    if not job.wait(0):
+        _jobs.watch(job, small=True)
+    return series(answer, _answers.curve_of(answer, lens.frequency), label) if answer else None
+
+
+def series(answer: Answer, curve: Curve, label: str) -> Series:
+    """A curve as the figure takes it."""
+    index = {key: label for label, key in enumerate(answer.keys)}
+    return Series(
+        label=label,
+        classes=np.array([index[row.key] for row in curve.rows], np.int64),
+        names=[row.name for row in curve.rows],
+        counts=np.array([row.count for row in curve.rows], np.int64),
+        accuracy=np.array([row.accuracy for row in curve.rows]),
+        n=np.array([row.n for row in curve.rows], np.int64),
+        bins=curve.bins,
+        trend=curve.trend,
+    )
+
+
+def selected(chart: str, class_keys: Sequence[str]) -> None:
+    """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
+    points = st.session_state[chart].selection.points
+    labels = [int(point["customdata"][0]) for point in points if len(point.get("customdata") or []) == 3]
+    keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
+    if keys:
+        select(keys)
+
+
+def below_the_line(curve: Curve, class_keys: Sequence[str], most: int = 6) -> list[int]:
+    """Class indices of the concepts furthest below the fitted line; empty without a line."""
+    if not len(curve.trend.counts):
+        return []
+    rows = [row for row in curve.rows if row.count > 0]
+    fitted = np.interp(
+        np.log10([row.count for row in rows]), np.log10(curve.trend.counts), np.clip(curve.trend.fitted, 0, 1)
+    )
+    order = np.argsort([row.accuracy for row in rows] - fitted, kind="stable")[:most]
+    index = {key: label for label, key in enumerate(class_keys)}
+    return [index[rows[at].key] for at in order]
+
+
+def rows(curve: Curve) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the curve for download."""
+    header = ["concept", "name", "count", "accuracy", "low", "high", "n", "part", "family"]
+    return header, [[r.key, r.name, r.count, r.accuracy, r.low, r.high, r.n, r.tag, r.family] for r in curve.rows]

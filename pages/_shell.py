@@ -1,0 +1,53 @@
+"""The frame of every page: navigation, the lens, and the one place where errors become sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
+from pages import _answers, _jobs, _lens, _selection
+from pages._links import to_data
+from pages._text import plain
+
+HERE = Path(__file__).parent
+ASSETS = HERE.parent / "assets"
+PAGES = {
+    "explore": "Explore",
+    "frequency": "Frequency",
+    "tail": "Tail",
+    "published": "Published",
+    "data": "Data",
+}
+
+
+def explain(error: TailscopeError) -> None:
+    """An error as one sentence, with what can be done about it here."""
+    stopped = isinstance(error, Stopped)
+    (st.info if stopped else st.warning)(plain(error))
+    with st.container(horizontal=True):
+        st.button("Run it again" if stopped else "Try again", on_click=_jobs.again)
+        st.button("Use the built-in model and images", on_click=_lens.reset)
+        if isinstance(error, NotHere):
+            to_data("Fetch it on the Data page", "models" if isinstance(error, WeightsMissing) else "image sets")
+
+
+st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
+page = st.navigation(
+    [st.Page(HERE / f"{name}.py", title=title, default=name == "explore") for name, title in PAGES.items()]
+)
+with _jobs.asking():
+    try:
+        with st.sidebar:
+            _lens.sidebar()
+        if page.title in ("Explore", "Frequency", "Tail"):
+            with st.sidebar:
+                _selection.picker(_lens.images())
+        page.run()
+        with st.sidebar:
+            _answers.start_live()
+        _lens.read_models()
+    except TailscopeError as error:
+        explain(error)

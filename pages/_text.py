@@ -1,0 +1,61 @@
+"""Words on the page. Text that comes from data is escaped here and nowhere rendered as HTML or Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import streamlit as st
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&@^=])")
+
+
+def plain(value: object) -> str:
+    """Data as literal text inside a Markdown label or sentence."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def _element(tag: str, text: str, style: str) -> str:
+    return f'<{tag} style="margin:0;padding:0;{style}">{html.escape(text)}</{tag}>'
+
+
+def finding(place: str, sentence: str) -> None:
+    """The page's name and, as its headline, what the numbers say."""
+    headline = "font-size:1.5rem;line-height:1.38;font-weight:600;max-width:56rem;text-wrap:pretty"
+    st.html(
+        _element("p", place, "margin-bottom:.35rem;font-size:.82rem;letter-spacing:.04em;opacity:.62")
+        + _element("h1", sentence, headline)
+    )
+
+
+def finding_of(sentence: str) -> None:
+    """The finding of one section of a page."""
+    st.html(_element("p", sentence, "font-size:1.08rem;line-height:1.45;max-width:52rem;text-wrap:pretty"))
+
+
+def section(title: str, note: str = "") -> None:
+    """A heading inside a page with an optional quiet line under it."""
+    below = _element("p", note, "margin-top:.2rem;font-size:.92rem;opacity:.7;max-width:50rem") if note else ""
+    st.html(_element("h2", title, "margin-top:1rem;font-size:1.15rem;font-weight:600") + below)
+
+
+def quiet(sentence: str) -> None:
+    """A line of provenance or advice in small type."""
+    st.html(_element("p", sentence, "font-size:.88rem;opacity:.7;max-width:56rem;overflow-wrap:anywhere"))
+
+
+def size(count: float | None) -> str:
+    """Bytes in words."""
+    if count is None:
+        return "unknown size"
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.1f} {unit}" if count < 10 * limit else f"{count / limit:.0f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def duration(seconds: float) -> str:
+    """A time left in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,88 @@
+"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import findings
+from core.search import find_concepts
+from pages import _answers, _detail, _gallery, _lens, _own, _selection, _tables
+from pages._downloads import downloads
+from pages._text import finding, quiet, section
+
+GROUPS = 5
+
+lens, image_set = _lens.lens(), _lens.images()
+answer = _answers.answer_for(lens)
+counts, parts, families = _lens.counts(image_set), _lens.parts(image_set), _lens.families()
+chosen = _selection.chosen(image_set)
+
+if len(chosen) == 1:
+    sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
+else:
+    sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
+finding("Explore", sentence)
+quiet(_answers.provenance(answer))
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    section("Concepts")
+    query = st.text_input(
+        "Search", key="q", bind="query-params", live=True, placeholder="Name, also misspelt", type="search"
+    )
+    family = part = None
+    if counts:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            part = st.segmented_control("Part", ["head", "torso", "tail"], key="part", bind="query-params")
+            present = sorted({families[key] for key in answer.keys if key in families})
+            if present:
+                family = st.selectbox(
+                    "Family", present, index=None, key="family", bind="query-params", placeholder="All", width=190
+                )
+    found = find_concepts(
+        query or "", answer.keys, answer.names, families=families, parts=parts, family=family, part=part
+    )
+    _tables.concept_table(answer, found, counts, families, parts, key="concepts")
+    downloads("concepts", *_tables.concept_rows(answer, found, counts, families, parts))
+
+with right:
+    section("Pictures")
+    verdict = st.segmented_control(
+        "Show",
+        ["all", "wrong", "right"],
+        default="all",
+        required=True,
+        key="verdict",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if chosen:
+        shown = chosen
+    else:
+        quiet("Rarest concepts first, worst mistakes first. Choose a concept to see all its pictures.")
+        shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.keys[i]))
+    each = None if len(shown) == 1 else 6
+    pages = -(-len(shown) // GROUPS)
+    page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
+    groups = [
+        _gallery.group(
+            answer, image_set, label, _gallery.positions_of(answer, label, verdict=verdict, most=each), counts
+        )
+        for label in shown[GROUPS * (page - 1) : GROUPS * page]
+    ]
+    groups = [group for group in groups if group["items"]]
+    _gallery.gallery(
+        groups,
+        image_set,
+        key="gallery",
+        layout="grid" if each is None else "strips",
+        empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
+    )
+
+offered = [item["id"] for group in groups for item in group["items"]]
+position = _detail.position_of(answer, image_set, _detail.chosen_picture(image_set, offered))
+if position is not None:
+    _detail.detail(lens, answer, image_set, position)
+
+st.divider()
+_own.own_picture(lens)

@@ -1,0 +1,87 @@
+"""Frequency: accuracy against how often a concept was seen in pretraining."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.charts import PLOT_CONFIG, frequency_figure
+from core.curve import headline
+from pages import _answers, _detail, _gallery, _lens, _overlay, _selection, _tables
+from pages._downloads import downloads
+from pages._text import finding, quiet, section
+
+COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
+
+lens, image_set = _lens.lens(), _lens.images()
+answer = _answers.answer_for(lens)
+if not lens.frequency:
+    finding("Frequency", "No pretraining counts are known for this model.")
+    quiet("Choose a source of counts under Frequency in the sidebar; the icon models bring their own.")
+    st.stop()
+counts, parts, families = _lens.counts(image_set), _lens.parts(image_set), _lens.families()
+curve = _answers.curve_of(answer, lens.frequency)
+chosen = _selection.chosen(image_set)
+
+finding("Frequency", headline(curve))
+quiet(
+    f"Pearson r {_overlay.interval(curve.pearson)}, Spearman ρ {_overlay.interval(curve.spearman)} · "
+    f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn) · "
+    f"{lens.frequency}, {curve.method} counts · {_answers.provenance(answer)}"
+)
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    overlaid = _overlay.choose(lens)
+    colour = "single"
+    if not overlaid:
+        colour = st.segmented_control(
+            "Colour", list(COLOURS), default="single", required=True, key="colour", bind="query-params",
+            help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest.",
+        )  # fmt: skip
+
+left, right = st.columns([3, 2], gap="large")
+with left:
+    groups = {"part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows]}.get(colour)
+    series = [_overlay.series(answer, curve, "this lens"), *overlaid]
+    figure = frequency_figure(
+        series,
+        groups=groups,
+        chosen=chosen,
+        x_title=f"Times seen in {lens.frequency} ({curve.method} count, log scale)",
+    )
+    st.plotly_chart(
+        figure,
+        key="cloud",
+        config=PLOT_CONFIG,
+        on_select=lambda: _overlay.selected("cloud", answer.keys),
+        selection_mode=("points", "box", "lasso"),
+        alt=headline(curve),
+    )
+    header, rows = _overlay.rows(curve)
+    downloads("frequency", header, rows, figure=figure, title=headline(curve))
+with right:
+    if chosen:
+        section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")
+        shown = chosen
+        each, most = (24, 1) if len(chosen) == 1 else (3, 12)
+    else:
+        section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
+        shown, each, most = _overlay.below_the_line(curve, answer.keys), 3, 5
+    groups = [
+        _gallery.group(answer, image_set, label, _gallery.positions_of(answer, label, most=each), counts)
+        for label in shown[:most]
+    ]
+    if len(shown) > most:
+        quiet(f"The first {most} of {len(shown)} selected concepts; Explore shows all.")
+    _gallery.gallery(
+        groups,
+        image_set,
+        key="beside",
+        layout="grid" if most == 1 else "strips",
+        empty="These concepts have no pictures in this set.",
+    )
+
+with st.expander(f"All {curve.n:,} concepts"):
+    index = {key: label for label, key in enumerate(answer.keys)}
+    shown = [index[row.key] for row in curve.rows]
+    _tables.concept_table(answer, shown, counts, families, parts, key="frequency-table")
+_detail.enlarge_picked(lens, answer, image_set)

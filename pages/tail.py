@@ -1,0 +1,73 @@
+"""Tail: the rarest concepts and what is said instead of them, and how far every model falls off there."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import findings
+from core.charts import PLOT_CONFIG, tail_scatter
+from pages import _answers, _detail, _gallery, _lens, _let_it_wag, _models_compared, _tables
+from pages._downloads import downloads
+from pages._text import finding, quiet, section
+
+PER_PAGE = 12
+ORDERS = ("rarest first", "hardest first", "easiest first")
+
+lens, image_set = _lens.lens(), _lens.images()
+answer = _answers.answer_for(lens)
+counts, parts, families = _lens.counts(image_set), _lens.parts(image_set), _lens.families()
+
+if lens.frequency:
+    curve = _answers.curve_of(answer, lens.frequency)
+    finding("Tail", findings.tail(curve))
+    quiet(f"{lens.frequency}, {curve.method} counts · {_answers.provenance(answer)}")
+    rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
+else:
+    finding("Tail", "No pretraining counts are known for this model, so its own tail cannot be told apart.")
+    quiet("Choose a source under Frequency in the sidebar. What was published on Let It Wag! is below.")
+    rare = []
+
+if rare:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        order = st.segmented_control(
+            "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        page = st.pagination(-(-len(rare) // PER_PAGE), key="tail-page", max_visible_pages=5)
+    if order != ORDERS[0]:
+        rare.sort(key=lambda row: (row.accuracy, row.key), reverse=order == ORDERS[2])
+    index = {key: label for label, key in enumerate(answer.keys)}
+    labels = [index[row.key] for row in rare]
+    _gallery.gallery(
+        [
+            _gallery.group(answer, image_set, label, _gallery.positions_of(answer, label, most=5), counts)
+            for label in labels[(page - 1) * PER_PAGE : page * PER_PAGE]
+        ],
+        image_set,
+        key="cards",
+        layout="cards",
+        empty="The concepts of the tail have no pictures in this set.",
+    )
+    downloads("tail", *_tables.concept_rows(answer, labels, counts, families, parts))
+
+    st.divider()
+    points, missing = _models_compared.points(lens, parts)
+    section(
+        "Tail against overall",
+        "Mean accuracy of the rarest fifth against that of all concepts, for every model that has answered this set, "
+        "with 95 % intervals over concepts. On the dotted line the tail would be no harder.",
+    )
+    figure = tail_scatter(points, x_title="All concepts", y_title="Rarest fifth")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.plotly_chart(
+            figure, key="models", config=PLOT_CONFIG, alt="Tail accuracy against overall accuracy of every model"
+        )
+        downloads("tail-models", *_models_compared.rows(points), figure=figure)
+    with right:
+        _models_compared.table(points)
+        _models_compared.run_missing(missing)
+
+st.divider()
+_let_it_wag.let_it_wag()
+_detail.enlarge_picked(lens, answer, image_set)
