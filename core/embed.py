@@ -82,7 +82,7 @@ def embed_images(
         if found := _stored(store, key, len(image_set.labels), encoder.dim):
             return found
         shards = -(-len(image_set.labels) // shard_rows)
-        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=shards), shard_rows, report)
+        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=shards), report)
         run.finish(batch=batch, workers=workers or cores())
         found = _stored(store, key, len(image_set.labels), encoder.dim)
     if found is None:

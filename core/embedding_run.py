@@ -60,7 +60,6 @@ class EmbeddingRun:
     encoder: Any
     image_set: ImageSet
     writer: ShardWriter
-    shard_rows: int
     report: Report
 
     def finish(self, *, batch: int, workers: int) -> None:
@@ -72,6 +71,8 @@ class EmbeddingRun:
         message = f"Embedding {self.image_set.id} with {self.encoder.id}"
         self.report(Progress(done, n, message))
         current: _Shard | None = None
+        if left:
+            self.image_set.prepare(self.report)
         try:
             for shard, rows, pictures in self._decoded(_batches(left, batch), workers):
                 current = shard
@@ -99,8 +100,9 @@ class EmbeddingRun:
         )
 
     def _taken_up(self, index: int, n: int) -> _Shard:
-        first = index * self.shard_rows
-        shard = _Shard(index, first, min(n - first, self.shard_rows))
+        # Cut by the number of shards alone, so that shards of a run with another shard size never mix in.
+        first = index * n // self.writer.shards
+        shard = _Shard(index, first, (index + 1) * n // self.writer.shards - first)
         if self.writer.has(index):
             note = self.writer.note(index)
             shard.seen, shard.left_out = note["seen"], note["left_out"]

@@ -73,7 +73,11 @@ class ImageSet(Protocol):
     note: str
 
     def image(self, index: int) -> Image.Image:
-        """The picture at this index as RGB; raises UnreadableData with the reason."""
+        """The picture at this index as RGB, from any thread; raises UnreadableData with the reason."""
+        ...
+
+    def prepare(self, report: Report) -> None:
+        """Make a full pass quick (draw what is drawn on demand); called once before one."""
         ...
 
     def details(self, index: int) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,9 @@ class FakeImageSet:
 
             raise UnreadableData(f"{self.image_ids[index]} is cut short; it was left out.")
         return Image.new("RGB", (8, 8), (int(self.labels[index]), 0, 0))
+
+    def prepare(self, report: Callable[[Any], None]) -> None:
+        pass
 
     def details(self, index: int) -> Mapping[str, Any]:
         return {}

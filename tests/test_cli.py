@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from core import cli
+from core.cli.app import app, main
 from core.icons.concepts import concepts
 from core.icons.corpus import draw
 from core.icons.render import render
@@ -21,7 +21,7 @@ SHOWN = 12
 
 def run(*arguments: str) -> Result:
     """One command in this process; errors come out as exceptions."""
-    return CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
 def output(*arguments: str) -> object:
@@ -129,7 +129,7 @@ def test_every_mistake_is_one_sentence(
     arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["tailscope", *arguments])
-    assert cli.main() != 0
+    assert main() != 0
     message = capsys.readouterr().err
     assert said in message
     assert message.count("\n") == 1

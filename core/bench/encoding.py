@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from core.bench import Row, paired, seconds
+from core.types import Report
 
 ARCHITECTURE, BATCH = "ViT-B-32", 64
 _PHOTOS = 256
@@ -102,6 +103,9 @@ class _Decoded:
 
     def image(self, index: int) -> Image.Image:
         return self._pictures[index]
+
+    def prepare(self, report: Report) -> None:
+        pass
 
 
 def _decode_all(photos: Path) -> None:

@@ -72,7 +72,9 @@ def curve(
     image_set: Set,
     frequency: Annotated[str, typer.Option(help="Frequency source, e.g. icons-200k.")],
     prompts: Prompts = "simple",
-    method: Annotated[Literal["text", "image", "integrated"], typer.Option()] = "image",
+    method: Annotated[
+        Literal["text", "image", "integrated"] | None, typer.Option(help="Kind of count; default: the source's own.")
+    ] = None,
     recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:

@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from core.errors import BadInput, UnknownName
 from core.frequency import icons
 from core.frequency.table import Provider, Records, SourceInfo
+from core.published import source as published
 from core.types import FrequencyTable
 
-PROVIDERS: list[Provider] = [icons]
+PROVIDERS: list[Provider] = [icons, published]
 """In the order in which they are listed; a further family of sources is one more entry."""
 
 
@@ -24,14 +25,15 @@ def info(name: str) -> SourceInfo:
     return _find(name)[1]
 
 
-def load_source(name: str, method: str = "image") -> FrequencyTable:
-    """Counts of one source under one of its methods (``text``, ``image``, ``integrated``).
+def load_source(name: str, method: str | None = None) -> FrequencyTable:
+    """Counts of one source under one of its methods (``text``, ``image``, ``integrated``), its own when none is named.
 
     Raises:
         UnknownName: no source of this name; the message suggests close ones.
         BadInput: the source has no such method.
     """
     provider, found = _find(name)
+    method = method or found.default
     if method not in found.methods:
         raise BadInput(f"{name} has no {method!r} counts; choose one of {', '.join(found.methods)}.")
     return provider.table(name, method)

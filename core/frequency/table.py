@@ -17,12 +17,14 @@ METHODS = ("text", "image", "integrated")
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """One frequency source: unique name, origin in one sentence, methods it can give, number of concepts."""
+    """One frequency source: unique name, origin in one sentence, methods it can give, number of concepts, and the
+    method meant when none is named."""
 
     name: str
     source: str
     methods: tuple[str, ...]
     concepts: int
+    default: str = "image"
 
 
 class Provider(Protocol):

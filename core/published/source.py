@@ -38,7 +38,8 @@ def _infos(opened: Store) -> list[SourceInfo]:
     sizes = {(pretraining, method): n for pretraining, method, n in found}
     return [
         SourceInfo(
-            f"{PREFIX}{pretraining}/{method}", _origin(pretraining, method), _kinds(sizes, pretraining, method), n
+            f"{PREFIX}{pretraining}/{method}", _origin(pretraining, method), _kinds(sizes, pretraining, method), n,
+            kind_of_method(method),
         )
         for pretraining in PRETRAINING
         for method in METHODS

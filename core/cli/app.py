@@ -1,0 +1,35 @@
+"""The command line put together, and how it fails: one clear sentence."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from core.cli import catalogue, evaluation, icons, storage
+from core.errors import TailscopeError
+from core.published.cli import app as published
+
+app = typer.Typer(
+    help="Tailscope without a browser: evaluate CLIP-family models and see where they fail in the long tail.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (catalogue, evaluation, storage):
+    group.register(app)
+app.add_typer(icons.app, name="icons")
+app.add_typer(published, name="published")
+
+
+def main() -> int:
+    """Run the command line; a problem is one clear sentence on standard error and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except TailscopeError as error:
+        print(f"tailscope: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tailscope: stopped; what was finished is kept.", file=sys.stderr)
+        return 130
+    return 0
