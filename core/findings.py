@@ -45,17 +45,17 @@ def concept(answer: Answer, index: int, count: int | None) -> str:
     """One concept: how often right, how often seen in pretraining, and what is said instead."""
     score = answer.classes[index]
     if not score.n:
-        return f"{score.name} has no images in this set, so nothing can be said about it."
+        return f"“{score.name}” has no images in this set, so nothing can be said about it."
     seen = "" if count is None else f" It was seen {times(count)} in pretraining."
     right = round(score.accuracy * score.n)
     sentence = (
-        f"{score.name} is recognised in {right} of {score.n} images "
+        f"“{score.name}” is recognised in {right} of {score.n} images "
         f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{seen}"
     )
     rival = common_error(answer, index)
     if rival is None:
         return sentence
-    return f"{sentence} Most often it is taken for {answer.names[rival[0]]} ({rival[1]}×)."
+    return f"{sentence} Most often it is taken for “{answer.names[rival[0]]}” ({rival[1]}×)."
 
 
 def common_error(answer: Answer, index: int) -> tuple[int, int] | None:
@@ -77,7 +77,7 @@ def several(answer: Answer, indices: Sequence[int]) -> str:
     worst = min(scores, key=lambda score: (score.accuracy, score.name))
     return (
         f"The {len(scores)} selected concepts are recognised in {right:,} of {n:,} images ({percent(right / n)}); "
-        f"hardest is {worst.name} ({percent(worst.accuracy)})."
+        f"hardest is “{worst.name}” ({percent(worst.accuracy)})."
     )
 
 

@@ -15,10 +15,8 @@ def headline() -> None:
     """How much is kept, and where."""
     entries, small = evaluate.matrices().entries(), evaluate.results().info()
     total = sum(entry.bytes for entry in entries)
-    finding(
-        "Data",
-        f"Embeddings take {size(total)} in {len(entries)} matri{'x' if len(entries) == 1 else 'ces'}, small results {size(small.bytes)}.",
-    )
+    matrices = "1 matrix" if len(entries) == 1 else f"{len(entries)} matrices"
+    finding("Data", f"Embeddings take {size(total)} in {matrices}, small results {size(small.bytes)}.")
     quiet(
         f"In {keys.root()}. Matrices stay until cleared; "
         f"small results are dropped, oldest first, beyond {size(small.limit)}."

@@ -62,8 +62,8 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
         quiet(" · ".join([image_set.image_ids[index], *facts]))
     with right:
         margin = float(answer.margin[position])
-        verdict = "✓ Right" if true == said else f"✗ Taken for {answer.names[said]}"
-        section(f"{answer.names[true]}: {verdict}")
+        verdict = "recognised" if true == said else f"taken for “{answer.names[said]}”"
+        section(f"“{answer.names[true]}”, {verdict}")
         quiet(
             f"Probability of the class said: {100 * answer.probability[position]:.0f} %. "
             f"Margin {margin:+.3f}: cosine of the true class minus the best other one.".replace("-0.", "−0.")

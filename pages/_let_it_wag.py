@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
+from core.charts import PLOT_CONFIG, SERIES
 from core.charts.letitwag import scatter
-from core.published import letitwag
+from core.published import findings, letitwag
 from pages import _lens
 from pages._downloads import downloads
-from pages._links import to_data
+from pages._links import to_data, to_page
 from pages._text import finding_of, quiet, section
 
 SOURCE = "Udandarao et al. 2024, “No ‘Zero-Shot’ Without Exponential Data” (released results, MIT)"
@@ -23,10 +21,14 @@ def let_it_wag() -> None:
     """The published scatter and table, and the way to a live run."""
     models = letitwag.models()
     section("Let It Wag!, as published")
-    finding_of(_sentence(models))
+    finding_of(findings.let_it_wag())
     quiet(f"{len(models)} models, 290 concepts · {SOURCE}")
     left, right = st.columns([3, 2], gap="large")
     figure = scatter(models, letitwag.fits())
+    # Families are told apart on the page that has room for their legend.
+    figure.update_traces(
+        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
+    )
     with left:
         st.plotly_chart(figure, key="wag-models", config=PLOT_CONFIG, alt="Let It Wag! against ImageNet accuracy")
         header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
@@ -34,16 +36,9 @@ def let_it_wag() -> None:
         downloads("letitwag-models", header, rows, figure=figure)
     with right:
         _concepts()
-    _live()
-
-
-def _sentence(models: Sequence[letitwag.Model]) -> str:
-    gaps = sorted(model.imagenet - model.letitwag for model in models)
-    best = models[0]
-    return (
-        f"The median of {len(models)} published models loses {gaps[len(gaps) // 2]:.0f} points from ImageNet to the "
-        f"290 rare concepts; the best, {best.name}, still misses {100 - best.letitwag:.0f} % of their images."
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _live()
+        to_page("letitwag.py", "All of the published Let It Wag!")
 
 
 def _concepts() -> None:
@@ -83,8 +78,7 @@ def _live() -> None:
     elif _lens.is_here(ID):
         st.button("Run this model on Let It Wag! live", on_click=_look)
     else:
-        quiet("With its images on disk you see this tail live: fetch a few of each concept on the Data page.")
-        to_data("Fetch Let It Wag!", "image sets")
+        to_data("Fetch its images to see this tail live", "image sets")
 
 
 def _look() -> None:

@@ -10,6 +10,11 @@ def to_data(label: str, show: str) -> None:
     st.button(label, key=f"to-{show}", on_click=_open, args=(show,))
 
 
+def to_page(file: str, label: str) -> None:
+    """A button that opens another page."""
+    st.button(label, key=f"to-{file}", on_click=lambda: st.switch_page(file), type="tertiary")
+
+
 def _open(show: str) -> None:
     st.session_state["show"] = show
     st.switch_page("data.py")

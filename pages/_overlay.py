@@ -98,7 +98,7 @@ def selected(chart: str, class_keys: Sequence[str]) -> None:
         select(keys)
 
 
-def below_the_line(curve: Curve, class_keys: Sequence[str], most: int = 6) -> list[int]:
+def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:
     """Class indices of the concepts furthest below the fitted line; empty without a line."""
     if not len(curve.trend.counts):
         return []

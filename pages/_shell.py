@@ -17,7 +17,8 @@ PAGES = {
     "explore": "Explore",
     "frequency": "Frequency",
     "tail": "Tail",
-    "published": "Published",
+    "letitwag": "Let It Wag!",
+    "published": "Published curves",
     "data": "Data",
 }
 

@@ -65,7 +65,7 @@ with right:
         each, most = (24, 1) if len(chosen) == 1 else (3, 12)
     else:
         section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
-        shown, each, most = _overlay.below_the_line(curve, answer.keys), 3, 5
+        shown, each, most = _overlay.below_the_line(curve, answer.keys, most=5), 3, 5
     groups = [
         _gallery.group(answer, image_set, label, _gallery.positions_of(answer, label, most=each), counts)
         for label in shown[:most]

@@ -16,7 +16,7 @@ def top_bars(names: Sequence[str], scores: Sequence[float], *, true: str | None,
         scores: cosines, or fractions when ``unit`` is ``probability``.
         true: name of the true class, None when nobody knows it.
     """
-    marks = ["✓ " if name == true else "✗ " if true and rank == 0 else "" for rank, name in enumerate(names)]
+    marks = ["✓ " if name == true else "× " if true and rank == 0 else "" for rank, name in enumerate(names)]
     colours = [RIGHT if mark == "✓ " else WRONG if mark else QUIET for mark in marks]
     if true is None:
         colours[:1] = [RIGHT]

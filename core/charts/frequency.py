@@ -68,7 +68,7 @@ def frequency_figure(
     figure = blank(height=height, x_title=x_title, y_title="Zero-shot accuracy")
     lane = _lane(series)
     alone = len(series) == 1
-    if alone:
+    if alone and groups is None:
         _density(figure, series[0])
     for one, colour in zip(series, SERIES, strict=False):
         _points(figure, one, lane, colour, alone=alone, groups=groups if alone else None)
@@ -227,7 +227,7 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
             x=[b.count for b in bins],
             y=[1.06] * len(bins),
             mode="text",
-            text=[f"n {b.n}" for b in bins],
+            text=[f"n {b.n}" if rank == 0 else str(b.n) for rank, b in enumerate(bins)],
             textfont={"size": 11, "color": QUIET},
             hoverinfo="skip",
             showlegend=False,
