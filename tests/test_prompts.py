@@ -8,6 +8,8 @@ import pytest
 
 from core import prompts
 from core.errors import BadInput, UnknownName, UnreadableData
+from core.prompts import registry
+from core.types import PromptSet
 from tests.fakes import FakeImageSet
 
 
@@ -135,8 +137,8 @@ def test_hostile_prompt_files(frogs, tmp_path, content, reason):
 
 
 def test_a_strategy_can_be_added(frogs, monkeypatch):
-    monkeypatch.setattr(prompts, "_STRATEGIES", dict(prompts._STRATEGIES))
-    own = prompts.Strategy("shout", "Shout", "Louder.", lambda s: prompts.PromptSet("shout", (("FROG",),) * 2))
+    monkeypatch.setattr(registry, "_STRATEGIES", dict(registry._STRATEGIES))
+    own = prompts.Strategy("shout", "Shout", "Louder.", lambda s: PromptSet("shout", (("FROG",),) * 2))
     prompts.register(own)
     assert prompts.prompt_set("shout", frogs).sentences == (("FROG",), ("FROG",))
-    assert [strategy.id for strategy in prompts.strategies()] == ["class", "simple", "ensemble", "dataset", "shout"]
+    assert prompts.strategies()[-1] is own

@@ -24,11 +24,13 @@ def corpus(name: str, out: Annotated[Path, typer.Option(help="Folder for NAME.pa
 
 @app.command()
 def counts() -> None:
-    """Recount every corpus and write its count table (assets/icons/counts)."""
+    """Recount every corpus and write its count table (assets/icons/counts) and the counts of all spellings."""
     from core.frequency.icons import COUNTS, write_counts
+    from core.icons.synonyms import SYNONYMS, write_synonyms
 
     write_counts()
-    typer.echo(str(COUNTS))
+    write_synonyms()
+    typer.echo(f"{COUNTS}\n{SYNONYMS}")
 
 
 @app.command()

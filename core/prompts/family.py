@@ -1,0 +1,40 @@
+"""Name and family: ``a {c}, a kind of {family}``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import UnknownName, UnreadableData
+from core.prompts.files import bare, read_json, read_text
+from core.prompts.icon_texts import icons_of
+from core.spelling import spellings
+from core.types import ImageSet, PromptSet
+
+
+def of_icons(image_set: ImageSet) -> PromptSet:
+    """The families of the icon world."""
+    found = icons_of(image_set, need='give a JSON file {"class": "family"}, name-family:/path/to/families.json.')
+    return _made(image_set, [concept.family for concept in found])
+
+
+def of_file(image_set: ImageSet, path: str) -> PromptSet:
+    """The families of a JSON file ``{class: family}``; a class without one uses its bare name."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UnknownName(f"There is no file {path!r}; write name-family:/path/to/families.json.")
+    content = read_json(file, read_text(file))
+    if not isinstance(content, dict) or not all(isinstance(word, str) and word.strip() for word in content.values()):
+        raise UnreadableData(f'{path} must hold one object {{"class": "family"}}.')
+    families = [
+        next((content[spelling] for spelling in spellings(key, name) if spelling in content), None)
+        for key, name in zip(image_set.keys, image_set.names, strict=True)
+    ]
+    if not any(families):
+        raise UnreadableData(f"{path} has no family for any class of {image_set.id}.")
+    return _made(image_set, families)
+
+
+def _made(image_set: ImageSet, families) -> PromptSet:
+    pairs = list(zip(image_set.names, families, strict=True))
+    sentences = tuple((f"a {name}, a kind of {family}.",) if family else (name,) for name, family in pairs)
+    return PromptSet("name-family", sentences, notes=bare([name for name, family in pairs if not family]))

@@ -1,0 +1,130 @@
+"""Named prompt strategies, and how a typed strategy finds its sentences.
+
+A strategy is typed as ``ID``, ``ID:OPTION`` (a file, a seed ...), templates with a slot, or the path of a prompt file;
+``@similarity``, ``@max`` or ``@embedding`` at its end overrides how sentence scores become class scores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import get_args
+
+from core.errors import BadInput, UnknownName
+from core.prompts.files import from_file
+from core.prompts.templates import from_templates, parse_templates
+from core.types import Aggregation, ImageSet, PromptSet
+
+AGGREGATIONS: dict[Aggregation, str] = {
+    "embedding": "Mean of embeddings: sentence vectors are normalised, averaged and normalised again, so a class is "
+    "one vector of full length however much its sentences disagree.",
+    "similarity": "Mean of similarities: cosines with every sentence are averaged; the same mean vector without the "
+    "last normalisation, so a class whose sentences disagree scores lower.",
+    "max": "Best sentence: only the most similar sentence of a class counts; one odd sentence can win an image.",
+}
+"""Each way from sentence scores to a class score, explained in one line."""
+
+_OVERRIDE = re.compile(rf"(?s)(.+)@({'|'.join(get_args(Aggregation))})")
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One named way of making sentences.
+
+    Attributes:
+        id, title, help: the id that is typed, a title of a few words, one line of help.
+        build: makes the sentences of an image set.
+        vary: makes them with the text after ``ID:``; None when the strategy takes no option.
+        option: what may follow ``ID:``, in words; empty for nothing.
+        modes: words that may stand before a path in the option (``real:argmax:/path``).
+    """
+
+    id: str
+    title: str
+    help: str
+    build: Callable[[ImageSet], PromptSet]
+    vary: Callable[[ImageSet, str], PromptSet] | None = None
+    option: str = ""
+    modes: tuple[str, ...] = ()
+
+
+_STRATEGIES: dict[str, Strategy] = {}
+
+
+def register(strategy: Strategy) -> None:
+    """Make a strategy available by its id."""
+    _STRATEGIES[strategy.id] = strategy
+
+
+def strategies() -> list[Strategy]:
+    """All named strategies, in the order in which they were registered."""
+    return list(_STRATEGIES.values())
+
+
+def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
+    """The sentences of every class of an image set under one strategy.
+
+    Args:
+        strategy: a strategy id, perhaps with an option (``waffle:3``, ``dclip:/path/to/descriptors.json``); templates
+            with a slot (``{}``, ``{c}`` or ``{class}``), one a line; or the path of a prompt file (its forms are in
+            ``core.prompts.files``). ``@similarity``, ``@max`` or ``@embedding`` at the end overrides the aggregation.
+
+    Raises:
+        UnknownName: neither an id nor a template nor a file; the message suggests ids.
+        BadInput: a template without a slot, or with different slots; a strategy that knows nothing of these classes.
+        UnreadableData: the prompt file is not what it should be.
+    """
+    plain, aggregation = _without_override(strategy)
+    made = _made(plain, image_set)
+    return replace(made, strategy=strategy, aggregation=aggregation or made.aggregation)
+
+
+def _made(strategy: str, image_set: ImageSet) -> PromptSet:
+    if strategy in _STRATEGIES:
+        return _STRATEGIES[strategy].build(image_set)
+    if "{" in strategy:
+        return from_templates(strategy, parse_templates(strategy), image_set)
+    named, option = _named(strategy)
+    if named is not None:
+        if named.vary is None:
+            raise BadInput(f"The strategy {named.id} takes no option; write {named.id} alone.")
+        return named.vary(image_set, option)
+    if path := prompt_file(strategy):
+        return from_file(strategy, path, image_set)
+    if not re.search(r"[/\\]|\.(json|txt)$", strategy) and re.search(r"\s", strategy.strip()):
+        parse_templates(strategy)  # Words without a slot: a template that lacks one, not a misspelt id.
+    close = get_close_matches(strategy, _STRATEGIES, n=3, cutoff=0.4) or list(_STRATEGIES)
+    raise UnknownName(
+        f"No prompt strategy or file is called {strategy!r}; did you mean {' or '.join(close)}? "
+        "A template needs a slot, for example 'a photo of a {c}.'."
+    )
+
+
+def prompt_file(strategy: str) -> Path | None:
+    """The existing file that this strategy would read, or None; servers check it against their data roots first."""
+    strategy, _ = _without_override(strategy)
+    if strategy in _STRATEGIES or "{" in strategy or "\0" in strategy or len(strategy) > 4096:
+        return None
+    named, option = _named(strategy)
+    if named is not None:
+        mode, colon, rest = option.partition(":")
+        strategy = rest if colon and mode in named.modes else option
+    path = Path(strategy).expanduser()
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _without_override(strategy: str) -> tuple[str, Aggregation | None]:
+    found = _OVERRIDE.fullmatch(strategy)
+    return (found[1], found[2]) if found else (strategy, None)
+
+
+def _named(strategy: str) -> tuple[Strategy | None, str]:
+    """The strategy before the first colon and the option after it, or None and the text as it is."""
+    id, colon, option = strategy.partition(":")
+    return (_STRATEGIES[id], option) if colon and id in _STRATEGIES else (None, strategy)
