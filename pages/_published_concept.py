@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from core.published.store import Store
 from core.published.view import Shown
 from core.search import find_concepts
 from core.spelling import spellings
+from pages import _lens, _selection
 from pages._text import quiet, section
 
 HERE = Path(__file__).parent
@@ -87,7 +88,8 @@ def _scores(name: str, shown: Sequence[Shown]) -> None:
 
 def links(name: str) -> None:
     """Links to the same concept under the lens, where its image set has it."""
-    labels: Mapping[str, str] = st.session_state.get("_labels", {})
+    image_set = _lens.images()
+    labels = _selection.labels_of(image_set.keys, image_set.names)
     here = {text: shown for key, shown in labels.items() for text in (key, shown)}
     found = next((here[text] for text in spellings(name, name.replace("_", " ")) if text in here), None)
     if found is None:

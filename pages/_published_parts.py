@@ -49,7 +49,7 @@ def pooled(shown: Sequence[Shown]) -> None:
             figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=finding(shown[0].honest),
             on_select=lambda: _picked("published-cloud", shown),
         )  # fmt: skip
-        downloads("published-honest", *_concept_rows(shown), figure=figure, title=finding(shown[0].honest))
+        downloads("published-honest", *concept_rows(shown), figure=figure, title=finding(shown[0].honest))
     with right:
         section(
             "Paper recipe",
@@ -57,7 +57,7 @@ def pooled(shown: Sequence[Shown]) -> None:
         )
         figure = published.paper_figure(shown, height=480)
         st.plotly_chart(figure, key="published-paper", config=PLOT_CONFIG, alt=finding(shown[0].paper))
-        downloads("published-paper", *_bin_rows(shown), figure=figure, title=finding(shown[0].paper))
+        downloads("published-paper", *bin_rows(shown), figure=figure, title=finding(shown[0].paper))
 
 
 def _groups(one: Shown, tint: str) -> list[str] | None:
@@ -170,7 +170,8 @@ def choices_matter(shown: Sequence[Shown]) -> None:
         )
 
 
-def _concept_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+def concept_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of every concept drawn."""
     header = ["model", "pretraining", "data set", "concept", "count", "value", "flags"]
     return header, [
         [
@@ -189,7 +190,8 @@ def _concept_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
     ]
 
 
-def _bin_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+def bin_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the paper's bins."""
     header = ["model", "pretraining", "bin", "upper edge", "mean", "n", "kept"]
     rows = []
     for one in shown:

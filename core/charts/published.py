@@ -22,7 +22,8 @@ FEW = 4
 
 def set_name(pretraining: str) -> str:
     """A pretraining set in few words."""
-    return PRETRAINING.get(pretraining, pretraining).partition(",")[0]
+    full = next((name for key, name in PRETRAINING.items() if key.partition("_train")[0] == pretraining), None)
+    return (full or PRETRAINING.get(pretraining, pretraining)).partition(",")[0]
 
 
 def label(shown: Shown, among: Sequence[Shown]) -> str:
@@ -100,7 +101,8 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
         kept = np.zeros(len(edges), dtype=bool)
         kept[start:stop] = True
         star = "**" if record["p"] < SIGNIFICANT else ""
-        name = f"{text(label(one, shown))}, ρ = {record['r']:.2f}{star}".replace("-", "−").replace("nan", "undefined")
+        r = f"{record['r']:.2f}".replace("-", "−").replace("nan", "undefined")
+        name = f"{text(label(one, shown))}, ρ = {r}{star}"
         for part, told in ((kept, True), (~kept & (n > 0), False)):
             words = "mean %{y:.4~g} of %{customdata:,} rows"
             figure.add_scatter(

@@ -15,6 +15,7 @@ from core.published.corpora import LongTail
 from core.published.letitwag import Concept, Matrix
 from core.published.names import PRETRAINING
 from core.published.stated import Claim
+from core.published.view import Shown
 
 SOLVED, LOST = 90.0, 50.0
 """Percent: what even the weakest models get right, and what even the best one gets wrong more often than right."""
@@ -27,8 +28,9 @@ def let_it_wag() -> str:
     line = letitwag.fits()["all"]
     return (
         f"On {len(letitwag.concepts())} rare concepts the best of {len(models)} models, {best.name}, is right "
-        f"{best.letitwag:.1f} % of the time, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; the "
-        f"median model falls {median(gaps):.1f} points, and a point gained on ImageNet goes with {line.slope:.2f} here."
+        f"{best.letitwag:.1f} % of the time, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; "
+        f"the median model falls {median(gaps):.1f} points, and a point gained on ImageNet goes with {line.slope:.2f} "
+        "here."
     )
 
 
@@ -72,10 +74,10 @@ class Fate:
         hardest = ", ".join(concepts[index].name for index in sorted(lost, key=lambda index: self.best[index])[:3])
         some = f", among them {hardest}" if len(lost) else ""
         return (
-            f"A tenfold larger model of the same training set is {self.gain.mean():+.1f} points better on average: most on "
-            f"{most} ({self.gain[order[0]]:+.0f} at best). {flat} concepts that no model has mastered do not gain, and "
-            f"{len(lost)} are wrong more often than right even for their best model{some}."
-        ).replace("-", "−")
+            f"Among models of one training set, tenfold parameters go with {self.gain.mean():.1f} more points on "
+            f"average, with up to {self.gain.max():.0f} on {most}. {flat} concepts that no model has mastered gain "
+            f"nothing, and {len(lost)} are wrong more often than right even for their best model{some}."
+        )
 
 
 def fate(found: Matrix) -> Fate:
@@ -105,8 +107,8 @@ def corpora(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
     ginis = [tail.gini for tail in tails]
     zeros = [tail.zeros / tail.rows for tail in tails]
     words = (
-        f"In {len(tails)} pretraining sets {min(zeros):.0%} to {max(zeros):.0%} of the concepts tested later never occur, and "
-        f"those that do are unequal (Gini {min(ginis):.2f} to {max(ginis):.2f})"
+        f"In {len(tails)} pretraining sets {100 * min(zeros):.0f} to {100 * max(zeros):.0f} % of the concepts tested "
+        f"later never occur, and those that do are unequal (Gini {min(ginis):.2f} to {max(ginis):.2f})"
     )
     if not pairs:
         return f"{words}."
@@ -114,16 +116,43 @@ def corpora(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
     return f"{words}; joined by name, their frequencies agree in rank (Spearman {min(rho):.2f} to {max(rho):.2f})."
 
 
-def controls(records: Sequence[dict[str, Any]]) -> str:
-    """Whether the trend survives in the two controls."""
+def controls(shown: Sequence[Shown]) -> str:
+    """What is left of the trend in each control, in either recipe."""
     told = []
-    for record in records:
-        slope = record["slope_per_decade"]
+    for one in shown:
+        slope, record = one.honest["slope_per_decade"], one.paper
+        cut = len(record["edges"]) - record["kept"][1]
         told.append(
-            f"{slope['value']:+.1f} points per tenfold in {PRETRAINING[record['pretraining']].partition(',')[0]} "
-            f"(95 % CI {slope['low']:+.1f} to {slope['high']:+.1f})"
+            f"in {PRETRAINING[one.combination.pretraining].partition(',')[0]} with {_signed(slope['value'])} points "
+            f"(95 % CI {_signed(slope['low'])} to {_signed(slope['high'])}; the paper's ρ of {record['r']:.2f} leaves "
+            f"out the last {cut} of {len(record['edges'])} bins)"
         )
-    return f"The trend is still there in both controls: {' and '.join(told)}." if told else ""
+    if not told:
+        return "The controls are not in this copy of the release."
+    return f"A tenfold rise in frequency goes {' and '.join(told)}."
+
+
+def own(mine: Shown, others: Sequence[Shown], classes: int) -> str:
+    """One's own model beside the published ones."""
+    slope, n = mine.honest["slope_per_decade"], len(mine.rows.counts)
+    name, where = mine.combination.model, PRETRAINING[mine.combination.pretraining].partition(",")[0]
+    told = f"{n:,} of {classes:,} classes of {name} have a count in {where}"
+    if not np.isfinite(slope["value"]):
+        return f"{told}, too few with a count above zero for a trend."
+    told += (
+        f"; each tenfold rise goes with {_signed(slope['value'])} points (95 % CI {_signed(slope['low'])} to "
+        f"{_signed(slope['high'])})"
+    )
+    published = [one.honest["slope_per_decade"]["value"] for one in others]
+    if published:
+        told += (
+            f", with {_signed(min(published))} to {_signed(max(published))} in the {len(published)} published models"
+        )
+    return f"{told}."
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def claims(checked: Sequence[Claim]) -> str:
@@ -132,6 +161,6 @@ def claims(checked: Sequence[Claim]) -> str:
     left = len(CLAIMS) - len(checked)
     told = f"; {left} cannot be checked here" if left else ""
     return (
-        f"Of {len(checked)} statements recomputed from the released files, {by['agrees']} come out as the paper has them, "
-        f"{by['partly']} in part and {by['differs']} differently{told}."
+        f"Of {len(checked)} statements recomputed from the released files, {by['agrees']} come out as the paper has "
+        f"them, {by['partly']} in part and {by['differs']} differently{told}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from core.published.names import (
     TEXT_TO_IMAGE,
     ZERO_SHOT,
 )
+from core.published.overlay import Overlay
 from core.published.pool import Combination, Rows, pool
 from core.published.store import Store
 from core.types import LeftOut, Progress, Report
@@ -113,6 +114,28 @@ def _shown(store: Store, asked: Combination, datasets: tuple[str, ...], hidden: 
     rows, kept = subset(rows, keep), tuple(found for found, shown in zip(flags, keep, strict=True) if shown)
     honest = recipe_honest.curve(rows, asked, datasets)
     return Shown(asked, datasets, rows, kept, honest, paper, int((~keep).sum()))
+
+
+def applicable(
+    store: Store, mapping: Mapping[str, str], *, pretraining: str, method: str, dataset: str | None = None
+) -> dict[str, str]:
+    """The part of a mapping that names concepts counted here; the rest belongs to other counts."""
+    found = store.rows(
+        "SELECT DISTINCT concept FROM counts JOIN units USING (unit) WHERE pretraining = ? AND method = ? "
+        "AND (? IS NULL OR dataset = ?)",
+        [pretraining, method, dataset, dataset],
+    )
+    counted = {str(concept) for (concept,) in found}
+    return {name: concept for name, concept in mapping.items() if concept in counted}
+
+
+def own(overlay: Overlay) -> Shown:
+    """A person's own model as a curve among the published ones; raises BadInput below three counted classes."""
+    honest, paper = overlay.record("honest"), overlay.record("paper")
+    asked = Combination(ZERO_SHOT, overlay.pretraining, overlay.method, "own", overlay.run.name)
+    known = source.flags(overlay.pretraining)
+    flags = tuple(known.get(concept, ()) for concept in overlay.rows.concepts)
+    return Shown(asked, tuple(honest["datasets"]), overlay.rows, flags, honest, paper, 0)
 
 
 def subset(rows: Rows, keep: np.ndarray) -> Rows:

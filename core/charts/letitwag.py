@@ -1,0 +1,185 @@
+"""Let It Wag!: models on the tail against ImageNet, one concept under every model, and all of it as a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.counts import LANE, count_axis
+from core.charts.frequency import CHOSEN
+from core.charts.palette import GROUPS, QUIET, RIGHT, RULE, SYMBOLS, WRONG, blank, text
+from core.charts.published import set_name
+from core.published.letitwag import SPLIT_AT, Concept, Line, Matrix, Model
+
+ACCURACY_SCALE = ((0.0, WRONG), (0.5, "rgba(139,146,154,0.14)"), (1.0, RIGHT))
+"""Accuracy as colour: orange is wrong, blue is right, what is undecided takes the page's ground."""
+KINDS = {"text": ("square", GROUPS[1]), "image": ("circle", GROUPS[0]), "integrated": ("diamond", GROUPS[2])}
+
+
+def family_styles(models: Sequence[Model]) -> dict[str, tuple[str, str]]:
+    """Colour and symbol of every training-data family; hollow marks where the colours have run out."""
+    names = list(dict.fromkeys(model.family for model in models))
+    return {
+        name: (GROUPS[i % len(GROUPS)], SYMBOLS[i % len(SYMBOLS)] + ("-open" if i >= len(GROUPS) else ""))
+        for i, name in enumerate(names)
+    }
+
+
+def scatter(
+    models: Sequence[Model], fits: Mapping[str, Line], *, chosen: Collection[str] = (), height: int = 520
+) -> go.Figure:
+    """Let It Wag! against ImageNet: the paper's two segments in grey, one line through all models, and the identity.
+
+    Args:
+        chosen: names of models to ring and label; models with a note are labelled as suspected.
+    """
+    figure = blank(height=height, x_title="ImageNet accuracy (%)", y_title="Let It Wag! accuracy (%)")
+    ends = np.array([min(model.imagenet for model in models) - 2, max(model.imagenet for model in models) + 2])
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", line={"color": RULE, "dash": "dot"}, name="as on ImageNet", hoverinfo="skip"
+    )
+    below = np.array([model.imagenet for model in models if model.imagenet < SPLIT_AT])
+    above = np.array([model.imagenet for model in models if model.imagenet > SPLIT_AT])
+    for name, x in (("below", below), ("above", above)):
+        line = fits[name]
+        x = np.array([x.min(), x.max()])
+        figure.add_scatter(
+            x=x, y=line.slope * x + line.intercept, mode="lines", line={"color": QUIET, "width": 5}, opacity=0.55,
+            name=f"paper, {name} {SPLIT_AT:.0f} %: {line.slope:.2f}", hoverinfo="skip",
+        )  # fmt: skip
+    line = fits["all"]
+    figure.add_scatter(
+        x=ends, y=line.slope * ends + line.intercept, mode="lines", line={"color": CHOSEN, "width": 2},
+        name=f"one line: {line.slope:.2f}", hoverinfo="skip",
+    )  # fmt: skip
+    for family, (colour, symbol) in family_styles(models).items():
+        members = [model for model in models if model.family == family]
+        figure.add_scatter(
+            x=[model.imagenet for model in members],
+            y=[model.letitwag for model in members],
+            mode="markers",
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": [_size(model) for model in members],
+                "line": {"width": 1.5 if symbol.endswith("open") else 0},
+            },
+            customdata=[[text(model.name), _parameters(model)] for model in members],
+            hovertemplate="<b>%{customdata[0]}</b>, %{customdata[1]}<br>ImageNet %{x:.1f} %, Let It Wag! %{y:.1f} %"
+            "<extra></extra>",
+            name=text(family),
+        )
+    _name(figure, [model for model in models if model.name in chosen or model.note])
+    figure.update_yaxes(range=[-4, 88])
+    figure.update_layout(dragmode="zoom")
+    return figure
+
+
+def _size(model: Model) -> float:
+    return 7 + 5 * np.log10((model.parameters or 100) / 100)
+
+
+def _parameters(model: Model) -> str:
+    return f"{model.parameters:,.0f} M parameters" if model.parameters else "size not stated"
+
+
+def _name(figure: go.Figure, named: Sequence[Model]) -> None:
+    for model in named:
+        figure.add_annotation(
+            x=model.imagenet, y=model.letitwag, ax=28, ay=30, xanchor="left", arrowcolor=QUIET, arrowwidth=1,
+            arrowhead=0,
+            text=f"{text(model.name)}{' (suspected slip)' if model.note else ''}", font={"size": 12}, standoff=7,
+        )  # fmt: skip
+
+
+def counts_figure(concept: Concept, *, height: int = 250) -> go.Figure:
+    """One concept's counts in every pretraining set by every method; zeros stand in their lane."""
+    figure = blank(height=height)
+    sets = list(dict.fromkeys(column.partition("/")[0] for column in concept.counts))
+    for kind, (symbol, colour) in KINDS.items():
+        found = [(name, concept.counts[f"{name}/{kind}"]) for name in sets if f"{name}/{kind}" in concept.counts]
+        figure.add_scatter(
+            x=[count or LANE for _, count in found],
+            y=[set_name(name) for name, _ in found],
+            mode="markers",
+            marker={"symbol": symbol, "color": colour, "size": 11, "opacity": 0.85},
+            customdata=[count for _, count in found],
+            hovertemplate=f"%{{y}}, {kind}: %{{customdata:,}}<extra></extra>",
+            name=kind,
+        )
+    count_axis(figure, max(concept.counts.values()), zeros=not all(concept.counts.values()), title="Times counted")
+    figure.update_yaxes(autorange="reversed", showgrid=True)
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def scale_figure(models: Sequence[Model], accuracy: np.ndarray, *, height: int = 420) -> go.Figure:
+    """One concept's accuracy against the size of the model; models of one training set are joined.
+
+    Args:
+        accuracy: percent, in the order of ``models``; NaN = not measured.
+    """
+    figure = blank(height=height, x_title="Parameters (millions, log scale)", y_title="Accuracy (%)")
+    told = family_styles(models)
+    sized = [(model, float(value)) for model, value in zip(models, accuracy, strict=True) if model.parameters]
+    shown: set[str] = set()
+    for name in dict.fromkeys(model.pretraining for model, _ in sized):
+        members = sorted((pair for pair in sized if pair[0].pretraining == name), key=lambda pair: pair[0].parameters)
+        family = members[0][0].family
+        colour, symbol = told[family]
+        figure.add_scatter(
+            x=[model.parameters for model, _ in members],
+            y=[value for _, value in members],
+            mode="lines+markers",
+            line={"color": colour, "width": 1},
+            marker={"color": colour, "symbol": symbol, "size": 9},
+            customdata=[text(model.name) for model, _ in members],
+            hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
+            name=text(family),
+            legendgroup=text(family),
+            showlegend=family not in shown,
+        )
+        shown.add(family)
+    figure.update_xaxes(type="log", tickmode="array", tickvals=[100, 200, 500, 1000, 2000])
+    figure.update_yaxes(range=[-3, 103])
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def matrix_figure(
+    found: Matrix, rows: Sequence[int], columns: Sequence[int], *, chosen: int | None = None, height: int = 640
+) -> go.Figure:
+    """Every model (rows, in this order) on every concept (columns, in this order), accuracy as colour.
+
+    Args:
+        chosen: index of a concept to mark.
+    """
+    figure = blank(height=height, x_title=f"{len(columns)} concepts")
+    concepts = [found.concepts[index] for index in columns]
+    figure.add_heatmap(
+        z=found.accuracy[np.ix_(list(rows), list(columns))].astype(np.float32),
+        x=list(range(len(columns))),
+        y=[text(found.models[index].name) for index in rows],
+        customdata=np.tile(np.array([text(item.name) for item in concepts], dtype=object), (len(rows), 1)),
+        colorscale=[list(stop) for stop in ACCURACY_SCALE],
+        zmin=0,
+        zmax=100,
+        hovertemplate="<b>%{customdata}</b><br>%{y}: %{z:.0f} %<extra></extra>",
+        colorbar={"title": {"text": "%"}, "thickness": 10, "len": 0.5, "outlinewidth": 0},
+    )
+    if chosen in columns:
+        at = list(columns).index(chosen)
+        figure.add_vline(x=at, line={"color": CHOSEN, "width": 1.5})
+        figure.add_annotation(
+            x=at, y=1, yref="paper", yanchor="bottom", text=text(found.concepts[chosen].name), showarrow=False
+        )
+    step = max(1, len(columns) // 24)
+    figure.update_xaxes(
+        tickmode="array", tickvals=list(range(0, len(columns), step)),
+        ticktext=[text(item.name) for item in concepts[::step]], tickangle=-60, tickfont={"size": 10},
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", tickfont={"size": 10}, showgrid=False)
+    figure.update_layout(dragmode="zoom")
+    return figure
