@@ -1,0 +1,189 @@
+"""The deck: project files round-trip and are distrusted; the exported page runs nothing that came from data."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+
+from core.deck import MOST_SLIDES, Deck, Picture, Slide, figure_json, from_json, to_json
+from core.deck_page import page
+from core.deck_slides import comparison_slide, concept_slide, image_slide, plot_slide
+from core.errors import BadInput, UnreadableData
+from tests.answers import answer_with_accuracies
+from tests.fakes import FakeImageSet
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+
+
+def webp(colour: tuple[int, int, int] = (9, 99, 200)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 12), colour).save(buffer, "WEBP", lossless=True)
+    return buffer.getvalue()
+
+
+def hostile_deck() -> Deck:
+    figure = go.Figure(go.Bar(x=[1, 2], y=[3, 4], name=HOSTILE, text=[HOSTILE, "b"]))
+    figure.update_layout(title=HOSTILE)
+    slide = Slide(
+        "comparison", HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (Picture(webp(), HOSTILE, False),), (HOSTILE,),
+        ((HOSTILE,),), figure_json(figure),
+    )  # fmt: skip
+    return Deck(HOSTILE, (slide,))
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes, scripts and visible text as a browser's parser would see them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.scripts[-1] += data
+        else:
+            self.words.append(data)
+
+
+def test_a_project_file_opens_as_it_was_saved() -> None:
+    deck = hostile_deck().add(Slide("image", "second", pictures=(Picture(webp((1, 2, 3)), "b", None),)))
+    assert from_json(to_json(deck).encode()) == deck
+
+
+def test_the_export_runs_only_scripts_of_the_project() -> None:
+    found = Reader(page(hostile_deck()))
+    assert len(found.scripts) == 2  # Plotly and the deck's own
+    assert not any("alert(1)" in script for script in found.scripts)
+    assert all(not name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert [attributes["src"][:23] for tag, attributes in found.tags if tag == "img"] == ["data:image/webp;base64,"]
+    assert {tag for tag, _ in found.tags} <= {
+        "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "button", "span", "main", "section",
+        "h2", "div", "figure", "img", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "footer", "script",
+    }  # fmt: skip
+    assert sum(HOSTILE in words for words in found.words) >= 7
+
+
+def test_the_policy_of_the_export_names_its_scripts_by_digest_and_no_network() -> None:
+    found = Reader(page(hostile_deck()))
+    policy = next(a["content"] for _, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert "http" not in policy
+    allowed = policy.split("script-src ")[1].split(";")[0]
+    assert "unsafe-inline" not in allowed
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in found.scripts]
+    assert allowed.split() == [f"'sha256-{digest}'" for digest in digests]
+
+
+def test_the_figure_arrives_in_the_export_unchanged() -> None:
+    deck = hostile_deck()
+    found = Reader(page(deck))
+    shown = next(attributes["data-figure"] for _, attributes in found.tags if "data-figure" in attributes)
+    assert shown == deck.slides[0].figure
+    assert json.loads(shown)["data"][0]["name"] == HOSTILE
+
+
+def test_a_deck_without_plots_stays_small() -> None:
+    assert len(page(Deck("t", (Slide("image", "a", pictures=(Picture(webp(), "b"),)),)))) < 20_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: whole.update(version=2),
+        lambda whole: whole.update(slides={}),
+        lambda whole: whole.update(title=7),
+        lambda whole: whole.update(slides=[{"kind": "image", "title": "x"}] * (MOST_SLIDES + 1)),
+        lambda whole: whole["slides"][0].update(kind="script"),
+        lambda whole: whole["slides"][0].update(html="<b>"),
+        lambda whole: whole["slides"][0].update(caption=["a"]),
+        lambda whole: whole["slides"][0].update(title="a" * 3000),
+        lambda whole: whole["slides"][0].update(rows=[["a"] * 100]),
+        lambda whole: whole["slides"][0]["pictures"][0].update(right="yes"),
+        lambda whole: whole["slides"][0]["pictures"][0].update(right=1),
+        lambda whole: whole["slides"][0]["pictures"][0].update(webp="!!!"),
+        lambda whole: whole["slides"][0]["pictures"][0].update(webp=base64.b64encode(b"<svg/>").decode()),
+        lambda whole: whole["slides"][0]["pictures"][0].update(src="http://example.org/x.png"),
+        lambda whole: whole["slides"][0]["figure"].update(data=[{"type": "scattermap"}]),
+        lambda whole: whole["slides"][0]["figure"].update(data=[{"type": "bar", "nonsense": 1}]),
+    ],
+)
+def test_a_project_file_that_is_not_what_it_should_be_is_refused(change) -> None:
+    whole = json.loads(to_json(hostile_deck()))
+    change(whole)
+    with pytest.raises(UnreadableData):
+        from_json(json.dumps(whole).encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000, b"<html>"])
+def test_bytes_that_are_no_project_file_are_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableData):
+        from_json(data)
+
+
+def test_pictures_of_a_project_file_are_written_anew() -> None:
+    smuggled = webp() + b"<script>alert(1)</script>"
+    whole = json.loads(to_json(Deck("t", (Slide("image", "a", pictures=(Picture(webp(), "b"),)),))))
+    whole["slides"][0]["pictures"][0]["webp"] = base64.b64encode(smuggled).decode()
+    opened = from_json(json.dumps(whole).encode()).slides[0].pictures[0].data
+    assert b"script" not in opened
+    assert Image.open(io.BytesIO(opened)).getpixel((3, 3)) == (9, 99, 200)
+
+
+def test_figures_lose_what_reaches_for_the_network_or_webgl() -> None:
+    figure = go.Figure(go.Scattergl(x=np.arange(3), y=np.arange(3)))
+    figure.add_layout_image(source="http://example.org/x.png")
+    kept = json.loads(figure_json(figure))
+    assert kept["data"][0]["type"] == "scatter"
+    assert "images" not in kept["layout"]
+    assert "template" not in kept["layout"]
+    with pytest.raises(BadInput, match="surface"):
+        figure_json(go.Figure(go.Surface(z=[[1, 2], [3, 4]])))
+
+
+def test_slides_are_moved_captioned_and_removed() -> None:
+    deck = Deck().add(Slide("image", "a")).add(Slide("image", "b")).add(Slide("image", "c"))
+    assert [slide.title for slide in deck.move(2, 0).slides] == ["c", "a", "b"]
+    assert [slide.title for slide in deck.move(0, 99).slides] == ["b", "c", "a"]
+    assert deck.caption(1, "said").slides[1].caption == "said"
+    assert [slide.title for slide in deck.remove(1).slides] == ["a", "c"]
+    assert deck.caption(1, "said").add(Slide("image", "b")).slides == deck.caption(1, "said").slides
+
+
+def test_a_full_deck_refuses_more() -> None:
+    deck = Deck("t", tuple(Slide("image", str(number)) for number in range(MOST_SLIDES)))
+    with pytest.raises(BadInput, match="remove one"):
+        deck.add(Slide("image", "one more"))
+
+
+def test_slides_carry_what_the_answer_says() -> None:
+    images = FakeImageSet(classes=3, n=12)
+    answer = answer_with_accuracies([4, 2, 0], 4, keys=images.keys, names=images.names)
+    wrong = int(np.flatnonzero(answer.top[:, 0] != answer.labels)[0])
+    slide = image_slide(answer, images, wrong)
+    assert slide.title == "“word1” is taken for “word2”"
+    assert [picture.right for picture in slide.pictures] == [False]
+    concept = concept_slide(answer, images, 1, [4, 5, 6, 7], count=9)
+    assert "2 of 4 images" in concept.facts[0]
+    assert [picture.right for picture in concept.pictures] == [True, True, False, False]
+    table = comparison_slide("A", ("lens", "top-1"), [("a", 0.5)], "here")
+    assert table.rows == (("a", "0.5"),)
+    assert json.loads(plot_slide("P", go.Figure(go.Bar(y=[1])), "here").figure)["data"][0]["type"] == "bar"
+    deck = Deck("t", (slide, concept, table))
+    assert from_json(to_json(deck).encode()) == deck
