@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from core.cli import catalogue, evaluation, icons, storage
+from core.cli import catalogue, compare, evaluation, icons, storage
 from core.errors import TailscopeError
 from core.published.cli import app as published
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (catalogue, evaluation, storage):
+for group in (catalogue, evaluation, compare, storage):
     group.register(app)
 app.add_typer(icons.app, name="icons")
 app.add_typer(published, name="published")

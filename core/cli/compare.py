@@ -1,0 +1,99 @@
+"""``compare``: several lenses on the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.evaluation import Precision
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.errors import BadInput, UnknownName
+from core.types import Lens
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(compare)
+
+
+def compare(
+    model: Annotated[str | None, typer.Argument(help="The one model, with --prompts.")] = None,
+    image_set: Annotated[str | None, typer.Argument(metavar="SET", help="The one image set, with --prompts.")] = None,
+    lens: Annotated[list[str] | None, typer.Option(help="MODEL::SET::STRATEGY; up to four times.")] = None,
+    prompts: Annotated[list[str] | None, typer.Option(help="A strategy for MODEL and SET; up to four times.")] = None,
+    frequency: Annotated[
+        str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the band drawn for `waffle`.")] = 7,
+    precision: Precision = "auto",
+    out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
+) -> None:
+    """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
+    from core import reports
+    from core.compare import as_json, headline
+    from core.compare import compare as compare_answers
+    from core.datasets import open_set
+    from core.evaluate import evaluate
+    from core.waffle_band import band, waffle_answers
+
+    asked = _lenses(model, image_set, lens or [], prompts or [], precision)
+    opened = {name: open_set(name) for name in {one.image_set for one in asked.values()}}
+    with progress_bar() as report:
+        answers = {id: evaluate(one, image_set=opened[one.image_set], report=report) for id, one in asked.items()}
+        bands = {
+            id: waffle_answers(one, seeds=seeds, image_set=opened[one.image_set], report=report)
+            for id, one in asked.items()
+            if one.prompts == "waffle"
+        }
+    tables = {id: table for id, one in asked.items() if (table := _table(one, frequency))}
+    found = compare_answers(answers, tables=tables)
+    result = as_json(found, opened[next(iter(asked.values())).image_set].image_ids)
+    for id, drawn in bands.items():
+        spread = band([answer.acc1 for answer in drawn])
+        result["lenses"][id]["seeds"] = {"mean": spread.mean, "sd": spread.sd, "acc1": list(spread.values)}
+    if out is None:
+        echo_json(result)
+        return
+    reports.write_json(result, out)
+    shown = ("acc1", "head", "torso", "tail", "ece")
+    rows = [(id, *(f"{getattr(one, name):.3f}" for name in shown)) for id, one in found.lenses.items()]
+    echo_table(("lens", *shown), rows)
+    for one in found.pairs:
+        typer.echo(headline(one))
+
+
+def _lenses(
+    model: str | None, image_set: str | None, lenses: list[str], prompts: list[str], precision: str
+) -> dict[str, Lens]:
+    """Lens id (MODEL::SET::STRATEGY as typed) -> lens."""
+    from core.compare import MOST
+    from core.models import canonical
+
+    if bool(lenses) == bool(prompts) or (prompts and not (model and image_set)) or (lenses and model):
+        raise BadInput(
+            "Give either --lens MODEL::SET::STRATEGY several times, or MODEL SET and --prompts several times."
+        )
+    typed = lenses or [f"{model}::{image_set}::{strategy}" for strategy in prompts]
+    if len(typed) > MOST or len(set(typed)) < len(typed):
+        raise BadInput(f"Give at most {MOST} different lenses, not {len(typed)}.")
+    found = {}
+    for text in typed:
+        parts = text.split("::", 2)
+        if len(parts) != 3 or not all(parts):
+            raise BadInput(f"{text!r} is not a lens; write MODEL::SET::STRATEGY.")
+        found[text] = Lens(canonical(parts[0]), parts[1], parts[2], precision=precision)
+    return found
+
+
+def _table(lens: Lens, frequency: str):
+    from core.frequency.sources import load_source
+    from core.reports import split_model
+
+    if frequency:
+        return load_source(frequency)
+    try:
+        return load_source(split_model(lens.model)[1])
+    except UnknownName:
+        return None
