@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -92,10 +92,15 @@ def series(answer: Answer, curve: Curve, label: str) -> Series:
 def selected(chart: str, class_keys: Sequence[str]) -> None:
     """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
     points = st.session_state[chart].selection.points
-    labels = [int(point["customdata"][0]) for point in points if len(point.get("customdata") or []) == 3]
+    labels = [int(label) for point in points if (label := _first(point.get("customdata"))) is not None]
     keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
     if keys:
         select(keys)
+
+
+def _first(data: Any) -> Any:
+    """First number of a point's custom data, which a browser sends back as a list or, from a typed array, an object."""
+    return data.get("0") if isinstance(data, Mapping) else data[0] if data else None
 
 
 def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:

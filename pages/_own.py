@@ -57,6 +57,6 @@ def own_picture(lens: Lens) -> None:
         )
         values = probabilities[0] if by_chance == "probability" else cosines[0]
         best = [names[label] for label in order]
-        figure = top_bars(best, values[order].tolist(), true=None, unit=by_chance)
+        figure = top_bars(best, values[order].tolist(), true=None, probability=by_chance == "probability")
         st.plotly_chart(figure, config={"displayModeBar": False}, key="own-bars", alt="Best: " + ", ".join(best))
         quiet(f"Best {len(order)} of {len(names):,}; the probability is a softmax over these {len(names):,} texts.")

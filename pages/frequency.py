@@ -51,7 +51,7 @@ with left:
     st.plotly_chart(
         figure,
         key="cloud",
-        config=PLOT_CONFIG,
+        config=PLOT_CONFIG | {"displayModeBar": True},
         on_select=lambda: _overlay.selected("cloud", answer.keys),
         selection_mode=("points", "box", "lasso"),
         alt=headline(curve),

@@ -56,7 +56,7 @@ def blank(*, height: int, x_title: str = "", y_title: str = "") -> go.Figure:
         margin={"l": 8, "r": 8, "t": 36, "b": 8},
         hoverlabel={"align": "left"},
         legend={"orientation": "h", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom", "title": None},
-        dragmode="lasso",
+        dragmode="pan",  # under a lasso Streamlit takes no clicks; its button is in the toolbar
         hovermode="closest",
     )
     figure.update_xaxes(title=x_title, zeroline=False, automargin=True, showgrid=False)

@@ -61,7 +61,6 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
         )
     figure.update_xaxes(tickformat=".0%", range=[0, high], showgrid=True)
     figure.update_yaxes(tickformat=".0%", range=[0, high], rangemode="tozero")
-    figure.update_layout(dragmode="pan")
     return figure
 
 
