@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from core.cli import catalogue, compare, evaluation, icons, storage
+from core.cli import catalogue, compare, evaluation, icons, prompts, storage
 from core.errors import TailscopeError
 from core.published.cli import app as published
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 for group in (catalogue, evaluation, compare, storage):
     group.register(app)
 app.add_typer(icons.app, name="icons")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(published, name="published")
 
 

@@ -1,0 +1,83 @@
+"""``prompts``: the sentences themselves: list strategies, export them, look for flaws, have new ones written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.output import echo_json, echo_table, progress_bar
+
+app = typer.Typer(help="Prompt strategies and their sentences.", no_args_is_help=True)
+Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """The named strategies and what may follow their id after a colon."""
+    from core.prompts import strategies
+
+    found = strategies()
+    if as_json:
+        echo_json([{"id": one.id, "title": one.title, "help": one.help, "option": one.option} for one in found])
+        return
+    echo_table(("strategy", "option", ""), [(one.id, one.option, one.help) for one in found])
+
+
+@app.command()
+def export(
+    image_set: Set,
+    prompts: Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")],
+    out: Annotated[Path | None, typer.Option(help="Write the file here instead of printing it.")] = None,
+) -> None:
+    """The finished sentences of every class as a prompt file, {class key: [sentence, ...]}."""
+    from core.datasets import open_set
+    from core.prompts import prompt_set
+    from core.reports import write_json
+
+    opened = open_set(image_set)
+    made = prompt_set(prompts, opened)
+    content = dict(zip(opened.keys, map(list, made.sentences), strict=True))
+    for note in (f"aggregation: {made.aggregation}", *made.notes):
+        typer.echo(note, err=True)
+    if out is None:
+        echo_json(content)
+    else:
+        write_json(content, out)
+
+
+@app.command()
+def generate(
+    image_set: Set,
+    base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
+    model: Annotated[str, typer.Option(help="The endpoint's name of the model.")],
+    out: Annotated[Path, typer.Option(help="Prompt file to write; raw replies are kept beside it.")],
+    questions: Annotated[Literal["base", "full"], typer.Option(help="CuPL's question set.")] = "full",
+    count: Annotated[int, typer.Option(help="Sentences for each question.")] = 10,
+    temperature: Annotated[float, typer.Option()] = 0.99,
+    max_tokens: Annotated[int, typer.Option(help="Longest reply.")] = 50,
+    seed: Annotated[int | None, typer.Option(help="Where the endpoint takes one.")] = None,
+    price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Have a language model write sentences about every class.
+
+    The key is read from TAILSCOPE_LLM_KEY or OPENAI_API_KEY. The expected cost is stated first; a run that was stopped
+    goes on where it ended.
+    """
+    from core.datasets import open_set
+    from core.generate import QUESTIONS, Settings, answered, estimate
+    from core.generate import generate as run
+
+    opened = open_set(image_set)
+    settings = Settings(base_url, model, QUESTIONS[questions], count, temperature, max_tokens, seed)
+    have = {question: len(texts) for question, texts in answered(out, settings).items()}
+    expected = estimate(settings, opened.names, answered=have, price_in=price_in, price_out=price_out)
+    typer.echo(expected.sentence)
+    if not yes and expected.requests:
+        typer.confirm(f"Send them to {base_url}?", abort=True)
+    with progress_bar() as report:
+        made = run(settings, opened, out, report=report)
+    typer.echo(f"{made.path}: {made.sentences:,} sentences for {made.classes:,} classes by {', '.join(made.models)}")
