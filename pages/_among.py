@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from core.published import overlay as overlays
-from core.published import runs
+from core.published import runs, view
 from core.published.overlay import Overlay
 from core.published.runs import Run
 from core.published.store import Store
@@ -24,8 +24,8 @@ MAX_MEGABYTES = 12
 def choose_run() -> Run:
     """The run of the lens, or one from an uploaded file; without a file yet, the page ends here."""
     origin = st.segmented_control(
-        "Results", ORIGINS, default=ORIGINS[0], required=True, key="origin", bind="query-params", format_func=str.capitalize,
-        label_visibility="collapsed",
+        "Results", ORIGINS, default=ORIGINS[0], required=True, key="origin", bind="query-params",
+        format_func=str.capitalize, label_visibility="collapsed",
     )  # fmt: skip
     if origin == ORIGINS[0]:
         return runs.from_answer(_answers.answer_for(_lens.lens()))
@@ -50,51 +50,47 @@ def guess(model: str, sets: Sequence[str]) -> str:
     return named[0] if named else "laion400m" if "laion400m" in sets else sets[0]
 
 
-def names(store: Store, overlay: Overlay, dataset: str | None) -> None:
+def names(store: Store, overlay: Overlay, where: Mapping[str, str | None]) -> None:
     """Classes without a count, with what they might be called in the release; a mapping by hand is kept."""
     kept = overlays.kept_mapping(overlay.run)
-    joined, unmatched = len(overlay.rows.counts), len(overlay.unmatched)
     section(
         "Names",
-        f"{joined:,} classes joined, {len(overlay.spelled):,} of them under another spelling; {unmatched:,} without a "
-        "count. Case is never folded by itself: counts of spellings that differ in case differ up to a thousandfold.",
+        f"{len(overlay.rows.counts):,} classes joined, {len(overlay.spelled):,} of them under another spelling; "
+        f"{len(overlay.unmatched):,} without a count. Case is never folded by itself: counts of spellings that differ "
+        "in case differ up to a thousandfold.",
     )
-    rows = [
-        {"Class": name, "Counted as": kept.get(name, ""), "Looks like": ", ".join(near)}
-        for name, near in overlay.unmatched.items()
-    ]
-    rows += [
-        {"Class": name, "Counted as": found, "Looks like": "mapped by hand"}
-        for name, found in kept.items()
-        if name in overlay.spelled
-    ]
+    by_hand = [name for name in kept if name in overlay.spelled]
+    rows = [(name, kept.get(name, ""), ", ".join(near)) for name, near in overlay.unmatched.items()]
+    rows += [(name, kept[name], "mapped by hand") for name in by_hand]
     if rows:
         edited = st.data_editor(
-            pd.DataFrame(rows), key=f"mapping-{overlays.mapping_key(overlay.run)}", hide_index=True, height=320,
+            pd.DataFrame(rows, columns=["Class", "Counted as", "Looks like"]),
+            key=f"mapping-{overlays.mapping_key(overlay.run)}-{len(by_hand)}",
+            hide_index=True,
+            height=min(320, 36 * (len(rows) + 1) + 4),
             disabled=["Class", "Looks like"] if _jobs.may_change() else True,
-            column_config={"Counted as": st.column_config.TextColumn(help="A name as the release spells it; empty: none.")},
+            column_config={"Counted as": st.column_config.TextColumn(help="As the release spells it; empty: none.")},
             alt="Classes without a count",
-        )  # fmt: skip
-        wanted = {
-            str(c): str(n).strip()
-            for c, n in zip(edited["Class"], edited["Counted as"], strict=True)
-            if n and str(n).strip()
-        }
-        _keep(overlay, wanted, kept)
-    downloads(
-        "your-model-names",
-        ["class", "looks like"],
-        [[name, "; ".join(near)] for name, near in overlay.unmatched.items()],
-    )
+        )
+        typed = zip(edited["Class"], edited["Counted as"], strict=True)
+        shown = {name for name, _, _ in rows}
+        wanted = {str(name): str(text).strip() for name, text in typed if text and str(text).strip()}
+        wanted |= {name: text for name, text in kept.items() if name not in shown}
+        _keep(overlay, wanted, kept, view.applicable(store, wanted, **where))
+    unmatched = [[name, "; ".join(near)] for name, near in overlay.unmatched.items()]
+    downloads("your-model-names", ["class", "looks like"], unmatched)
 
 
-def _keep(overlay: Overlay, wanted: dict[str, str], kept: dict[str, str]) -> None:
+def _keep(overlay: Overlay, wanted: dict[str, str], kept: dict[str, str], counted: Mapping[str, str]) -> None:
+    unknown = [text for name, text in wanted.items() if name not in counted and kept.get(name) != text]
+    if unknown:
+        quiet(f"No concept is counted here as {', '.join(f'«{text}»' for text in unknown[:5])}.")
     best = {name: near[0] for name, near in overlay.unmatched.items() if near}
     with st.container(horizontal=True):
-        if wanted != kept:
-            st.button(f"Keep {len(wanted)} by hand", type="primary", on_click=_save, args=(overlay, wanted))
+        if wanted != kept and not unknown:
+            st.button("Keep the mapping", type="primary", on_click=_save, args=(overlay, wanted))
         if best:
-            st.button(f"Take the likeliest of all {len(best)}", on_click=_save, args=(overlay, kept | best))
+            st.button(f"Take the likeliest of {len(best)}", on_click=_save, args=(overlay, kept | best))
         if kept:
             st.button("Forget the mapping", on_click=_save, args=(overlay, {}))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from core.charts.published import set_name
 from core.published import view
 from core.published.anomalies import FLAGS
 from core.published.names import (
@@ -21,9 +20,10 @@ from core.published.names import (
     ZERO_SHOT_SETS,
 )
 from core.published.store import Store
-from core.published.view import View
+from core.published.view import View, set_name
 
 FIRST_OF_MANY = 6
+HEADLINES = ("class", "t2i_k=10", "human_align")
 
 
 def one_of(label: str, key: str, options: Sequence[str], *, show: Callable[[str], str] = str, **more: Any) -> str:
@@ -72,8 +72,7 @@ def choose(store: Store) -> View:
             "text and image: both on the same sample, the paper's headline.",
         )  # fmt: skip
         conditions = view.conditions(store, kind)
-        if kind == RETRIEVAL:
-            conditions = sorted(conditions, key=lambda name: name != "t2i_k=10")
+        conditions = sorted(conditions, key=lambda name: name not in HEADLINES)
         prompted = "class: the bare class name. simple: A photo of a … ensemble: 80 templates."
         condition = one_of(
             "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160,

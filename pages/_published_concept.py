@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.charts.published import label, set_name
+from core.charts.published import label
 from core.published import source
 from core.published.anomalies import FLAGS
 from core.published.names import PRETRAINING
 from core.published.store import Store
-from core.published.view import Shown
+from core.published.view import Shown, set_name
 from core.search import find_concepts
 from core.spelling import spellings
 from pages import _lens, _selection

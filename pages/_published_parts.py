@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.charts import PLOT_CONFIG, published, published_parts
+from core.published import findings
 from core.published.anomalies import FLAGS
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sensitivity import sensitivity
-from core.published.sentences import difference, finding, unit
+from core.published.sentences import finding, unit
 from core.published.view import Shown
 from pages._downloads import downloads
 from pages._published_choices import one_of
@@ -24,8 +25,7 @@ ACROSS = 3
 
 def pooled(shown: Sequence[Shown]) -> None:
     """Both recipes side by side, with what differs in words and in figures."""
-    told = difference(shown[0].paper, shown[0].honest)
-    section("Two recipes, the same rows", told if len(shown) == 1 else f"{published.label(shown[0], shown)}. {told}")
+    section("Two recipes, the same rows", findings.recipes(shown))
     left, right = st.columns([3, 2], gap="medium")
     groups, about = None, st.session_state.get("about") or ""
     with left:
@@ -46,14 +46,15 @@ def pooled(shown: Sequence[Shown]) -> None:
             groups = _groups(shown[0], tint)
         figure = published.honest_figure(shown, groups=groups, about=about, height=480 if groups is None else 500)
         st.plotly_chart(
-            figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=finding(shown[0].honest),
+            figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=findings.curves(shown),
             on_select=lambda: _picked("published-cloud", shown),
         )  # fmt: skip
-        downloads("published-honest", *concept_rows(shown), figure=figure, title=finding(shown[0].honest))
+        downloads("published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown))
     with right:
         section(
             "Paper recipe",
-            "Bin means at their upper edges, zeros set to one, ends cut as in the figures (hollow: cut).",
+            "Bin means at their upper edges, zeros set to one, ends cut as in the figures (hollow: cut). Marks as "
+            "beside it.",
         )
         figure = published.paper_figure(shown, height=480)
         st.plotly_chart(figure, key="published-paper", config=PLOT_CONFIG, alt=finding(shown[0].paper))
@@ -84,7 +85,7 @@ def table(shown: Sequence[Shown]) -> None:
         if name not in ("Curve", "Rows", "Zero counts")
     }
     numbers |= {name: st.column_config.NumberColumn(format="localized") for name in ("Rows", "Zero counts")}
-    numbers["p"] = st.column_config.NumberColumn(format="%.2g")
+    numbers["p"] = st.column_config.NumberColumn(format="%.1e")
     numbers["Curve"] = st.column_config.TextColumn(pinned=True)
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, column_config=numbers, alt="Figures of every curve in both recipes"

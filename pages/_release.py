@@ -123,10 +123,17 @@ def source_line() -> None:
         quiet(f"{manifest.CITATION}.")
 
 
+def headline() -> None:
+    """Whether the release is here, as the Data page's sentence."""
+    found = last_report()
+    if found is None:
+        finding("Data", "The published release is not on this disk yet.")
+    else:
+        rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
+        finding("Data", f"The published release is here: {rows}, with {len(found.anomalies)} oddities handled by rule.")
+
+
 def draw() -> None:
-    """The release as a section of the Data page."""
-    have = store.available()
-    finding("Data", "The published release is here." if have else "The published release is not on this disk yet.")
-    if have:
-        imported()
+    """The release as a part of the Data page."""
+    imported()
     panel()

@@ -17,9 +17,14 @@ PAGES = {
     "explore": "Explore",
     "frequency": "Frequency",
     "tail": "Tail",
-    "letitwag": "Let It Wag!",
-    "published": "Published curves",
     "data": "Data",
+}
+PUBLISHED = {
+    "published": "Published curves",
+    "among": "Your model",
+    "letitwag": "Let It Wag!",
+    "corpora": "Corpora",
+    "claims": "Claims",
 }
 
 
@@ -37,7 +42,10 @@ def explain(error: TailscopeError) -> None:
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
 page = st.navigation(
-    [st.Page(HERE / f"{name}.py", title=title, default=name == "explore") for name, title in PAGES.items()]
+    {
+        group: [st.Page(HERE / f"{name}.py", title=title, default=name == "explore") for name, title in pages.items()]
+        for group, pages in {"": PAGES, "Published evidence": PUBLISHED}.items()
+    }
 )
 with _jobs.asking():
     try:

@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     sets = view.pretraining_sets(store, ZERO_SHOT)
     first = _among.guess(run.name, sets)
     pretraining = one_of(
-        "Counts of", "counts-of", [first, *(name for name in sets if name != first)], show=published.set_name, width=200,
+        "Counts of", "counts-of", [first, *(name for name in sets if name != first)], show=view.set_name, width=200,
         help="The set that your model was trained on, if it is one of these; else the one you take for closest.",
     )  # fmt: skip
     method = one_of(
@@ -40,11 +40,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     dataset = one_of("Class names from", "names-of", [ANY, *ZERO_SHOT_SETS], width=190)
     prompts = one_of("Prompts of the published", "score", PROMPTS, width=170)
 chosen = None if dataset == ANY else dataset
-overlay = lay_over(run, pretraining=pretraining, method=method, dataset=chosen, mapping=kept_mapping(run))
+where = {"pretraining": pretraining, "method": method, "dataset": chosen}
+overlay = lay_over(run, mapping=view.applicable(store, kept_mapping(run), **where), **where)
 if len(overlay.rows.counts) < 3:
     with head:
         finding(PLACE, f"{len(overlay.rows.counts)} of {len(run.values):,} classes of {run.name} have a count here.")
-    _among.names(store, overlay, chosen)
+    _among.names(store, overlay, where)
     st.stop()
 
 mine = view.own(overlay)
@@ -57,7 +58,7 @@ others, left_out = need(
 shown = [mine, *others]
 with head:
     finding(PLACE, findings.own(mine, others, len(run.values)))
-    quiet(f"{run.note}. Its classes take the counts of the same names in the release; it need not have seen that set.")
+    quiet(f"{run.note}. Its classes take the counts of the same names in the release; it need not know that set.")
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")
 
@@ -73,4 +74,4 @@ with right:
     st.plotly_chart(figure, key="among-paper", config=PLOT_CONFIG, alt=f"{run.name} in the paper's recipe")
     downloads("your-model-paper", *_published_parts.bin_rows(shown), figure=figure)
 _published_parts.table(shown)
-_among.names(store, overlay, chosen)
+_among.names(store, overlay, where)

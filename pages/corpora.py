@@ -7,11 +7,11 @@ import streamlit as st
 
 from core.charts import PLOT_CONFIG
 from core.charts import corpora as charts
-from core.charts.published import set_name
 from core.published import corpora, findings, view
 from core.published.names import METHODS
 from core.published.stated import TABLE_4, TABLE_7
 from core.published.store import open_store
+from core.published.view import set_name
 from pages import _controls, _release
 from pages._downloads import downloads
 from pages._published_choices import one_of

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.published import view
-from core.published.sentences import finding as sentence_of
+from core.published import findings, view
 from core.published.store import open_store
 from core.published.view import View
 from pages import _published_choices, _published_concept, _published_parts, _release
@@ -28,7 +27,7 @@ shown, left_out = need(
     lambda report: view.draw(store, asked, report=report), lane="io",
 )  # fmt: skip
 with head:
-    finding(PLACE, sentence_of(shown[0].honest) if shown else "None of these curves can be drawn.")
+    finding(PLACE, findings.curves(shown) if shown else "None of these curves can be drawn.")
     _release.source_line()
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")

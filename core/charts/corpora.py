@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.palette import SERIES, SYMBOLS, blank, compact
-from core.charts.published import set_name
 from core.published.corpora import EXTRACTED_SIZE, FIXED_SIZE, LongTail
+from core.published.view import set_name
 
 MOST = 700
 """Points a line is drawn with: ranks equally spaced on the log axis."""

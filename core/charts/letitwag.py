@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from core.charts.counts import LANE, count_axis
 from core.charts.frequency import CHOSEN
 from core.charts.palette import GROUPS, QUIET, RIGHT, RULE, SYMBOLS, WRONG, blank, text
-from core.charts.published import set_name
 from core.published.letitwag import SPLIT_AT, Concept, Line, Matrix, Model
+from core.published.view import set_name
 
 ACCURACY_SCALE = ((0.0, WRONG), (0.5, "rgba(139,146,154,0.14)"), (1.0, RIGHT))
 """Accuracy as colour: orange is wrong, blue is right, what is undecided takes the page's ground."""
@@ -47,12 +47,12 @@ def scatter(
         x = np.array([x.min(), x.max()])
         figure.add_scatter(
             x=x, y=line.slope * x + line.intercept, mode="lines", line={"color": QUIET, "width": 5}, opacity=0.55,
-            name=f"paper, {name} {SPLIT_AT:.0f} %: {line.slope:.2f}", hoverinfo="skip",
+            name="the paper's two fits", legendgroup="paper", showlegend=name == "below", hoverinfo="skip",
         )  # fmt: skip
     line = fits["all"]
     figure.add_scatter(
         x=ends, y=line.slope * ends + line.intercept, mode="lines", line={"color": CHOSEN, "width": 2},
-        name=f"one line: {line.slope:.2f}", hoverinfo="skip",
+        name="one line", hoverinfo="skip",
     )  # fmt: skip
     for family, (colour, symbol) in family_styles(models).items():
         members = [model for model in models if model.family == family]
@@ -72,6 +72,7 @@ def scatter(
             name=text(family),
         )
     _name(figure, [model for model in models if model.name in chosen or model.note])
+    figure.update_xaxes(range=ends.tolist())
     figure.update_yaxes(range=[-4, 88])
     figure.update_layout(dragmode="zoom")
     return figure
@@ -156,7 +157,7 @@ def matrix_figure(
     Args:
         chosen: index of a concept to mark.
     """
-    figure = blank(height=height, x_title=f"{len(columns)} concepts")
+    figure = blank(height=height, x_title=f"{len(columns)} concepts (orange 0 %, pale 50 %, blue 100 %)")
     concepts = [found.concepts[index] for index in columns]
     figure.add_heatmap(
         z=found.accuracy[np.ix_(list(rows), list(columns))].astype(np.float32),
@@ -167,7 +168,7 @@ def matrix_figure(
         zmin=0,
         zmax=100,
         hovertemplate="<b>%{customdata}</b><br>%{y}: %{z:.0f} %<extra></extra>",
-        colorbar={"title": {"text": "%"}, "thickness": 10, "len": 0.5, "outlinewidth": 0},
+        showscale=False,
     )
     if chosen in columns:
         at = list(columns).index(chosen)

@@ -11,19 +11,13 @@ import plotly.graph_objects as go
 from core.charts.counts import LANE, count_axis, density, positions, whiskers
 from core.charts.frequency import CHOSEN, group_styles
 from core.charts.palette import GROUPS, QUIET, SERIES, SYMBOLS, blank, compact, text, translucent
-from core.published.names import METHODS, PRETRAINING, RETRIEVAL, ZERO_SHOT
+from core.published.names import METHODS, RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sentences import unit
-from core.published.view import Shown
+from core.published.view import Shown, set_name
 
 FEW = 4
-"""Curves whose single concepts answer to the pointer; clouds of more are ground only."""
-
-
-def set_name(pretraining: str) -> str:
-    """A pretraining set in few words."""
-    full = next((name for key, name in PRETRAINING.items() if key.partition("_train")[0] == pretraining), None)
-    return (full or PRETRAINING.get(pretraining, pretraining)).partition(",")[0]
+"""Curves whose single concepts answer to the pointer, and whose ρ fits a legend; clouds of more are ground only."""
 
 
 def label(shown: Shown, among: Sequence[Shown]) -> str:
@@ -124,7 +118,7 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
                 f"<extra>{text(label(one, shown))}</extra>",
             )
     axis(figure, shown, zeros=False)
-    figure.update_layout(dragmode="zoom")
+    figure.update_layout(dragmode="zoom", showlegend=len(shown) <= FEW)
     return figure
 
 
@@ -238,12 +232,9 @@ def _ring(figure: go.Figure, shown: Sequence[Shown], about: str) -> None:
 def axis(figure: go.Figure, shown: Sequence[Shown], *, zeros: bool = True) -> None:
     """The shared count axis under these curves."""
     most = max(float(one.rows.counts.max()) for one in shown)
-    method = METHODS[shown[0].combination.method]
-    named = (
-        set_name(shown[0].combination.pretraining)
-        if len({o.combination.pretraining for o in shown}) == 1
-        else "pretraining"
-    )
-    title = f"Times counted in {named} by {method}"
+    sets = {one.combination.pretraining for one in shown}
+    where = set_name(shown[0].combination.pretraining) if len(sets) == 1 else "pretraining"
+    title = f"Times counted in {where}, {METHODS[shown[0].combination.method]}" if zeros else "Upper edge of the bin"
     count_axis(figure, most, zeros=zeros and any(one.rows.n_zero for one in shown), title=title)
-    figure.update_yaxes(rangemode="tozero" if zeros else "normal")
+    if zeros and shown[0].combination.family != TEXT_TO_IMAGE:
+        figure.update_yaxes(rangemode="tozero")

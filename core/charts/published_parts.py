@@ -12,9 +12,13 @@ from core.charts.counts import positions, whiskers
 from core.charts.frequency import CHOSEN
 from core.charts.palette import RULE, blank, text, translucent
 from core.charts.published import axis, factor, label, means, slope_of, styles
+from core.published.names import TEXT_TO_IMAGE
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sentences import unit
 from core.published.view import Shown
+
+ENOUGH = 10
+"""Counted concepts that a data set needs for a slope of its own."""
 
 
 def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, height: int = 230) -> go.Figure:
@@ -31,6 +35,8 @@ def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, heigh
         )  # fmt: skip
         means(figure, one, label(one, among), colour, symbol, (rank + 0.5) / len(parts) - 0.5, size=7)
     axis(figure, among)
+    if parts[0].combination.family != TEXT_TO_IMAGE:
+        figure.update_yaxes(range=[-4, 104])
     figure.update_xaxes(title=None)
     figure.update_layout(
         title={"text": f"{text(dataset)} · n {len(parts[0].rows.counts):,}", "font": {"size": 14}, "x": 0, "y": 0.98},
@@ -40,7 +46,10 @@ def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, heigh
 
 
 def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -> go.Figure:
-    """Slope per decade within every data set, with intervals: what pooling them would blur."""
+    """Slope per decade within every data set, with intervals: what pooling them would blur.
+
+    The axis holds every slope; an interval that a handful of concepts stretches may leave it.
+    """
     named = {name: parts for name, parts in by_set.items() if any(_defined(one) for one in parts)}
     order = sorted(named, key=lambda name: np.nanmean([slope_of(one)["value"] for one in named[name]]))
     figure = blank(
@@ -71,6 +80,7 @@ def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -
             showlegend=len(among) > 1,
         )
     figure.add_vline(x=0, line={"color": RULE, "width": 1})
+    figure.update_xaxes(range=_reach([one for parts in named.values() for one in parts if _defined(one)]))
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(order))), ticktext=[text(name) for name in order], showgrid=False,
         range=[-0.7, len(order) - 0.3],
@@ -133,8 +143,18 @@ def _word(shown: Sequence[Shown]) -> str:
 
 
 def _defined(shown: Shown) -> bool:
-    return bool(np.isfinite(slope_of(shown)["low"]) and shown.honest["nonzero"]["n"] >= 5)
+    return bool(np.isfinite(slope_of(shown)["low"]) and shown.honest["nonzero"]["n"] >= ENOUGH)
 
 
 def _finite(found: Sequence[Mapping[str, Any]]) -> list[float]:
     return [item["r"] for part in found for item in part["bins"] if np.isfinite(item["r"])]
+
+
+def _reach(shown: Sequence[Shown]) -> list[float]:
+    values, ends = (
+        np.array([_slope[key] * factor(one) for one in shown for _slope in [slope_of(one)] for key in keys])
+        for keys in (("value",), ("low", "high"))
+    )
+    low, high = np.quantile(ends, (0.06, 0.94))
+    low, high = min(low, values.min(), 0), max(high, values.max(), 0)
+    return [low - 0.06 * (high - low), high + 0.06 * (high - low)]

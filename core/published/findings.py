@@ -13,9 +13,9 @@ from core.published import letitwag
 from core.published.claims import CLAIMS
 from core.published.corpora import LongTail
 from core.published.letitwag import Concept, Matrix
-from core.published.names import PRETRAINING
+from core.published.sentences import difference, finding, unit
 from core.published.stated import Claim
-from core.published.view import Shown
+from core.published.view import Shown, set_name
 
 SOLVED, LOST = 90.0, 50.0
 """Percent: what even the weakest models get right, and what even the best one gets wrong more often than right."""
@@ -116,16 +116,53 @@ def corpora(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
     return f"{words}; joined by name, their frequencies agree in rank (Spearman {min(rho):.2f} to {max(rho):.2f})."
 
 
+def curves(shown: Sequence[Shown]) -> str:
+    """What one curve says, or several taken together."""
+    if len(shown) == 1:
+        return finding(shown[0].honest)
+    word, factor, digits = unit(shown[0].honest)
+    slopes = _range([one.honest["slope_per_decade"]["value"] * factor for one in shown], digits, sign=True)
+    raw = _range([one.honest["raw"]["pearson"]["value"] for one in shown], 2)
+    paper = _range([one.paper["r"] for one in shown], 2)
+    return (
+        f"In {len(shown)} published models each tenfold rise in frequency goes with {slopes} {word}. Over raw rows r "
+        f"is {raw}, where the paper's binned means have {paper}."
+    )
+
+
+def recipes(shown: Sequence[Shown]) -> str:
+    """What sets the two recipes apart, for one curve or over several."""
+    if len(shown) == 1:
+        return difference(shown[0].paper, shown[0].honest)
+    cut = [one.paper["n_rows"] - sum(one.paper["bin_n"][slice(*one.paper["kept"])]) for one in shown]
+    share = [100 * n / one.paper["n_rows"] for n, one in zip(cut, shown, strict=True)]
+    zeros = [100 * one.paper["n_zero"] / one.paper["n_rows"] for one in shown]
+    points = _range([one.paper["n_points"] for one in shown], 0)
+    within = _range([one.honest["partial_r"]["value"] for one in shown], 2)
+    return (
+        f"The paper's ρ is over {points} bin means, placed at the bins' upper edges; {_range(share, 0)} % of the rows "
+        f"lie in bins that were cut, and {_range(zeros, 0)} % have a count of zero. When every data set is compared "
+        f"with itself, r over rows is {within}."
+    )
+
+
+def _range(values: Sequence[float], digits: int, *, sign: bool = False) -> str:
+    defined = [value for value in values if np.isfinite(value)]
+    if not defined:
+        return "undefined"
+    low, high = (f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−") for value in (min(defined), max(defined)))
+    return low if low == high else f"{low} to {high}"
+
+
 def controls(shown: Sequence[Shown]) -> str:
     """What is left of the trend in each control, in either recipe."""
     told = []
     for one in shown:
         slope, record = one.honest["slope_per_decade"], one.paper
-        cut = len(record["edges"]) - record["kept"][1]
         told.append(
-            f"in {PRETRAINING[one.combination.pretraining].partition(',')[0]} with {_signed(slope['value'])} points "
-            f"(95 % CI {_signed(slope['low'])} to {_signed(slope['high'])}; the paper's ρ of {record['r']:.2f} leaves "
-            f"out the last {cut} of {len(record['edges'])} bins)"
+            f"in {set_name(one.combination.pretraining)} with {_signed(slope['value'])} points (95 % CI "
+            f"{_signed(slope['low'])} to {_signed(slope['high'])}; the paper's ρ of {record['r']:.2f} is over "
+            f"{record['n_points']} of {len(record['edges'])} bins)"
         )
     if not told:
         return "The controls are not in this copy of the release."
@@ -135,7 +172,7 @@ def controls(shown: Sequence[Shown]) -> str:
 def own(mine: Shown, others: Sequence[Shown], classes: int) -> str:
     """One's own model beside the published ones."""
     slope, n = mine.honest["slope_per_decade"], len(mine.rows.counts)
-    name, where = mine.combination.model, PRETRAINING[mine.combination.pretraining].partition(",")[0]
+    name, where = mine.combination.model, set_name(mine.combination.pretraining)
     told = f"{n:,} of {classes:,} classes of {name} have a count in {where}"
     if not np.isfinite(slope["value"]):
         return f"{told}, too few with a count above zero for a trend."

@@ -60,6 +60,12 @@ class Shown:
     hidden: int
 
 
+def set_name(pretraining: str) -> str:
+    """A pretraining set in few words."""
+    full = next((name for key, name in PRETRAINING.items() if key.partition("_train")[0] == pretraining), None)
+    return (full or PRETRAINING.get(pretraining, pretraining)).partition(",")[0]
+
+
 def pretraining_sets(store: Store, family: str) -> list[str]:
     """Pretraining sets with counts that some model of this family was trained on, smallest of the main ones first."""
     trained = {pretraining for _, pretraining in models(store, family)}
@@ -98,7 +104,7 @@ def draw(store: Store, view: View, *, report: Report = lambda _: None) -> tuple[
         try:
             shown.append(_shown(store, asked, datasets, view.hidden))
         except (BadInput, NotHere) as error:
-            left_out.append(LeftOut(f"{model} · {pretraining}", str(error)))
+            left_out.append(LeftOut(f"{model} · {set_name(pretraining)}", str(error)))
     return shown, left_out
 
 
@@ -153,7 +159,8 @@ def _by_dataset(store: Store, asked: Combination, datasets: tuple[str, ...], hid
         if inside.any():
             part = subset(whole.rows, inside)
             flags = tuple(f for f, here in zip(whole.flags, inside, strict=True) if here)
-            honest = recipe_honest.curve(part, asked, (name,))
+            with np.errstate(invalid="ignore"):  # a replicate of a handful of concepts may have no spread
+                honest = recipe_honest.curve(part, asked, (name,))
             found.append(replace(whole, datasets=(name,), rows=part, flags=flags, honest=honest, hidden=0))
     return tuple(found)
 
