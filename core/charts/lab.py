@@ -1,0 +1,240 @@
+"""Figures of the prompt lab: differences with their intervals, calibration, and what changes for which class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.calibration import ReliabilityBin
+from core.charts.palette import (
+    FREQUENCY_SCALE,
+    QUIET,
+    RIGHT,
+    RULE,
+    SERIES,
+    SYMBOLS,
+    WRONG,
+    blank,
+    compact,
+    text,
+    translucent,
+)
+from core.compare import ClassChange, Difference
+
+CHOSEN = "#d1517d"
+
+
+def difference_figure(pairs: Sequence[Difference]) -> go.Figure:
+    """Each pair's difference in mean class accuracy with its interval; an open mark is one that may be noise."""
+    figure = blank(height=76 + 46 * len(pairs))
+    clear = [is_clear(pair) for pair in pairs]
+    colours = [_direction(pair.delta.value) if sure else QUIET for pair, sure in zip(pairs, clear, strict=True)]
+    figure.add_vline(x=0, line={"color": RULE, "width": 1})
+    figure.add_scatter(
+        x=[100 * pair.delta.value for pair in pairs],
+        y=list(range(len(pairs))),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": np.nan_to_num([100 * (pair.delta.high - pair.delta.value) for pair in pairs]),
+            "arrayminus": np.nan_to_num([100 * (pair.delta.value - pair.delta.low) for pair in pairs]),
+            "thickness": 2,
+            "width": 5,
+            "color": QUIET,
+        },
+        mode="markers",
+        marker={
+            "color": colours,
+            "size": 12,
+            "symbol": ["circle" if sure else "circle-open" for sure in clear],
+            "line": {"width": 2, "color": colours},
+        },
+        customdata=[[pair.p_holm, pair.b01, pair.b10] for pair in pairs],
+        hovertemplate="%{x:+.1f} points<br>p %{customdata[0]:.2g} after Holm<br>%{customdata[1]:,} images fixed, "
+        "%{customdata[2]:,} broken<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_xaxes(title="Difference in mean class accuracy, points", ticksuffix="", showgrid=True, zeroline=False)
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(pairs))),
+        ticktext=[f"{text(pair.b)} − {text(pair.a)}" for pair in pairs],
+        range=[len(pairs) - 0.4, -0.6],
+        showgrid=False,
+    )
+    figure.update_layout(margin={"t": 8}, dragmode=False)
+    return figure
+
+
+def _direction(change: float) -> str:
+    return RIGHT if change > 0 else WRONG
+
+
+def is_clear(pair: Difference) -> bool:
+    """Whether a difference is more than noise: its interval leaves zero out and the adjusted p is below 0.05."""
+    away = pair.delta.low > 0 or pair.delta.high < 0
+    return away and pair.p_holm < 0.05
+
+
+def reliability_figure(lenses: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
+    """Share right against mean confidence of every lens; on the dotted line confidence is what it says."""
+    figure = blank(height=360, x_title="Confidence in the class said", y_title="Share right")
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    for (label, bins), colour, symbol in zip(lenses.items(), SERIES, SYMBOLS, strict=False):
+        most = max((part.n for part in bins), default=1)
+        figure.add_scatter(
+            x=[part.confidence for part in bins],
+            y=[part.accuracy for part in bins],
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5},
+            marker={"color": colour, "symbol": symbol, "size": [5 + 9 * math.sqrt(part.n / most) for part in bins]},
+            customdata=[part.n for part in bins],
+            hovertemplate="sure %{x:.0%}, right %{y:.0%} of %{customdata:,} images",
+            name=text(label),
+        )
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], showgrid=True)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def change_bars(changes: Sequence[ClassChange], classes: Mapping[str, int], *, chosen: Collection[int]) -> go.Figure:
+    """Change in accuracy of every class that changed, largest loss to largest gain, in points.
+
+    Args:
+        classes: class key -> class index, which comes back when a bar is selected.
+        chosen: class indices to outline.
+    """
+    moved = [one for one in changes if one.change]
+    values = np.array([100 * one.change for one in moved], np.float32)
+    figure = blank(height=360, x_title=f"{len(moved):,} of {len(changes):,} classes change", y_title="Change, points")
+    ringed = [classes[one.key] in set(chosen) for one in moved]
+    figure.add_bar(
+        x=np.arange(len(moved), dtype=np.int32),
+        y=values,
+        marker={
+            "color": [CHOSEN if ring else _direction(one.change) for one, ring in zip(moved, ringed, strict=True)],
+            "line": {"width": 0},
+        },
+        text=[text(one.name) for one in moved],
+        textposition="none",
+        customdata=[[classes[one.key], round(100 * one.before), one.n] for one in moved],
+        hovertemplate="<b>%{text}</b><br>%{y:+.0f} points from %{customdata[1]} %, %{customdata[2]} images"
+        "<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_xaxes(showticklabels=False)
+    figure.update_yaxes(zeroline=True, zerolinecolor=RULE, zerolinewidth=1)
+    figure.update_layout(bargap=0.1 if len(moved) < 120 else 0, margin={"t": 8}, dragmode="select")
+    return figure
+
+
+def change_scatter(
+    changes: Sequence[ClassChange],
+    classes: Mapping[str, int],
+    counts: Mapping[str, int],
+    *,
+    a: str,
+    b: str,
+    chosen: Collection[int],
+) -> go.Figure:
+    """Accuracy of every class under b against a; colour is how often it was seen, grey where nobody knows.
+
+    Points are spread by less than one image so that classes with equal accuracies stay visible.
+    """
+    figure = blank(height=440, x_title=f"Accuracy, {text(a)}", y_title=f"Accuracy, {text(b)}")
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    spread = np.random.default_rng(0).uniform(-0.014, 0.014, (2, len(changes)))
+    known = np.array([one.key in counts for one in changes])
+    for mask, name in ((~known, "count unknown"), (known, "count known")):
+        at = np.flatnonzero(mask)
+        if not len(at):
+            continue
+        members = [changes[i] for i in at]
+        logs = np.log10([max(counts.get(one.key, 1), 1) for one in members])
+        figure.add_scatter(
+            x=(np.array([one.before for one in members]) + spread[0, at]).astype(np.float32),
+            y=(np.array([one.after for one in members]) + spread[1, at]).astype(np.float32),
+            mode="markers",
+            marker={"color": translucent(QUIET, 0.6), "size": 8} if name == "count unknown" else _by_count(logs),
+            text=[text(one.name) for one in members],
+            customdata=[[classes[one.key], counts.get(one.key, -1), one.n] for one in members],
+            hovertemplate="<b>%{text}</b><br>%{x:.0%} → %{y:.0%} of %{customdata[2]} images<extra></extra>",
+            name=name,
+            showlegend=bool((~known).any()) and bool(known.any()),
+        )
+    ringed = [(i, one) for i, one in enumerate(changes) if classes[one.key] in set(chosen)]
+    if ringed:
+        figure.add_scatter(
+            x=[one.before + spread[0, i] for i, one in ringed],
+            y=[one.after + spread[1, i] for i, one in ringed],
+            mode="markers+text" if len(ringed) <= 8 else "markers",
+            text=[text(one.name) for _, one in ringed],
+            textposition="top center",
+            marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    figure.update_xaxes(tickformat=".0%", range=[-0.04, 1.04], showgrid=True)
+    figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.04])
+    return figure
+
+
+def _by_count(logs: np.ndarray) -> dict:
+    first, last = math.floor(logs.min()), math.ceil(logs.max())
+    ticks = list(range(first, max(last, first + 1) + 1))
+    return {
+        "color": logs.astype(np.float32),
+        "colorscale": [list(stop) for stop in FREQUENCY_SCALE],
+        "cmin": ticks[0],
+        "cmax": ticks[-1],
+        "size": 9,
+        "opacity": 0.85,
+        "colorbar": {
+            "title": {"text": "seen", "side": "top"},
+            "tickvals": ticks,
+            "ticktext": [compact(10**tick) for tick in ticks],
+            "thickness": 8,
+            "len": 0.6,
+            "outlinewidth": 0,
+        },
+    }
+
+
+def sentence_bars(sentences: Sequence[str], cosines: Sequence[float], *, colour: str = RIGHT) -> go.Figure:
+    """Cosine of one picture with every sentence of one class, best first."""
+    order = np.argsort(-np.asarray(cosines), kind="stable")
+    figure = blank(height=44 + 24 * len(order))
+    figure.add_bar(
+        x=[cosines[i] for i in order],
+        y=list(range(len(order))),
+        orientation="h",
+        marker={"color": colour},
+        text=[f"{cosines[i]:.3f}" for i in order],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[text(sentences[i]) for i in order],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    top, low = max(cosines), min(0.0, *cosines)
+    figure.update_xaxes(title="cosine", range=[low, top + 0.25 * (top - low)], nticks=4)
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(order))),
+        ticktext=[text(_short(sentences[i])) for i in order],
+        autorange="reversed",
+        showgrid=False,
+    )
+    figure.update_layout(bargap=0.3, margin={"t": 4}, dragmode=False, showlegend=False)
+    return figure
+
+
+def _short(sentence: str, most: int = 46) -> str:
+    return sentence if len(sentence) <= most else sentence[: most - 1].rstrip() + "…"
