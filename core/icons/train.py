@@ -38,7 +38,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     },
     "icon-ViT": {
         "embed_dim": 128,
-        "vision_cfg": {"image_size": SIZE, "layers": 4, "width": 128, "head_width": 32, "patch_size": 8},
+        "vision_cfg": {"image_size": SIZE, "layers": 4, "width": 96, "head_width": 32, "patch_size": 8},
         "text_cfg": _TEXT,
     },
 }
