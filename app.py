@@ -20,7 +20,7 @@ from core import thumbs
 from core.errors import TailscopeError
 
 ROOT = Path(__file__).resolve().parent
-KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 async def picture(request: Request) -> Response:

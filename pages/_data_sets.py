@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pandas as pd
 import streamlit as st
 
 from core import fetch
+from core.errors import TailscopeError
 from core.types import ImageSet
-from pages import _fetching, _jobs, _lens
+from pages import _answers, _fetching, _jobs, _lens
+from pages._downloads import downloads
 from pages._text import finding, plain, quiet, section, size
 
 
 def headline() -> None:
     """What the lens's image set is, and how its classes were named."""
-    image_set = _lens.images()
+    try:
+        image_set = _lens.images()
+    except TailscopeError as error:
+        finding("Data", f"{_lens.lens().image_set} cannot be shown yet.")
+        quiet(str(error))
+        return
     finding("Data", f"{image_set.id}: {len(image_set.labels):,} images of {len(image_set.keys):,} classes.")
     quiet(image_set.note)
 
 
 def draw() -> None:
     """Opening another set, what was left out, class names, and the sets that can be fetched."""
-    image_set = _lens.images()
     with st.form("open", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Open a folder or file", key="path", placeholder="Path of an image set on this machine")
         st.form_submit_button("Open", on_click=_open)
-    if image_set.left_out:
-        with st.expander(f"{len(image_set.left_out):,} items left out"):
-            left_out = {"Item": [item.item for item in image_set.left_out]}
-            st.dataframe(
-                pd.DataFrame(left_out | {"Reason": [item.reason for item in image_set.left_out]}), hide_index=True
-            )
-    _names(image_set)
+    with suppress(TailscopeError):
+        image_set = _lens.images()
+        _left_out(image_set)
+        _names(image_set)
     _fetchable()
+
+
+def _left_out(image_set: ImageSet) -> None:
+    """What could not be used: found while listing, and while embedding once that was done."""
+    answer = _answers.known_answer(_lens.lens())
+    items = answer.left_out if answer else image_set.left_out
+    if items:
+        with st.expander(f"{len(items):,} items left out"):
+            rows = {"Item": [item.item for item in items], "Reason": [item.reason for item in items]}
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Items left out, with reasons")
+            downloads("left-out", list(rows), list(zip(*rows.values(), strict=True)))
 
 
 def _open() -> None:

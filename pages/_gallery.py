@@ -43,7 +43,10 @@ def group(
     score = answer.classes[label]
     count = counts.get(score.key)
     rival = common_error(answer, label)
-    note = [f"seen {times(count)}" if count is not None else "", rival and f"mostly taken for {answer.names[rival[0]]}"]
+    note = [
+        f"seen {times(count)}" if count is not None else "",
+        rival and f"taken for {answer.names[rival[0]]} {rival[1]}×",
+    ]
     return {
         "key": score.key,
         "title": score.name,

@@ -33,15 +33,15 @@ def is_local() -> bool:
 
 def may_change() -> bool:
     """Whether visitors may download, clear and rename here."""
-    return is_local() or os.environ.get("TAILSCOPE_ALLOW_JOBS") == "1"
+    asked = os.environ.get("TAILSCOPE_ALLOW_JOBS")
+    return asked == "1" or (asked is None and is_local())
 
 
 def require_change(what: str) -> None:
     """Refuse a change on a server that others can reach."""
     if not may_change():
         raise ReadOnly(
-            f"This server is open to other machines, so {what} is switched off; "
-            "start it with TAILSCOPE_ALLOW_JOBS=1 to allow it."
+            f"This server is read-only, so {what} is switched off; start it with TAILSCOPE_ALLOW_JOBS=1 to allow it."
         )
 
 

@@ -71,8 +71,8 @@ _READ_MODELS = ("models",), "Reading open_clip's list of models", lambda report:
 def _options(key: str, values: Sequence[str], first: str) -> list[str]:
     """Choices with the default first (the URL leaves it out), and whatever the person typed."""
     listed = list(dict.fromkeys([first, *values]))
-    typed = st.session_state.get(key)
-    return listed if typed is None or typed in listed else [*listed, typed]
+    typed = st.session_state.get(key) or st.query_params.get(key)
+    return listed if not typed or typed in listed else [*listed, typed]
 
 
 def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
@@ -133,7 +133,7 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     if path := models.path_of(model):
         check_path(path, local=is_local())
     if image_set not in {info.id for info in _sets()}:
-        image_set = str(check_path(image_set, local=is_local()))
+        image_set = _located(image_set)
     if path := prompt_file(prompts):
         check_path(path, local=is_local())
     if frequency == OWN:
@@ -141,6 +141,13 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
         own = split_model(model)[1]
         frequency = own if own in names else ""
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
+
+
+def _located(text: str) -> str:
+    """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set."""
+    if not ("/" in text or "\\" in text or text.startswith(("~", ".")) or Path(text).exists()):
+        open_set(text)
+    return str(check_path(text, local=is_local()))
 
 
 def lens() -> Lens:

@@ -92,14 +92,17 @@ def series(answer: Answer, curve: Curve, label: str) -> Series:
 def selected(chart: str, class_keys: Sequence[str]) -> None:
     """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
     points = st.session_state[chart].selection.points
-    labels = [int(label) for point in points if (label := _first(point.get("customdata"))) is not None]
+    labels = [int(label) for point in points if isinstance(label := _first(point.get("customdata")), int)]
     keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
     if keys:
         select(keys)
 
 
 def _first(data: Any) -> Any:
-    """First number of a point's custom data, which a browser sends back as a list or, from a typed array, an object."""
+    """First entry of a point's custom data: a class index for concepts, words for binned means.
+
+    A browser sends typed arrays back as objects, others as lists.
+    """
     return data.get("0") if isinstance(data, Mapping) else data[0] if data else None
 
 

@@ -11,6 +11,7 @@ from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
 GROUPS = 5
+VERDICTS = ("all", "wrong", "right")
 
 lens, image_set = _lens.lens(), _lens.images()
 answer = _answers.answer_for(lens)
@@ -47,15 +48,13 @@ with left:
 
 with right:
     section("Pictures")
-    verdict = st.segmented_control(
-        "Show",
-        ["all", "wrong", "right"],
-        default="all",
-        required=True,
-        key="verdict",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        verdict = st.segmented_control(
+            "Show", VERDICTS, default="all", required=True, key="verdict", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        if chosen:
+            downloads("selection", *_tables.concept_rows(answer, chosen, counts, families, parts))
     if chosen:
         shown = chosen
     else:

@@ -61,7 +61,7 @@ with left:
 with right:
     if chosen:
         section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")
-        shown = chosen
+        shown = sorted(chosen, key=lambda label: (answer.classes[label].accuracy, label))
         each, most = (24, 1) if len(chosen) == 1 else (3, 12)
     else:
         section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
@@ -71,7 +71,7 @@ with right:
         for label in shown[:most]
     ]
     if len(shown) > most:
-        quiet(f"The first {most} of {len(shown)} selected concepts; Explore shows all.")
+        quiet(f"The hardest {most} of {len(shown)} concepts; Explore shows all.")
     _gallery.gallery(
         groups,
         image_set,

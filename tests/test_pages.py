@@ -1,0 +1,276 @@
+"""Every page as Streamlit runs it: links, empty data, errors; the engine's work is replaced, nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import engine as engine_module
+from core import evaluate
+from core.datasets import open_set
+from core.engine import Engine
+from core.errors import WeightsMissing
+from core.icons.shipped import shipped_answer
+from core.models import icon_models
+from core.prompts import prompt_set
+from core.types import Answer, Lens, Progress, Report
+from pages._overlay import selected
+from pages._selection import labels_of
+
+SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
+PAGES = ("explore", "frequency", "tail", "letitwag", "published", "data")
+MODEL = "icon-RN,icons-200k"
+Work = Callable[..., Answer]
+
+
+def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
+    """A live answer at once: class i is said for every third image of class i + 1, the rest is right."""
+    image_set = image_set or open_set(lens.image_set)
+    prompt_set(lens.prompts, image_set)
+    labels = np.asarray(image_set.labels)
+    said = np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % len(image_set.keys), labels)
+    top = np.stack([said, (said + 1) % len(image_set.keys)], axis=1).astype(np.int32)
+    ones = np.ones(len(labels), np.float32)
+    stored = {
+        "rows": np.arange(len(labels)),
+        "top": top,
+        "scores": np.stack([ones, 0.5 * ones], axis=1),
+        "margin": np.where(said == labels, 0.1, -0.1).astype(np.float32),
+        "probability": 0.5 * ones,
+    }
+    return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"test": lens.model}})
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test gets its own engine and empty page caches, and no server to be read from."""
+    own = Engine()
+    monkeypatch.setattr(engine_module, "_ENGINE", own)
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    st.cache_resource.clear()
+    yield
+    own.close()
+
+
+def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
+    """The app at a page and a query string, run until no job is under way."""
+    app = AppTest.from_file(str(SHELL), default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    if page != "explore":
+        app.switch_page(f"{page}.py")
+    app.run()
+    for _ in range(200):
+        if not any(job.state in ("queued", "running") for job in engine_module.engine().jobs()):
+            break
+        time.sleep(0.02)
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that the page says in HTML, Markdown and boxes."""
+    shown = [*app.get("html"), *app.markdown, *app.warning, *app.info]
+    return " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
+
+
+def galleries(app: AppTest) -> list[dict]:
+    """Data of every gallery on the page."""
+    return [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_draws_without_an_exception(page: str) -> None:
+    app = opened(page)
+    assert not app.exception
+    assert "<h1" in words(app)
+
+
+def test_a_deep_link_sets_the_lens_and_the_selection() -> None:
+    app = opened("frequency", model=MODEL, prompts="class", concept=["dog", "cat"], colour="part")
+    assert app.session_state["_lens"] == Lens(MODEL, "icons", "class", "icons-200k")
+    assert app.session_state["concept"] == ["dog", "cat"]
+    assert {group["title"] for group in galleries(app)[0]["groups"]} == {"dog", "cat"}
+
+
+def test_a_link_may_name_a_concept_by_its_key() -> None:
+    app = opened(concept="apple-whole")
+    assert app.session_state["concept"] == ["apple"]
+    assert "“apple” is recognised in" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"model": "icon-RN,icons-9k"}, "No model is called"),
+        ({"set": "/etc"}, "TAILSCOPE_DATA_ROOTS"),
+        ({"set": "no-such-set"}, "no image set"),
+        ({"prompts": "a photo of nothing"}, "has no slot"),
+    ],
+)
+def test_a_bad_link_is_one_sentence_and_a_way_back(query: dict[str, str], said: str) -> None:
+    app = opened(**query)
+    assert not app.exception
+    assert said in words(app).replace("\\", "")
+    next(button for button in app.button if button.label == "Use the built-in model and images").click().run()
+    assert "names" in words(app)
+    assert app.session_state["_lens"].model == icon_models()[0].id
+
+
+def test_an_unknown_concept_in_a_link_is_dropped() -> None:
+    app = opened(concept="nothing of the kind")
+    assert not app.exception
+    assert app.session_state["concept"] == []
+
+
+def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = shipped_answer(Lens(MODEL, "icons"))
+    if shipped is None:
+        pytest.skip("this checkout has no shipped run of the model")
+
+    def slow(lens: Lens, *, report: Report, **_: object) -> Answer:
+        for done in range(1000):
+            report(Progress(done, 1000, "Embedding images"))
+            time.sleep(0.01)
+        return answered(lens, report=report)
+
+    monkeypatch.setattr(evaluate, "evaluate", slow)
+    app = AppTest.from_file(str(SHELL), default_timeout=60)
+    app.query_params["model"] = MODEL
+    app.run()
+    assert "shipped run" in words(app)
+    assert any(button.label == "Stop" for button in app.button)
+
+
+def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(lens: Lens, *, report: Report, **_: object) -> Answer:
+        for done in range(1000):
+            report(Progress(done, 1000, "Embedding images"))
+            time.sleep(0.01)
+        return answered(lens, report=report)
+
+    monkeypatch.setattr(evaluate, "evaluate", slow)
+    app = AppTest.from_file(str(SHELL), default_timeout=60)
+    app.query_params["set"] = "icons-tail"
+    app.run()
+    bars = [item.proto.text for item in app.get("progress")]
+    assert any("of 1,000" in text for text in bars)
+    next(button for button in app.button if button.label == "Stop").click().run()
+    job = next(job for job in engine_module.engine().jobs() if job.key[0] == "evaluate")
+    assert job.wait(10)
+    app.run()
+    assert "was stopped" in words(app)
+
+
+def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(lens: Lens, *, report: Report, **_: object) -> Answer:
+        raise WeightsMissing(
+            f"The weights of {lens.model} are not on this disk; fetch them with: python -m core fetch."
+        )
+
+    monkeypatch.setattr(evaluate, "evaluate", missing)
+    app = opened("frequency", set="icons-tail")
+    assert "are not on this disk" in words(app)
+    assert any(button.label == "Fetch it on the Data page" for button in app.button)
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+    next(button for button in app.button if button.label == "Try again").click().run()
+    assert "are not on this disk" not in words(app)
+
+
+def test_without_counts_the_pages_say_so() -> None:
+    for page in ("explore", "frequency", "tail"):
+        app = opened(page, frequency="none")
+        assert not app.exception
+        assert page == "explore" or "No pretraining counts" in words(app)
+
+
+def test_a_search_without_a_match_says_what_to_do() -> None:
+    app = opened(q="qqqqqqqq")
+    assert galleries(app)[0]["groups"] == []
+    assert "No concept matches" in galleries(app)[0]["empty"]
+
+
+def test_the_search_forgives_a_slip_and_keeps_to_the_part() -> None:
+    app = opened(q="elefant", part="head")
+    table = app.dataframe[0].value
+    assert not set(table["Part"] if "Part" in table else table["part"]) - {"head"}
+
+
+def after_selecting(monkeypatch: pytest.MonkeyPatch, points: list[dict]) -> dict:
+    """Session state after a plot reported these points."""
+    keys = list(open_set("icons").keys)
+    labels = labels_of(keys, open_set("icons").names)
+    state = {"cloud": SimpleNamespace(selection=SimpleNamespace(points=points)), "_labels": labels, "concept": ["dog"]}
+    with monkeypatch.context() as patched:
+        patched.setattr(st, "session_state", state)
+        selected("cloud", keys)
+    return state
+
+
+def test_points_become_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = after_selecting(monkeypatch, [{"customdata": {"0": 4, "1": 2, "2": 20}}, {"customdata": [5, 9, 20]}])
+    assert state["concept"] == ["apple", "archway"]
+
+
+def test_a_large_selection_gets_a_name_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = after_selecting(monkeypatch, [{"customdata": [index, 3, 20]} for index in range(80)])
+    assert state["concept"] == []
+    assert "The 80 selected concepts" in words(opened(selection=state["selection"]))
+
+
+def test_a_click_on_a_mean_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert after_selecting(monkeypatch, [{"customdata": ["1k", "3.2k", 18]}])["concept"] == ["dog"]
+
+
+def test_the_overlay_draws_one_more_curve() -> None:
+    app = opened("frequency", overlay="prompts: class")
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    named = {trace.get("name") for trace in figure["data"]}
+    assert {"this lens", "prompts: class"} <= named
+
+
+def test_names_are_never_markup() -> None:
+    from pages._text import plain
+
+    assert plain("<b>*x*</b> $y$ :red[z]") == r"\<b\>\*x\*\</b\> \$y\$ \:red\[z\]"
+
+
+def test_a_server_open_to_others_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._jobs.is_local", lambda: False)
+    app = opened("data", show="cache")
+    assert "read-only" in words(app)
+    assert next(button for button in app.button if button.label == "Clear").disabled
+    monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "1")
+    assert "read-only" not in words(opened("data", show="cache"))
+
+
+@pytest.mark.parametrize("show", ["models", "image sets", "cache", "jobs"])
+def test_every_part_of_the_data_page_draws(show: str) -> None:
+    app = opened("data", show=show)
+    assert not app.exception
+    assert "<h1" in words(app)
+
+
+def test_corrected_names_are_said_and_can_be_taken_back() -> None:
+    from pages import _lens
+
+    _lens.correct("icons", {"dog": "hound"})
+    assert "“hound” is recognised" in words(opened(concept="hound"))
+    _lens.correct("icons", {})
+    assert "“dog” is recognised" in words(opened(concept="dog"))
+
+
+def test_pages_stay_short_and_leave_figures_to_core() -> None:
+    for path in SHELL.parent.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert path.name.startswith("_") or len(source.splitlines()) <= 120, path.name
+        assert "go.Figure(" not in source
+        assert "unsafe_allow_html" not in source
