@@ -35,7 +35,7 @@ if part == PARTS[1]:
     _controls.draw(store, head)
     st.stop()
 
-sets = view.pretraining_sets(store, "zero-shot")
+sets = view.counted_sets(store)
 method = one_of(
     "Counted by", "search", view.methods(store, sets), show=lambda name: METHODS[name], width=260,
     help="Which search the counts come from; not every set was searched in every way.",

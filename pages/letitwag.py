@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
-from core.published import findings, letitwag, store
+from core.published import findings, letitwag
 from pages import _release, _wag_parts
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
@@ -39,7 +39,7 @@ for model in models:
 st.divider()
 item = _wag_parts.choose_concept(concepts)
 section(item.name, findings.one_concept(item))
-matrix = letitwag.matrix() if store.available() else None
+matrix = findings.whole_matrix()
 left, right = st.columns(2, gap="large")
 with left:
     figure = charts.counts_figure(item)

@@ -107,7 +107,7 @@ def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]], *, 
         )
     released = found[0]["released"]["edges"]
     figure.add_vline(x=released, line={"color": RULE, "dash": "dot"}, annotation_text=f"as released: {released}")
-    figure.update_yaxes(range=[min(0, *_finite(found)) - 0.05, 1.06])
+    figure.update_yaxes(range=[min([0, *_finite(found)]) - 0.05, 1.06])
     figure.update_layout(dragmode=False, showlegend=len(shown) > 1)
     return figure
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.published import letitwag
+from core.published import letitwag, store
 from core.published.claims import CLAIMS
 from core.published.corpora import LongTail
 from core.published.letitwag import Concept, Matrix
@@ -78,6 +78,14 @@ class Fate:
             f"average, with up to {self.gain.max():.0f} on {most}. {flat} concepts that no model has mastered gain "
             f"nothing, and {len(lost)} are wrong more often than right even for their best model{some}."
         )
+
+
+def whole_matrix() -> Matrix | None:
+    """Every model on every concept, or None when the imported copy lacks any of it."""
+    if not store.available():
+        return None
+    found = letitwag.matrix()
+    return found if np.isfinite(found.accuracy).all() else None
 
 
 def fate(found: Matrix) -> Fate:

@@ -67,9 +67,19 @@ def set_name(pretraining: str) -> str:
 
 
 def pretraining_sets(store: Store, family: str) -> list[str]:
-    """Pretraining sets with counts that some model of this family was trained on, smallest of the main ones first."""
+    """Pretraining sets with counts that some model of this family was trained on; raises NotHere without any."""
     trained = {pretraining for _, pretraining in models(store, family)}
+    if not trained:
+        raise NotHere(f"This copy of the release has no {family} results of models whose pretraining set was counted.")
     return [name for name in PRETRAINING if name in trained]
+
+
+def counted_sets(store: Store) -> list[str]:
+    """Pretraining sets whose downstream concepts were counted, for whichever models."""
+    counted = {key[0] for key in catalogue.coverage(store).counted if key[2] != "t2i"}
+    if not counted:
+        raise NotHere("This copy of the release has no concept counts.")
+    return [name for name in PRETRAINING if name in counted]
 
 
 def models(store: Store, family: str) -> list[tuple[str, str]]:
