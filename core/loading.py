@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from cache import keys
-from core import models
-from core.errors import ExtraMissing, TailscopeError, UnreadableData
+from core import models, weights
+from core.errors import ExtraMissing, TailscopeError, UnreadableData, WeightsMissing
 from core.machine import cores
 from core.model_table import table
 from core.weights import CONFIG, Found, sha256
@@ -66,7 +66,8 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
     preprocessing, warnings = _preprocessing(model_id, found)
     text = dict(config["text_cfg"])
     if text.get("hf_model_name"):
-        text |= {"hf_model_name": str(found.text_model or text["hf_model_name"]), "hf_model_pretrained": False}
+        text_model = found.text_model or weights.text_model_folder(text["hf_model_name"])
+        text |= {"hf_model_name": str(_here(text_model, text["hf_model_name"], model_id)), "hf_model_pretrained": False}
     try:
         model = open_clip.create_model(
             arch,
@@ -78,7 +79,7 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
             weights_only=True,
             text_cfg=text,
         )
-        tokenizer = _tokenizer(found, arch, text)
+        tokenizer = _tokenizer(found, arch, text, model_id)
         *resizing, _, normalise = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), False).transforms
     except TailscopeError:
         raise
@@ -190,15 +191,26 @@ def _pixels(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in settings}
 
 
-def _tokenizer(found: Found, arch: str, text: dict[str, Any]) -> Callable[[list[str]], torch.Tensor]:
+def _here(folder: Path | None, repo: str, model_id: str) -> Path:
+    """A folder that must be on this disk: transformers would otherwise ask the network for it."""
+    if folder is None:
+        raise WeightsMissing(
+            f"{model_id} needs files of {repo} that are not on this disk; fetching any released pair of its "
+            "architecture brings them: python -m core fetch model ARCH,PRETRAINED"
+        )
+    return folder
+
+
+def _tokenizer(found: Found, arch: str, text: dict[str, Any], model_id: str) -> Callable[[list[str]], torch.Tensor]:
     import open_clip
 
     if not text.get("hf_tokenizer_name"):
         return open_clip.get_tokenizer(arch)
     from open_clip.tokenizer import HFTokenizer
 
+    folder = found.tokenizer or weights.tokenizer_folder(text["hf_tokenizer_name"])
     return HFTokenizer(
-        str(found.tokenizer),
+        str(_here(folder, text["hf_tokenizer_name"], model_id)),
         context_length=text.get("context_length", 77),
         tokenizer_mode=text.get("tokenizer_mode"),
         **text.get("tokenizer_kwargs", {}),

@@ -93,7 +93,7 @@ def find(source: Source) -> Found | None:
     """The files of this source on this disk, or None while any of them is missing."""
     weights = next(_candidates(source), None)
     config = hub_file(source.repo, source.config) if source.config else None
-    tokenizer = _tokenizer_folder(source.tokenizer) if source.tokenizer else None
+    tokenizer = tokenizer_folder(source.tokenizer) if source.tokenizer else None
     text_model = hub_file(source.text_model, CONFIG_OF_TEXT_MODEL) if source.text_model else None
     if weights is None or any(
         wanted and not found
@@ -124,14 +124,12 @@ def find_in_folder(folder: Path) -> Found:
     if chosen is None:
         raise UnreadableData(f"{folder} holds a configuration but no weights (.safetensors, .bin or .pth).")
     tokenizer, text_model = _needs(config)
-    text_config = folder / CONFIG_OF_TEXT_MODEL
-    if text_model and not text_config.is_file():
-        text_config = hub_file(text_model, CONFIG_OF_TEXT_MODEL)
+    own_text_model = text_model and (folder / CONFIG_OF_TEXT_MODEL).is_file()
     return Found(
         folder / chosen,
         folder,
         folder if tokenizer else None,
-        text_config.parent if text_model and text_config else None,
+        folder if own_text_model else text_model_folder(text_model) if text_model else None,
     )
 
 
@@ -185,7 +183,14 @@ def _with_safe_name(filename: str) -> tuple[str, ...]:
     return (f"{stem}.safetensors", filename) if suffix in (".bin", ".pth") else (filename,)
 
 
-def _tokenizer_folder(repo: str) -> Path | None:
+def text_model_folder(repo: str) -> Path | None:
+    """Folder with the configuration of a Hugging Face text tower on this disk, or None."""
+    path = hub_file(repo, CONFIG_OF_TEXT_MODEL)
+    return path and path.parent
+
+
+def tokenizer_folder(repo: str) -> Path | None:
+    """Folder of a Hugging Face tokenizer's files on this disk, or None."""
     return next((path.parent for name in _TOKENIZER_FILES if (path := hub_file(repo, name))), None)
 
 

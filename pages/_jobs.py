@@ -102,6 +102,8 @@ def bar(job: Job[Any], *, small: bool = False) -> None:
     text = plain(job.label) if small else f"**{plain(job.label)}**"
     if job.state == "queued":
         text += " · waiting for the job before it"
+    elif not progress.total and not progress.message:
+        text += " · starting"
     elif progress.message:
         text += f" · {plain(progress.message)}"
     if progress.total:

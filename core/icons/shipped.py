@@ -43,5 +43,9 @@ def write_answers(model: str) -> Path:
     np.savez_compressed(partial, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
     os.replace(partial, path)
     fingerprint = {**answer.fingerprint, "acc1": answer.acc1, "n": len(answer.rows)}
+    card_path = path.parent / "card.json"
+    card = json.loads(card_path.read_text(encoding="utf-8"))
+    card["accuracy"] = {"set": SET, "prompts": STRATEGY, "acc1": answer.acc1, "n": len(answer.rows)}
+    card_path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps(fingerprint, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
