@@ -207,9 +207,10 @@ def headline(found: Difference, *, names: Mapping[str, str] | None = None) -> st
     if math.isnan(found.delta.low):
         evidence = f"{flips} of {found.n:,}"
     sure = not math.isnan(found.delta.low) and (found.delta.low > 0 or found.delta.high < 0) and found.p_holm < 0.05
+    p = f"p = {found.p_holm:.3f}" if found.p_holm >= 0.001 else "p < 0.001"
     if not sure:
         return f"No clear difference: {b} is {size} {_side(found.delta.value)} {a} ({evidence}), which may be noise."
-    return f"{b} is {size} {_side(found.delta.value)} {a} ({evidence}; p = {found.p_holm:.2g} after Holm)."
+    return f"{b} is {size} {_side(found.delta.value)} {a} ({evidence}; {p} after Holm)."
 
 
 def _side(delta: float) -> str:

@@ -1,7 +1,8 @@
 """CuPL: several sentences a class, written by a language model; Pratt et al., 2023.
 
 For the icon world the sentences are the project's own (``assets/prompts/README.md``): base takes the first three of a
-concept, full all six. For other sets the released files are read from a person's path (``cupl-full:/path.json``).
+concept, in which its name comes earliest, full all six. For other sets the released files are read from a person's
+path (``cupl-full:/path.json``).
 """
 
 from __future__ import annotations
