@@ -19,7 +19,7 @@ from pages import _answers, _jobs, _lens
 from pages._selection import select
 from pages._text import quiet
 
-MOST = 5
+MOST, PROMPTS = 5, "prompts: "
 
 
 def interval(found: Interval) -> str:
@@ -30,11 +30,11 @@ def interval(found: Interval) -> str:
     return text.replace("-", "−").replace("nan", "undefined")
 
 
-def choose(lens: Lens) -> list[Series]:
-    """The widget for further models or prompt strategies, and their curves as far as they are there."""
+def choose(lens: Lens) -> list[tuple[str, Lens]]:
+    """The widget for further models or prompt strategies: what was chosen, as label and lens."""
     others = [info.id for info in models.icon_models() if info.id != lens.model]
     others += [info.id for info in _lens.known_models() if info.available and info.id not in others]
-    prompts = [f"prompts: {strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
+    prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
     offered = [id for id in others if id != lens.model] + prompts
     kept = [value for value in st.session_state.get("overlay", []) if value in offered]
     if "overlay" in st.session_state:
@@ -50,27 +50,33 @@ def choose(lens: Lens) -> list[Series]:
         width=420,
         wrap=True,
     )
+    return [(value, _other(lens, value)) for value in wanted]
+
+
+def _other(lens: Lens, value: str) -> Lens:
+    if value.startswith(PROMPTS):
+        return replace(lens, prompts=value.removeprefix(PROMPTS))
+    other = _lens.validated(value, lens.image_set, lens.prompts, _lens.OWN)
+    return other if other.frequency else replace(other, frequency=lens.frequency)
+
+
+def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
+    """Curves of these lenses as far as they are there; the progress of the others is drawn here."""
     drawn = []
-    for value in wanted:
-        if value.startswith("prompts: "):
-            other = replace(lens, prompts=value.removeprefix("prompts: "))
-        else:
-            other = _lens.validated(value, lens.image_set, lens.prompts, _lens.OWN)
-            other = other if other.frequency else replace(other, frequency=lens.frequency)
-        if one := _series(other, value):
-            drawn.append(one)
-    return drawn
+    for label, lens in wanted:
+        try:
+            drawn.append(_series(lens, label))
+        except TailscopeError as error:
+            quiet(f"{label} is left out: {error}")
+    return [one for one in drawn if one]
 
 
 def _series(lens: Lens, label: str) -> Series | None:
-    try:
-        job = _answers.request(lens)
-    except TailscopeError as error:
-        quiet(f"{label} is left out: {error}")
-        return None
-    answer = job.value() if job.wait(0) else _answers.shipped(lens)
+    """The curve of a further lens; while its answer is under way, a shipped one if there is any."""
+    job = _answers.request(lens)
     if not job.wait(0):
         _jobs.watch(job, small=True)
+    answer = job.value() if job.wait(0) else _answers.shipped(lens)
     return series(answer, _answers.curve_of(answer, lens.frequency), label) if answer else None
 
 

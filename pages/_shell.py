@@ -41,12 +41,15 @@ def explain(error: TailscopeError) -> None:
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
-page = st.navigation(
-    {
-        group: [st.Page(HERE / f"{name}.py", title=title, default=name == "explore") for name, title in pages.items()]
-        for group, pages in {"": PAGES, "Published evidence": PUBLISHED}.items()
-    }
-)
+home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
+groups = {
+    group: [st.Page(HERE / f"{name}.py", title=title) for name, title in pages.items()]
+    for group, pages in {"": PAGES, "Published evidence": PUBLISHED}.items()
+}
+page = st.navigation({**groups, "": [home, *groups[""]]})
+if page == home:
+    # The default page has no address but the bare one, so every page that is linked to is another.
+    st.switch_page("frequency.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
 with _jobs.asking():
     try:
         with st.sidebar:

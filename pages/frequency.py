@@ -30,9 +30,9 @@ quiet(
 )
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    overlaid = _overlay.choose(lens)
+    others = _overlay.choose(lens)
     colour = "single"
-    if not overlaid:
+    if not others:
         colour = st.segmented_control(
             "Colour", list(COLOURS), default="single", required=True, key="colour", bind="query-params",
             help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest.",
@@ -41,12 +41,14 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 left, right = st.columns([3, 2], gap="large")
 with left:
     groups = {"part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows]}.get(colour)
-    series = [_overlay.series(answer, curve, "this lens"), *overlaid]
+    label = f"{lens.model}, {lens.prompts}" if others else lens.model
+    series = [_overlay.series(answer, curve, label), *_overlay.curves(others)]
+    source = "pretraining" if others else lens.frequency
     figure = frequency_figure(
         series,
         groups=groups,
         chosen=chosen,
-        x_title=f"Times seen in {lens.frequency} ({curve.method} count, log scale)",
+        x_title=f"Times seen in {source} ({curve.method} count, log scale)",
     )
     st.plotly_chart(
         figure,

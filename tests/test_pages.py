@@ -66,13 +66,10 @@ def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(SHELL), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    if page != "explore":
-        app.switch_page(f"{page}.py")
+    app.switch_page(f"{page}.py")
     app.run()
-    for _ in range(200):
-        if not any(job.state in ("queued", "running") for job in engine_module.engine().jobs()):
-            break
-        time.sleep(0.02)
+    for job in engine_module.engine().jobs():
+        assert job.wait(120), job.label
     return app.run()
 
 
@@ -144,6 +141,7 @@ def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(evaluate, "evaluate", slow)
     app = AppTest.from_file(str(SHELL), default_timeout=60)
+    app.switch_page("explore.py")
     app.query_params["model"] = MODEL
     app.run()
     assert "shipped run" in words(app)
@@ -159,6 +157,7 @@ def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(evaluate, "evaluate", slow)
     app = AppTest.from_file(str(SHELL), default_timeout=60)
+    app.switch_page("explore.py")
     app.query_params["set"] = "icons-tail"
     app.run()
     bars = [item.proto.text for item in app.get("progress")]
@@ -234,7 +233,7 @@ def test_the_overlay_draws_one_more_curve() -> None:
     app = opened("frequency", overlay="prompts: class")
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     named = {trace.get("name") for trace in figure["data"]}
-    assert {"this lens", "prompts: class"} <= named
+    assert any(name and name.startswith("prompts: class (") for name in named)
 
 
 def test_names_are_never_markup() -> None:

@@ -191,11 +191,16 @@ def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
         y=one.trend.fitted[inside],
         mode="lines",
         line={"color": colour, "width": 2, "dash": "solid" if alone else "dot"},
-        name=f"fit: {100 * one.trend.slope.value:+.1f} points per tenfold" if alone else text(one.label),
+        name=f"fit: {_slope(one)}" if alone else text(one.label),
         legendgroup=text(one.label),
         showlegend=alone,
         hoverinfo="skip",
     )
+
+
+def _slope(one: Series) -> str:
+    value = 100 * one.trend.slope.value
+    return "no trend" if math.isnan(value) else f"{value:+.1f} points per tenfold".replace("-", "−")
 
 
 def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: bool) -> None:
@@ -219,7 +224,7 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
         customdata=[[compact(b.start), compact(b.stop), b.n] for b in bins],
         hovertemplate="mean of %{customdata[2]} concepts seen %{customdata[0]}–%{customdata[1]} times: %{y:.1%}"
         f"<extra>{'' if alone else text(one.label)}</extra>",
-        name="mean of a half-decade, 95 % CI" if alone else text(one.label),
+        name="mean of a half-decade, 95 % CI" if alone else f"{text(one.label)} ({_slope(one)})",
         legendgroup=text(one.label),
     )
     if alone and bins:

@@ -48,7 +48,7 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
             error_y=_bars([point.tail for point in members]),
             mode="markers+text" if named else "markers",
             text=[text(point.label) for point in members],
-            textposition="bottom right",
+            textposition=["bottom left" if point.overall.value > high / 2 else "bottom right" for point in members],
             marker={
                 "color": colour,
                 "symbol": SYMBOLS[rank % len(SYMBOLS)],

@@ -13,7 +13,17 @@ from tests.browser.conftest import HOSTILE, SETTLED, Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
-PAGES = ("/", "/frequency", "/tail", "/letitwag", "/published", "/data", "/data?show=image+sets", "/data?show=cache")
+PAGES = (
+    "/",
+    "/explore",
+    "/frequency",
+    "/tail",
+    "/letitwag",
+    "/published",
+    "/data",
+    "/data?show=image+sets",
+    "/data?show=cache",
+)
 POINT = """row => {
   const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout
   const cloud = plot._fullData.find(trace => trace.customdata && trace.customdata.length > 100)
@@ -57,6 +67,13 @@ def test_the_first_visit_may_be_a_deep_link(visit: Open) -> None:
     assert asked(found, "concept") == ["dog"]
 
 
+def test_the_bare_address_opens_on_the_plot_and_keeps_its_lens(visit: Open) -> None:
+    found = visit("/?concept=dog&prompts=simple")
+    found.page.wait_for_selector(".js-plotly-plot")
+    assert urllib.parse.urlparse(found.page.url).path == "/frequency"
+    assert asked(found, "concept") == ["dog"]
+
+
 def test_a_click_on_a_point_selects_its_concept(visit: Open) -> None:
     found = visit("/frequency")
     found.page.wait_for_selector(".js-plotly-plot .scatterlayer")
@@ -95,7 +112,7 @@ def test_a_lasso_selects_several(visit: Open) -> None:
 
 
 def test_the_gallery_is_walked_with_the_keyboard_and_its_picture_is_a_link(visit: Open) -> None:
-    found = visit("/?concept=dog")
+    found = visit("/explore?concept=dog")
     assert images_loaded(found)
     first = found.page.locator(".tile").first
     first.focus()
@@ -107,12 +124,12 @@ def test_the_gallery_is_walked_with_the_keyboard_and_its_picture_is_a_link(visit
     found.page.keyboard.press("Enter")
     found.page.wait_for_url("**image=*")
     assert asked(found, "image") == [focused]
-    again = visit(found.page.url.removeprefix(found.page.url.split("/?")[0]))
+    again = visit("/explore?" + found.page.url.partition("?")[2])
     again.page.get_by_text("cosine of the true class minus the best other one").wait_for()
 
 
 def test_a_bad_link_says_what_is_wrong(visit: Open) -> None:
-    found = visit("/?model=icon-RN%2Cicons-9k&concept=nothing+of+the+kind", wait=False)
+    found = visit("/explore?model=icon-RN%2Cicons-9k&concept=nothing+of+the+kind", wait=False)
     found.page.get_by_text("No model is called").wait_for()
     found.page.get_by_role("button", name="Use the built-in model and images").click()
     found.page.get_by_text("of 11,720 images correctly").wait_for()
@@ -127,7 +144,7 @@ def test_nothing_is_fetched_from_elsewhere_and_nothing_is_complained_of(visit: O
     assert found.errors == []
 
 
-@pytest.mark.parametrize("path", ["/", "/frequency", "/tail", "/data"])
+@pytest.mark.parametrize("path", ["/explore", "/frequency", "/tail", "/data"])
 def test_a_phone_needs_no_sideways_scrolling(visit: Open, path: str) -> None:
     found = visit(path, width=390)
     found.page.wait_for_timeout(800)
@@ -143,7 +160,7 @@ def test_light_and_dark_follow_the_browser(visit: Open) -> None:
 
 
 def test_pictures_are_served_for_ever_and_nothing_else_is(visit: Open, server: str) -> None:
-    found = visit("/?concept=dog")
+    found = visit("/explore?concept=dog")
     source = found.page.locator(".tile img").first.get_attribute("src")
     with urllib.request.urlopen(f"{server}/{source}") as answer:
         assert "immutable" in answer.headers["Cache-Control"]
@@ -163,19 +180,19 @@ def test_pictures_are_served_for_ever_and_nothing_else_is(visit: Open, server: s
 
 @pytest.mark.slow
 def test_a_folder_with_hostile_names_runs_live_and_shows_them_as_text(visit: Open, folder_of_photos) -> None:
-    found = visit("/?set=" + urllib.parse.quote(str(folder_of_photos)), wait=False)
+    found = visit("/explore?set=" + urllib.parse.quote(str(folder_of_photos)), wait=False)
     found.page.on("dialog", lambda dialog: found.errors.append(f"a script ran: {dialog.message}"))
     found.page.get_by_text("6 of 7 images used").wait_for()
     found.settle()
     assert images_loaded(found)
     assert HOSTILE in titles(found)
-    found.page.goto(found.page.url.replace("/?", "/?concept=" + urllib.parse.quote(HOSTILE) + "&"))
+    found.page.goto(found.page.url.replace("?", "?concept=" + urllib.parse.quote(HOSTILE) + "&"))
     found.page.get_by_text(f"“{HOSTILE}” is recognised").wait_for()
     assert found.errors == found.foreign == []
 
 
 def test_a_path_outside_the_served_folders_is_refused(visit: Open) -> None:
-    found = visit("/?set=/etc", wait=False)
+    found = visit("/explore?set=/etc", wait=False)
     found.page.get_by_text("TAILSCOPE_DATA_ROOTS").wait_for()
     found.page.wait_for_selector(SETTLED)
     assert found.errors == []
