@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*")
 
 @lru_cache(maxsize=1 << 20)
 def lemma(word: str) -> str:
-    """Lemma of one case-folded English word; of a hyphenated one the last part is lemmatised, digits stay as they are."""
+    """Lemma of one case-folded English word; of a hyphenated one the last part is lemmatised, digits stay."""
     import simplemma
 
     head, hyphen, last = word.rpartition("-")

@@ -192,14 +192,16 @@ def text_to_image(store: Store) -> Claim:
             }
         )  # fmt: skip
     human = [row for row in rows if row["metric"].startswith("human")]
-    falling = sum(row["models"] - row["r > 0"] for row in human)
+    compared = sum(row["models"] for row in human)
+    falling = compared - sum(row["r > 0"] for row in human)
     return Claim(
         "text-to-image", "Text-to-image quality rises with frequency",
         "The log-linear trend also holds for 24 text-to-image models.",
         f"Over the last four of seven bins, human ratings fall with frequency for {falling} of "
-        f"{sum(row['models'] for row in human)} model and metric pairs. The released figures show aesthetics rising "
+        f"{compared} model and metric pairs. The released figures show aesthetics rising "
         "for all 24 models; the per-concept files of aesthetics and CLIP scores are not in every copy of the release.",
-        "partly", "Paper recipe, integrated counts of LAION-Aesthetics, metrics present in this copy.", tuple(rows),
+        "agrees" if not falling else "differs" if falling == compared else "partly",
+        "Paper recipe, integrated counts of LAION-Aesthetics, metrics present in this copy.", tuple(rows),
     )  # fmt: skip
 
 
