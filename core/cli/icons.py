@@ -35,7 +35,7 @@ def counts() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k; `python -m core models` lists the icon models first.")],
+    name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k (see core/icons/train.py).")],
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
 ) -> None:
     """Train one icon model from scratch (resumes after a stop) and write it to assets/models."""
