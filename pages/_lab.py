@@ -26,14 +26,11 @@ def choose(lens: Lens) -> dict[str, Lens]:
     Raises:
         TailscopeError: a typed or linked lens names nothing that can be used here.
     """
-    named = [strategy.id for strategy in strategies()]
-    others = [info.id for info in _lens.known_models() if info.available and info.id != lens.model]
-    offered = [*named, *(f"{model}{BETWEEN}{id}" for model in others for id in named)]
     start = list(dict.fromkeys([lens.prompts, "ensemble", "cupl-full"]))[:2]
     typed = st.session_state.get("lenses") or st.query_params.get_all("lenses")
     found = st.multiselect(
         "Compare",
-        list(dict.fromkeys([*start, *offered, *typed])),
+        list(dict.fromkeys([*start, *_offered(lens), *typed])),
         default=start,
         key="lenses",
         bind="query-params",
@@ -44,6 +41,22 @@ def choose(lens: Lens) -> dict[str, Lens]:
         "`a drawing of a {c}.` or the path of a prompt file can be typed. The first one is the baseline.",
     )
     return {label: _lens_of(label, lens) for label in found[:MOST]}
+
+
+def another(lens: Lens, *, key: str, label: str) -> Lens | None:
+    """One other lens to hold this one against, or None."""
+    offered = [id for id in _offered(lens) if id != lens.prompts]
+    found = st.selectbox(
+        label, offered, index=None, key=key, bind="query-params", placeholder="No other run", width=420,
+        accept_new_options=True, help="A strategy of the sidebar's model, or MODEL::STRATEGY for another one.",
+    )  # fmt: skip
+    return _lens_of(found, lens) if found else None
+
+
+def _offered(lens: Lens) -> list[str]:
+    named = [strategy.id for strategy in strategies()]
+    others = [info.id for info in _lens.known_models() if info.available and info.id != lens.model]
+    return [*named, *(f"{model}{BETWEEN}{id}" for model in others for id in named)]
 
 
 def _lens_of(label: str, lens: Lens) -> Lens:
