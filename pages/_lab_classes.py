@@ -44,7 +44,7 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
         shown = chosen or [index[one.key] for one in (*found[:3], *found[:-4:-1]) if one.change]
         section("Selected" if chosen else "Largest losses and gains", f"Pictures as {looked_at.b} answers them.")
         groups = [
-            _gallery.group(b, image_set, label, _gallery.positions_of(b, label, most=6), counts) for label in shown[:8]
+            _gallery.group(b, image_set, label, _gallery.positions_of(b, label, most=3), counts) for label in shown[:8]
         ]
         _gallery.gallery(
             groups, image_set, key="changed", layout="strips", empty="Both lenses answer every class alike."

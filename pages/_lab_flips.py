@@ -35,16 +35,12 @@ def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet
         "fixed": f"{looked_at.a} wrong, {looked_at.b} right",
         "both wrong": "both wrong, differently",
     }
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    section("; ".join(f"{len(sorted_out[kind]):,} {words[kind]}" for kind in KINDS) + ".")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         kind = st.segmented_control(
-            "Images",
-            KINDS,
-            default="broken",
-            required=True,
-            key="flips",
-            bind="query-params",
-            format_func=lambda one: f"{words[one]} ({len(sorted_out[one]):,})",
-        )
+            "Images", KINDS, default="broken", required=True, key="flips", bind="query-params",
+            label_visibility="collapsed", help="broken: right before, wrong now. fixed: the other way.",
+        )  # fmt: skip
         rows = sorted_out[kind]
         pages = -(-len(rows) // PER_PAGE)
         page = st.pagination(pages, key=f"flips-{kind}-{pages}", max_visible_pages=5) if pages > 1 else 1

@@ -8,7 +8,7 @@ from core.compare import headline
 from pages import _answers, _lab, _lab_classes, _lab_flips, _lab_sides, _lens
 from pages._text import finding, quiet
 
-VIEWS = {"sides": "Side by side", "classes": "Classes", "frequency": "Frequency", "flips": "Flipped images"}
+VIEWS = ("side by side", "classes", "frequency", "flips")
 
 lens, image_set = _lens.lens(), _lens.images()
 opening = st.container()
@@ -23,14 +23,13 @@ if len(found) < 2:
 
 compared = _lab.comparison(found)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    view = st.segmented_control(
-        "View", list(VIEWS), default="sides", required=True, key="view", bind="query-params", format_func=VIEWS.get
-    )
+    view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
     looked_at = _lab.pair(compared)
 sentence = headline(looked_at)
 with opening:
     finding("Prompt lab", sentence)
-    quiet(f"{_answers.provenance(found[looked_at.b])} · {len(compared.pairs)} paired comparisons, p adjusted by Holm")
+    holm = f" · p adjusted by Holm for {len(compared.pairs)} comparisons" if len(compared.pairs) > 1 else ""
+    quiet(_answers.provenance(found[looked_at.b]) + holm)
 
 if view == "classes":
     _lab_classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)

@@ -23,8 +23,10 @@ from core.charts.palette import (
     translucent,
 )
 from core.compare import ClassChange, Difference
+from core.inspect_prompts import CountPoint
 
 CHOSEN = "#d1517d"
+RANDOM = "random words"
 
 
 def difference_figure(pairs: Sequence[Difference]) -> go.Figure:
@@ -238,3 +240,39 @@ def sentence_bars(sentences: Sequence[str], cosines: Sequence[float], *, colour:
 
 def _short(sentence: str, most: int = 46) -> str:
     return sentence if len(sentence) <= most else sentence[: most - 1].rstrip() + "…"
+
+
+def count_figure(series: Mapping[str, Sequence[CountPoint]]) -> go.Figure:
+    """Top-1 accuracy against sentences a class, mean with its standard deviation over draws.
+
+    Args:
+        series: label -> points; a series called ``random words`` is drawn as the grey band behind the others.
+    """
+    figure = blank(height=380, x_title="Sentences a class", y_title="Top-1 accuracy")
+    colours = iter(SERIES)
+    for label, points in sorted(series.items(), key=lambda item: item[0] != RANDOM):
+        x, mean, sd = (np.array([getattr(point, name) for point in points], float) for name in ("n", "mean", "sd"))
+        colour = QUIET if label == RANDOM else next(colours)
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([mean + sd, (mean - sd)[::-1]]),
+            fill="toself",
+            fillcolor=translucent(colour, 0.25),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=x,
+            y=mean,
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": "dot" if label == RANDOM else "solid"},
+            marker={"color": colour, "size": 8},
+            customdata=100 * sd,
+            hovertemplate="%{x} sentences: %{y:.1%} ± %{customdata:.1f} points",
+            name=text(label),
+        )
+    figure.update_xaxes(type="log", tickvals=[1, 2, 3, 5, 10, 20, 30, 50, 80], showgrid=True)
+    figure.update_yaxes(tickformat=".0%")
+    figure.update_layout(dragmode=False)
+    return figure
