@@ -53,7 +53,7 @@ def concept(answer: Answer, index: int, count: int | None) -> str:
         f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{seen}"
     )
     rival = common_error(answer, index)
-    if rival is None:
+    if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one
         return sentence
     return f"{sentence} Most often it is taken for “{answer.names[rival[0]]}” ({rival[1]}×)."
 

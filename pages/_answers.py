@@ -18,7 +18,7 @@ from core.icons.shipped import shipped_answer
 from core.types import Answer, Lens
 from pages._jobs import ask, watch
 from pages._lens import count_method, images
-from pages._text import quiet
+from pages._text import finding, quiet
 
 
 def question(lens: Lens) -> tuple[Hashable, ...]:
@@ -63,6 +63,8 @@ def answer_for(lens: Lens) -> Answer:
         return live or committed
     job = request(lens)
     if not job.wait(0):
+        finding("First look", f"Asking {model_name(lens.model)} about {lens.image_set}, {lens.prompts} prompts.")
+        quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
         watch(job)
         st.stop()
     return job.value()

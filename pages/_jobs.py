@@ -112,5 +112,6 @@ def bar(job: Job[Any], *, small: bool = False) -> None:
         text += f" · {progress.rate:,.0f}/s"
     if progress.seconds_left:
         text += f" · {duration(progress.seconds_left)} left"
-    st.progress(min(1.0, share), text=text)
-    st.button("Stop", key=f"stop-{id(job)}", on_click=job.stop, type="tertiary" if small else "secondary")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.progress(min(1.0, share), text=text)
+        st.button("Stop", key=f"stop-{id(job)}", on_click=job.stop, type="tertiary" if small else "secondary")

@@ -137,9 +137,7 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     if path := prompt_file(prompts):
         check_path(path, local=is_local())
     if frequency == OWN:
-        names = {source.name for source in sources.list_sources()}
-        own = split_model(model)[1]
-        frequency = own if own in names else ""
+        frequency = own_source(model)
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
 
 
@@ -206,9 +204,25 @@ def _joined(source: str, method: str, fingerprint: str, _images: ImageSet) -> Ma
     return join(sources.load_source(source, method), _images.keys, _images.names)
 
 
-def parts(image_set: ImageSet) -> Mapping[str, Tag]:
-    """Head, torso or tail of every class with a known count."""
-    return tags(counts(image_set))
+def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
+    """Head, torso or tail of every class with a known count.
+
+    Args:
+        model: take the counts of this model's own pretraining data where they are known.
+    """
+    source = own_source(model) or lens().frequency
+    return _tagged(source, count_method(source), image_set.fingerprint, image_set) if source else {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _tagged(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, Tag]:
+    return tags(_joined(source, method, fingerprint, _images))
+
+
+def own_source(model: str) -> str:
+    """The source that counts a model's own pretraining data, empty when there is none."""
+    pretraining = split_model(model)[1]
+    return pretraining if pretraining in {source.name for source in sources.list_sources()} else ""
 
 
 def families() -> Mapping[str, str]:

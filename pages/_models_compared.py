@@ -14,12 +14,12 @@ from core import stats
 from core.charts import ModelPoint
 from core.engine import engine
 from core.errors import TailscopeError
-from core.types import Answer, Interval, Lens
+from core.types import Answer, ImageSet, Interval, Lens
 from pages import _answers, _lens
 from pages._links import to_data
 
 
-def points(lens: Lens, parts: Mapping[str, str]) -> tuple[list[ModelPoint], list[Lens]]:
+def points(lens: Lens, image_set: ImageSet) -> tuple[list[ModelPoint], list[Lens]]:
     """A point for every model on disk whose answer is there, and the lenses of those that have not answered yet."""
     found, missing = [], []
     for info in _lens.known_models():
@@ -30,7 +30,7 @@ def points(lens: Lens, parts: Mapping[str, str]) -> tuple[list[ModelPoint], list
         if answer is None:
             missing.append(other)
             continue
-        overall, tail = _accuracies(answer, parts)
+        overall, tail = _accuracies(answer, _lens.parts(image_set, info.id))
         found.append(ModelPoint(info.id, overall, tail, info.id.partition(",")[0], chosen=info.id == lens.model))
     return found, missing
 

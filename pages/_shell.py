@@ -19,6 +19,12 @@ PAGES = {
     "tail": "Tail",
     "data": "Data",
 }
+LAB = {
+    "lab": "Prompt lab",
+    "inspector": "Prompt inspector",
+    "failures": "Failures",
+    "deck": "Deck",
+}
 PUBLISHED = {
     "published": "Published curves",
     "among": "Your model",
@@ -44,7 +50,7 @@ st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon
 home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
 groups = {
     group: [st.Page(HERE / f"{name}.py", title=title) for name, title in pages.items()]
-    for group, pages in {"": PAGES, "Published evidence": PUBLISHED}.items()
+    for group, pages in {"": PAGES, "Prompts and failures": LAB, "Published evidence": PUBLISHED}.items()
 }
 page = st.navigation({**groups, "": [home, *groups[""]]})
 if page == home:
@@ -54,7 +60,7 @@ with _jobs.asking():
     try:
         with st.sidebar:
             _lens.sidebar()
-        if page.title in ("Explore", "Frequency", "Tail"):
+        if page.title in ("Explore", "Frequency", "Tail", "Prompt lab", "Prompt inspector", "Failures"):
             with st.sidebar:
                 _selection.picker(_lens.images())
         page.run()

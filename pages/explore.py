@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import findings
+from core import deck_slides, findings
 from core.search import find_concepts
-from pages import _answers, _detail, _gallery, _lens, _own, _selection, _tables
+from pages import _answers, _detail, _gallery, _lens, _own, _pin, _selection, _tables
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
@@ -77,11 +77,19 @@ with right:
         layout="grid" if each is None else "strips",
         empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
     )
+    if len(chosen) == 1:
+        seen, shown = counts.get(answer.keys[chosen[0]]), _gallery.positions_of(answer, chosen[0], most=12)
+        _pin.pin(
+            lambda: deck_slides.concept_slide(answer, image_set, chosen[0], shown, seen),
+            key="concept",
+            label="Pin concept",
+        )
 
 offered = [item["id"] for group in groups for item in group["items"]]
 position = _detail.position_of(answer, image_set, _detail.chosen_picture(image_set, offered))
 if position is not None:
     _detail.detail(lens, answer, image_set, position)
+    _pin.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
 
 st.divider()
 _own.own_picture(lens)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core import deck_slides
 from core.charts import PLOT_CONFIG, frequency_figure
 from core.curve import headline
-from pages import _answers, _detail, _gallery, _lens, _overlay, _selection, _tables
+from pages import _answers, _detail, _gallery, _lens, _overlay, _pin, _selection, _tables
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
@@ -59,7 +60,13 @@ with left:
         alt=headline(curve),
     )
     header, rows = _overlay.rows(curve)
-    downloads("frequency", header, rows, figure=figure, title=headline(curve))
+    with st.container(horizontal=True):
+        downloads("frequency", header, rows, figure=figure, title=headline(curve))
+        _pin.pin(
+            lambda: deck_slides.plot_slide(headline(curve), figure, deck_slides.source_line(answer)),
+            key="frequency",
+            label="Pin plot",
+        )
 with right:
     if chosen:
         section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")

@@ -51,11 +51,11 @@ if rare:
     downloads("tail", *_tables.concept_rows(answer, labels, counts, families, parts))
 
     st.divider()
-    points, missing = _models_compared.points(lens, parts)
+    points, missing = _models_compared.points(lens, image_set)
     section(
         "Tail against overall",
-        "Mean accuracy of the rarest fifth against that of all concepts, for every model that has answered this set, "
-        "with 95 % intervals over concepts. On the dotted line the tail would be no harder.",
+        "Mean accuracy of each model's own rarest fifth against that of all concepts, with 95 % intervals over "
+        "concepts, for every model that has answered this set. On the dotted line the tail would be no harder.",
     )
     figure = tail_scatter(points, x_title="All concepts", y_title="Rarest fifth")
     left, right = st.columns([3, 2], gap="large")

@@ -59,8 +59,8 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
             showlegend=len(groups) > 1,
             hovertemplate="%{text}<br>overall %{x:.1%}<br>tail %{y:.1%}<extra></extra>",
         )
-    figure.update_xaxes(tickformat=".0%", range=[0, high], showgrid=True)
-    figure.update_yaxes(tickformat=".0%", range=[0, high], rangemode="tozero")
+    figure.update_xaxes(tickformat=".0%", range=[-0.03 * high, high], showgrid=True)
+    figure.update_yaxes(tickformat=".0%", range=[-0.06 * high, high])
     return figure
 
 
