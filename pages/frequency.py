@@ -7,7 +7,7 @@ import streamlit as st
 from core import deck_slides
 from core.charts import PLOT_CONFIG, frequency_figure
 from core.curve import headline
-from pages import _answers, _detail, _gallery, _lens, _overlay, _pin, _selection, _tables
+from pages import _answers, _detail, _difficulty, _gallery, _lens, _overlay, _pin, _selection, _tables
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
@@ -67,6 +67,7 @@ with left:
             key="frequency",
             label="Pin plot",
         )
+    _difficulty.draw(lens, curve.method)
 with right:
     if chosen:
         section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")

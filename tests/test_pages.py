@@ -236,6 +236,11 @@ def test_the_overlay_draws_one_more_curve() -> None:
     assert any(name and name.startswith("prompts: class (") for name in named)
 
 
+def test_the_control_experiment_is_told_where_it_applies() -> None:
+    assert "own control" in words(opened("frequency", model="icon-RN,icons-50k-permuted"))
+    assert "own control" not in words(opened("frequency", model=MODEL))
+
+
 def test_names_are_never_markup() -> None:
     from pages._text import plain
 
