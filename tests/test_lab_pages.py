@@ -1,0 +1,174 @@
+"""The prompt lab, inspector, failures and deck pages as Streamlit runs them; the engine's work is replaced."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import engine as engine_module
+from core import evaluate, sentences
+from core.datasets import open_set
+from core.deck import Deck, Slide
+from core.engine import Engine
+from core.prompts import prompt_set
+from core.types import Answer, Lens, Report
+from tests.fakes import FakeEncoder
+from tests.test_pages import opened, words
+
+HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
+
+
+def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
+    """Class i is said for some images of class i + 1: every third under ``simple``, every fourth under others."""
+    image_set = image_set or open_set(lens.image_set)
+    prompt_set(lens.prompts, image_set)
+    labels, classes = np.asarray(image_set.labels), len(image_set.keys)
+    every = 3 if lens.prompts == "simple" else 4
+    said = np.where(np.arange(len(labels)) % every == 0, (labels + 1) % classes, labels)
+    top = np.stack([(said + step) % classes for step in range(5)], axis=1).astype(np.int32)
+    stored = {
+        "rows": np.arange(len(labels)),
+        "top": top,
+        "scores": np.tile(np.linspace(0.5, 0.3, 5, dtype=np.float32), (len(labels), 1)),
+        "margin": np.where(said == labels, 0.05, -0.05).astype(np.float32),
+        "probability": np.full(len(labels), 0.7, np.float32),
+    }
+    about = {"left_out": [], "fingerprint": {"model": {"model": lens.model}, "prompts": {"strategy": lens.prompts}}}
+    return evaluate.assemble(lens, image_set, stored, about=about)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch):
+    """Every test gets its own engine, empty page caches and an encoder without weights."""
+    own = Engine()
+    monkeypatch.setattr(engine_module, "_ENGINE", own)
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    pool = SimpleNamespace(get=lambda *_: FakeEncoder())
+    monkeypatch.setattr(evaluate, "encoders", lambda: pool)
+    monkeypatch.setattr(sentences, "encoders", lambda: pool)
+    st.cache_resource.clear()
+    yield
+    own.close()
+
+
+def deck_of(app: AppTest) -> Deck:
+    return app.session_state["_deck"]
+
+
+def figures(app: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_the_lab_opens_with_a_computed_sentence_and_every_pair() -> None:
+    app = opened("lab", lenses=["simple", "ensemble", "class"])
+    assert not app.exception
+    # A third against a quarter of 11,720 images wrong: 3,907 and 2,930, of which 977 both.
+    assert "ensemble is 8.3 points above simple" in words(app)
+    assert "2,930 images fixed, 1,953 broken of 11,720" in words(app)
+    table = app.dataframe[0].value
+    assert table["lens"].tolist() == ["simple", "ensemble", "class"]
+    assert table["acc1"].round(1).tolist() == [66.7, 75.0, 75.0]
+    assert len(app.dataframe[1].value) == 3
+
+
+def test_equal_lenses_are_called_equal() -> None:
+    app = opened("lab", lenses=["ensemble", "class"])
+    assert "class and ensemble answer all 11,720 images alike" in words(app)
+
+
+def test_one_lens_asks_for_another() -> None:
+    app = opened("lab", lenses="simple")
+    assert "Choose two to four lenses" in words(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize("lenses", [["simple", "nonsense"], ["simple", "nobody,knows::class"]])
+def test_a_bad_link_says_what_is_wrong(lenses: list[str]) -> None:
+    app = opened("lab", lenses=lenses)
+    assert not app.exception
+    assert "nonsense" in words(app) or "nobody" in words(app)
+
+
+def test_frequency_curves_are_laid_over_one_another() -> None:
+    app = opened("lab", lenses=["simple", "ensemble"], view="frequency")
+    assert not app.exception
+    assert {"simple", "ensemble"} <= {trace.get("name") for trace in figures(app)[0]["data"]}
+    assert "points per tenfold count" in words(app)
+
+
+def test_class_changes_are_drawn_for_every_class() -> None:
+    app = opened("lab", lenses=["simple", "ensemble"], view="classes")
+    assert not app.exception
+    scatter, bars = figures(app)
+    assert sum(len(trace["text"]) for trace in scatter["data"] if trace.get("text")) == 586
+    assert bars["data"][0]["type"] == "bar"
+
+
+def test_flips_are_counted_and_a_linked_picture_is_seen_through_both_lenses() -> None:
+    images = open_set("icons")
+    app = opened("lab", lenses=["simple", "ensemble"], view="flips", image=images.image_ids[3])
+    assert not app.exception
+    assert "2,930 simple wrong, ensemble right" in words(app)
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_pinning_fills_the_deck_and_the_deck_page_shows_it() -> None:
+    app = opened("lab", lenses=["simple", "ensemble"])
+    app.button(key="pin-lenses").click().run()
+    app.button(key="pin-lenses").click().run()
+    assert [slide.kind for slide in deck_of(app).slides] == ["comparison"]
+    app.button(key="pin-reliability").click().run()
+    assert [slide.kind for slide in deck_of(app).slides] == ["comparison", "plot"]
+    app.switch_page("deck.py").run()
+    assert not app.exception
+    assert "2 slides: 1 plot, 1 comparison." in words(app)
+
+
+def test_the_deck_is_captioned_reordered_and_never_renders_data() -> None:
+    app = opened("deck")
+    assert "Nothing is pinned yet" in words(app)
+    app.session_state["_deck"] = Deck("t", (Slide("image", HOSTILE), Slide("image", "second")))
+    app.run()
+    assert "\\*\\*bold\\*\\*" in words(app)
+    assert "<script>" not in "".join(item.body for item in app.get("html"))
+    app.text_area[0].input(HOSTILE).run()
+    assert deck_of(app).slides[0].caption == HOSTILE
+    app.button(key="down-0").click().run()
+    assert [slide.title for slide in deck_of(app).slides] == ["second", HOSTILE]
+    app.button(key="remove-0").click().run()
+    assert [slide.caption for slide in deck_of(app).slides] == [HOSTILE]
+    app.segmented_control(key="deck-show").set_value("present").run()
+    assert not app.exception
+
+
+def test_the_inspector_shows_the_sentences_of_a_class() -> None:
+    app = opened("inspector", prompts="cupl-full", **{"class": "anchor"})
+    assert not app.exception
+    assert "cupl-full gives 3,516 sentences to 586 classes" in words(app)
+    assert "6 sentences of anchor" in words(app)
+
+
+def test_two_classes_are_a_pair_found_by_computation() -> None:
+    app = opened("inspector", inspect="two classes")
+    assert "Here stands a pair found by computation" in words(app)
+
+
+@pytest.mark.parametrize("view", ["pairs", "matrix", "worst", "absorbers", "confident", "names", "why"])
+def test_every_view_of_failures_is_drawn(view: str) -> None:
+    app = opened("failures", fail=view)
+    assert not app.exception
+    assert "3,907 of 11,720 images are named wrongly" in words(app)
+
+
+def test_the_matrix_against_another_run_is_a_difference() -> None:
+    app = opened("failures", fail="matrix", against="ensemble")
+    assert not app.exception
+    assert "Against ensemble prompts" in words(app)
+    names = {trace.get("name") for trace in figures(app)[0]["data"]}
+    assert "more mistakes" in names
