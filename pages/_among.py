@@ -88,11 +88,13 @@ def _keep(overlay: Overlay, wanted: dict[str, str], kept: dict[str, str], counte
     best = {name: near[0] for name, near in overlay.unmatched.items() if near}
     with st.container(horizontal=True):
         if wanted != kept and not unknown:
-            st.button("Keep the mapping", type="primary", on_click=_save, args=(overlay, wanted))
+            st.button("Keep the mapping", key="names-keep", type="primary", on_click=_save, args=(overlay, wanted))
         if best:
-            st.button(f"Take the likeliest of {len(best)}", on_click=_save, args=(overlay, kept | best))
+            st.button(
+                f"Take the likeliest of {len(best)}", key="names-likeliest", on_click=_save, args=(overlay, kept | best)
+            )
         if kept:
-            st.button("Forget the mapping", on_click=_save, args=(overlay, {}))
+            st.button("Forget the mapping", key="names-forget", on_click=_save, args=(overlay, {}))
 
 
 def _save(overlay: Overlay, mapping: dict[str, str]) -> None:

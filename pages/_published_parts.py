@@ -72,8 +72,9 @@ def _picked(chart: str, shown: Sequence[Shown]) -> None:
     concept_of = {int(u): str(c) for one in shown for u, c in zip(one.rows.units, one.rows.concepts, strict=True)}
     for point in st.session_state[chart].selection.points:
         data = point.get("customdata") or []
-        if len(data) == 2 and int(data[0]) in concept_of:
-            st.session_state["about"] = concept_of[int(data[0])]
+        values = list(data.values()) if isinstance(data, Mapping) else data  # a typed array comes back as an object
+        if len(values) == 2 and values[0] in concept_of:
+            st.session_state["about"] = concept_of[values[0]]
 
 
 def table(shown: Sequence[Shown]) -> None:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core.charts import PLOT_CONFIG
+from core.charts import letitwag as charts
 from core.datasets.roots import check_path
 from core.errors import TailscopeError
-from core.published import fetch, manifest, store
+from core.published import fetch, findings, letitwag, manifest, store
 from core.published.importer import ImportReport, import_release, last_report
 from core.types import Report
 from pages import _jobs
 from pages._text import finding, plain, quiet, section, size
 
 FETCH = ("published", "fetch")
+IMPORT = ("published", "import")
+HERE = Path(__file__).parent
 
 
 def required(place: str, sentence: str) -> None:
-    """Without the release: say what the page would show, offer to bring it in, and end the run."""
+    """Without the release: say what the page would show, offer to bring it in, show what is committed, end the run."""
     if store.available():
         return
     finding(place, sentence)
     panel()
+    st.divider()
+    section("Here already: Let It Wag!", findings.let_it_wag())
+    figure = charts.scatter(letitwag.models(), letitwag.fits(), height=440)
+    st.plotly_chart(figure, key="committed", config=PLOT_CONFIG, alt=findings.let_it_wag())
+    st.page_link(str(HERE / "letitwag.py"), label="Leaderboard, concepts and their counts")
     st.stop()
 
 
@@ -38,29 +48,31 @@ def panel() -> None:
     if not _jobs.may_change():
         quiet("Downloads are switched off on this server; run «python -m core published fetch» on its machine.")
         return
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        _fetch()
-    with right:
-        _import()
-
-
-def _fetch() -> None:
-    whole = fetch.total_bytes(manifest.entries())
-    st.button(f"Fetch {size(whole)}", key="release-fetch", type="primary", on_click=_want, args=(FETCH,))
-    if st.session_state.get("_release") == FETCH:
+    whole = size(fetch.total_bytes(manifest.entries()))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button(f"Fetch {whole}", key="release-fetch", type="primary", on_click=_want, args=(FETCH,))
+        path = st.text_input(
+            "Or read a copy",
+            key="release-path",
+            placeholder="Path of a clone, a folder, a zip or a tar archive",
+            width=420,
+        )
+        read = (*IMPORT, (path or "").strip())
+        st.button("Read it", key="release-import", on_click=_want, args=(read,), disabled=not read[-1])
+    asked = st.session_state.get("_release")
+    if asked == FETCH:
         _follow(FETCH, "Fetching the published release", _fetch_and_import)
+    elif asked and asked[:2] == IMPORT:
+        _read(asked)
 
 
-def _import() -> None:
-    path = st.text_input(
-        "Or read a copy", key="release-path", placeholder="Path of a clone, a folder, a zip or a tar archive"
-    )
-    what = ("published", "import", (path or "").strip())
-    st.button("Read it", key="release-import", on_click=_want, args=(what,), disabled=not what[2])
-    if what[2] and st.session_state.get("_release") == what:
-        found = check_path(what[2], local=_jobs.is_local())
-        _follow(what, f"Reading {found.name}", lambda report: import_release(found, report=report))
+def _read(asked: tuple[str, ...]) -> None:
+    try:
+        found = check_path(asked[-1], local=_jobs.is_local())
+    except TailscopeError as error:
+        st.warning(plain(error))
+        return
+    _follow(asked, f"Reading {found.name}", lambda report: import_release(found, report=report))
 
 
 def _want(what: tuple[str, ...]) -> None:
@@ -116,10 +128,11 @@ def imported() -> None:
 def source_line() -> None:
     """Where the figures of a page come from, with the import report one click away."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        opened = st.popover("Import report", type="tertiary", key="import-report", on_change="rerun")
-        if opened.open:
-            with opened:
-                imported()
+        if store.available():
+            opened = st.popover("Import report", type="tertiary", key="import-report", on_change="rerun")
+            if opened.open:
+                with opened:
+                    imported()
         quiet(f"{manifest.CITATION}.")
 
 

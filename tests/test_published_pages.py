@@ -233,3 +233,25 @@ def test_names_from_data_are_text_in_figures(release: store.Store) -> None:
     words = [word for trace in figure.data if trace.text is not None for word in trace.text]
     assert any("&lt;b onmouseover" in word for word in words)
     assert not any("<b onmouseover" in word for word in words)
+
+
+def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept(release: store.Store) -> None:
+    app = open_page("among", origin="A file", **{"counts-of": "CC-3M"})
+    classes = {f"dtd {index:02d}": 5.0 * index for index in range(12)} | {"DTD 13": 40.0}
+    content = json.dumps({"my model": {"full": 1.0, "classwise": classes}}).encode()
+    app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
+    settle(app)
+    assert "12 of 13 classes of my model have a count in CC-3M" in said(app)
+    app.button(key="names-likeliest").click().run()
+    settle(app)
+    assert "13 of 13 classes of my model" in said(app)
+    app.button(key="names-forget").click().run()
+    settle(app)
+    assert "12 of 13 classes of my model" in said(app)
+
+
+def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store) -> None:
+    app = open_page("among", origin="A file")
+    app.file_uploader(key="results-file").set_value([("mine.json", b"[[1]]", "application/json")]).run()
+    assert not app.exception
+    assert any("mine" in warning.value for warning in app.warning)
