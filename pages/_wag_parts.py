@@ -157,8 +157,9 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     table = [[found.concepts[c].key, *found.accuracy[rows, c].tolist()] for c in columns]
     downloads("letitwag-matrix", header, table, figure=figure, title=fate.sentence(found.concepts))
     quiet(
-        f"Gain: points per tenfold parameters over {fate.models} models, each compared only with models of its own "
-        "training set, so that better data is not taken for scale. The sets differ in how many sizes they have."
+        f"Orange is wrong, blue right, pale half and half. Gain: points per tenfold parameters over {fate.models} "
+        "models, each compared only with models of its own training set, so that better data is not taken for scale. "
+        "The sets differ in how many sizes they have."
     )
     shown = [found.concepts[index] for index in columns]
     frame = pd.DataFrame(

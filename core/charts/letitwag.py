@@ -33,7 +33,7 @@ def scatter(
     """Let It Wag! against ImageNet: the paper's two segments in grey, one line through all models, and the identity.
 
     Args:
-        chosen: names of models to ring and label; models with a note are labelled as suspected.
+        chosen: names of models to ring and label; the one with a note is labelled as suspected.
     """
     figure = blank(height=height, x_title="ImageNet accuracy (%)", y_title="Let It Wag! accuracy (%)")
     ends = np.array([min(model.imagenet for model in models) - 2, max(model.imagenet for model in models) + 2])
@@ -91,7 +91,7 @@ def _name(figure: go.Figure, named: Sequence[Model]) -> None:
         figure.add_annotation(
             x=model.imagenet, y=model.letitwag, ax=28, ay=30, xanchor="left", arrowcolor=QUIET, arrowwidth=1,
             arrowhead=0,
-            text=f"{text(model.name)}{' (suspected slip)' if model.note else ''}", font={"size": 12}, standoff=7,
+            text="suspected slip" if model.note else text(model.name), font={"size": 12}, standoff=7,
         )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def matrix_figure(
     Args:
         chosen: index of a concept to mark.
     """
-    figure = blank(height=height, x_title=f"{len(columns)} concepts (orange 0 %, pale 50 %, blue 100 %)")
+    figure = blank(height=height, x_title=f"{len(columns)} concepts")
     concepts = [found.concepts[index] for index in columns]
     figure.add_heatmap(
         z=found.accuracy[np.ix_(list(rows), list(columns))].astype(np.float32),
