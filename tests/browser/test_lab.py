@@ -1,0 +1,78 @@
+"""From two strategies to a deck that somebody else opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import SETTLED, Visit
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Visit]
+
+
+def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chromium: Browser, tmp_path: Path) -> None:
+    tab = visit("/lab?lenses=simple&lenses=class")
+    page = tab.page
+    page.get_by_text("side by side").wait_for(timeout=900_000)  # the first time, every icon is embedded
+    page.get_by_text("flips", exact=True).click()
+    page.locator(".tile img").first.wait_for()
+    said = page.locator(".tile").evaluate_all("tiles => tiles.slice(0, 12).map(tile => tile.ariaLabel)")
+    page.get_by_role("button", name="Pin these pictures").click()
+    page.get_by_text("Pinned; the deck holds 1 slides").wait_for()
+    page.locator(".tile").first.click()
+    page.get_by_role("button", name="Pin picture").click()
+    page.get_by_text("the deck holds 2 slides").wait_for()
+
+    page.get_by_role("link", name="Deck", exact=True).click()
+    page.locator("h1", has_text="2 slides").wait_for()
+    caption = "<b>See</b> <script>document.title = 'owned'</script>"
+    page.get_by_placeholder("Say what to see here").first.fill(caption)
+    page.get_by_placeholder("Say what to see here").first.press("Control+Enter")
+    page.wait_for_timeout(3000)  # the edit travels to the server before the script runs
+    page.wait_for_selector(SETTLED)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export HTML").click()
+    file = tmp_path / "deck.html"
+    download.value.save_as(file)
+    assert not tab.foreign
+    assert not tab.errors
+
+    alone = chromium.new_context(offline=True).new_page()
+    asked, errors = [], []
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.on("pageerror", lambda error: errors.append(str(error)))
+    alone.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    alone.goto(file.as_uri())
+    assert alone.title() == "Failure cases"
+    assert alone.locator(".caption").first.inner_text() == caption
+    assert alone.locator(".slide").count() == 2
+    labels = alone.locator(".slide").first.locator("img").evaluate_all("images => images.map(image => image.alt)")
+    assert [label.split(",")[0].split(" (")[0] for label in labels] == [one.split(",")[0] for one in said]
+    assert alone.locator("img").evaluate_all("images => images.every(one => one.naturalWidth > 0)")
+    alone.locator("#present").click()
+    assert alone.locator(".slide:visible").count() == 1
+    alone.keyboard.press("ArrowRight")
+    assert alone.locator(".slide:visible").get_attribute("id") == "slide-2"
+    alone.keyboard.press("Escape")
+    assert alone.locator(".slide:visible").count() == 2
+    assert not errors
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    pictures = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", file.read_text(encoding="utf-8"))
+    assert len(pictures) == len(labels) + 1
+    assert all(base64.b64decode(one)[8:12] == b"WEBP" for one in pictures)
+    alone.context.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("path", ["/failures", "/failures?fail=matrix", "/inspector", "/deck"])
+def test_pages_fit_a_phone_and_stay_at_home(visit: Open, path: str, dark: bool) -> None:
+    tab = visit(path, dark=dark, width=390)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.foreign
+    assert not tab.errors
