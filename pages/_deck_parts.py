@@ -80,11 +80,11 @@ def files(shown: Deck) -> None:
     """Exporting, saving and opening."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
-            "Export HTML", lambda: page(deck()), "deck.html", "text/html", on_click="ignore",
+            "Export HTML", lambda: page(shown), "deck.html", "text/html", on_click="ignore",
             disabled=not shown.slides, help="One file with everything inside; opens without a network.",
         )  # fmt: skip
         st.download_button(
-            "Save project", lambda: to_json(deck()), "deck.tailscope.json", "application/json", on_click="ignore",
+            "Save project", lambda: to_json(shown), "deck.tailscope.json", "application/json", on_click="ignore",
             disabled=not shown.slides, help="A file that this page opens again.",
         )  # fmt: skip
         with st.popover("Open project"):
