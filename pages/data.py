@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import _data_cache, _data_jobs, _data_models, _data_sets
+from pages import _data_cache, _data_jobs, _data_models, _data_sets, _release
 from pages._jobs import may_change
 from pages._text import quiet
 
-SECTIONS = {"models": _data_models, "image sets": _data_sets, "cache": _data_cache, "jobs": _data_jobs}
+SECTIONS = {
+    "models": _data_models,
+    "image sets": _data_sets,
+    "published release": _release,
+    "cache": _data_cache,
+    "jobs": _data_jobs,
+}
 
 top = st.container()
 show = st.segmented_control(
@@ -25,6 +31,6 @@ with top:
 SECTIONS[show].draw()
 if not may_change():
     quiet(
-        "This server is open to other machines and therefore read-only: fetching, renaming and clearing are switched "
+        "This server is read-only: fetching, renaming and clearing are switched "
         "off. Start it with TAILSCOPE_ALLOW_JOBS=1 to allow them."
     )

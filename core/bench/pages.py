@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from core.bench import Row, paired
+from core import stats
+from core.bench import Row, paired, seconds
+from core.charts.frequency import Series
 
 
 def page_rerun() -> list[Row]:
@@ -19,27 +23,38 @@ def page_rerun() -> list[Row]:
     def full() -> None:
         import streamlit as st
 
-        from core.bench.pages import example_curve
+        from core.bench.pages import example_series
         from core.charts import frequency_figure
 
-        st.plotly_chart(frequency_figure([("model", example_curve(5_000))]))
+        st.plotly_chart(frequency_figure([example_series(5_000)]))
 
     pages = [AppTest.from_function(page, default_timeout=30).run() for page in (full, empty)]
     ratio = paired(pages[0].run, pages[1].run, repeat=7)
     return [Row("page_rerun", ratio, "<=", 3.0, "a rerun of an empty page (server side)", 5_000)]
 
 
-def example_curve(n: int):
-    """A frequency curve over ``n`` concepts with log-linear accuracy, for measuring; never shown as a result."""
-    from core.curve import curve
-    from core.types import Answer, ClassScore, FrequencyTable, Lens
-
+@cache
+def example_series(n: int) -> Series:
+    """A log-linear trend over ``n`` concepts, for measuring how long it takes to draw; never shown as a result."""
     rng = np.random.default_rng(n)
-    counts = np.floor(10 ** rng.uniform(0, 5, n)).astype(int)
+    counts = np.floor(10 ** rng.uniform(0, 5, n)).astype(np.int64)
     accuracy = np.clip(0.1 + 0.15 * np.log10(counts) + rng.normal(0, 0.15, n), 0, 1)
-    keys = tuple(f"c{i}" for i in range(n))
-    scores = tuple(ClassScore(k, k, float(a), float(a), float(a), 20) for k, a in zip(keys, accuracy, strict=True))
-    nothing = np.zeros(0, np.float32)
-    answer = Answer(Lens("m", "s"), keys, keys, nothing, nothing, nothing.reshape(0, 1), nothing.reshape(0, 1),
-                    nothing, nothing, scores, (), 0, {})  # fmt: skip
-    return curve(answer, FrequencyTable("bench", "generated", "text", dict(zip(keys, counts.tolist(), strict=True))))
+    names = [f"concept {i}" for i in range(n)]
+    bins, trend = stats.log_bins(counts, accuracy), stats.trend(counts, accuracy)
+    return Series("model", np.arange(n), names, counts, accuracy, np.full(n, 20), bins, trend)
+
+
+def published_redraw() -> list[Row]:
+    """Server time of drawing the raw concepts of 12 models as one figure and its JSON, against 200 ms."""
+    from core.charts.published import honest_figure
+    from core.published import store
+    from core.published.names import HEADLINE_METHOD, ZERO_SHOT
+    from core.published.view import View, draw, models
+
+    if not store.available():
+        return [Row("published_redraw", None, "<=", 1.0, "200 ms", 0, "the published release is not imported")]
+    opened = store.open_store()
+    chosen = tuple(models(opened, ZERO_SHOT)[:12])
+    shown, _ = draw(opened, View(ZERO_SHOT, HEADLINE_METHOD, "class", chosen))
+    took = seconds(lambda: honest_figure(shown).to_json())
+    return [Row("published_redraw", took / 0.2, "<=", 1.0, "200 ms", sum(len(one.rows.counts) for one in shown))]

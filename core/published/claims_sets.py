@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import NotHere
 from core.published import corpora, letitwag
 from core.published.names import HEADLINE_METHOD, PRETRAINING
 from core.published.stated import LET_IT_WAG_STATED, TABLE_3, TABLE_4, TABLE_7, Claim
@@ -27,6 +28,9 @@ def table_4(store: Store) -> Claim:
                 row |= {f"{kind}, n": found[pair]["n"]}
         rows.append(row)
     least = min((row["image, by name"] for row in rows if "image, by name" in row), default=float("nan"))
+    rows = [row for row in rows if _figures(row)]
+    if not rows:
+        raise NotHere("This copy of the release holds no counts of two main sets; import one that does.")
     sources = {_source(row) for row in rows}
     one = sources == {"image, by name"}
     mixed = "; ".join(f"{row['a']}–{row['b']}: {_source(row)}" for row in rows)
@@ -42,10 +46,13 @@ def table_4(store: Store) -> Claim:
     )  # fmt: skip
 
 
+def _figures(row: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if ", by " in name and value is not None}
+
+
 def _source(row: dict[str, Any]) -> str:
     """Which released figure lies nearest to the stated one, or that none is within 0.015."""
-    figures = {name: value for name, value in row.items() if " by " in name and value is not None}
-    name, value = min(figures.items(), key=lambda item: abs(item[1] - row["stated"]))
+    name, value = min(_figures(row).items(), key=lambda item: abs(item[1] - row["stated"]))
     return name if abs(value - row["stated"]) < 0.015 else "none within 0.015"
 
 

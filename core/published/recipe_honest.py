@@ -115,7 +115,13 @@ def _about_means(
     n: np.ndarray, sx: np.ndarray, sy: np.ndarray, sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     size = np.maximum(n, 1)
-    return sxx - sx * sx / size, syy - sy * sy / size, sxy - sx * sy / size
+    return _spread(sxx, sx * sx / size), _spread(syy, sy * sy / size), sxy - sx * sy / size
+
+
+def _spread(squares: np.ndarray, of_the_mean: np.ndarray) -> np.ndarray:
+    # Sums are added in float32: what rounding leaves of a replicate without spread must not be divided by.
+    spread = squares - of_the_mean
+    return np.where(spread > 1e-5 * squares, spread, 0)
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
