@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.cli.app import app
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.published import corpora, letitwag, overlay, runs, source, store
 from core.published.anomalies import ratio_flags

@@ -49,15 +49,13 @@ def test_a_saved_model_loads_through_open_clip(data: TrainingData, tmp_path: Pat
     model, losses = fit(TINY, data)
     save(model, TINY, data, losses, tmp_path, seconds=1)
     loaded, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
-    captions = ["a red frog", "the blue anchor icon"]
+    captions = [pair.caption for pair in corpora.corpus("icons-10k")[:8]]
     tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path}")(captions)
     assert tokens.shape[1] >= 40
     compact = torch.from_numpy(np.searchsorted(data.vocabulary, tokens.numpy()))
-    known = torch.from_numpy(np.isin(tokens.numpy(), data.vocabulary)).all(1)
     with torch.no_grad():
-        theirs = loaded.eval().encode_text(tokens, normalize=True)[known]
-        ours = model.encode_text(compact, normalize=True)[known]
-    assert len(ours)
+        theirs = loaded.eval().encode_text(tokens, normalize=True)
+        ours = model.encode_text(compact, normalize=True)
     assert (theirs * ours).sum(1).min() > 0.999
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["steps"] == 20

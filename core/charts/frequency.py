@@ -136,7 +136,7 @@ def _points(
             y=one.accuracy.astype(np.float32),
             mode="markers",
             marker=marker,
-            text=[text(name) for name in one.names],
+            text=np.array([text(name) for name in one.names], object),
             customdata=np.stack([one.classes, one.counts, one.n], axis=1).astype(np.int32),
             hovertemplate="<b>%{text}</b><br>seen %{customdata[1]:,} times<br>%{y:.0%} right of %{customdata[2]} images"
             "<extra></extra>",
