@@ -69,7 +69,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet, sentences: Sentences, 
     checks = inspect_class(sentences, index, answer.names)
     told = flagged(checks, answer.names)
     section(
-        f"{len(checks)} sentences of {answer.names[index]}",
+        f"{len(checks)} sentence{'s' * (len(checks) != 1)} of {answer.names[index]}",
         "Untick or edit a sentence and the scores change: only this class's vector is computed again. "
         "Cosines are with the mean of the class's sentences.",
     )

@@ -142,3 +142,8 @@ def test_a_strategy_can_be_added(frogs, monkeypatch):
     prompts.register(own)
     assert prompts.prompt_set("shout", frogs).sentences == (("FROG",), ("FROG",))
     assert prompts.strategies()[-1] is own
+
+
+def test_quotes_around_a_whole_template_are_not_part_of_it() -> None:
+    assert prompts.parse_templates("\"a photo of a {}.\"\n'a {}'") == ("a photo of a {}.", "a {}")
+    assert prompts.parse_templates("a '{}'") == ("a '{}'",)

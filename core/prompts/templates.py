@@ -20,7 +20,7 @@ def parse_templates(text: str) -> tuple[str, ...]:
 
     A slot may occur several times, but one template keeps to one spelling of it.
     """
-    templates = tuple(line.strip() for line in text.splitlines() if line.strip())
+    templates = tuple(_unquoted(line.strip()) for line in text.splitlines() if line.strip())
     if not templates:
         raise BadInput("There is no template; type at least one line with a slot, for example 'a photo of a {c}.'.")
     if len(templates) > _MAX_TEMPLATES:
@@ -38,6 +38,11 @@ def parse_templates(text: str) -> tuple[str, ...]:
         if len(slots) > 1:
             raise BadInput(f"Template {template!r} mixes the slots {' and '.join(slots)}; use one of them.")
     return templates
+
+
+def _unquoted(line: str) -> str:
+    """The line without one pair of quotes around all of it."""
+    return line[1:-1].strip() if len(line) > 1 and line[0] == line[-1] and line[0] in "\"'" else line
 
 
 def fill(template: str, name: str) -> str:
