@@ -248,5 +248,10 @@ def neighbours(vectors: np.ndarray, index: int, k: int = 10, *, block: int = 819
     for low in range(0, len(vectors), block):
         cosines[low : low + block] = np.asarray(vectors[low : low + block], np.float32) @ query
     cosines[index] = -np.inf
-    order = np.argsort(-cosines, kind="stable")[: min(k, len(vectors) - 1)]
+    k = min(k, len(vectors) - 1)
+    if k < 1:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    least = np.partition(cosines, len(cosines) - k)[len(cosines) - k]
+    near = np.flatnonzero(cosines >= least)
+    order = near[np.argsort(-cosines[near], kind="stable")[:k]]
     return order, cosines[order]
