@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.ensure_chromium import find
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOTS = Path(__file__).parent / "shots"
+FAILED = pytest.StashKey[bool]()
 PATIENCE = 120_000
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -97,8 +99,17 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Remember how the test went, so that a failed one leaves a picture."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def visit(chromium: Browser, server: str) -> Iterator[Callable[..., Visit]]:
+def visit(chromium: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visit]]:
     """Open an address in a fresh context: ``visit("/tail", dark=True, width=390)``."""
     contexts = []
 
@@ -119,6 +130,10 @@ def visit(chromium: Browser, server: str) -> Iterator[Callable[..., Visit]]:
         return found
 
     yield opened
+    if request.node.stash.get(FAILED, False):
+        SHOTS.mkdir(exist_ok=True)
+        for number, context in enumerate(contexts):
+            context.pages[0].screenshot(path=SHOTS / f"{request.node.name[:80].replace('/', '-')}-{number}.png")
     for context in contexts:
         context.close()
 
