@@ -125,7 +125,8 @@ def _against_clip_benchmark(encoder, photos: Path, ours) -> Row:
     try:
         from clip_benchmark.metrics.zeroshot_classification import run_classification
     except ImportError:
-        return Row(name, None, ">=", 1.0, against, 0, "clip_benchmark is not installed: pip install clip-benchmark scikit-learn")
+        reason = "clip_benchmark is not installed: pip install clip-benchmark scikit-learn"
+        return Row(name, None, ">=", 1.0, against, 0, reason)
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
     from torch.utils.data import DataLoader
