@@ -7,6 +7,7 @@ torch is only loaded when something must be encoded.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -48,8 +49,14 @@ def results() -> Results:
 @cache
 def encoders() -> Any:
     """The models in memory (at most two); only the engine's worker, or a command, may use them."""
+    import open_clip  # noqa: F401
+
     from core.encoder import EncoderPool
 
+    # Streamlit collects garbage after each run, under the interpreter lock: without this every poll of a progress bar
+    # would walk all objects of torch while the model waits.
+    gc.collect()
+    gc.freeze()
     return EncoderPool()
 
 
