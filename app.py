@@ -43,6 +43,7 @@ async def warm(_app: st.App):
     gc.collect()
     gc.freeze()
     yield
+    gc.unfreeze()
 
 
 def _import_pages() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -33,4 +34,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print("tailscope: stopped; what was finished is kept.", file=sys.stderr)
         return 130
+    finally:
+        gc.unfreeze()  # what ``core.evaluate`` froze for the server's sake can be torn down in order
     return 0
