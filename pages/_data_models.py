@@ -29,15 +29,20 @@ def draw() -> None:
     section("Fetch a model", "The size is stated first; a download that was stopped goes on where it ended.")
     wanted = st.selectbox(
         "Model to fetch",
-        [info.id for info in infos if not info.available],
+        _offered([info.id for info in infos if not info.available]),
         index=None,
-        key="fetch-model",
+        key="fetch_model",
         accept_new_options=True,
         placeholder="ARCH,PRETRAINED or hf-hub:ORG/REPO",
         label_visibility="collapsed",
     )
     if wanted:
         _fetching.offer(("model", wanted), lambda report: fetch.plan_model(canonical(wanted)))
+
+
+def _offered(ids: list[str]) -> list[str]:
+    typed = st.session_state.get("fetch_model")
+    return ids if not typed or typed in ids else [*ids, typed]
 
 
 def _table(infos: list[ModelInfo]) -> None:

@@ -106,7 +106,7 @@ def _fetchable() -> None:
             "Image set",
             list(offered),
             index=None,
-            key="fetch-set",
+            key="fetch_set",
             format_func=lambda id: f"{offered[id].title} ({id})" if id in offered else id,
             accept_new_options=True,
             placeholder="Let It Wag!, ImageNet-V2, … or any wds_NAME",

@@ -97,15 +97,19 @@ def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
     gallery([{"key": "", "title": "", "items": items}], image_set, key="alike")
 
 
-@st.dialog("Picture", width="large")
+def _close() -> None:
+    st.session_state.pop("_enlarge", None)
+
+
+@st.dialog("Picture", width="large", on_dismiss=_close)
 def enlarge(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
     """The detail as a dialog over pages that have no place of their own for it."""
     detail(lens, answer, image_set, position)
 
 
 def enlarge_picked(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
-    """Open the dialog once after a click on a picture."""
-    if st.session_state.pop("_enlarge", False):
+    """Keep the dialog open from the click on a picture of this page until the person closes it."""
+    if st.session_state.get("_enlarge") == st.session_state["_page"]:
         position = position_of(answer, image_set, st.session_state.get("image"))
         if position is not None:
             enlarge(lens, answer, image_set, position)

@@ -96,4 +96,4 @@ def gallery(
 
 def _picked(key: str) -> None:
     st.session_state["image"] = st.session_state[key].picked
-    st.session_state["_enlarge"] = True
+    st.session_state["_enlarge"] = st.session_state["_page"]

@@ -63,10 +63,25 @@ def ask(key: Hashable, label: str, work: Callable[[Report], T], *, lane: str = "
         raise ended[key]
     job = engine().submit(key, label, work, seat=seat(), keep=keep, lane=lane)
     if job.wait(PATIENCE) and job.error is not None:
-        if isinstance(job.error, TailscopeError) and not isinstance(job.error, NotHere):
-            ended[key] = job.error
-        job.value()
+        error = _told(job)
+        if not isinstance(error, NotHere):
+            ended[key] = error
+        raise error
     return job
+
+
+def _told(job: Job[Any]) -> TailscopeError:
+    """What ended a job, taken from the engine so that who asks again starts anew, fit to show to a person."""
+    try:
+        job.value()
+    except TailscopeError as error:
+        return error
+    except Exception as error:
+        return TailscopeError(
+            f"“{job.label}” failed unexpectedly ({type(error).__name__}: {error}). "
+            "The server's log holds the details; try again, or report it with them."
+        )
+    raise AssertionError(job.label)
 
 
 def need(key: Hashable, label: str, work: Callable[[Report], T], **options: Any) -> T:

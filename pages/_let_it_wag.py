@@ -78,7 +78,7 @@ def _live() -> None:
     elif _lens.is_here(ID):
         st.button("Run this model on Let It Wag! live", on_click=_look)
     else:
-        to_data("Fetch its images to see this tail live", "image sets")
+        to_data("Fetch its images to see this tail live", "image sets", fetch_set=ID)
 
 
 def _look() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 
-def to_data(label: str, show: str) -> None:
-    """A button that opens one part of the Data page: ``models``, ``image sets``, ``cache`` or ``jobs``."""
-    st.button(label, key=f"to-{show}", on_click=_open, args=(show,))
+def to_data(label: str, show: str, **fields: str) -> None:
+    """A button that opens one part of the Data page (``models``, ``image sets`` ...) with fields filled in."""
+    st.button(label, key=f"to-{show}", on_click=_open, args=(show, fields))
 
 
 def to_page(file: str, label: str) -> None:
@@ -15,6 +15,6 @@ def to_page(file: str, label: str) -> None:
     st.button(label, key=f"to-{file}", on_click=lambda: st.switch_page(file), type="tertiary")
 
 
-def _open(show: str) -> None:
-    st.session_state["show"] = show
+def _open(show: str, fields: dict[str, str]) -> None:
+    st.session_state.update(show=show, **fields)
     st.switch_page("data.py")

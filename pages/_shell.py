@@ -41,8 +41,11 @@ def explain(error: TailscopeError) -> None:
     with st.container(horizontal=True):
         st.button("Run it again" if stopped else "Try again", on_click=_jobs.again)
         st.button("Use the built-in model and images", on_click=_lens.reset)
-        if isinstance(error, NotHere):
-            to_data("Fetch it on the Data page", "models" if isinstance(error, WeightsMissing) else "image sets")
+        asked = st.session_state.get("_lens")
+        if isinstance(error, WeightsMissing) and asked:
+            to_data("Fetch it on the Data page", "models", fetch_model=asked.model)
+        elif isinstance(error, NotHere):
+            to_data("Fetch it on the Data page", "image sets")
 
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
@@ -56,6 +59,7 @@ page = st.navigation({**groups, "": [home, *groups[""]]})
 if page == home:
     # The default page has no address but the bare one, so every page that is linked to is another.
     st.switch_page("frequency.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
+st.session_state["_page"] = page.title
 with _jobs.asking():
     try:
         with st.sidebar:

@@ -178,10 +178,22 @@ def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest
     monkeypatch.setattr(evaluate, "evaluate", missing)
     app = opened("frequency", set="icons-tail")
     assert "are not on this disk" in words(app)
-    assert any(button.label == "Fetch it on the Data page" for button in app.button)
+    next(button for button in app.button if button.label == "Fetch it on the Data page").click().run()
+    assert app.session_state["fetch_model"] == Lens(MODEL, "").model
+    app = opened("frequency", set="icons-tail")
     monkeypatch.setattr(evaluate, "evaluate", answered)
     next(button for button in app.button if button.label == "Try again").click().run()
     assert "are not on this disk" not in words(app)
+
+
+def test_an_error_nobody_foresaw_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(lens: Lens, **_: object) -> Answer:
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr(evaluate, "evaluate", broken)
+    app = opened("frequency", set="icons-tail")
+    assert not app.exception
+    assert "failed unexpectedly (RuntimeError: the disk is on fire)" in words(app).replace("\\", "")
 
 
 def test_without_counts_the_pages_say_so() -> None:
