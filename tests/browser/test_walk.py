@@ -131,6 +131,20 @@ def test_the_gallery_is_walked_with_the_keyboard_and_its_picture_is_a_link(visit
     again.page.get_by_text("cosine of the true class minus the best other one").wait_for()
 
 
+def test_a_click_on_a_card_enlarges_the_picture_until_it_is_closed(visit: Open) -> None:
+    found = visit("/tail")
+    await_images(found)
+    found.page.locator(".tile").first.click()
+    dialog = found.page.locator("[role=dialog]")
+    dialog.get_by_text("cosine of the true class minus the best other one").wait_for()
+    dialog.locator(".tile").nth(5).wait_for()
+    found.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    found.page.get_by_role("link", name="Frequency").click()
+    await_plot(found)
+    assert found.page.locator("[role=dialog]").count() == 0
+
+
 def test_a_bad_link_says_what_is_wrong(visit: Open) -> None:
     found = visit("/explore?model=icon-RN%2Cicons-9k&concept=nothing+of+the+kind", wait=False)
     found.page.get_by_text("No model is called").wait_for()
