@@ -25,9 +25,9 @@ def model_name(model: str) -> str:
     return f"{arch} ({pretrained})" if pretrained else arch
 
 
-def times(count: int) -> str:
-    """How often something was seen."""
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
+def seen(count: int) -> str:
+    """How often something was met: ``never seen``, ``seen once``, ``seen 1,234 times``."""
+    return {0: "never seen", 1: "seen once", 2: "seen twice"}.get(count, f"seen {count:,} times")
 
 
 def overall(answer: Answer) -> str:
@@ -46,11 +46,11 @@ def concept(answer: Answer, index: int, count: int | None) -> str:
     score = answer.classes[index]
     if not score.n:
         return f"“{score.name}” has no images in this set, so nothing can be said about it."
-    seen = "" if count is None else f" It was seen {times(count)} in pretraining."
+    met = "" if count is None else f" It was {seen(count)} in pretraining."
     right = round(score.accuracy * score.n)
     sentence = (
         f"“{score.name}” is recognised in {right} of {score.n} images "
-        f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{seen}"
+        f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{met}"
     )
     rival = common_error(answer, index)
     if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one

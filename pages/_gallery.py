@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from core import thumbs
-from core.findings import common_error, percent, times
+from core.findings import common_error, percent, seen
 from core.types import Answer, ImageSet
 from pages._selection import select
 
@@ -44,7 +44,7 @@ def group(
     count = counts.get(score.key)
     rival = common_error(answer, label)
     note = [
-        f"seen {times(count)}" if count is not None else "",
+        seen(count) if count is not None else "",
         rival and f"taken for {answer.names[rival[0]]} {rival[1]}×",
     ]
     return {

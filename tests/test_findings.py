@@ -42,9 +42,11 @@ def test_mistakes_that_all_differ_have_no_usual_one() -> None:
     assert "Most often" not in findings.concept(answer, 0, None)
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "never"), (1, "once"), (2, "twice"), (1234, "1,234 times")])
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "never seen"), (1, "seen once"), (2, "seen twice"), (1234, "seen 1,234 times")]
+)
 def test_counts_in_words(count: int, words: str) -> None:
-    assert findings.times(count) == words
+    assert findings.seen(count) == words
 
 
 def test_a_selection_is_taken_together() -> None:
