@@ -96,7 +96,10 @@ def _download(entry: Entry) -> bytes:
             with urllib.request.urlopen(f"{base()}/{entry.path}", timeout=TIMEOUT) as answer:
                 return answer.read(entry.size + 1)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+            refused = False
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # the answer holds the socket
+                refused = error.code < 500
             if refused or attempt == ATTEMPTS - 1:
                 raise DownloadFailed(
                     f"{entry.path} could not be downloaded from {base()}: {getattr(error, 'reason', error)}. "
