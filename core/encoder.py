@@ -68,6 +68,10 @@ class Encoder:
         parts = self._halving("images", len(pixels), lambda part: self._image_vectors(pixels[part]))
         return np.concatenate(list(parts))
 
+    def image_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Image vectors [n, d] (not normalised) of float [n, 3, h, w] in [0, 1]; gradients flow to the pixels."""
+        return self._model.encode_image(((pixels - self._mean) / self._std).to(self._dtype))
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors float32 [n, d]; equal texts are encoded once, batches hold texts of similar length."""
         unique = list(dict.fromkeys(texts))

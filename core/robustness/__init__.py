@@ -1,0 +1,1 @@
+"""Robustness of zero-shot and supervised classifiers: distribution shifts, corruptions and attacks."""

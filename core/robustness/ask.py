@@ -1,0 +1,20 @@
+"""One way to ask any classifier, zero-shot or supervised, what it sees on an image set."""
+
+from __future__ import annotations
+
+from core.evaluate import evaluate
+from core.types import Answer, Lens, Progress, Report
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def answer_for(model: str, image_set: str, *, prompts: str = "simple", report: Report = _silent) -> Answer:
+    """The answer of ``model`` on ``image_set``, from the cache or computed now.
+
+    Args:
+        model: an open_clip name as in ``core.models``, or a supervised classifier.
+        prompts: strategy of a zero-shot model.
+    """
+    return evaluate(Lens(model, image_set, prompts), report=report)
