@@ -15,10 +15,15 @@ LANE = 10**-0.55
 _GOLDEN = 0.6180339887498949
 
 
-def positions(counts: np.ndarray) -> np.ndarray:
+def lane_below(least: float) -> float:
+    """Where a count of zero is drawn when ``least`` is the smallest count shown."""
+    return LANE * 10 ** math.floor(math.log10(max(least, 1)))
+
+
+def positions(counts: np.ndarray, *, lane: float = LANE) -> np.ndarray:
     """Counts as x values, float32: zeros spread over the lane, evenly and always in the same way."""
     spread = (np.arange(len(counts)) * _GOLDEN % 1.0 - 0.5) * 0.4
-    return np.where(counts > 0, counts, LANE * 10**spread).astype(np.float32)
+    return np.where(counts > 0, counts, lane * 10**spread).astype(np.float32)
 
 
 def count_axis(figure: go.Figure, most: float, *, zeros: bool, title: str = "", least: float = 1, **where: int) -> None:
@@ -31,8 +36,9 @@ def count_axis(figure: go.Figure, most: float, *, zeros: bool, title: str = "", 
     powers = [power for power in range(first, last + 1) if last - first <= 5 or (power - first) % 2 == 0]
     ticks, labels, left = [10.0**power for power in powers], [compact(10.0**power) for power in powers], first - 0.12
     if zeros:
-        ticks, labels, left = [LANE, *ticks], ["0", *labels], math.log10(LANE) - 0.26
-        figure.add_vline(x=LANE * 10**0.28, line={"color": RULE, "width": 1}, **where)
+        lane = lane_below(least)
+        ticks, labels, left = [lane, *ticks], ["0", *labels], math.log10(lane) - 0.26
+        figure.add_vline(x=lane * 10**0.28, line={"color": RULE, "width": 1}, **where)
     figure.update_xaxes(
         type="log",
         title=title,

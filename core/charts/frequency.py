@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from core.charts.counts import count_axis, density, lane_below, positions
 from core.charts.palette import (
     GROUPS,
     PART_SYMBOLS,
     PARTS,
     QUIET,
-    RULE,
     SERIES,
     SYMBOLS,
     blank,
@@ -66,10 +66,10 @@ def frequency_figure(
         chosen: class indices to ring; the first few are named.
     """
     figure = blank(height=height, x_title=x_title, y_title="Zero-shot accuracy")
-    lane = _lane(series)
+    lane = lane_below(_least(series))
     alone = len(series) == 1
     if alone and groups is None:
-        _density(figure, series[0])
+        density(figure, series[0].counts, series[0].accuracy)
     for one, colour in zip(series, SERIES, strict=False):
         _points(figure, one, lane, colour, alone=alone, groups=groups if alone else None)
     for one, colour, symbol in zip(series, SERIES, SYMBOLS, strict=False):
@@ -77,48 +77,18 @@ def frequency_figure(
         _means(figure, one, colour, symbol, alone=alone)
     if series:
         _ring(figure, series[0], lane, chosen)
-    _axes(figure, series, lane, alone=alone)
+    _axes(figure, series, x_title=x_title, alone=alone)
     return figure
 
 
-def _lane(series: Sequence[Series]) -> float | None:
-    """Where zero counts are drawn, or None when there are none."""
-    if not any((one.counts == 0).any() for one in series):
-        return None
+def _least(series: Sequence[Series]) -> int:
+    """The smallest count above zero."""
     seen = [one.counts[one.counts > 0] for one in series]
-    least = min((int(counts.min()) for counts in seen if len(counts)), default=1)
-    return 10 ** (math.floor(math.log10(least)) - 0.55)
-
-
-def _x(counts: np.ndarray, lane: float | None) -> np.ndarray:
-    return np.where(counts > 0, counts, lane or 0.1).astype(np.float32)
-
-
-def _density(figure: go.Figure, one: Series, *, bins: tuple[int, int] = (44, 30)) -> None:
-    """A soft ground that shows where concepts pile up, because accuracies coincide."""
-    seen = one.counts > 0
-    x, y = np.log10(one.counts[seen]), one.accuracy[seen]
-    if len(x) < 100 or np.ptp(x) == 0:
-        return
-    grid, x_edges, y_edges = np.histogram2d(x, y, bins=bins, range=[[x.min() - 0.2, x.max() + 0.2], [-0.1, 1.1]])
-    kernel = np.exp(-0.5 * (np.arange(-5, 6) / 2.0) ** 2)
-    for axis in (0, 1):
-        grid = np.apply_along_axis(np.convolve, axis, grid, kernel / kernel.sum(), "same")
-    figure.add_contour(
-        x=10 ** ((x_edges[:-1] + x_edges[1:]) / 2),
-        y=(y_edges[:-1] + y_edges[1:]) / 2,
-        z=grid.T.astype(np.float32),
-        colorscale=[(0, translucent(QUIET, 0)), (0.15, translucent(QUIET, 0.04)), (1, translucent(QUIET, 0.34))],
-        ncontours=9,
-        line={"width": 0},
-        showscale=False,
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    return min((int(counts.min()) for counts in seen if len(counts)), default=1)
 
 
 def _points(
-    figure: go.Figure, one: Series, lane: float | None, colour: str, *, alone: bool, groups: Sequence[str] | None
+    figure: go.Figure, one: Series, lane: float, colour: str, *, alone: bool, groups: Sequence[str] | None
 ) -> None:
     marker: dict = {"color": translucent(colour, 0.42 if alone else 0.16), "size": 7 if alone else 5}
     if groups is not None:
@@ -132,7 +102,7 @@ def _points(
     trace = go.Scattergl if len(one.counts) > MANY else go.Scatter
     figure.add_trace(
         trace(
-            x=_x(one.counts, lane),
+            x=positions(one.counts, lane=lane),
             y=one.accuracy.astype(np.float32),
             mode="markers",
             marker=marker,
@@ -239,17 +209,18 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
         )
 
 
-def _ring(figure: go.Figure, one: Series, lane: float | None, chosen: Collection[int]) -> None:
+def _ring(figure: go.Figure, one: Series, lane: float, chosen: Collection[int]) -> None:
     at = np.flatnonzero(np.isin(one.classes, list(chosen)))
     if not len(at):
         return
     named = len(at) <= NAMED
+    x = positions(one.counts, lane=lane)[at]
     figure.add_scatter(
-        x=_x(one.counts[at], lane),
+        x=x,
         y=one.accuracy[at],
         mode="markers+text" if named else "markers",
         text=[text(one.names[i]) for i in at] if named else None,
-        textposition="top center",
+        textposition=_inwards(x, lane, one.counts.max()) if named else None,
         textfont={"size": 13},
         marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
         hoverinfo="skip",
@@ -258,24 +229,14 @@ def _ring(figure: go.Figure, one: Series, lane: float | None, chosen: Collection
     )
 
 
-def _axes(figure: go.Figure, series: Sequence[Series], lane: float | None, *, alone: bool) -> None:
+def _inwards(x: np.ndarray, first: float, last: float) -> list[str]:
+    """Where a name goes beside its point, so that the ends of the axis do not cut it off."""
+    along = np.log10(x / first) / max(np.log10(last / first), 1e-9)
+    return ["top right" if at < 0.15 else "top left" if at > 0.85 else "top center" for at in along]
+
+
+def _axes(figure: go.Figure, series: Sequence[Series], *, x_title: str, alone: bool) -> None:
     most = max((int(one.counts.max()) for one in series if len(one.counts)), default=1)
-    seen = [one.counts[one.counts > 0] for one in series]
-    least = min((int(counts.min()) for counts in seen if len(counts)), default=1)
-    first, last = math.floor(math.log10(least)), math.ceil(math.log10(max(most, 10)))
-    ticks = [10.0**power for power in range(first, last + 1)]
-    labels = [compact(tick) for tick in ticks]
-    left = math.log10(least) - 0.15
-    if lane is not None:
-        ticks, labels, left = [lane, *ticks], ["0", *labels], math.log10(lane) - 0.2
-        figure.add_vline(x=lane * 10**0.27, line={"color": RULE, "width": 1})
-    figure.update_xaxes(
-        type="log",
-        range=[left, math.log10(max(most, 10)) + 0.12],
-        tickmode="array",
-        tickvals=ticks,
-        ticktext=labels,
-        ticks="outside",
-        tickcolor=RULE,
-    )
+    zeros = any((one.counts == 0).any() for one in series)
+    count_axis(figure, most, zeros=zeros, title=x_title, least=_least(series))
     figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.1 if alone else 1.04], tickvals=[0, 0.25, 0.5, 0.75, 1])
