@@ -34,6 +34,7 @@ class Encoder:
         id: canonical name; dim: length of the vectors; context_length: tokens of the text tower.
         scale: exp(logit_scale); bias: logit_bias (0 without one); sigmoid: trained with a sigmoid loss.
         precision: ``float32``, ``bf16`` or ``fp16``, as resolved for this machine.
+        std: what the three channels of a picture in [0, 1] are divided by.
         fingerprint: what decides the vectors, and where they are made (JSON; see ``core.loading``).
         weights_fingerprint: SHA-256 of the weights file.
     """
@@ -48,6 +49,7 @@ class Encoder:
         self._model: Any = loaded.model
         self._tokenizer = loaded.tokenizer
         self._resize, self._mean, self._std = loaded.resize, loaded.mean, loaded.std
+        self.std = tuple(self._std.flatten().tolist())
         self._most: dict[str, int] = {}
         self.scale = float(self._model.logit_scale.detach().exp())
         logit_bias = getattr(self._model, "logit_bias", None)

@@ -23,6 +23,7 @@ class Scorer:
         id: model; prompts: strategy, or ``supervised``; keys, names: its classes [c], in logit order.
         logits: float32 [n, 3, h, w] in [0, 1] on ``device`` -> float32 [n, c]; differentiable.
         pixels: RGB picture -> uint8 [h, w, 3] of the model's size.
+        std: what the three channels are divided by inside (the factor between pixel and normalised ε).
     """
 
     id: str
@@ -32,6 +33,7 @@ class Scorer:
     device: torch.device
     logits: Callable[[torch.Tensor], torch.Tensor]
     pixels: Callable[[Image.Image], np.ndarray]
+    std: tuple[float, ...]
 
     def batch(self, pictures: list[Image.Image]) -> torch.Tensor:
         """Pictures as float32 [n, 3, h, w] in [0, 1] on the model's device."""
@@ -52,7 +54,7 @@ def zero_shot_scorer(lens: Lens, image_set: ImageSet) -> Scorer:
 
     return Scorer(
         lens.model, lens.prompts, tuple(image_set.keys), tuple(image_set.names), encoder.device, logits,
-        encoder.preprocess,
+        encoder.preprocess, encoder.std,
     )  # fmt: skip
 
 
