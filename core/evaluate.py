@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from core.errors import BadInput
 from core.prompts import prompt_set
 from core.retrieval import retrieval
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
+from core.versions import version
 
 ANSWER_SCHEMA = 1
 """Counts up when the same question would get another answer from the same vectors."""

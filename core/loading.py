@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from core import models, weights
 from core.errors import ExtraMissing, TailscopeError, UnreadableData, WeightsMissing
 from core.machine import cores
 from core.model_table import table
+from core.versions import version
 from core.weights import CONFIG, Found, sha256
 
 

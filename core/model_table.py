@@ -9,10 +9,10 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from cache import keys
+from core.versions import version
 
 _SCHEMA = 1
 
