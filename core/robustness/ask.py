@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from core.evaluate import evaluate
-from core.types import Answer, Lens, Progress, Report
+from core.types import Answer, ImageSet, Lens, Progress, Report
 
 
 def _silent(_progress: Progress) -> None:
     pass
 
 
-def answer_for(model: str, image_set: str, *, prompts: str = "simple", report: Report = _silent) -> Answer:
+def answer_for(
+    model: str, image_set: str | ImageSet, *, prompts: str = "simple", report: Report = _silent
+) -> Answer:
     """The answer of ``model`` on ``image_set``, from the cache or computed now.
 
     Args:
         model: an open_clip name as in ``core.models``, or a supervised classifier.
+        image_set: built-in id or path, or an open set such as a corrupted view that has neither.
         prompts: strategy of a zero-shot model.
     """
-    return evaluate(Lens(model, image_set, prompts), report=report)
+    if isinstance(image_set, str):
+        return evaluate(Lens(model, image_set, prompts), report=report)
+    return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
