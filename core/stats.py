@@ -7,20 +7,19 @@ and reports the percentile 95 % interval. Counts on a log axis are base 10.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from core.bootstrap import UNDEFINED, Resampler, correlation, interval, rank_correlation, ratio, slope, terms
 from core.frequency.table import join
 from core.types import FrequencyTable, Interval
 
 Tag = Literal["head", "torso", "tail"]
-UNDEFINED = Interval(math.nan, math.nan, math.nan)
 RESAMPLES = 1000
 _Z95 = 1.959963984540054
-_CHUNK = 1 << 17  # Weights held at once (1 MB), so that the passes over a chunk stay in the cache.
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,8 @@ def pearson(x: np.ndarray, y: np.ndarray, *, clusters: np.ndarray | None = None,
     Args:
         clusters: [n], rows of one cluster are resampled together (the same concept in several datasets).
     """
-    x, y = _centred(x), _centred(y)
-    if len(x) < 3:
-        return UNDEFINED
-    sums = _moments(x, y, clusters, seed)
-    return _interval(_correlation(_sums(x, y)), _correlation(sums))
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return correlation(_sampler(len(x), clusters, seed), x, y)
 
 
 def spearman(x: np.ndarray, y: np.ndarray, *, clusters: np.ndarray | None = None, seed: int = 0) -> Interval:
@@ -106,11 +102,7 @@ def spearman(x: np.ndarray, y: np.ndarray, *, clusters: np.ndarray | None = None
     Every resample is ranked anew, exactly: ranks of the full sample are never reused. ``clusters`` as in ``pearson``.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if len(x) < 3:
-        return UNDEFINED
-    rankings = [np.unique(values, return_inverse=True)[1] for values in (x, y)]
-    drawn = [_rank_correlation(weights, *rankings) for weights in _resamples(len(x), clusters, seed)]
-    return _interval(_rank_correlation(np.ones((1, len(x))), *rankings), np.concatenate(drawn))
+    return rank_correlation(_sampler(len(x), clusters, seed), x, y)
 
 
 def slope_per_decade(
@@ -135,16 +127,16 @@ def trend(
     logs, values = np.log10(counts[seen]), values[seen]
     if len(logs) < 3 or np.ptp(logs) == 0:
         return NO_TREND
-    clusters = None if clusters is None else np.asarray(clusters)[seen]
-    x, y = _centred(logs), _centred(values)
-    whole, drawn = _sums(x, y), _moments(x, y, clusters, seed)
-    slope, _ = _line(whole)
-    slopes, levels = _line(drawn)
-    grid = np.linspace(logs.min(), logs.max(), points)
-    along = grid - logs.mean()
+    sampler = _sampler(len(logs), None if clusters is None else np.asarray(clusters)[seen], seed)
+    centre = logs.mean()
+    rise = slope(sampler, logs, values)
+    n, x, y, xx, _, xy = sampler.sums(terms(logs - centre, values - values.mean()))
+    slopes = ratio(xy - x * y / n, xx - x * x / n)
+    along = np.linspace(logs.min(), logs.max(), points) - centre
+    levels = (y - slopes * x) / n
     band = np.nanquantile(levels[:, None] + slopes[:, None] * along, (0.025, 0.975), axis=0)
-    correlation = _interval(_correlation(whole), _correlation(drawn))
-    return Trend(_interval(slope, slopes), correlation, 10**grid, values.mean() + slope * along, *values.mean() + band)
+    fitted = values.mean() + rise.value * along
+    return Trend(rise, correlation(sampler, logs, values), 10 ** (along + centre), fitted, *values.mean() + band)
 
 
 def mean(values: np.ndarray, *, clusters: np.ndarray | None = None, seed: int = 0) -> Interval:
@@ -154,8 +146,10 @@ def mean(values: np.ndarray, *, clusters: np.ndarray | None = None, seed: int = 
         return UNDEFINED
     if len(values) == 1:
         return Interval(float(values[0]), math.nan, math.nan)
-    sums = _moments(values, values, clusters, seed)
-    return _interval(values.mean(), sums[:, 1] / sums[:, 0])
+    centre = values.mean()
+    n, drawn = _sampler(len(values), clusters, seed).sums(np.column_stack((np.ones_like(values), values - centre)))
+    # Sums of replicates are float32; rounding must not lead out of the range of the values.
+    return interval(float(centre), np.clip(centre + drawn / n, values.min(), values.max()))
 
 
 def log_bins(
@@ -181,83 +175,6 @@ def log_bins(
     return tuple(bins)
 
 
-def _centred(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, np.float64)
-    return values - values.mean() if len(values) else values
-
-
-def _resamples(n: int, clusters: np.ndarray | None, seed: int) -> Iterator[np.ndarray]:
-    """How often each row was drawn, int64 [r, n] in chunks that add up to RESAMPLES rows."""
+def _sampler(n: int, clusters: np.ndarray | None, seed: int) -> Resampler:
     owners = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1].reshape(-1)
-    groups = int(owners.max()) + 1
-    rng = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK // n)
-    for start in range(0, RESAMPLES, chunk):
-        rows = min(chunk, RESAMPLES - start)
-        drawn = rng.integers(0, groups, (rows, groups)) + np.arange(rows)[:, None] * groups
-        weights = np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups)
-        yield weights if clusters is None else weights[:, owners]
-
-
-def _sums(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y])
-
-
-def _moments(x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None, seed: int) -> np.ndarray:
-    """``_sums`` of every resample, float64 [RESAMPLES, 6]: sums over weights instead of a thousand fits."""
-    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
-    # Not a matrix product: BLAS threads one with so few columns, and waits for them badly beside a busy worker.
-    drawn = [np.einsum("rn,kn->rk", weights, terms) for weights in _resamples(len(x), clusters, seed)]
-    return np.concatenate(drawn)
-
-
-def _spreads(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
-    spread_x, spread_y = xx - x * x / n, yy - y * y / n
-    # A resample of one value has no spread; what rounding leaves of it must not be divided by.
-    return (
-        np.where(spread_x > 1e-12 * xx, spread_x, np.nan),
-        np.where(spread_y > 1e-12 * yy, spread_y, np.nan),
-        xy - x * y / n,
-    )
-
-
-def _correlation(sums: np.ndarray) -> np.ndarray:
-    spread_x, spread_y, together = _spreads(sums)
-    return together / np.sqrt(spread_x * spread_y)
-
-
-def _line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and value at x = 0."""
-    spread_x, _, together = _spreads(sums)
-    slope = together / spread_x
-    return slope, (sums[..., 2] - slope * sums[..., 1]) / sums[..., 0]
-
-
-def _rank_correlation(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman correlation of every resample [r], given how often rows were drawn and the rows' dense ranks."""
-    weights = weights.astype(np.float32)
-    n = weights.sum(1, keepdims=True)
-    ranks = []
-    for dense in (x, y):
-        order = np.argsort(dense, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(dense[order]) > 0])
-        tied = np.add.reduceat(weights[:, order], starts, axis=1)
-        # Mid-rank of a group, less the mean of all ranks, so that the sums below need no centring.
-        ranks.append((np.cumsum(tied, axis=1) - (tied + n) / 2)[:, dense])
-    spread_x, spread_y, together = (
-        np.einsum("rn,rn,rn->r", weights, a, b, dtype=np.float64)
-        for a, b in ((ranks[0], ranks[0]), (ranks[1], ranks[1]), (ranks[0], ranks[1]))
-    )
-    product = np.sqrt(spread_x * spread_y)
-    return together / np.where(product > 0, product, np.nan)
-
-
-def _interval(value: np.ndarray | float, drawn: np.ndarray) -> Interval:
-    """A value with the central 95 % of its resamples; resamples in which it is undefined are left out."""
-    drawn = drawn[np.isfinite(drawn)]
-    value = float(np.squeeze(value))
-    if not len(drawn) or math.isnan(value):
-        return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Interval(value, float(low), float(high))
+    return Resampler.of(owners, replicates=RESAMPLES, seed=seed)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import stats
+from core.bootstrap import Resampler
 from core.types import FrequencyTable
 
 
@@ -60,7 +61,7 @@ def test_bootstrap_equals_one_resample_at_a_time(zipf):
     """The matrix of weights gives what a loop over resampled rows gives, Spearman's ranks included."""
     counts, accuracy = zipf
     x = np.log10(counts)
-    weights = np.concatenate(list(stats._resamples(len(x), None, 3))).astype(int)
+    weights = Resampler.of(np.arange(len(x)), replicates=stats.RESAMPLES, seed=3).weights().T.astype(int)
     assert (weights.sum(1) == len(x)).all()
     loops = {"pearson": [], "spearman": [], "slope": []}
     for row in weights:

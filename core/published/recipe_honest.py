@@ -11,11 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from core.published.bootstrap import Resampler, interval
+from core.bootstrap import (
+    UNDEFINED,
+    Resampler,
+    about_means,
+    correlation,
+    interval,
+    midranks,
+    pearson,
+    rank_correlation,
+    ratio,
+    slope,
+)
 from core.published.names import fold
 from core.published.pool import Combination, Rows
 from core.published.recipe_paper import labels
-from core.stats import UNDEFINED
 from core.types import Interval
 
 BINS_PER_DECADE = 2
@@ -59,26 +69,11 @@ def plain(value: Interval) -> dict[str, float]:
 
 
 def _correlations(sampler: Resampler, x: np.ndarray, y: np.ndarray, ranks: np.ndarray | None = None) -> dict[str, Any]:
-    if len(x) < 3:
-        undefined = plain(UNDEFINED)
-        return {"n": len(x), "pearson": undefined, "spearman": undefined}
-    xx, yy, xy = _moments(sampler, x, y)
-    rho = pearson(midranks(x), midranks(y))
-    drawn = _rank_correlations(sampler.weights(), sampler.ranks(x), sampler.ranks(y) if ranks is None else ranks)
     return {
         "n": len(x),
-        "pearson": plain(interval(pearson(x, y), _ratio(xy, np.sqrt(xx * yy)))),
-        "spearman": plain(interval(rho, drawn)),
+        "pearson": plain(correlation(sampler, x, y)),
+        "spearman": plain(rank_correlation(sampler, x, y, ranks=ranks)),
     }
-
-
-def slope(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> Interval:
-    """Least-squares slope of y on x with its interval; NaN where undefined."""
-    if len(x) < 3 or np.ptp(x) == 0:
-        return UNDEFINED
-    xx, _, xy = _moments(sampler, x, y)
-    centred = x - x.mean()
-    return interval(float(centred @ y / (centred @ centred)), _ratio(xy, xx))
 
 
 def partial_r(sampler: Resampler, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Interval:
@@ -88,51 +83,8 @@ def partial_r(sampler: Resampler, x: np.ndarray, y: np.ndarray, groups: np.ndarr
     member = np.eye(len(n))[groups]
     x, y = x - x.mean(), y - y.mean()
     columns = np.concatenate([member * part[:, None] for part in (np.ones_like(x), x, y, x * x, y * y, x * y)], axis=1)
-    xx, yy, xy = (part.sum(axis=0) for part in _about_means(*sampler.sums(columns).reshape(6, len(n), -1)))
-    return interval(value, _ratio(xy, np.sqrt(xx * yy)))
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's r of the pairs, NaN without spread."""
-    x, y = x - x.mean(), y - y.mean()
-    spread = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / spread) if spread > 0 else float("nan")
-
-
-def midranks(values: np.ndarray) -> np.ndarray:
-    """Ranks with ties at their middle."""
-    _, groups, n = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(n) - n / 2)[groups]
-
-
-def _moments(sampler: Resampler, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums of squares and products about the means, per replicate."""
-    x, y = x - x.mean(), y - y.mean()
-    return _about_means(*sampler.sums(np.column_stack((np.ones_like(x), x, y, x * x, y * y, x * y))))
-
-
-def _about_means(
-    n: np.ndarray, sx: np.ndarray, sy: np.ndarray, sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    size = np.maximum(n, 1)
-    return _spread(sxx, sx * sx / size), _spread(syy, sy * sy / size), sxy - sx * sy / size
-
-
-def _spread(squares: np.ndarray, of_the_mean: np.ndarray) -> np.ndarray:
-    # Sums are added in float32: what rounding leaves of a replicate without spread must not be divided by.
-    spread = squares - of_the_mean
-    return np.where(spread > 1e-5 * squares, spread, 0)
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-
-
-def _rank_correlations(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's rho of every replicate, of ranks about their weighted mean [n, b]."""
-    heavy = weights * x
-    xy, xx, yy = ((part * other).sum(0, dtype=np.float64) for part, other in ((heavy, y), (heavy, x), (weights * y, y)))
-    return _ratio(xy, np.sqrt(xx * yy))
+    xx, yy, xy = (part.sum(axis=0) for part in about_means(*sampler.sums(columns).reshape(6, len(n), -1)))
+    return interval(value, ratio(xy, np.sqrt(xx * yy)))
 
 
 def _zero_against_rest(sampler: Resampler, y: np.ndarray, found: np.ndarray, ranks: np.ndarray) -> dict[str, Any]:
@@ -148,7 +100,7 @@ def _zero_against_rest(sampler: Resampler, y: np.ndarray, found: np.ndarray, ran
     ranked = (weight_found * ranks[found]).sum(0, dtype=np.float64)
     total = weight_found.sum(0, dtype=np.float64)
     pairs = total * (weights.sum(0, dtype=np.float64) - total)
-    auc = interval(value, 0.5 + _ratio(ranked, pairs))
+    auc = interval(value, 0.5 + ratio(ranked, pairs))
     biserial = Interval(*(2 * part - 1 for part in (auc.value, auc.low, auc.high)))
     return {**sizes, "auc": plain(auc), "rank_biserial": plain(biserial)}
 
@@ -162,7 +114,7 @@ def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
     logs = np.log10(np.maximum(rows.counts, 1))
     n, counts, logs, values = (member.T @ part for part in (np.ones(len(lane)), rows.counts, logs, rows.values))
     drawn = sampler.sums(np.concatenate((member, member * rows.values[:, None]), axis=1))
-    means = _ratio(drawn[top + 2 :], drawn[: top + 2])
+    means = ratio(drawn[top + 2 :], drawn[: top + 2])
     part = {
         index: {"n": int(n[index]), "mean": value.value, "low": value.low, "high": value.high}
         for index in np.flatnonzero(n)
