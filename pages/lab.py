@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.compare import headline
-from pages import _answers, _lab, _lab_classes, _lab_flips, _lab_sides, _lens
+from pages import _answers, _lab, _lab_classes, _lab_flips, _lab_names, _lab_null, _lab_rename, _lab_sides, _lens
 from pages._text import finding, quiet
 
-VIEWS = ("side by side", "classes", "frequency", "flips")
+VIEWS = ("side by side", "classes", "frequency", "flips", "rename")
 
 lens, image_set = _lens.lens(), _lens.images()
 opening = st.container()
@@ -35,7 +35,11 @@ if view == "classes":
     _lab_classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)
 elif view == "frequency":
     _lab_classes.curves(found, image_set)
+    _lab_names.draw(found, image_set)
 elif view == "flips":
     _lab_flips.draw(found, looked_at, image_set)
+elif view == "rename":
+    _lab_rename.draw(found, image_set)
 else:
     _lab_sides.draw(found, compared, sentence)
+    _lab_null.draw(found, compared.lenses, image_set)

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import engine as engine_module
-from core import evaluate, sentences
+from core import evaluate, sentences, waffle_band
 from core.datasets import open_set
 from core.deck import Deck, Slide
 from core.engine import Engine
@@ -48,6 +48,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch):
     own = Engine()
     monkeypatch.setattr(engine_module, "_ENGINE", own)
     monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr(waffle_band, "evaluate", answered)
     monkeypatch.setattr("pages._lens.read_models", lambda: None)
     pool = SimpleNamespace(get=lambda *_: FakeEncoder())
     monkeypatch.setattr(evaluate, "encoders", lambda: pool)
@@ -116,6 +117,62 @@ def test_flips_are_counted_and_a_linked_picture_is_seen_through_both_lenses() ->
     assert not app.exception
     assert "2,930 simple wrong, ensemble right" in words(app)
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_written_sentences_are_held_against_random_words() -> None:
+    app = opened("lab", lenses=["simple", "cupl-full"])
+    assert not app.exception
+    # The stand-in answers every strategy but simple alike, so the seeds have no spread and cupl-full lies inside.
+    assert "cupl-full: 75.0 % lies inside the 75.0 ± 0.00 % of random words (7 seeds)" in words(app)
+    assert any("random words" in str(trace.get("name")) for figure in figures(app) for trace in figure["data"])
+    assert "Against random words" not in words(opened("lab", lenses=["simple", "ensemble"]))
+
+
+def test_arrows_lead_from_names_to_synonyms() -> None:
+    app = opened("lab", lenses=["simple", "real"], view="frequency")
+    assert not app.exception
+    assert "of 586 classes have a more frequent synonym" in words(app)
+    heads = figures(app)[1]["data"][2]
+    assert heads["name"] == "synonym, real"
+    assert len(heads["customdata"]) >= 20
+    assert "Choose real among the lenses" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
+
+
+def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renamed(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
+        made = answered(lens, report=report, image_set=image_set)
+        if made.names[made.keys.index("anchor")] != "anchor":
+            made.top[made.labels == made.keys.index("anchor"), 0] = made.keys.index("bomb")
+            made = evaluate.assemble(
+                lens, image_set, {n: getattr(made, n) for n in ("rows", "top", "scores", "margin", "probability")},
+                about={"left_out": [], "fingerprint": {"renamed": True}},
+            )  # fmt: skip
+        return made
+
+    monkeypatch.setattr(evaluate, "evaluate", renamed)
+    app = opened("lab", lenses=["simple", "class"], view="rename", concept="anchor")
+    assert "What if it were called something else?" in words(app)
+    app.text_input(key="called").input("ship <b>thing</b>").run()
+    app.button(key=next(b.key for b in app.button if b.label == "Rename")).click().run()
+    for job in engine_module.engine().jobs():
+        job.wait(60)
+    app.run()
+    assert not app.exception
+    assert app.multiselect(key="renames").value == ["anchor → ship <b>thing</b>"]
+    table = next(frame.value for frame in app.dataframe if "Takes from" in frame.value)
+    assert table["Called"].tolist() == ["ship <b>thing</b>"]
+    assert table["Loses to"].str.startswith("bomb").all()
+    assert "with the other names is" in words(app)
+    app.button(key="pin-rename").click().run()
+    assert deck_of(app).slides[0].rows[0][:2] == ("anchor", "ship <b>thing</b>")
+    app.multiselect(key="renames").set_value([]).run()
+    assert not any("Takes from" in frame.value for frame in app.dataframe)
+
+
+def test_a_renaming_link_that_names_no_class_says_so() -> None:
+    app = opened("lab", lenses=["simple", "class"], view="rename", renames=["nobody → somebody", "anchor → hook"])
+    assert "names no class of this set" in words(app)
+    assert not app.exception
 
 
 def test_pinning_fills_the_deck_and_the_deck_page_shows_it() -> None:

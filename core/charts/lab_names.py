@@ -1,0 +1,88 @@
+"""The lab's figure of names: arrows from what a class is called to the spelling that captions use most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.counts import count_axis, lane_below, positions
+from core.charts.palette import FREQUENCY_SCALE, QUIET, blank, compact, text
+from core.renaming import Arrow
+
+LABELLED = 6
+
+
+def arrow_figure(arrows: Sequence[Arrow], *, before: str, after: str, corpus: str) -> go.Figure:
+    """Accuracy against how many captions use the spelling: a ring at the name, an arrowhead at the synonym.
+
+    The head's colour is the frequency of the synonym; a point brings back [class index].
+
+    Args:
+        before, after: what the two lenses are called; corpus: whose captions were counted.
+    """
+    figure = blank(height=460, y_title="Zero-shot accuracy")
+    counts = np.array([one.counts for one in arrows], np.int64).reshape(-1, 2)
+    seen = counts[counts > 0]
+    least = int(seen.min()) if len(seen) else 1
+    x = positions(counts.ravel(), lane=lane_below(least)).reshape(-1, 2)
+    y = np.array([(one.before, one.after) for one in arrows], np.float32).reshape(-1, 2)
+    gaps = np.full((len(arrows), 1), np.nan, np.float32)
+    figure.add_scatter(
+        x=np.hstack([x, gaps]).ravel(), y=np.hstack([y, gaps]).ravel(), mode="lines",
+        line={"color": QUIET, "width": 1.5}, hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    shared = [[one.index, one.name, one.spelling, *one.counts, one.n] for one in arrows]
+    figure.add_scatter(
+        x=x[:, 0], y=y[:, 0], mode="markers",
+        marker={"symbol": "circle-open", "size": 8, "color": QUIET, "line": {"width": 1.5}},
+        customdata=[[one[0], text(one[1]), one[3], one[5]] for one in shared],
+        hovertemplate="<b>%{customdata[1]}</b><br>in %{customdata[2]:,} captions, %{y:.0%} right of %{customdata[3]} "
+        "images<extra></extra>",
+        name=f"name, {text(before)}",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=x[:, 1], y=y[:, 1], mode="markers+text",
+        marker=_heads(x, y, counts[:, 1]),
+        text=[text(one.spelling) if one in _moved(arrows) else "" for one in arrows],
+        textposition="top center",
+        customdata=[[one[0], text(one[1]), text(one[2]), one[4], one[5]] for one in shared],
+        hovertemplate="<b>%{customdata[1]} → %{customdata[2]}</b><br>in %{customdata[3]:,} captions, %{y:.0%} right of "
+        "%{customdata[4]} images<extra></extra>",
+        name=f"synonym, {text(after)}",
+    )  # fmt: skip
+    most = int(counts.max(initial=1))
+    count_axis(figure, most, zeros=bool((counts == 0).any()), title=f"Captions of {corpus} with it", least=least)
+    figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.08])
+    return figure
+
+
+def _moved(arrows: Sequence[Arrow]) -> list[Arrow]:
+    """The few whose accuracy changes most, which are named in the figure."""
+    ranked = sorted(arrows, key=lambda one: -abs(one.after - one.before))
+    return [one for one in ranked[:LABELLED] if one.after != one.before]
+
+
+def _heads(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> dict:
+    logs = np.log10(np.maximum(counts, 1))
+    first = math.floor(logs.min()) if len(logs) else 0
+    last = max(math.ceil(logs.max()) if len(logs) else 1, first + 1)
+    ticks = list(range(first, last + 1))
+    # Arrowheads are turned by hand: Plotly's own turn needs one trace a line. Axes are about four decades to one.
+    across, up = np.diff(np.log10(np.maximum(x, 1e-9)), axis=1)[:, 0] / 4, np.diff(y, axis=1)[:, 0]
+    still = (np.abs(across) < 1e-6) & (np.abs(up) < 1e-6)
+    return {
+        "symbol": np.where(still, "circle", "triangle-up").tolist(),
+        "angle": np.degrees(np.arctan2(across, up)).astype(np.float32),
+        "size": 11,
+        "color": logs.astype(np.float32),
+        "colorscale": [list(stop) for stop in FREQUENCY_SCALE],
+        "cmin": ticks[0],
+        "cmax": ticks[-1],
+        "colorbar": {
+            "title": {"text": "captions", "side": "top"}, "tickvals": ticks,
+            "ticktext": [compact(10**tick) for tick in ticks], "thickness": 8, "len": 0.6, "outlinewidth": 0,
+        },
+    }  # fmt: skip

@@ -1,0 +1,65 @@
+"""The lab's figure of accuracy with the null band: what random words achieve under the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from core.charts.palette import QUIET, RIGHT, blank, text, translucent
+from core.compare import Summary
+from core.stats import wilson
+from core.waffle_band import Band
+
+
+def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) -> go.Figure:
+    """Top-1 accuracy of every lens with its interval over images; in grey, mean ± sd of random words.
+
+    Args:
+        bands: lens id -> the band of the lens's model; lenses without one are drawn without.
+    """
+    labels = list(lenses)
+    figure = blank(height=92 + 46 * len(labels))
+    for row, label in enumerate(labels):
+        if label in bands:
+            _band(figure, bands[label], row, first=label == next(iter(bands)))
+    found = [wilson(round(one.acc1 * one.n), one.n) for one in lenses.values()]
+    figure.add_scatter(
+        x=[one.value for one in found],
+        y=list(range(len(labels))),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [one.high - one.value for one in found],
+            "arrayminus": [one.value - one.low for one in found],
+            "thickness": 2,
+            "width": 5,
+            "color": RIGHT,
+        },
+        mode="markers",
+        marker={"color": RIGHT, "size": 11},
+        hovertemplate="%{x:.1%}<extra></extra>",
+        name="lens, 95 % CI over images",
+    )
+    figure.update_xaxes(title="Top-1 accuracy", tickformat=".0%", showgrid=True)
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(len(labels))), ticktext=[text(label) for label in labels],
+        range=[len(labels) - 0.4, -0.6], showgrid=False,
+    )  # fmt: skip
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def _band(figure: go.Figure, band: Band, row: int, *, first: bool) -> None:
+    low, high = band.mean - band.sd, band.mean + band.sd
+    figure.add_scatter(
+        x=_closed(low, high), y=[row - 0.5, row - 0.5, row + 0.5, row + 0.5, row - 0.5], mode="lines", fill="toself",
+        # A spread of a few hundredths of a point is thinner than a pixel: its edge keeps it visible.
+        fillcolor=translucent(QUIET, 0.3), line={"color": translucent(QUIET, 0.7), "width": 2},
+        hovertemplate=f"random words: {100 * band.mean:.2f} ± {100 * band.sd:.2f} %<extra></extra>",
+        name=f"random words, mean ± sd of {len(band.values)} seeds", legendgroup="null", showlegend=first,
+    )  # fmt: skip
+
+
+def _closed(low: float, high: float) -> Sequence[float]:
+    return (low, high, high, low, low)
