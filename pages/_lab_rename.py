@@ -40,7 +40,8 @@ def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
         watch(job, small=True)
         return
     before, after, difference = job.value()
-    sentence = headline(difference)
+    sentence = headline(difference, names={difference.a: "the old one", difference.b: "the new naming"})
+    sentence = sentence[0].upper() + sentence[1:]
     finding_of(sentence)
     index = {key: place for place, key in enumerate(before.keys)}
     effects = [effect(before, after, index[key]) for key in renames]
@@ -113,7 +114,7 @@ def _work(
     """Both answers afresh and their paired difference; runs on the engine's worker."""
     before = evaluate.evaluate(lens, image_set=image_set, report=report)
     after = evaluate.evaluate(lens, image_set=Renamed(image_set, renames), report=report)
-    (found,) = compare({"before": before, "with the other names": after}).pairs
+    (found,) = compare({"old names": before, "new names": after}).pairs
     return before, after, found
 
 
@@ -125,13 +126,13 @@ def _rate(found: Interval) -> str:
 
 def _table(effects: Sequence[Effect], before: Answer, after: Answer) -> None:
     def taken(listed: Sequence[Taken]) -> str:
-        return ", ".join(f"{before.names[one.other]} {one.n}" for one in listed[:6]) + (" …" if len(listed) > 6 else "")
+        return ", ".join(f"{before.names[one.other]} {one.n}" for one in listed[:3]) + (" …" if len(listed) > 3 else "")
 
-    header = ["Class", "Called", "Before", "After", "Takes from", "Gives back", "Loses to"]
+    header = ["Class", "Called", "Before", "After", "Loses to", "Takes from", "Gives back"]
     rows = [
         [
             before.names[one.index], after.names[one.index], _rate(one.before), _rate(one.after),
-            taken(one.stolen), taken(one.released), taken(one.lost),
+            taken(one.lost), taken(one.stolen), taken(one.released),
         ]
         for one in effects
     ]  # fmt: skip

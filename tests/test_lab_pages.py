@@ -162,7 +162,7 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
     table = next(frame.value for frame in app.dataframe if "Takes from" in frame.value)
     assert table["Called"].tolist() == ["ship <b>thing</b>"]
     assert table["Loses to"].str.startswith("bomb").all()
-    assert "with the other names is" in words(app)
+    assert "the new naming is" in words(app)
     app.button(key="pin-rename").click().run()
     assert deck_of(app).slides[0].rows[0][:2] == ("anchor", "ship <b>thing</b>")
     app.multiselect(key="renames").set_value([]).run()

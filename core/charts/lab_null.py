@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import groupby
 
 import plotly.graph_objects as go
 
@@ -20,9 +21,10 @@ def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) ->
     """
     labels = list(lenses)
     figure = blank(height=92 + 46 * len(labels))
-    for row, label in enumerate(labels):
-        if label in bands:
-            _band(figure, bands[label], row, first=label == next(iter(bands)))
+    rows = [(bands[label], row) for row, label in enumerate(labels) if label in bands]
+    for number, (band, members) in enumerate(groupby(rows, key=lambda item: item[0])):
+        listed = [row for _, row in members]
+        _band(figure, band, listed[0], listed[-1], first=not number)
     found = [wilson(round(one.acc1 * one.n), one.n) for one in lenses.values()]
     figure.add_scatter(
         x=[one.value for one in found],
@@ -50,16 +52,13 @@ def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) ->
     return figure
 
 
-def _band(figure: go.Figure, band: Band, row: int, *, first: bool) -> None:
+def _band(figure: go.Figure, band: Band, top: int, bottom: int, *, first: bool) -> None:
     low, high = band.mean - band.sd, band.mean + band.sd
+    top, bottom = top - 0.5, bottom + 0.5
     figure.add_scatter(
-        x=_closed(low, high), y=[row - 0.5, row - 0.5, row + 0.5, row + 0.5, row - 0.5], mode="lines", fill="toself",
+        x=[low, high, high, low, low], y=[top, top, bottom, bottom, top], mode="lines", fill="toself",
         # A spread of a few hundredths of a point is thinner than a pixel: its edge keeps it visible.
         fillcolor=translucent(QUIET, 0.3), line={"color": translucent(QUIET, 0.7), "width": 2},
         hovertemplate=f"random words: {100 * band.mean:.2f} ± {100 * band.sd:.2f} %<extra></extra>",
         name=f"random words, mean ± sd of {len(band.values)} seeds", legendgroup="null", showlegend=first,
     )  # fmt: skip
-
-
-def _closed(low: float, high: float) -> Sequence[float]:
-    return (low, high, high, low, low)
