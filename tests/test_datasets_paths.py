@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.datasets import detect, list_sets, open_set
+from core.datasets.icon_recipes import RECIPES
 from core.datasets.roots import allowed_roots, check_path
 from core.errors import ImagesMissing, PathRefused, TailscopeError, UnknownName, UnreadableData
 from tests.pictures import encoded, write_tar, write_tree
@@ -132,7 +133,7 @@ def test_fetched_sets_are_opened_and_listed_by_id(tmp_cache):
     assert found.id == "letitwag"
     assert found.keys == ["A310"]
     listed = {info.id: info for info in list_sets()}
-    assert list(listed) == ["icons", "icons-tail", "icons-composition", "letitwag", "wds_x"]
+    assert list(listed) == [*RECIPES, "letitwag", "wds_x"]
     assert (listed["icons"].available, listed["icons"].n_images, listed["icons"].n_classes) == (True, 11_720, 586)
     assert (listed["letitwag"].available, listed["letitwag"].n_images) == (True, 1)
     assert not listed["wds_x"].available

@@ -1,7 +1,6 @@
 """The test sets of the embedded world: drawn on demand, the same on every machine.
 
-``icons``: 20 pictures of every concept; ``icons-tail``: 40 of each of the rarest fifth; ``icons-composition``: 10 of
-every concept, in colours that no corpus pairs with it. Seeds are disjoint from those of the corpora.
+What is on the pictures is ``core.datasets.icon_recipes``'; here they are rendered, one at a time or all at once.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,50 +21,33 @@ import numpy as np
 from PIL import Image
 
 from cache import keys as cache_keys
+from core.datasets.icon_recipes import (
+    RECIPES,
+    concepts_of,
+    draw_one,
+    fingerprint,
+    frame_of,
+    numbers_of,
+    reference_of,
+)
 from core.datasets.names import Names, Naming, name_classes
-from core.frequency.icons import table
-from core.icons.concepts import IconConcept, concepts, held_out
-from core.icons.corpus import draw
-from core.icons.render import SIZE, Drawing, contrasting_backgrounds, render
-from core.stats import tags
+from core.icons.concepts import held_out
+from core.icons.render import SIZE, Drawing, render
 from core.types import LeftOut, Progress, Report
-
-RENDERER = 1
-"""Raised whenever pictures change; the test against committed thumbnails fails when that is forgotten."""
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _BLOCK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a test set is drawn.
-
-    Attributes:
-        title: what it is, in a few words.
-        seed: first number of every picture's seed, unique to the set.
-        per_concept: pictures of each concept.
-        rarest_fifth: only the tail of the largest corpus, by icons drawn.
-        held_out: colours from the held-out pairs instead of the seen ones.
-    """
-
-    title: str
-    seed: int
-    per_concept: int
-    rarest_fifth: bool = False
-    held_out: bool = False
-
-
-RECIPES = {
-    "icons": Recipe("Icons, balanced", 3, 20),
-    "icons-tail": Recipe("Icons, the rarest fifth", 4, 40, rarest_fifth=True),
-    "icons-composition": Recipe("Icons in colours never seen together", 5, 10, held_out=True),
-}
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IconSet:
-    """An ImageSet (see ``core.types``) of drawings; pictures are rendered when asked for, or all by ``prepare``."""
+    """An ImageSet (see ``core.types``) of drawings; pictures are rendered when asked for, or all by ``prepare``.
+
+    Attributes:
+        numbers: int64 [n], which of its concept's pictures each one is.
+        reference: the model whose errors chose the pictures, to be left out of rankings; empty for most sets.
+        reach: frames on either side of an anchor when the pictures are sequences, else 0.
+    """
 
     id: str
     keys: Sequence[str]
@@ -74,7 +56,9 @@ class IconSet:
     image_ids: Sequence[str]
     fingerprint: str
     note: str
-    per_concept: int
+    numbers: np.ndarray
+    reference: str = ""
+    reach: int = 0
     kind: str = "icons"
     templates: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
@@ -82,23 +66,35 @@ class IconSet:
 
     def drawing(self, index: int) -> Drawing:
         """What is on the picture at this index."""
-        label, number = divmod(range(len(self.labels))[index], self.per_concept)
-        return draw_one(self.id, self.keys[label], number)
+        return draw_one(self.id, self.keys[self.labels[index]], int(self.numbers[index]))
+
+    def frame(self, index: int) -> int:
+        """Frames between the picture at this index and the anchor of its sequence, negative before it."""
+        return frame_of(self.id, int(self.numbers[index]))
+
+    def render(self, index: int) -> Image.Image:
+        """Draw the picture at this index anew."""
+        return render(self.drawing(index), RECIPES[self.id].setting, frame=self.frame(index))
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index, RGB 64 x 64."""
         matrix = self._rendered()
-        return render(self.drawing(index)) if matrix is None else Image.fromarray(matrix[index])
+        return self.render(index) if matrix is None else Image.fromarray(matrix[index])
 
     def details(self, index: int) -> Mapping[str, Any]:
-        """Colour, background, pattern and style of a picture, and whether a corpus pairs its colour and concept."""
+        """Colour, background, pattern and style of a picture, and whether a corpus pairs its colour and concept.
+
+        Pictures of sequences also have their ``sequence`` (id) and ``frame`` (0 is the anchor, -1 the one before it).
+        """
         drawing = self.drawing(index)
+        place = {"sequence": f"{drawing.key}/{drawing.seed[-1]}", "frame": self.frame(index)} if self.reach else {}
         return {
             "colour": drawing.colour,
             "background": drawing.background,
             "pattern": drawing.pattern,
             "style": drawing.style,
             "seen_pair": (drawing.colour, drawing.key) not in held_out(),
+            **place,
         }
 
     @property
@@ -109,7 +105,7 @@ class IconSet:
         """Render all pictures into the cache with all cores, unless they are there: uint8 [n, 64, 64, 3]."""
         n, matrix = len(self.labels), self._rendered()
         sampled = (0, n // 2, n - 1)
-        if matrix is None or any((matrix[i] != np.asarray(render(self.drawing(i)))).any() for i in sampled):
+        if matrix is None or any((matrix[i] != np.asarray(self.render(i))).any() for i in sampled):
             _render_all(self.id, n, self._file, report)
 
     def _rendered(self) -> np.ndarray | None:
@@ -124,61 +120,34 @@ class IconSet:
 
 def open_icons(id: str, *, names: Names = None, naming: Naming = "shown") -> IconSet:
     """The built-in set of this id; its class keys are the icons' keys in Font Awesome."""
-    recipe, drawn = RECIPES[id], _concepts_of(id)
-    keys, n = [concept.key for concept in drawn], recipe.per_concept
+    recipe, drawn = RECIPES[id], concepts_of(id)
+    keys = [concept.key for concept in drawn]
     readable, _ = name_classes(keys, names, naming=naming, own=[concept.name for concept in drawn])
+    numbers = [numbers_of(id, key) for key in keys]
+    each = [len(listed) for listed in numbers]
     return IconSet(
         id=id,
         keys=keys,
         names=readable,
-        labels=np.repeat(np.arange(len(keys), dtype=np.int64), n),
-        image_ids=[f"{key}/{number}" for key in keys for number in range(n)],
-        fingerprint=_fingerprint(id),
-        note=f"{recipe.title}: {n} drawings of each of {len(keys)} concepts, the same on every machine.",
-        per_concept=n,
+        labels=np.repeat(np.arange(len(keys), dtype=np.int64), each),
+        numbers=np.fromiter((number for listed in numbers for number in listed), np.int64),
+        image_ids=[f"{key}/{number}" for key, listed in zip(keys, numbers, strict=True) for number in listed],
+        fingerprint=fingerprint(id),
+        note=_note(id, keys, sum(each)),
+        reference=reference_of(id),
+        reach=recipe.reach,
     )
 
 
-@cache
-def _concepts_of(id: str) -> tuple[IconConcept, ...]:
-    if not RECIPES[id].rarest_fifth:
-        return concepts()
-    tag = tags(table("icons-200k", "image").counts)
-    return tuple(concept for concept in concepts() if tag[concept.key] == "tail")
-
-
-@cache
-def _index() -> dict[str, int]:
-    return {concept.key: index for index, concept in enumerate(concepts())}
-
-
-def draw_one(id: str, key: str, number: int) -> Drawing:
-    """The drawing ``key/number`` of a built-in set; it depends on nothing else."""
-    recipe, index = RECIPES[id], _index()[key]
-    seed = (recipe.seed, index, number)
-    rng = np.random.default_rng([2, *seed])
-    drawing = draw(concepts()[index], rng, seed)
-    if not recipe.held_out:
-        return drawing
-    colours = _held_out_colours()[key]
-    colour = colours[int(rng.integers(len(colours)))]
-    backgrounds = contrasting_backgrounds(colour)
-    return replace(drawing, colour=colour, background=backgrounds[int(rng.integers(len(backgrounds)))])
-
-
-@cache
-def _held_out_colours() -> dict[str, list[str]]:
-    colours: dict[str, list[str]] = {}
-    for colour, key in sorted(held_out()):
-        colours.setdefault(key, []).append(colour)
-    return colours
-
-
-@cache
-def _fingerprint(id: str) -> str:
-    recipe, keys = RECIPES[id], [concept.key for concept in _concepts_of(id)]
-    sample = [repr(draw_one(id, key, recipe.per_concept - 1)) for key in keys[::5]]
-    return cache_keys.digest({"set": id, "renderer": RENDERER, "n": recipe.per_concept, "keys": keys, "sample": sample})
+def _note(id: str, keys: Sequence[str], n: int) -> str:
+    recipe = RECIPES[id]
+    if recipe.filtered:
+        wrong = f"those that {reference_of(id)} gets wrong among up to {recipe.per_concept} candidates a concept"
+        return f"{recipe.title}: {n:,} drawings of {len(keys)} concepts, {wrong}; it has no place in a ranking on them."
+    if recipe.reach:
+        frames = f"{recipe.per_concept // recipe.frames * len(keys)} sequences of {recipe.frames} frames"
+        return f"{recipe.title}: {frames}, one of each of {len(keys)} concepts, the same on every machine."
+    return f"{recipe.title}: {recipe.per_concept} drawings of each of {len(keys)} concepts, the same on every machine."
 
 
 @lru_cache(maxsize=4)
@@ -222,7 +191,7 @@ def _render_part(id: str, file: Path, start: int, stop: int) -> Iterator[int]:
     matrix = np.lib.format.open_memmap(file, mode="r+")
     for first in range(start, stop, _BLOCK):
         for index in range(first, min(first + _BLOCK, stop)):
-            matrix[index] = render(image_set.drawing(index))
+            matrix[index] = image_set.render(index)
         yield min(first + _BLOCK, stop) - start
     matrix.flush()
 

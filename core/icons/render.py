@@ -7,15 +7,15 @@ in pretraining; distribution shifts are built from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageFilter
 
-from core.icons.concepts import COLOURS, font_root
+from core.icons.concepts import COLOURS
+from core.icons.glyphs import SIZE, Pose, placed
+from core.icons.setting import PRETRAINING, Setting, cluttered, frame_seed, generator, moment, occluded, tinted
 
-SIZE = 64
-STYLES = ("filled", "textured", "outline", "sketch", "embossed", "stamped", "low-contrast")
+STYLES = ("filled", "textured", "outline", "sketch", "embossed", "stamped", "low-contrast", "marbled")
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (252, 252, 252),
     "cream": (250, 238, 208),
@@ -29,7 +29,6 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "charcoal": (54, 56, 60),
 }
 PATTERNS = ("plain", "gradient", "striped", "dotted", "noisy")
-_GLYPH_PX = 80  # glyphs are drawn once at this size and scaled down by the affine transform
 _MIN_CONTRAST = 90.0
 
 
@@ -44,19 +43,6 @@ class Drawing:
     pattern: str
     style: str
     seed: tuple[int, ...]
-
-
-@lru_cache(maxsize=4096)
-def _glyph_mask(glyph: str) -> Image.Image:
-    canvas = Image.new("L", (128, 128))
-    path = font_root() / "otfs" / "Font Awesome 6 Free-Solid-900.otf"
-    ImageDraw.Draw(canvas).text((64, 64), glyph, font=_font(str(path)), fill=255, anchor="mm")
-    return canvas
-
-
-@lru_cache(maxsize=1)
-def _font(path: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, _GLYPH_PX, layout_engine=ImageFont.Layout.BASIC)
 
 
 def contrasting_backgrounds(colour: str) -> list[str]:
@@ -93,15 +79,12 @@ def _clouds(coarse: np.ndarray) -> np.ndarray:
     return np.asarray(picture, np.float32) / 255
 
 
-def _placed(glyph: str, rng: np.random.Generator, *, wobble: float) -> Image.Image:
-    """Glyph mask after a random rotation, scale and shift, 'L' 64 x 64."""
-    angle = np.deg2rad(rng.uniform(-20, 20) * wobble)
-    scale = rng.uniform(1.5, 2.2)  # source pixels per output pixel
-    dx, dy = rng.uniform(-6, 6, 2) * wobble
-    c, s = np.cos(angle) * scale, np.sin(angle) * scale
-    cx = cy = SIZE / 2
-    matrix = (c, -s, 64 - c * (cx + dx) + s * (cy + dy), s, c, 64 - s * (cx + dx) - c * (cy + dy))
-    return _glyph_mask(glyph).transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+def _pose(setting: Setting, rng: np.random.Generator) -> Pose:
+    """A random rotation, scale and shift."""
+    angle = np.deg2rad(rng.uniform(-20, 20) * setting.wobble)
+    scale = rng.uniform(*setting.scale)
+    dx, dy = rng.uniform(-6, 6, 2) * setting.wobble
+    return Pose(angle, scale, dx, dy)
 
 
 def _styled(mask: Image.Image, style: str, rng: np.random.Generator) -> np.ndarray:
@@ -120,22 +103,24 @@ def _styled(mask: Image.Image, style: str, rng: np.random.Generator) -> np.ndarr
     return alpha
 
 
-def render(drawing: Drawing, *, wobble: float = 1.0, noise: float = 6.0) -> Image.Image:
+def render(drawing: Drawing, setting: Setting = PRETRAINING, *, frame: int = 0) -> Image.Image:
     """Draw one icon.
 
     Args:
-        wobble: scale of rotation and shift (1 = pretraining distribution).
-        noise: standard deviation of the pixel noise, in 0-255 units.
+        setting: how the renderer is set up.
+        frame: of a jittered sequence around this picture, which is frame 0.
 
     Returns:
         RGB image, 64 x 64; the same drawing and options give the same pixels.
     """
     rng = np.random.default_rng(list(drawing.seed))
     backdrop = _backdrop(drawing, rng)
-    mask = _placed(drawing.glyph, rng, wobble=wobble)
+    now = moment(_pose(setting, rng), frame, drawing.seed)
+    mask = placed(drawing.glyph, now.pose)
     alpha = _styled(mask, drawing.style, rng)[..., None]
     ink = np.array(COLOURS[drawing.colour], np.float32) + rng.uniform(-14, 14, 3).astype(np.float32)
     fill = np.broadcast_to(ink, (SIZE, SIZE, 3))
+    backdrop = cluttered(tinted(backdrop, setting, drawing.seed), setting, drawing.key, drawing.seed)
     if drawing.style == "textured":
         stripes = np.sin(np.arange(SIZE, dtype=np.float32) * rng.uniform(0.5, 1.1))[:, None, None]
         fill = fill + stripes * np.float32(28)
@@ -146,6 +131,18 @@ def render(drawing: Drawing, *, wobble: float = 1.0, noise: float = 6.0) -> Imag
         alpha = np.ones_like(alpha)
     elif drawing.style == "low-contrast":
         fill = backdrop + (fill - backdrop) * np.float32(0.3)
-    picture = backdrop + alpha * (fill - backdrop)
-    picture = picture + rng.normal(0, noise, picture.shape).astype(np.float32)
+    elif drawing.style == "marbled":
+        fill, backdrop = _marbled(ink, rng), _marbled(backdrop.mean((0, 1)), rng)
+    picture = occluded(backdrop + alpha * (fill - backdrop), setting, drawing.seed)
+    if frame:
+        blurred = Image.fromarray(np.clip(picture * now.light, 0, 255).astype(np.uint8))
+        picture = np.asarray(blurred.filter(ImageFilter.GaussianBlur(now.blur)), np.float32)
+        rng = generator(drawing.seed, *frame_seed(frame))  # a sensor's noise is new in every frame
+    picture = picture + rng.normal(0, setting.noise, picture.shape).astype(np.float32)
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+
+
+def _marbled(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Veins of a darker and a lighter tone of a colour, float32 [64, 64, 3]: texture without the colour's flatness."""
+    veins = np.sin(_clouds((rng.random((9, 9)) * 255).astype(np.uint8)) * np.float32(rng.uniform(18, 30)))
+    return colour + veins[..., None] * np.float32(55)
