@@ -20,7 +20,7 @@ from cache import keys as cache_keys
 from core.datasets.layout import detect_layout, stamp
 from core.datasets.names import Names, Naming
 from core.datasets.roots import inside, resolve
-from core.errors import ImagesMissing, TailscopeError, UnknownName, UnreadableData
+from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
 
 __all__ = ["SetInfo", "detect", "list_sets", "open_set"]
@@ -34,6 +34,9 @@ _OPENERS = {
     "imagefolder": ("core.datasets.imagefolder", "open_imagefolder"),
     "parquet": ("core.datasets.parquet", "open_parquet"),
     "embeddings": ("core.datasets.embeddings", "open_embeddings"),
+    "objectnet": ("core.datasets.objectnet", "open_objectnet"),
+    "vidrobust": ("core.datasets.vidrobust", "open_vid_robust"),
+    "ytbbrobust": ("core.datasets.ytbbrobust", "open_ytbb_robust"),
 }
 _FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
 _KEPT = 8
@@ -84,7 +87,10 @@ def open_set(
     id = os.fspath(id)
     if id in _icons().RECIPES:
         return _icons().open_icons(id, names=names, naming=naming)
-    path, within = _locate(id, roots)
+    base, option = split_option(id)
+    if option.startswith("over="):
+        return _over(base, option, id=id, names=names, naming=naming, roots=roots, fresh=fresh)
+    path, within = _locate(base, roots)
     if roots is not None and isinstance(names, str | os.PathLike):
         names = inside(names, roots)
     key = (id, str(path), _hashable(names), naming, within)
@@ -96,7 +102,8 @@ def open_set(
     try:
         kind = detect_layout(path)
         module, function = _OPENERS[kind]
-        found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within)
+        more = _more(option, kind)
+        found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
     with _lock:
@@ -105,6 +112,30 @@ def open_set(
         while len(_opened) > _KEPT:
             _opened.popitem(last=False)
     return found
+
+
+def split_option(id: str) -> tuple[str, str]:
+    """The set and how it is to be asked: ``SET#over=imagenet`` or ``SET#border=0``; nothing where a path has the #."""
+    base, mark, option = id.rpartition("#")
+    if mark and re.fullmatch(r"over=.+|border=[0-9]{1,2}", option) and not os.path.exists(id):
+        return base, option
+    return id, ""
+
+
+def _over(base: str, option: str, *, id: str, roots: Sequence[Path] | None, **how: Any) -> ImageSet:
+    from core.datasets.views import over
+
+    target = option.removeprefix("over=")
+    other = target if target in ("imagenet", "mapped") else open_set(target, roots=roots)
+    return over(open_set(base, roots=roots, **how), other, id=id)
+
+
+def _more(option: str, kind: str) -> dict[str, Any]:
+    if not option:
+        return {}
+    if kind != "objectnet":
+        raise BadInput(f"Only ObjectNet has a border to cut off (#{option}); this set is of the kind {kind}.")
+    return {"border": int(option.removeprefix("border="))}
 
 
 def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None) -> str:

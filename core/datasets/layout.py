@@ -9,13 +9,18 @@ from pathlib import Path
 from core.datasets.columns import TABLES
 from core.datasets.folders import SPLITS, is_letitwag, looks_like_folders, split_of
 from core.datasets.imagefolder import metadata_file
+from core.datasets.objectnet import FOLDERS as OBJECTNET
+from core.datasets.objectnet import MAPPINGS
 from core.datasets.parquet import find_parquet, image_column
 from core.datasets.picture import read_text
 from core.datasets.tars import find_shards, peek
+from core.datasets.tracks import beside
+from core.datasets.vidrobust import PM_SETS
+from core.datasets.ytbbrobust import ANCHORS
 from core.errors import UnreadableData
 
 _MOST_STAMPED = 20_000
-_CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata")
+_CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
 
 
 def detect_layout(path: Path) -> str:
@@ -46,6 +51,12 @@ def _of_file(path: Path) -> str:
 
 
 def _of_folder(path: Path) -> str:
+    if (path / MAPPINGS / OBJECTNET).is_file():
+        return "objectnet"
+    if beside(path, PM_SETS):
+        return "vidrobust"
+    if beside(path, ANCHORS):
+        return "ytbbrobust"
     if (path / "img_emb").is_dir():
         return "embeddings"
     if find_shards(path)[1]:

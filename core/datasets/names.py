@@ -166,13 +166,20 @@ def imagenet_names(keys: Sequence[str]) -> list[str]:
     indices = list(keys) == [str(index) for index in range(1000)]
     if not indices and not all(_WNID.fullmatch(key) for key in keys):
         return []
-    try:
-        words = _imagenet()
-    except (OSError, AttributeError):  # another version keeps the lists elsewhere: the keys are names too
+    words = dict(imagenet_classes())
+    if not words:
         return []
     if indices:
         return list(words.values())
     return [words[key] for key in keys] if all(key in words for key in keys) else []
+
+
+def imagenet_classes() -> tuple[tuple[str, str], ...]:
+    """WordNet id and open_clip's name of the thousand classes, in label order; empty where no list can be read."""
+    try:
+        return tuple(_imagenet().items())
+    except (OSError, AttributeError):  # another version keeps the lists elsewhere
+        return ()
 
 
 @cache

@@ -1,0 +1,189 @@
+"""Models under distribution shift: which images each model gets right, on every shift and in distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core import stats
+from core.datasets.tracks import tracks_of
+from core.datasets.views import accepted_labels, matched
+from core.errors import BadInput
+from core.robustness.ask import answer_for
+from core.robustness.metrics import frame_accuracy
+from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
+
+CLEAN = "clean"
+NEAR = 10
+"""Frames to either side that pm-k looks at."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model on one shift, or on the set in distribution.
+
+    Attributes:
+        model, condition: what was asked; the condition ends in ``_pm0`` or ``_pm10`` for frames.
+        prompts: strategy, or ``supervised``.
+        share: accuracy with its interval; n: what it is a share of (images, or anchors for frames).
+        rows: int64 [n], the images (anchors) behind it; right: bool [n], which are right.
+        inside: accuracy in distribution on the classes of this shift; inside_n: images behind that.
+        parts: mean class accuracy of ``head``, ``torso`` and ``tail`` here, and with ``id_`` before it in distribution.
+        reference_for: the shift's pictures were chosen by this very model's errors.
+    """
+
+    model: str
+    condition: str
+    prompts: str
+    share: Interval
+    n: int
+    rows: np.ndarray
+    right: np.ndarray
+    inside: Interval
+    inside_n: int
+    parts: Mapping[str, float] = field(default_factory=dict)
+    reference_for: bool = False
+
+
+def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:
+    """Which images of an answer are right, bool [m]: the class said is one of those that the picture shows."""
+    if not getattr(image_set, "accepted", ()):
+        return answer.top[:, 0] == answer.labels
+    accepted = accepted_labels(image_set)
+    said = zip(answer.rows.tolist(), answer.top[:, 0].tolist(), strict=True)
+    return np.array([label in accepted[row] for row, label in said], bool)
+
+
+def measure(
+    model: str,
+    reference: ImageSet,
+    shift: ImageSet,
+    *,
+    prompts: str = "simple",
+    counts: FrequencyTable | None = None,
+    report: Report = lambda progress: None,
+) -> list[Measured]:
+    """One model on one shift: one entry, or pm-0 and pm-10 for frames.
+
+    Args:
+        reference: the set in distribution; its pictures in the shift's classes give the accuracy to compare with.
+        counts: pretraining counts, for accuracies of head and tail.
+    """
+    within = matched(reference, shift)
+    inside, shifted = (answer_for(model, one, prompts=prompts, report=report) for one in (within, shift))
+    inside_right, right = hits(inside, within), hits(shifted, shift)
+    share = stats.wilson(int(inside_right.sum()), len(inside_right))
+    parts = _parts(reference, counts, {"": (shifted, right), "id_": (inside, inside_right)})
+    common = {
+        "model": model,
+        "prompts": shifted.lens.prompts,
+        "inside": share,
+        "inside_n": len(inside_right),
+        "parts": parts,
+        "reference_for": _is(model, getattr(shift, "reference", "")),
+    }
+    if tracks := tracks_of(shift):
+        return _frames(shift.id, tracks, shifted.rows, right, common)
+    found = stats.wilson(int(right.sum()), len(right))
+    return [Measured(condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, **common)]
+
+
+def measure_clean(
+    model: str,
+    reference: ImageSet,
+    *,
+    prompts: str = "simple",
+    counts: FrequencyTable | None = None,
+    report: Report = lambda progress: None,
+) -> Measured:
+    """One model on the set in distribution."""
+    answer = answer_for(model, reference, prompts=prompts, report=report)
+    right = hits(answer, reference)
+    share = stats.wilson(int(right.sum()), len(right))
+    parts = _parts(reference, counts, {"": (answer, right)})
+    return Measured(model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts)
+
+
+def board(
+    models: Sequence[str],
+    reference: ImageSet,
+    shifts: Sequence[ImageSet],
+    *,
+    prompts: str = "simple",
+    counts: Mapping[str, FrequencyTable] | None = None,
+    report: Report = lambda progress: None,
+) -> list[Measured]:
+    """Every model on the set in distribution and on every shift, model after model.
+
+    Args:
+        counts: model -> pretraining counts.
+        report: called before every cell; raises Stopped to end the work, which keeps the cells that were done.
+
+    Raises:
+        BadInput: a model or a shift is given twice, or a shift is the set in distribution.
+    """
+    ids = [shift.id for shift in shifts]
+    if len(set(models)) < len(models) or len(set(ids)) < len(ids) or reference.id in ids:
+        raise BadInput("Give every model and every shift once, and as a shift no set that is the one in distribution.")
+    found, total = [], len(models) * (len(shifts) + 1)
+    for model in models:
+        table = (counts or {}).get(model)
+        for shift in (None, *shifts):
+            done = len({(one.model, one.condition.partition("_pm")[0]) for one in found})
+
+            def tell(progress: Progress, done: int = done, model: str = model, shift: ImageSet | None = shift) -> None:
+                what = f"{model} on {shift.id if shift else reference.id}"
+                inner = f", {progress.done:,} of {progress.total:,}" if progress.total else ""
+                report(Progress(done, total, f"{what}{inner}"))
+
+            tell(Progress())
+            if shift is None:
+                found.append(measure_clean(model, reference, prompts=prompts, counts=table, report=tell))
+            else:
+                found += measure(model, reference, shift, prompts=prompts, counts=table, report=tell)
+    return found
+
+
+def _frames(
+    id: str, tracks: Sequence[Any], rows: np.ndarray, right: np.ndarray, common: Mapping[str, Any]
+) -> list[Measured]:
+    """pm-0 and pm-10 over the anchors that could be read; a neighbour that could not be is not counted."""
+    place = {row: at for at, row in enumerate(rows.tolist())}
+    used = [track for track in tracks if track.anchor in place]
+    near = [[(place[n], o) for n, o in zip(t.neighbours, t.offsets, strict=True) if n in place] for t in used]
+    anchors = [place[track.anchor] for track in used]
+    neighbours, offsets = ([[pair[side] for pair in listed] for listed in near] for side in (0, 1))
+    found = frame_accuracy(right, anchors, neighbours, offsets=offsets, k=NEAR)
+    own = np.array([track.anchor for track in used], np.int64)
+    first = right[anchors]
+    both = first.copy()
+    both[list(found.flipped)] = False
+    return [
+        Measured(condition=f"{id}_pm0", share=found.anchors, n=found.n, rows=own, right=first, **common),
+        Measured(condition=f"{id}_pm{NEAR}", share=found.all_near, n=found.n, rows=own, right=both, **common),
+    ]
+
+
+def _parts(
+    reference: ImageSet, counts: FrequencyTable | None, asked: Mapping[str, tuple[Answer, np.ndarray]]
+) -> dict[str, float]:
+    """Mean class accuracy of head, torso and tail; a class is where it is among all classes in distribution."""
+    if counts is None:
+        return {}
+    tag = stats.split(counts, reference.keys, reference.names)
+    found = {}
+    for before, (answer, right) in asked.items():
+        n = np.bincount(answer.labels, minlength=len(answer.keys))
+        sums = np.bincount(answer.labels, weights=right, minlength=len(answer.keys))
+        for part in ("head", "torso", "tail"):
+            own = [c for c, key in enumerate(answer.keys) if n[c] and tag.get(key) == part]
+            if own:
+                found[before + part] = float(np.mean(sums[own] / n[own]))
+    return found
+
+
+def _is(model: str, reference: str) -> bool:
+    return bool(reference) and model.rpartition(":")[2] == reference.rpartition(":")[2]
