@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from cache import keys
-from core import models, thumbs
+from core import generate, models, thumbs
 from core.datasets import SetInfo, list_sets, open_set
 from core.datasets.layout import stamp
-from core.datasets.roots import allowed_roots, check_path
+from core.datasets.roots import allowed_roots, check_path, inside
 from core.engine import engine
 from core.evaluate import results
 from core.frequency import sources
@@ -135,7 +135,7 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     if image_set not in {info.id for info in _sets()}:
         image_set = _located(image_set)
     if path := prompt_file(prompts):
-        check_path(path, local=is_local())
+        inside(path, (*allowed_roots(local=is_local()), generate.folder().resolve()))
     if frequency == OWN:
         frequency = own_source(model)
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)

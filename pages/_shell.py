@@ -22,6 +22,7 @@ PAGES = {
 LAB = {
     "lab": "Prompt lab",
     "inspector": "Prompt inspector",
+    "sentences": "New sentences",
     "failures": "Failures",
     "deck": "Deck",
 }

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from core.generate.endpoint import KEY_VARIABLES, check_address, key_variable
 from core.generate.plan import QUESTIONS, Estimate, Settings, estimate
-from core.generate.run import Generated, answered, generate, replies_path
+from core.generate.run import Generated, answered, folder, generate, place, replies_path, written
 
-__all__ = ["QUESTIONS", "Estimate", "Generated", "Settings", "answered", "estimate", "generate", "replies_path"]
+__all__ = [
+    "KEY_VARIABLES",
+    "QUESTIONS",
+    "Estimate",
+    "Generated",
+    "Settings",
+    "answered",
+    "check_address",
+    "estimate",
+    "folder",
+    "generate",
+    "key_variable",
+    "place",
+    "replies_path",
+    "written",
+]

@@ -46,12 +46,8 @@ class Endpoint:
     """
 
     def __init__(self, base_url: str, *, pause: Callable[[float], None] = time.sleep) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-            raise BadInput(f"{base_url!r} is no endpoint; write for example http://localhost:11434/v1.")
-        self._key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")
-        if self._key and parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise BadInput(f"{parts.hostname} would get your key unencrypted; use https, or unset {KEY_VARIABLES[0]}.")
+        check_address(base_url)
+        self._key = os.environ.get(key_variable(), "")
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._pause = pause
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
@@ -116,6 +112,30 @@ class Endpoint:
         if self._key:
             text = text.replace(self._key, "***")
         return re.sub(r"\b(sk|key)-[\w*-]{4,}", "***", " ".join(text.split()))[:200]
+
+
+def key_variable() -> str:
+    """Name of the environment variable that holds the key; empty when none is set."""
+    return next((name for name in KEY_VARIABLES if os.environ.get(name)), "")
+
+
+def check_address(base_url: str) -> str:
+    """The host that would be asked.
+
+    Raises:
+        BadInput: the address is not one, or the key would cross a network in the clear.
+    """
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.username
+        host = parts.netloc
+    except ValueError:
+        usable, host = False, ""
+    if not usable:
+        raise BadInput(f"{base_url!r} is no endpoint; write for example http://localhost:11434/v1.")
+    if key_variable() and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise BadInput(f"{parts.hostname} would get your key unencrypted; use https, or unset {key_variable()}.")
+    return host
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cache import keys
 from core.errors import Stopped, UnreadableData
 from core.generate.endpoint import Endpoint
 from core.generate.plan import Settings
@@ -50,6 +51,31 @@ class _Ask:
 def replies_path(out: Path) -> Path:
     """Where the raw replies of a prompt file are kept."""
     return out.with_suffix(".replies.jsonl")
+
+
+def folder() -> Path:
+    """Where the dashboard keeps what it had written, under the cache folder."""
+    return keys.root() / "prompts"
+
+
+def place(settings: Settings, image_set: ImageSet) -> Path:
+    """The prompt file of these settings and classes under ``folder``: asked again, a run goes on where it ended."""
+    asked = [_kept(settings), list(settings.questions), settings.count, image_set.id, list(image_set.names)]
+    return folder() / f"{_slug(image_set)}-{_plain(settings.model)}-{keys.digest(asked)[:8]}.json"
+
+
+def written(image_set: ImageSet) -> list[Path]:
+    """Finished prompt files about this set under ``folder``, the newest first."""
+    found = folder().glob(f"{_slug(image_set)}-*.json") if folder().is_dir() else ()
+    return sorted(found, key=lambda path: (-path.stat().st_mtime, path.name))
+
+
+def _slug(image_set: ImageSet) -> str:
+    return f"{_plain(Path(image_set.id).name)}-{keys.digest(image_set.id)[:4]}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", text)[:40].strip("._") or "model"
 
 
 def answered(out: Path, settings: Settings) -> dict[str, list[str]]:

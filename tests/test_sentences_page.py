@@ -1,0 +1,160 @@
+"""The page of new sentences, against the stand-in endpoint on loopback: cost, start, stop, go on, use."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import engine as engine_module
+from core import generate
+from core.generate import Settings
+from core.types import Progress
+from tests.fakes import FakeImageSet
+from tests.test_generate import SECRET, StandIn, endpoint
+from tests.test_lab_pages import fresh
+from tests.test_pages import opened, words
+
+__all__ = ["endpoint", "fresh"]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> FakeImageSet:
+    """Four classes in place of 586, so that a run is short."""
+    images = FakeImageSet(classes=4, n=8)
+    images.id = "icons"
+    monkeypatch.setattr("pages._lens.images", lambda *_: images)
+    return images
+
+
+def asked(few: FakeImageSet, url: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    monkeypatch.setenv("TAILSCOPE_LLM_URL", url)
+    app = opened("sentences", **{"llm-questions": "base", **query})
+    app.text_input(key="llm-model").input("small").run()
+    app.number_input(key="llm-count").set_value(2).run()
+    return app
+
+
+def settle(app: AppTest) -> AppTest:
+    for job in engine_module.engine().jobs():
+        assert job.wait(30), job.label
+    return app.run()
+
+
+def test_without_an_endpoint_the_page_says_how_to_get_one() -> None:
+    app = opened("sentences")
+    assert not app.exception
+    assert "No language model is set up, and nothing here needs one." in words(app)
+    assert "None yet." in words(app)
+    assert "No key is set (TAILSCOPE_LLM_KEY or OPENAI_API_KEY)" in words(app)
+
+
+def test_cost_first_then_sentences_that_become_a_strategy(
+    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
+    app = asked(few, endpoint.url, monkeypatch)
+    assert "3 questions about each of 4 classes of icons: 12 requests to small." in words(app)
+    app.number_input(key="llm-in").set_value(1000.0).run()
+    app.number_input(key="llm-out").set_value(2000.0).run()
+    hand = generate.estimate(
+        Settings(endpoint.url, "small", generate.QUESTIONS["base"], 2), few.names, price_in=1000.0, price_out=2000.0
+    )
+    assert hand.cost > 1
+    assert hand.sentence in words(app)
+    assert not endpoint.requests
+    app.button(key="llm-start").click().run()
+    settle(app)
+    assert not app.exception
+    assert "24 sentences for 4 classes by stand-in-1b" in words(app)
+    assert len(endpoint.requests) == 12
+    assert endpoint.keys == {f"Bearer {SECRET}"}
+    assert "The key comes from TAILSCOPE_LLM_KEY" in words(app)
+    assert SECRET not in words(app) + json.dumps(dict(app.query_params), default=str)
+    assert "llm-url" not in app.query_params
+    (file,) = generate.written(few)
+    assert set(json.loads(file.read_text())) == set(few.keys)
+    app.button(key="llm-use").click().run()
+    assert app.session_state["prompts"] == str(file)
+    assert app.session_state["_lens"].prompts == str(file)
+    # Asked again with the same settings nothing is sent.
+    assert "all answered by small" in words(app)
+
+
+def test_a_stopped_run_is_taken_up_where_it_ended(
+    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, gate, real = threading.Event(), threading.Event(), generate.generate
+
+    def slowly(*args, report, **options):
+        def told(progress: Progress) -> None:
+            if progress.done >= 6:
+                first.set()
+                gate.wait(20)
+            report(progress)
+
+        return real(*args, report=told, parallel=1, **options)
+
+    monkeypatch.setattr(generate, "generate", slowly)
+    app = asked(few, endpoint.url, monkeypatch)
+    app.button(key="llm-start").click().run()
+    assert first.wait(20)
+    job = next(one for one in engine_module.engine().jobs() if one.key[0] == "generate")
+    # Seen from any tab the run is under way, and nothing reads or repairs its open file.
+    assert "small is answering" in words(app.run())
+    job.stop()
+    gate.set()
+    settle(app)
+    assert "was stopped" in words(app)
+    asked_so_far = len(endpoint.requests)
+    assert 3 <= asked_so_far < 12
+    app.button(key="llm-again").click().run()
+    settle(app)
+    assert "24 sentences for 4 classes" in words(app)
+    assert len(endpoint.requests) == 12
+
+
+def test_an_endpoint_that_refuses_is_told_in_a_sentence_and_may_be_tried_again(
+    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.fail = [401] * 4
+    app = asked(few, endpoint.url, monkeypatch)
+    app.button(key="llm-start").click().run()
+    settle(app)
+    assert "answered 401" in words(app).replace("\\", "")
+    endpoint.fail = []
+    app.button(key="llm-again").click().run()
+    settle(app)
+    assert "24 sentences" in words(app)
+
+
+def test_an_address_that_is_none_is_refused(few: FakeImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = asked(few, "ftp://x/v1", monkeypatch)
+    assert "is no endpoint" in words(app).replace("\\", "")
+    assert not app.exception
+
+
+def test_a_read_only_server_asks_nobody(endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "0")
+    app = opened("sentences")
+    assert "read-only" in words(app)
+    assert not [field for field in app.text_input if field.key == "llm-url"]
+    assert not endpoint.requests
+
+
+def test_settings_decide_the_file(few: FakeImageSet) -> None:
+    base = Settings("http://localhost/v1", "a/b:c", generate.QUESTIONS["base"])
+    places = {
+        generate.place(one, few)
+        for one in (
+            base,
+            Settings("http://localhost/v1", "a/b:c", generate.QUESTIONS["full"]),
+            Settings("http://localhost/v1", "a/b:c", generate.QUESTIONS["base"], seed=1),
+            Settings("http://localhost/v1", "../../x", generate.QUESTIONS["base"]),
+        )
+    }
+    assert len(places) == 4
+    assert {place.parent for place in places} == {generate.folder()}
+    assert generate.place(base, few) in places
