@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from core.cli import catalogue, compare, evaluation, icons, prompts, storage
+from core.cli import catalogue, compare, composition, evaluation, icons, prompts, robustness, storage
 from core.errors import TailscopeError
 from core.published.cli import app as published
 
@@ -17,10 +17,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (catalogue, evaluation, compare, storage):
+for group in (catalogue, evaluation, compare, composition, storage):
     group.register(app)
 app.add_typer(icons.app, name="icons")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(robustness.app, name="robustness")
 app.add_typer(published, name="published")
 
 

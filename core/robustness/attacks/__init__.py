@@ -17,6 +17,9 @@ from core.errors import UnknownName
 Kind = Literal["white-box", "score", "overlay"]
 Settings = Mapping[str, Any]
 
+MANY = 0.05
+"""Share of images from which a sign of gradient masking is reported."""
+
 ROZ = "settings of arXiv 2403.10499 as released: step 0.15 ε"
 _DIVERSE = {"smallest": 0.9, "probability": 0.5}
 _SEARCH = {"alpha": 0.15, "queries": 100, "sigma": 1e-3}

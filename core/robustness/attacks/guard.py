@@ -7,8 +7,6 @@ import torch
 from core.robustness.attacks.losses import Logits, climb
 
 SURE = 0.999
-MANY = 0.05
-"""Share of images from which a sign of masking is reported."""
 
 
 def signs(logits: Logits, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

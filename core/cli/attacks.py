@@ -1,0 +1,130 @@
+"""``robustness attacks``: how much of a classifier's accuracy small changes of the pixels leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.evaluation import Model, Set
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.errors import BadInput
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(attacks)
+
+
+def attacks(
+    model: Model,
+    image_set: Set,
+    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fgsm, bim, mim, dim, deepfool, pgd, apgd (gradients), nes, spsa (scores), typographic; several "
+            "times. By default all but the score-based two."
+        ),
+    ] = None,
+    eps: Annotated[
+        list[float] | None, typer.Option(help="Strength in 255ths, several times; by default 1, 2, 4.")
+    ] = None,
+    units: Annotated[
+        Literal["pixel", "normalised"],
+        typer.Option(help="pixel: ε of [0, 1]. normalised: ε after mean and std, about a quarter of that for CLIP."),
+    ] = "pixel",
+    prompts: Annotated[
+        list[str] | None, typer.Option(help="Prompt strategy, several times; by default simple.")
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="Images, spread evenly over the classes by the seed.")] = 100,
+    few: Annotated[int, typer.Option(min=1, help="Images at most for nes and spsa (thousands of passes each).")] = 16,
+    also: Annotated[list[str] | None, typer.Option(help="A further model asked the same; several times.")] = None,
+    surrogate: Annotated[
+        list[str] | None, typer.Option(help="Also craft fgsm, bim, mim, dim ... on this model; several times.")
+    ] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Craft on each model for every other one.")] = False,
+    transfer_only: Annotated[bool, typer.Option("--transfer-only", help="Leave the direct attacks out.")] = False,
+    bisect: Annotated[
+        list[str] | None, typer.Option(help="Search for every image's minimal ε under this attack; several times.")
+    ] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="ATTACK=PRESET, e.g. apgd=autoattack.")] = None,
+    guard: Annotated[bool, typer.Option(help="Also try the margin loss on what cross-entropy leaves standing.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
+) -> None:
+    """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
+    from core.robustness.attack_run import (
+        DEFAULT_ATTACKS,
+        DEFAULT_EPS,
+        attack_records,
+        named_model,
+        question_for,
+        transfer_records,
+    )
+    from core.robustness.records import write_records
+
+    models = list(dict.fromkeys(named_model(one) for one in (model, *(also or []))))
+    sources = [named_model(one) for one in surrogate or []]
+    if transfer_only and not (sources or matrix):
+        raise BadInput("--transfer-only needs --surrogate MODEL or --matrix: there is nothing else to do.")
+    question = question_for(
+        image_set,
+        n=n,
+        seed=seed,
+        attacks=tuple(attack or DEFAULT_ATTACKS),
+        eps=tuple(dict.fromkeys(eps or DEFAULT_EPS)),
+        units=units,
+        bisect=tuple(bisect or ()),
+        presets=_presets(preset or []),
+        few=few,
+        guarded=guard,
+    )
+    found = []
+    strategies = list(dict.fromkeys(prompts or ["simple"]))
+    with progress_bar() as report:
+        for one in models:
+            for strategy in strategies[:1] if one.startswith("supervised:") else strategies:
+                if not transfer_only:
+                    found += attack_records(one, question, prompts=strategy, report=report)
+        if sources or matrix:
+            found += transfer_records(
+                models,
+                question,
+                surrogates=[*sources, *(models if matrix else [])],
+                prompts=strategies[0],
+                report=report,
+            )
+    if out is None:
+        echo_json([one.as_json() for one in found])
+        return
+    write_records(found, out)
+    echo_table(
+        ("model", "prompts", "attack", "eps", "from", "acc1", "95 %", "broken", "n"),
+        [
+            (
+                one.model,
+                one.prompts,
+                one.condition,
+                "" if one.eps is None else f"{one.eps:g}",
+                one.more.get("surrogate", ""),
+                f"{one.acc1:.3f}",
+                f"{one.low:.3f}-{one.high:.3f}",
+                f"{one.more['success']:.2f}",
+                one.n,
+            )
+            for one in found
+        ],
+    )
+    for warning in dict.fromkeys(f"{one.model}: {one.more['warning']}" for one in found if one.more.get("warning")):
+        typer.echo(warning, err=True)
+
+
+def _presets(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, preset = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair!r} is no preset: write ATTACK=PRESET, e.g. apgd=autoattack.")
+        found[name] = preset
+    return found

@@ -1,0 +1,56 @@
+"""What is attacked how: one attack at one strength, and the images it is tried on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from core.robustness.attacks import find, loss_of, settings_of
+
+Units = Literal["pixel", "normalised"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One attack at one strength.
+
+    Attributes:
+        attack: id; eps: in 255ths of ``units``, None where there is none; preset, loss: the attack's own by default.
+        units: ``pixel`` of [0, 1], or ``normalised``: after the model's mean and standard deviation, where
+            arXiv 2403.10499 has its ε (times the standard deviation in pixels, about a quarter for CLIP's).
+        seed: of what the attack draws.
+    """
+
+    attack: str
+    eps: float | None = None
+    units: Units = "pixel"
+    preset: str = ""
+    loss: str = ""
+    seed: int = 0
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """All that decides what the attack does, as JSON."""
+        attack = find(self.attack)
+        chosen = {"settings": dict(settings_of(attack, self.preset)), "loss": loss_of(attack, self.loss)}
+        return {"attack": self.attack, "eps": self.eps, "units": self.units, "seed": self.seed, **chosen}
+
+
+def sample_rows(labels: np.ndarray, n: int, *, seed: int = 0) -> np.ndarray:
+    """``n`` rows (or all there are) spread over the classes as evenly as they go, int64, in drawn order.
+
+    Classes take turns in a drawn order, each giving a drawn image, so that a longer sample contains the shorter ones.
+    """
+    labels = np.asarray(labels)
+    rng = np.random.default_rng([13, seed])
+    order = rng.permutation(np.flatnonzero(labels >= 0))
+    turn = np.empty(len(order), np.int64)
+    classes = rng.permutation(np.unique(labels[order]))
+    for label in classes:
+        inside = labels[order] == label
+        turn[inside] = np.arange(inside.sum())
+    place = np.argsort(np.argsort(classes, kind="stable"), kind="stable")
+    first = place[np.searchsorted(np.sort(classes), labels[order])]
+    return order[np.lexsort((first, turn))][:n].astype(np.int64)
