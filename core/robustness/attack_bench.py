@@ -105,9 +105,10 @@ class Bench:
         return self._cell(f"{attack.title} {plan.eps:g}/255", {**plan.about, "guarded": guarded}, work)
 
     def minimal(self, plan: Plan) -> Arrays:
-        """Smallest ε in 255ths that breaks each image: ``eps`` [m], NaN where it is wrong unattacked, inf above 16.
+        """Smallest ε in 255ths that breaks each image: ``eps`` [m], NaN where it is wrong unattacked, inf unbroken.
 
-        DeepFool measures it; for other attacks eight halvings, in which every image has a budget of its own.
+        DeepFool measures its distance to the boundary, however far; for other attacks it is found by eight halvings
+        from 16/255, in which every image has a budget of its own.
         """
         attack = find(plan.attack)
 

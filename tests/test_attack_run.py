@@ -1,0 +1,215 @@
+"""Attacks on a real (tiny) open_clip model: what is counted, what is kept, what is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from core.cli.app import app
+from core.errors import BadInput, Stopped, UnknownName
+from core.robustness.attack_bench import BATCH, TOP, Bench
+from core.robustness.attack_figures import guard, median, on_grid, shares
+from core.robustness.attack_plan import Plan, sample_rows
+from core.robustness.attack_run import Question, attack_records, transfer_records
+from core.robustness.records import read_records, write_records
+from core.types import Progress
+from tests.fakes import FakeImageSet
+from tests.tiny import RESNET, save
+
+N = BATCH + 6
+
+
+class Noise(FakeImageSet):
+    """Smooth random pictures; the labels are given once the model has been asked."""
+
+    def image(self, index: int) -> Image.Image:
+        super().image(index)
+        rng = np.random.default_rng(index)
+        return Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((32, 32), Image.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"local-dir:{save(tmp_path_factory.mktemp('tiny') / 'a', RESNET)}"
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"local-dir:{save(tmp_path_factory.mktemp('tiny') / 'b', RESNET, seed=1)}"
+
+
+@pytest.fixture
+def images(model: str) -> Noise:
+    """Labels are what the model says, but for every fifth image."""
+    found = Noise(classes=10, n=N)
+    said = Bench(model, found, np.arange(N)).clean()["said"]
+    found.labels = np.where(np.arange(N) % 5 == 0, (said + 1) % 10, said)
+    return found
+
+
+def test_robust_accuracy_counts_images_that_are_right_before_and_after(model: str, images: Noise) -> None:
+    question = Question(images, n=N, attacks=("bim", "deepfool", "typographic"), eps=(0.25, 24.0), bisect=("bim",))
+    clean, weak, strong, *_, written = attack_records(model, question)
+    right = int((np.arange(N) % 5 != 0).sum())
+    assert (clean.condition, clean.acc1, clean.n) == ("clean", right / N, N)
+    assert clean.acc1 >= weak.acc1 > strong.acc1
+    for one in (weak, strong):
+        assert one.more["clean"] == clean.acc1
+        assert one.more["clean_right"] == right
+        assert one.acc1 == pytest.approx(clean.acc1 - one.more["success"] * right / N)
+        assert one.more["margin_acc1"] <= one.acc1
+        assert one.units == "pixel/255"
+    assert written.eps is None
+    assert 0 <= written.more["said_word"] <= 1
+
+
+def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: Noise) -> None:
+    bench = Bench(model, images, np.arange(N))
+    plan = Plan("bim", 1.0)
+    needed = bench.minimal(plan)["eps"]
+    assert np.isnan(needed).tolist() == (np.arange(N) % 5 == 0).tolist()
+    reachable = np.isfinite(needed)
+    assert reachable.any()
+    at_median = float(np.median(needed[reachable]))
+    after = bench.attacked(Plan("bim", at_median))
+    broken = after["said"] != after["labels"]
+    assert (broken == (needed <= at_median))[reachable].mean() >= 0.9  # a signed attack is not quite monotone in ε
+    nearest = bench.minimal(Plan("deepfool", 1.0))["eps"]
+    assert needed[reachable].max() <= TOP
+    assert np.nanmedian(nearest[reachable]) == pytest.approx(at_median, rel=0.6)
+
+
+def test_normalised_units_are_smaller_by_the_standard_deviation(model: str, images: Noise) -> None:
+    bench = Bench(model, images, np.arange(4))
+    x, y, _ = bench._batch(0)
+    for units, factor in (("pixel", (1, 1, 1)), ("normalised", (0.2, 0.25, 0.3))):
+        change = (bench._perturbed(Plan("fgsm", 2.0, units), x, y, 0) - x).abs().amax((0, 2, 3))
+        assert (255 * change).tolist() == pytest.approx([2 * part for part in factor], abs=1e-3)
+
+
+def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
+    model: str, images: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, rows = Plan("fgsm", 2.0), np.arange(N)
+
+    def stop(progress: Progress) -> None:
+        if progress.done:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        Bench(model, images, rows, report=stop).attacked(plan)
+    asked = []
+    watched = Bench(model, images, rows)
+    original = watched._perturbed
+    monkeypatch.setattr(watched, "_perturbed", lambda *given: asked.append(given[3]) or original(*given))
+    first = watched.attacked(plan)
+    assert asked == [BATCH]  # the first batch was kept
+    again = Bench(model, images, rows)
+    second = again.attacked(plan)
+    assert again._scorer is None
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_pixels_crafted_elsewhere_are_judged_here(model: str, other: str, images: Noise) -> None:
+    question = Question(images, n=N, attacks=("bim", "deepfool"), eps=(24.0,))
+    found = transfer_records([model, other], question)
+    assert [(one.more["surrogate"], one.model) for one in found] == [(model, other), (other, model)]
+    direct = attack_records(model, Question(images, n=N, attacks=("bim",), eps=(24.0,)))[1]
+    assert direct.acc1 <= found[1].acc1 <= direct.more["clean"]
+
+
+def test_unreadable_images_are_left_out(model: str, images: Noise) -> None:
+    images.broken = {1}
+    assert attack_records(model, Question(images, n=N, attacks=("fgsm",), eps=(1.0,)))[1].n == N - 1
+
+
+def test_the_sample_is_even_seeded_and_grows() -> None:
+    labels = np.repeat(np.arange(7), 5)
+    twelve = sample_rows(labels, 12, seed=1)
+    assert set(np.bincount(labels[twelve], minlength=7).tolist()) == {1, 2}
+    assert sample_rows(labels, 20, seed=1)[:12].tolist() == twelve.tolist()
+    assert sample_rows(labels, 12, seed=2).tolist() != twelve.tolist()
+    assert sorted(sample_rows(labels, 99).tolist()) == list(range(35))
+    assert len(sample_rows(np.array([-1, 0, 1]), 9)) == 2
+
+
+def test_figures_by_hand() -> None:
+    clean, right = np.array([1, 1, 1, 1, 0], bool), np.array([1, 0, 0, 0, 0], bool)
+    found = shares(clean, right)
+    assert (found["clean"], found["clean_right"], found["success"]) == (0.8, 4, 0.75)
+    unattacked = {"said": np.array([0, 0, 0, 1]), "labels": np.zeros(4, int)}
+    weak, strong = ({"said": np.array(said), "labels": np.zeros(4, int)} for said in ([0, 0, 1, 1], [0, 1, 1, 1]))
+    needed = on_grid(unattacked, [weak, strong], (1.0, 2.0))
+    assert needed[:3].tolist() == [np.inf, 2.0, 1.0]
+    assert np.isnan(needed[3])
+    assert median(needed) == {"minimal_eps": 2.0, "unbroken": 1}
+    assert median(np.array([np.inf, np.inf, 1.0]))["minimal_eps"] is None
+    assert median(np.array([np.nan]))["minimal_eps"] is None
+
+
+def test_masking_is_warned_of() -> None:
+    labels = np.zeros(40, int)
+    clean = right = np.ones(40, bool)
+    fine = {"saturated": np.zeros(40, bool), "flat": np.zeros(40, bool)}
+    sure = {**fine, "saturated": np.arange(40) < 4}
+    assert guard(fine, clean, right, {"said": labels, "labels": labels})["warning"] is None
+    assert "10 %" in guard(sure, clean, right, {"said": labels, "labels": labels})["warning"]
+    fooled = {"said": labels, "labels": labels, "margin_said": (np.arange(40) < 5).astype(int)}
+    found = guard(fine, clean, right, fooled)
+    assert found["margin_acc1"] == 35 / 40
+    assert "5 more of 40" in found["warning"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"attacks": ("cw",)}, "No attack is called"),
+        ({"eps": (0.0,)}, "255ths"),
+        ({"eps": (float("nan"),)}, "255ths"),
+        ({"presets": {"bim": "mine"}}, "no preset"),
+        ({"attacks": ()}, "at least one"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(options: dict, told: str) -> None:
+    with pytest.raises((BadInput, UnknownName), match=told):
+        Question(FakeImageSet(), **options)
+
+
+def test_one_class_cannot_be_attacked() -> None:
+    with pytest.raises(BadInput, match="another one"):
+        Bench("icon-RN,icons-10k", FakeImageSet(classes=1), [0])
+
+
+@pytest.mark.slow
+def test_the_command_writes_what_a_rerun_reads(tmp_path: Path) -> None:
+    out = tmp_path / "attacks.json"
+    command = [
+        "robustness", "attacks", "icon-RN,icons-200k", "icons", "--n", "6", "--attack", "fgsm", "--attack", "mim",
+        "--eps", "2", "--surrogate", "icon-RN,icons-50k", "--out", str(out),
+    ]  # fmt: skip
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    rows = json.loads(out.read_text())
+    assert [(row["condition"], row.get("surrogate")) for row in rows] == [
+        ("clean", None), ("fgsm", None), ("mim", None), ("fgsm", "icon-RN,icons-50k"), ("mim", "icon-RN,icons-50k"),
+    ]  # fmt: skip
+    again = tmp_path / "again.json"
+    write_records(read_records(out), again)
+    assert again.read_text() == out.read_text()
+    assert {"model", "set", "condition", "severity", "eps", "units", "prompts", "n", "acc1", "low", "high"} <= set(
+        rows[1]
+    )
+    assert "mim" in done.output
+
+
+def test_the_bench_gives_float32_pixels_in_the_box(model: str, images: Noise) -> None:
+    x, _, rows = Bench(model, images, [3, 1])._batch(0)
+    assert x.dtype == torch.float32
+    assert 0 <= float(x.min()) <= float(x.max()) <= 1
+    assert rows.tolist() == [3, 1]
