@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,17 +23,20 @@ class Damaged(Exception):
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that gets its name only when it is complete and on the disk; one writer at a time."""
-    temporary = path.with_name(path.name + ".tmp")
+def whole(path: Path, *, temporary: str = ".tmp") -> Iterator[BinaryIO]:
+    """A file to write that gets its name only when it is complete and on the disk.
+
+    Until then it has the ending ``temporary`` as well; one writer at a time has the same.
+    """
+    unfinished = path.with_name(path.name + temporary)
     try:
-        with open(temporary, "wb") as file:
+        with open(unfinished, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(unfinished, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
@@ -68,7 +72,8 @@ def write_shard(path: Path, array: np.ndarray, note: Any) -> None:
     npy = io.BytesIO()
     np.lib.format.write_array(npy, native, allow_pickle=False)
     body = npy.getvalue() + to_json(note)
-    with whole(path) as file:
+    # A worker that was taken for lost may still be writing this shard while another one does.
+    with whole(path, temporary=f".{secrets.token_hex(4)}.tmp") as file:
         file.write(body)
         file.write(hashlib.sha256(body).digest())
 

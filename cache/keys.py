@@ -18,6 +18,12 @@ def root() -> Path:
     return folder
 
 
+def embeddings() -> Path:
+    """The folder of embedding matrices: ``$TAILSCOPE_EMBEDDINGS`` (it may be shared by machines), else in ``root``."""
+    named = os.environ.get("TAILSCOPE_EMBEDDINGS")
+    return Path(named).expanduser().absolute() if named else root() / "embeddings"
+
+
 def to_json(value: Any) -> bytes:
     """Canonical JSON: keys sorted, no spaces, UTF-8, so that equal values give equal bytes and different ones do not.
 

@@ -125,6 +125,13 @@ class MatrixStore:
         """
         return ShardWriter(self, key, shards)
 
+    def helper(self, key: str, *, shards: int) -> ShardWriter:
+        """Makes single pieces for the process that holds ``lock(key)``, from any machine that sees this folder.
+
+        It clears nothing away and must not ``finish``. CacheError when the holder's folder is not to be seen here.
+        """
+        return ShardWriter(self, key, shards, holder=False)
+
     def path(self, key: str, suffix: str) -> Path:
         """Where a file of this key is; ValueError for a key that could leave the folder."""
         if not _KEY.fullmatch(key):
@@ -206,13 +213,17 @@ class MatrixStore:
 
 
 class ShardWriter:
-    """The pieces of one matrix in the making; see ``MatrixStore.writer``."""
+    """The pieces of one matrix in the making; see ``MatrixStore.writer`` and ``MatrixStore.helper``."""
 
-    def __init__(self, store: MatrixStore, key: str, shards: int) -> None:
+    def __init__(self, store: MatrixStore, key: str, shards: int, *, holder: bool = True) -> None:
         if shards < 1:
             raise ValueError(f"a matrix has at least one shard, not {shards}")
         self._store, self._key, self.shards = store, key, shards
         self._folder = store.path(key, ".shards")
+        if not holder:
+            if not self._folder.is_dir():
+                raise CacheError(f"{self._folder} is not to be seen here: the store is not shared with this machine.")
+            return
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for path in self._folder.iterdir():
             if not path.name.endswith(f"-of-{shards:05d}.npy"):

@@ -6,7 +6,7 @@ Knows nothing of torch: an encoder is anything with ``preprocess``, ``encode_ima
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ from core.types import Embeddings, ImageSet, LeftOut, Progress, Report
 
 SCHEMA = 1
 """Counts up when the same files would give other vectors; a release that changes nothing keeps the cache."""
+
+BATCH, SHARD_ROWS = 64, 2048
+"""Pictures of one forward pass, and of one file while a run lasts."""
 
 _OF_IMAGES = ("config", "weights", "preprocessing", "precision")
 _OF_TEXTS = ("config", "weights", "tokenizer", "precision")
@@ -51,9 +54,10 @@ def embed_images(
     store: MatrixStore,
     *,
     report: Report = _silent,
-    batch: int = 64,
-    shard_rows: int = 2048,
+    batch: int = BATCH,
+    shard_rows: int = SHARD_ROWS,
     workers: int | None = None,
+    finish: Callable[[EmbeddingRun], None] | None = None,
 ) -> Embeddings:
     """Vectors of all images of a set, from the store or computed now.
 
@@ -65,26 +69,28 @@ def embed_images(
         batch: pictures of one forward pass.
         shard_rows: pictures of one file while the run lasts; at most these are lost by a kill.
         workers: decoding threads; one a core by default.
+        finish: ends the run in another way than computing here (``core.cluster``); ``batch`` and ``workers`` are then
+            its own affair.
 
     Raises:
         UnreadableData: not one picture could be read. BadInput: precomputed vectors of another model.
         Stopped: from ``report``.
     """
-    if not len(image_set.labels):
-        raise UnreadableData(f"{image_set.id} holds no images.")
-    own = getattr(image_set, "vectors", None)  # unit vectors [n, d] of a precomputed set
-    if own is not None and (own.shape[1] == encoder.dim or not image_set.has_images):
-        return _precomputed(own, encoder, image_set)
+    own = precomputed(encoder, image_set)
+    if own is not None:
+        return own
     key = image_key(encoder, image_set)
-    if found := _stored(store, key, len(image_set.labels), encoder.dim):
+    if found := stored(store, key, len(image_set.labels), encoder.dim):
         return found
     with holding(store.lock(key), report):
-        if found := _stored(store, key, len(image_set.labels), encoder.dim):
+        if found := stored(store, key, len(image_set.labels), encoder.dim):
             return found
-        shards = -(-len(image_set.labels) // shard_rows)
-        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=shards), report)
-        run.finish(batch=batch, workers=workers or cores())
-        found = _stored(store, key, len(image_set.labels), encoder.dim)
+        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report)
+        if finish:
+            finish(run)
+        else:
+            run.finish(batch=batch, workers=workers or cores())
+        found = stored(store, key, len(image_set.labels), encoder.dim)
     if found is None:
         raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
     return found
@@ -123,7 +129,13 @@ def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, rep
     return np.stack([known[digests[text]] for text in sentences]).astype(np.float32, copy=False)
 
 
-def _stored(store: MatrixStore, key: str, n: int, dim: int) -> Embeddings | None:
+def cut(image_set: ImageSet, shard_rows: int = SHARD_ROWS) -> int:
+    """Into how many shards a set is cut: the same for every engine, so that one goes on where another stopped."""
+    return -(-len(image_set.labels) // shard_rows)
+
+
+def stored(store: MatrixStore, key: str, n: int, dim: int) -> Embeddings | None:
+    """The complete vectors of a set of n images under their key, or None while there are none."""
     vectors = store.open(key)
     if vectors is None:
         return None
@@ -134,7 +146,17 @@ def _stored(store: MatrixStore, key: str, n: int, dim: int) -> Embeddings | None
     return Embeddings(vectors, rows, left_out(meta), key)
 
 
-def _precomputed(vectors: np.ndarray, encoder: Any, image_set: ImageSet) -> Embeddings:
+def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
+    """The vectors that a set brings along, or None when its pictures must be embedded.
+
+    Raises:
+        UnreadableData: the set is empty. BadInput: it has vectors of another model only.
+    """
+    if not len(image_set.labels):
+        raise UnreadableData(f"{image_set.id} holds no images.")
+    vectors = getattr(image_set, "vectors", None)  # unit vectors [n, d] of a precomputed set
+    if vectors is None or (vectors.shape[1] != encoder.dim and image_set.has_images):
+        return None
     if vectors.shape[1] != encoder.dim:
         raise BadInput(
             f"The vectors of {image_set.id} have {vectors.shape[1]} numbers, those of {encoder.id} {encoder.dim}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,7 +51,9 @@ class _Shard:
 
 @dataclass(slots=True)
 class EmbeddingRun:
-    """One run over the shards of a set that are not complete; hold the store's lock.
+    """One run over the shards of a set that are not complete.
+
+    Hold the store's lock, or compute single shards (``MatrixStore.helper``) for the process that holds it.
 
     A shard on disk holds the vectors of the first ``seen`` of its images; its note says how many those are and which of
     them were left out: ``[row, image id, reason]``.
@@ -64,12 +66,20 @@ class EmbeddingRun:
 
     def finish(self, *, batch: int, workers: int) -> None:
         """Embed what is missing and join the shards; whatever ends the run early, what was done is kept."""
+        self.join(self.compute(range(self.writer.shards), batch=batch, workers=workers))
+
+    def compute(self, indices: Iterable[int], *, batch: int, workers: int) -> list[list[Any]]:
+        """Embed what is missing of these shards; returns what all of them had to leave out.
+
+        The pictures of one forward pass follow from the cut into shards alone, so that whoever computes a shard gets
+        the same vectors.
+        """
         n = len(self.image_set.labels)
-        shards = [self._taken_up(index, n) for index in range(self.writer.shards)]
+        shards = [self._taken_up(index, n) for index in indices]
         left = [shard for shard in shards if shard.seen < shard.size]
-        done = sum(shard.seen for shard in shards)
+        done, total = sum(shard.seen for shard in shards), sum(shard.size for shard in shards)
         message = f"Embedding {self.image_set.id} with {self.encoder.id}"
-        self.report(Progress(done, n, message))
+        self.report(Progress(done, total, message))
         current: _Shard | None = None
         if left:
             self.image_set.prepare(self.report)
@@ -81,20 +91,30 @@ class EmbeddingRun:
                     self._keep(shard)
                     current = None
                 done += len(rows)
-                self.report(Progress(done, n, message))
+                self.report(Progress(done, total, message))
         except BaseException:
             if current is not None:
                 self._keep(current)
             raise
-        missing = [entry for shard in shards for entry in shard.left_out]
-        if len(missing) == n:
-            raise UnreadableData(f"None of the {n} images of {self.image_set.id} can be read: {missing[0][2]}")
+        return [entry for shard in shards for entry in shard.left_out]
+
+    def taken_up(self) -> dict[int, list[list[Any]]]:
+        """The shards that are complete already, each with what it left out."""
+        n = len(self.image_set.labels)
+        shards = [self._taken_up(index, n) for index in range(self.writer.shards)]
+        return {shard.index: shard.left_out for shard in shards if shard.seen == shard.size}
+
+    def join(self, left_out: Sequence[list[Any]]) -> None:
+        """Make the complete matrix of the shards; UnreadableData when every image was left out."""
+        n = len(self.image_set.labels)
+        if len(left_out) == n:
+            raise UnreadableData(f"None of the {n} images of {self.image_set.id} can be read: {left_out[0][2]}")
         self.writer.finish(
             {
                 "model": self.encoder.id,
                 "set": self.image_set.id,
                 "n": n,
-                "left_out": missing,
+                "left_out": list(left_out),
                 "fingerprint": dict(self.encoder.fingerprint),
             }
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cache.results import Results
 from core import embed, models, weights, zeroshot
 from core.datasets import open_set
 from core.errors import BadInput
+from core.machine import settled_precision
 from core.prompts import prompt_set
 from core.retrieval import retrieval
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
@@ -31,19 +33,18 @@ ANSWER_SCHEMA = 1
 
 
 @cache
-def _stores(root: str) -> tuple[MatrixStore, Results]:
-    folder = keys.root()
-    return MatrixStore(folder / "embeddings"), Results(folder / "results")
+def _stores(root: Path, embeddings: Path) -> tuple[MatrixStore, Results]:
+    return MatrixStore(embeddings), Results(root / "results")
 
 
 def matrices() -> MatrixStore:
-    """The store of image-embedding matrices under the cache folder."""
-    return _stores(str(keys.root()))[0]
+    """The store of image-embedding matrices (``keys.embeddings``); several machines may share it."""
+    return _stores(keys.root(), keys.embeddings())[0]
 
 
 def results() -> Results:
-    """The store of small values whose loss costs a recomputation."""
-    return _stores(str(keys.root()))[1]
+    """The store of small values whose loss costs a recomputation; one machine's own (it is a database)."""
+    return _stores(keys.root(), keys.embeddings())[1]
 
 
 @cache
@@ -120,7 +121,7 @@ def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
             "model": lens.model,
             "weights": weights.sha256(found.weights),
             "config": keys.file_digest(found.folder / weights.CONFIG) if found.folder else None,
-            "precision": lens.precision,
+            "precision": settled_precision(lens.precision),
             "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
             "images": image_set.fingerprint,
             "classes": keys.digest([list(image_set.keys), np.asarray(image_set.labels).tolist()]),

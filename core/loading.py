@@ -18,7 +18,7 @@ from PIL import Image
 from cache import keys
 from core import models, weights
 from core.errors import ExtraMissing, TailscopeError, UnreadableData, WeightsMissing
-from core.machine import cores
+from core.machine import cores, settled_precision
 from core.model_table import table
 from core.versions import version
 from core.weights import CONFIG, Found, sha256
@@ -59,6 +59,7 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
     model_id = models.canonical(model_id)
     found = models.find(model_id)
     device = device or best_device()
+    precision = settled_precision(precision)
     precision = best_precision(device) if precision == "auto" else precision
     _respect_cores()
     arch = f"local-dir:{found.folder}" if found.folder else model_id.partition(",")[0]

@@ -7,6 +7,18 @@ import os
 from functools import cache
 from pathlib import Path
 
+from core.errors import BadInput
+
+_PRECISIONS = ("auto", "float32", "bf16", "fp16")
+
+
+def settled_precision(asked: str) -> str:
+    """What ``auto`` means where ``$TAILSCOPE_PRECISION`` settles it for a whole fleet, so that all find one cache."""
+    named = os.environ.get("TAILSCOPE_PRECISION") or "auto"
+    if named not in _PRECISIONS:
+        raise BadInput(f"TAILSCOPE_PRECISION is {named!r}; it can be {', '.join(_PRECISIONS)}.")
+    return named if asked == "auto" else asked
+
 
 @cache
 def cores() -> int:

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from core import loading, machine
+from core.errors import BadInput
+from tests import tiny
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,20 @@ def test_torch_uses_no_more_threads_than_there_are_cores(monkeypatch, cores, thr
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     loading._respect_cores()
     assert calls == expected
+
+
+def test_a_fleet_settles_what_auto_means(monkeypatch):
+    assert machine.settled_precision("auto") == "auto"
+    monkeypatch.setenv("TAILSCOPE_PRECISION", "bf16")
+    assert machine.settled_precision("auto") == "bf16"
+    assert machine.settled_precision("float32") == "float32"
+    monkeypatch.setenv("TAILSCOPE_PRECISION", "float16")
+    with pytest.raises(BadInput, match="TAILSCOPE_PRECISION is 'float16'; it can be auto, float32, bf16, fp16"):
+        machine.settled_precision("auto")
+
+
+def test_the_settled_precision_is_that_of_the_model(monkeypatch, tmp_path):
+    folder = tiny.save(tmp_path / "model")
+    monkeypatch.setenv("TAILSCOPE_PRECISION", "bf16")
+    assert loading.load(f"local-dir:{folder}", device="cpu").precision == "bf16"
+    assert loading.load(f"local-dir:{folder}", device="cpu", precision="float32").precision == "float32"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from core.cli.engines import Address, Chosen, Engine, Workers, chosen
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.types import Lens
+from core.errors import BadInput
+from core.types import Embeddings, Lens, Report
 
 Model = Annotated[str, typer.Argument(help="ARCH,PRETRAINED | hf-hub:org/repo | local-dir:/path | ARCH,/checkpoint")]
 Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
@@ -22,16 +25,31 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def embed(model: Model, image_set: Set, precision: Precision = "auto") -> None:
+def embed(
+    model: Model,
+    image_set: Set,
+    precision: Precision = "auto",
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+) -> None:
     """Embed the images of a set once; every later question reuses the vectors."""
-    from core.evaluate import embeddings_for
     from core.models import canonical
 
+    lens, engine = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
-        found = embeddings_for(Lens(canonical(model), image_set, precision=precision), report=report)
-    typer.echo(f"{len(found.rows)} of {len(found.rows) + len(found.left_out)} images embedded; key {found.key}")
+        found = _embedded(lens, engine, report)
+    used, n = len(found.rows), len(found.rows) + len(found.left_out)
+    typer.echo(f"{used} of {n} images embedded (engine: {engine}); key {found.key}")
     for item in found.left_out:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
+
+
+def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
+    from core.cluster.embedding import embeddings_on_ray
+    from core.evaluate import embeddings_for
+
+    return engine.run(partial(embeddings_for, lens, report=report), partial(embeddings_on_ray, lens, report=report))
 
 
 def evaluate(
@@ -43,14 +61,19 @@ def evaluate(
     names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
     names_file: Annotated[Path | None, typer.Option(help="Readable names by key: JSON, CSV or text.")] = None,
     precision: Precision = "auto",
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Zero-shot classification (or retrieval) with per-class accuracies, in CLIP_benchmark's schema."""
     from core import reports
     from core.datasets import open_set
     from core.models import canonical
 
-    lens = Lens(canonical(model), image_set, prompts, precision=precision)
+    lens, engine = Lens(canonical(model), image_set, prompts, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
+        if engine.ray:
+            _same_here(lens, _embedded(lens, engine, report))
         if task == "retrieval":
             from core.evaluate import evaluate_retrieval
 
@@ -60,11 +83,26 @@ def evaluate(
 
             opened = open_set(image_set, names=names_file, naming=names)
             result = reports.clip_benchmark(answer_lens(lens, report=report, image_set=opened))
+    typer.echo(f"engine: {engine}", err=True)
     if out is None:
         echo_json(result)
         return
     reports.write_json(result, out)
     typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
+
+
+def _same_here(lens: Lens, found: Embeddings) -> None:
+    """Refuse to embed once more what a cluster embedded, because this machine computes otherwise."""
+    from core.datasets import open_set
+    from core.embed import image_key, precomputed
+    from core.evaluate import encoders
+
+    encoder, image_set = encoders().get(lens.model, lens.precision), open_set(lens.image_set)
+    if precomputed(encoder, image_set) is None and image_key(encoder, image_set) != found.key:
+        raise BadInput(
+            f"The cluster embedded {lens.image_set} (key {found.key}), but this machine computes in "
+            f"{encoder.precision} and would do so again: set TAILSCOPE_PRECISION alike on all machines."
+        )
 
 
 def curve(
