@@ -92,8 +92,16 @@ def files(shown: Deck) -> None:
                 "Project file", type=["json"], key="open-deck", on_change=_open, label_visibility="collapsed",
                 max_upload_size=MOST_FILE // 1_000_000,
             )  # fmt: skip
+        with st.popover("New deck", disabled=not shown.slides):
+            quiet(f"Remove all {len(shown.slides)} slides? A saved project stays.")
+            st.button("Remove all slides", key="deck-empty", on_click=_empty)
     if problem := st.session_state.pop("_deck_problem", ""):
         st.warning(plain(problem))
+
+
+def _empty() -> None:
+    keep(Deck())
+    st.session_state["deck-title"] = Deck().title
 
 
 def _open() -> None:

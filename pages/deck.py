@@ -18,7 +18,11 @@ else:
     finding("Deck", "Nothing is pinned yet.")
 quiet(
     "Pin pictures, concepts, plots and comparisons with the pin on the other pages. "
-    "The deck belongs to this browser tab; save it as a project to keep it."
+    + (
+        "The deck is kept on this machine, whatever becomes of this tab; Save project makes a file to take along."
+        if _pin.is_kept()
+        else "Others use this server too, so it keeps no deck: save it as a project before you close this tab."
+    )
 )
 
 title = st.text_input("Title", deck.title, key="deck-title", max_chars=MOST_TEXT, width=420)

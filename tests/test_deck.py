@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+from core import deck_store
 from core.deck import MOST_SLIDES, Deck, Picture, Slide, figure_json, from_json, to_json
 from core.deck_page import page
 from core.deck_slides import comparison_slide, concept_slide, image_slide, plot_slide
@@ -187,3 +188,22 @@ def test_slides_carry_what_the_answer_says() -> None:
     assert json.loads(plot_slide("P", go.Figure(go.Bar(y=[1])), "here").figure)["data"][0]["type"] == "bar"
     deck = Deck("t", (slide, concept, table))
     assert from_json(to_json(deck).encode()) == deck
+
+
+def test_the_kept_deck_outlives_whoever_made_it():
+    assert deck_store.load() == deck_store.Kept(Deck(), ())
+    deck = hostile_deck()
+    first = deck_store.save(deck)
+    assert deck_store.load() == deck_store.Kept(deck, first)
+    second = deck_store.save(deck.caption(0, "other"))
+    assert first != second == deck_store.version()
+    assert [path.name for path in deck_store.place().parent.iterdir()] == [deck_store.NAME]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"format": "tailscope-deck", "version": 1}'])
+def test_a_damaged_kept_deck_is_set_aside(content):
+    deck_store.place().write_bytes(content)
+    with pytest.raises(UnreadableData, match="set aside"):
+        deck_store.load()
+    assert deck_store.load() == deck_store.Kept(Deck(), ())
+    assert deck_store.place().with_suffix(".damaged").read_bytes() == content

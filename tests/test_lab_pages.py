@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core import deck_store, evaluate, sentences, waffle_band
 from core import engine as engine_module
-from core import evaluate, sentences, waffle_band
 from core.datasets import open_set
 from core.deck import Deck, Slide
 from core.engine import Engine
@@ -202,6 +202,32 @@ def test_the_deck_is_captioned_reordered_and_never_renders_data() -> None:
     assert [slide.caption for slide in deck_of(app).slides] == [HOSTILE]
     app.segmented_control(key="deck-show").set_value("present").run()
     assert not app.exception
+
+
+def test_a_deck_outlives_its_tab_and_tabs_share_it() -> None:
+    first = opened("lab", lenses=["simple", "ensemble"])
+    second = opened("deck")
+    first.button(key="pin-lenses").click().run()
+    assert len(deck_of(second.run()).slides) == 1
+    assert "1 slide: 1 comparison." in words(second)
+    first.button(key="pin-reliability").click().run()
+    second.run().text_area[0].input("mine").run()
+    assert [slide.caption for slide in deck_of(second).slides] == ["mine", ""]
+    assert len(deck_of(opened("deck")).slides) == 2  # a new tab, the old ones closed
+    second.button(key="deck-empty").click().run()
+    assert "Nothing is pinned yet" in words(second)
+    assert "Nothing is pinned yet" in words(opened("deck"))
+
+
+def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._pin.is_local", lambda: False)
+    app = opened("lab", lenses=["simple", "ensemble"])
+    app.button(key="pin-lenses").click().run()
+    assert len(deck_of(app).slides) == 1
+    assert not deck_store.version()
+    other = opened("deck")
+    assert "Nothing is pinned yet" in words(other)
+    assert "it keeps no deck" in words(other)
 
 
 def test_the_inspector_shows_the_sentences_of_a_class() -> None:

@@ -24,7 +24,7 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     page.locator(".tile img").first.wait_for()
     said = page.locator(".tile").evaluate_all("tiles => tiles.slice(0, 12).map(tile => tile.ariaLabel)")
     page.get_by_role("button", name="Pin these pictures").click()
-    page.get_by_text("Pinned; the deck holds 1 slides").wait_for()
+    page.get_by_text("Pinned; the deck holds 1 slide.").wait_for()
     page.locator(".tile").first.click()
     page.get_by_role("button", name="Pin picture").click()
     page.get_by_text("the deck holds 2 slides").wait_for()
