@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (catalogue, evaluation, compare, composition, storage):
+for group in (catalogue, counting, evaluation, compare, composition, storage):
     group.register(app)
 app.add_typer(icons.app, name="icons")
 app.add_typer(prompts.app, name="prompts")

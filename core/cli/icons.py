@@ -24,13 +24,15 @@ def corpus(name: str, out: Annotated[Path, typer.Option(help="Folder for NAME.pa
 
 @app.command()
 def counts() -> None:
-    """Recount every corpus and write its count table (assets/icons/counts) and the counts of all spellings."""
+    """Recount every corpus: concepts (assets/icons/counts), (colour, icon) pairs (assets/icons/pairs), spellings."""
+    from core.composition.counts import FOLDER, write_icon_counts
     from core.frequency.icons import COUNTS, write_counts
     from core.icons.synonyms import SYNONYMS, write_synonyms
 
     write_counts()
     write_synonyms()
-    typer.echo(f"{COUNTS}\n{SYNONYMS}")
+    write_icon_counts()
+    typer.echo(f"{COUNTS}\n{SYNONYMS}\n{FOLDER}")
 
 
 @app.command()

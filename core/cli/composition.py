@@ -1,0 +1,78 @@
+"""``composition``: attribute-object pairs, whole and in parts, seen and never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.evaluation import Model, Precision, Prompts, Set
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.types import Lens
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(composition)
+
+
+def composition(
+    model: Model,
+    image_set: Set,
+    prompts: Prompts = "simple",
+    also: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="A further model; several times.")] = None,
+    partner: Annotated[
+        str | None, typer.Option(metavar="SET", help="Set of other pairs to compare with; for icons it is known.")
+    ] = None,
+    known: Annotated[
+        str | None, typer.Option(metavar="SET", help="Set of accuracy in distribution; icons for the icon sets.")
+    ] = None,
+    overrides: Annotated[
+        Path | None, typer.Option(help="CSV folder,attribute,object,imagenet_index for folders split wrongly.")
+    ] = None,
+    objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
+    counts: Annotated[Path | None, typer.Option(help="CSV attribute,object,count of the pretraining captions.")] = None,
+    shots: Annotated[
+        str, typer.Option(help="Images a class of the few-shot probes; none for no probe.")
+    ] = "1,2,4,8,16",
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the few-shot probes.")] = 3,
+    precision: Precision = "auto",
+    out: Annotated[Path | None, typer.Option(help="Write the records here instead of printing them.")] = None,
+) -> None:
+    """Composition accuracy with its parts, seen against never-seen pairs, additivity, captions, few-shot probes."""
+    from core.composition.measure import question
+    from core.composition.records import as_records
+    from core.composition.sets import PARTNER
+    from core.models import canonical
+    from core.robustness.records import write_records
+
+    rows = []
+    known = known or ("icons" if image_set in PARTNER else "")
+    with progress_bar() as report:
+        for name in (model, *(also or [])):
+            lens = Lens(canonical(name), image_set, prompts, precision=precision)
+            asked = question(lens, partner=partner, overrides=overrides, objects=objects, counts=counts)
+            for item in asked.images.compositions.left_out:
+                typer.echo(f"left out: {item.item}: {item.reason}", err=True)
+            rows += as_records(asked, known_set=known, shots=_shots(shots), seeds=tuple(range(seeds)), report=report)
+    if out is None:
+        echo_json([row.as_json() for row in rows])
+        return
+    write_records(rows, out)
+    shown = [row for row in rows if row.condition not in ("probe", "additivity", "captions")]
+    echo_table(
+        ("model", "condition", "right", "low", "high", "n"),
+        [(r.model, r.condition, f"{r.acc1:.4f}", f"{r.low:.4f}", f"{r.high:.4f}", r.n) for r in shown],
+    )
+
+
+def _shots(text: str) -> tuple[int, ...]:
+    from core.errors import BadInput
+
+    if text.strip() == "none":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 0 < int(part) <= 1000 for part in parts):
+        raise BadInput(f"--shots takes whole numbers such as 1,4,16, or none, not {text!r}.")
+    return tuple(sorted({int(part) for part in parts}))

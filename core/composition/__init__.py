@@ -1,0 +1,1 @@
+"""Attribute-object compositions: does a model that knows "red" and "anchor" know a red anchor it never saw?"""

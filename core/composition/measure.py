@@ -1,0 +1,210 @@
+"""Everything that is measured of one model on one composition set: the question behind page, command and table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core import evaluate, stats
+from core.composition import sets
+from core.composition.additive import Additivity, additivity, pair_means
+from core.composition.answers import Composed, ask, directions
+from core.composition.counts import PairCounts, nmi, pmi
+from core.composition.pairs import Compositions, CompositionSet
+from core.composition.probe import SHOTS, ProbePoint, Vectors, probe
+from core.composition.scores import right
+from core.composition.seen import SeenGap, seen_gap
+from core.datasets import open_set
+from core.prompts import prompt_set
+from core.types import ImageSet, Interval, Lens, Progress, Report
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A lens on a composition set.
+
+    Attributes:
+        images: its compositions; partner: a set of other pairs of the same attributes and objects, or None.
+        partner_lens: the lens on the partner.
+        captions, pictures: pair counts of pretraining in captions and in pictures, or None.
+    """
+
+    lens: Lens
+    images: CompositionSet
+    partner: CompositionSet | None
+    partner_lens: Lens | None
+    captions: PairCounts | None
+    pictures: PairCounts | None
+
+
+@dataclass(frozen=True, eq=False)
+class SeenSides:
+    """Answers to seen and never-seen pairs among the same compositions.
+
+    Attributes:
+        found: the compositions chosen among; composed: answers of the set and of its partner, if there is one.
+        gaps: ``composition``, ``object``, ``attribute`` -> seen less never seen.
+    """
+
+    found: Compositions
+    composed: tuple[Composed, ...]
+    gaps: dict[str, SeenGap]
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def question(
+    lens: Lens,
+    *,
+    image_set: ImageSet | None = None,
+    partner: str | None = None,
+    overrides: Path | None = None,
+    objects: Path | None = None,
+    counts: Path | None = None,
+) -> Question:
+    """Open what a lens asks about.
+
+    Args:
+        partner: id or path of the set of other pairs; for icon sets the one that goes with it.
+        overrides, objects: for folders, see ``core.composition.sets``; counts: table of pair counts.
+    """
+    image_set = image_set or open_set(lens.image_set)
+    found = sets.composition_set(image_set, overrides=overrides, objects=objects)
+    partner = partner or sets.PARTNER.get(lens.image_set)
+    other = sets.composition_set(open_set(partner), overrides=overrides, objects=objects) if partner else None
+    pair = sets.counts_for(lens.model, image_set, counts) or (None, None)
+    return Question(lens, found, other, replace(lens, image_set=partner) if partner else None, *pair)
+
+
+def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
+    """Answers of the set and its partner among the compositions of both, and the comparison of seen with never seen."""
+    if asked.partner is None:
+        images, lenses = [asked.images], [asked.lens]
+    else:
+        images = list(sets.with_partner(asked.images, asked.partner))
+        lenses = [asked.lens, asked.partner_lens]
+    composed = tuple(ask(lens, one, report=report) for lens, one in zip(lenses, images, strict=True))
+    found = images[0].compositions
+    known = sets.seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    labels = np.concatenate([one.answer.labels for one in composed])
+    used = ~np.isnan(known[labels])
+    if asked.pictures is not None:
+        attribute_counts, object_counts = asked.pictures.margins(found)
+    else:
+        attribute_counts, object_counts = np.ones(len(found.attributes)), np.ones(len(found.objects))
+    gaps = {}
+    for condition in ("composition", "object", "attribute"):
+        hit = np.concatenate([right(one, condition) for one in composed])
+        attribute, thing = found.pairs[labels[used]].T
+        gaps[condition] = seen_gap(
+            hit[used], known[labels[used]] == 1, attribute, thing,
+            attribute_counts=attribute_counts, object_counts=object_counts,
+        )  # fmt: skip
+    return SeenSides(found, composed, gaps)
+
+
+def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivity]:
+    """R² of the additive model: of the composition ``texts``, and of the mean ``images`` of the pairs shown."""
+    report(Progress(0, 2, "Fitting attribute and object factors"))
+    prompts = prompt_set(asked.lens.prompts, asked.images)
+    texts = directions(evaluate.classifier_for(asked.lens, prompts, report=report))
+    found = {"texts": additivity(texts, asked.images.compositions.pairs)}
+    report(Progress(1, 2, "Fitting attribute and object factors"))
+    vectors, labels = _vectors(asked.lens, asked.images, report)
+    means, present = pair_means(vectors, labels)
+    found["images"] = additivity(means, asked.images.compositions.pairs[present])
+    return found
+
+
+def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors float32 [m, d] and compositions [m] of the images used."""
+    embeddings = evaluate.embeddings_for(lens, report=report)
+    labels = images.labels[embeddings.rows]
+    return np.asarray(embeddings.vectors[labels >= 0], np.float32), labels[labels >= 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Association:
+    """How captions associate attributes with objects, and whether accuracy follows.
+
+    Attributes:
+        nmi: of the captions; captions: pairs counted, a caption once for every pair that it names.
+        pmi, accuracy, n, composition: of every composition with images and a count above zero [k].
+        never: images and right ones of compositions never counted; objects: object of every row [k].
+        pearson, spearman: of pmi and accuracy, bootstrap over objects.
+    """
+
+    nmi: float
+    captions: int
+    pmi: np.ndarray
+    accuracy: np.ndarray
+    n: np.ndarray
+    composition: np.ndarray
+    objects: np.ndarray
+    never: tuple[int, int]
+    pearson: Interval
+    spearman: Interval
+
+
+def association(asked: Question, shown: SeenSides) -> Association | None:
+    """NMI of the captions, and PMI of a pair against its accuracy; None without caption counts."""
+    if asked.captions is None:
+        return None
+    labels = np.concatenate([one.answer.labels for one in shown.composed])
+    hit = np.concatenate([one.right for one in shown.composed])
+    size = len(shown.found.pairs)
+    n, hits = np.bincount(labels, minlength=size), np.bincount(labels, weights=hit, minlength=size)
+    strength = pmi(asked.captions, shown.found)
+    zero = np.isneginf(strength)
+    kept = np.flatnonzero((n > 0) & np.isfinite(strength))
+    x, y, things = strength[kept], hits[kept] / n[kept], shown.found.pairs[kept, 1]
+    return Association(
+        nmi(asked.captions.counts), sum(asked.captions.counts.values()), x, y, n[kept], kept, things,
+        (int(n[zero].sum()), int(hits[zero].sum())),
+        stats.pearson(x, y, clusters=things), stats.spearman(x, y, clusters=things),
+    )  # fmt: skip
+
+
+def probes(
+    asked: Question,
+    *,
+    shots: tuple[int, ...] = SHOTS,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    report: Report = _silent,
+) -> list[ProbePoint]:
+    """Few-shot probes for objects.
+
+    The support is drawn from the set with more images of every object (for icons, ``icons``: 20 a concept), and tested
+    on what is left of it and on all images of the other set.
+    """
+    support, other = _probe_sets(asked, report)
+    parts = {}
+    if asked.pictures is not None:
+        found = asked.images.compositions
+        _, seen = asked.pictures.margins(found)
+        tagged = stats.tags({key: int(n) for key, n in zip(found.objects, seen, strict=True)})
+        parts = {at: tagged[key] for at, key in enumerate(found.objects)}
+    return probe(support, other, parts=parts, shots=shots, seeds=seeds, report=report)
+
+
+def _probe_sets(asked: Question, report: Report) -> tuple[Vectors, Vectors | None]:
+    """Support and other test vectors, with objects numbered as in the asked set."""
+    own = _probed(asked, asked.lens, asked.images, report)
+    if asked.partner is None:
+        return own, None
+    other = _probed(asked, asked.partner_lens, asked.partner, report)
+    return (other, own) if len(other.objects) > len(own.objects) else (own, other)
+
+
+def _probed(asked: Question, lens: Lens, images: CompositionSet, report: Report) -> Vectors:
+    vectors, labels = _vectors(lens, images, report)
+    place = {key: at for at, key in enumerate(asked.images.compositions.objects)}
+    number = np.array([place.get(key, -1) for key in images.compositions.objects])
+    objects = number[images.compositions.pairs[labels, 1]]
+    seen = sets.seen_pairs(images.compositions, asked.pictures, icons=images.kind == "icons")[labels]
+    kept = objects >= 0
+    return Vectors(vectors[kept], objects[kept], seen[kept])

@@ -1,0 +1,206 @@
+"""Few-shot probes on cached vectors: how much do a few labelled images of an object help, and on which pairs?
+
+Classes are objects. The support comes from one set, split from its test images by the seed; never-seen pairs, from
+another set, only ever test. Nothing is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from core import stats
+from core.errors import BadInput
+from core.types import Interval, Progress, Report
+
+Method = Literal["nearest mean", "linear"]
+METHODS: tuple[Method, ...] = ("nearest mean", "linear")
+SHOTS = (1, 2, 4, 8, 16)
+L2 = 1e-3
+"""Weight of half the squared weights beside the mean cross-entropy; vectors are centred and scaled to mean square 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Images for a probe: unit vectors [m, d], object index [m], and whether pretraining showed their pair, float [m]
+    (1 seen, 0 never seen, NaN unknown)."""
+
+    vectors: np.ndarray
+    objects: np.ndarray
+    seen: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePoint:
+    """One probe on one group of test images.
+
+    Attributes:
+        method, k: images a class; group: ``all`` (held-out images of the support's set), ``head``, ``torso``, ``tail``
+            (parts of it), ``seen``, ``never seen`` (pairs, of both sets).
+        accuracy: mean over objects and seeds, with a bootstrap over objects; low_seed, high_seed: range over seeds.
+        n: test images of one seed, on average; objects: with test images in the group; seeds.
+    """
+
+    method: Method
+    k: int
+    group: str
+    accuracy: Interval
+    low_seed: float
+    high_seed: float
+    n: int
+    objects: int
+    seeds: int
+
+
+def probe(
+    support: Vectors,
+    other: Vectors | None = None,
+    *,
+    parts: Mapping[int, str] | None = None,
+    shots: Sequence[int] = SHOTS,
+    seeds: Sequence[int] = (0, 1, 2),
+    methods: Sequence[Method] = METHODS,
+    report: Report | None = None,
+) -> list[ProbePoint]:
+    """Train on k images of every object and test on the images left and on another set.
+
+    For a seed, every object's images are shuffled; the first max(shots) are the pool (k takes the first k of it), the
+    others are test images. Objects with fewer than max(shots) + 1 images take no part.
+
+    Args:
+        other: test images of another set (never in the support).
+        parts: object -> head, torso or tail.
+        report: called between fits; raises Stopped.
+
+    Raises:
+        BadInput: fewer than two objects have enough images.
+    """
+    most = max(shots)
+    usable = np.flatnonzero(np.bincount(support.objects) > most)
+    if len(usable) < 2:
+        raise BadInput(f"A probe with up to {most} images an object needs two objects with {most + 1} images or more.")
+    both = [support] if other is None else [support, other]
+    place = np.full(max(int(one.objects.max(initial=0)) for one in both) + 1, -1)
+    place[usable] = np.arange(len(usable))
+    mine, *others = (_kept(one, place) for one in both)
+    part_of = np.array([(parts or {}).get(int(one), "") for one in usable])
+    tallies: dict[tuple[Method, int, str], list[np.ndarray]] = {}
+    total, done = len(seeds) * len(shots) * len(methods), 0
+    for seed in seeds:
+        rank = _ranks(mine.objects, seed)
+        tests = _joined(Vectors(*(part[rank >= most] for part in (mine.vectors, mine.objects, mine.seen))), others)
+        groups = _groups(tests, int((rank >= most).sum()), part_of)
+        for k in shots:
+            chosen = rank < k
+            for method in methods:
+                if report:
+                    report(Progress(done, total, f"{method} probe, {k} images a class, seed {seed}"))
+                weights, bias = fit(method, mine.vectors[chosen], mine.objects[chosen])
+                right = (tests.vectors @ weights.T + bias).argmax(1) == tests.objects
+                for group, members in groups.items():
+                    tallies.setdefault((method, k, group), []).append(
+                        _tally(tests.objects[members], right[members], len(usable))
+                    )
+                done += 1
+    return [_point(*key, np.stack(found)) for key, found in tallies.items()]
+
+
+def _kept(one: Vectors, place: np.ndarray) -> Vectors:
+    kept = place[one.objects] >= 0
+    return Vectors(np.asarray(one.vectors[kept], np.float32), place[one.objects[kept]], one.seen[kept])
+
+
+def _joined(one: Vectors, others: Sequence[Vectors]) -> Vectors:
+    sets = (one, *others)
+    return Vectors(*(np.concatenate([getattr(s, name) for s in sets]) for name in ("vectors", "objects", "seen")))
+
+
+def _groups(tests: Vectors, own: int, part_of: np.ndarray) -> dict[str, np.ndarray]:
+    """Group -> bool [tests]; the first ``own`` are of the support's set. Empty groups are left out."""
+    mine = np.arange(len(tests.objects)) < own
+    part = part_of[tests.objects]
+    groups = {"all": mine} | {name: mine & (part == name) for name in ("head", "torso", "tail")}
+    groups |= {"seen": tests.seen == 1, "never seen": tests.seen == 0}
+    return {name: members for name, members in groups.items() if members.any()}
+
+
+def _tally(objects: np.ndarray, right: np.ndarray, classes: int) -> np.ndarray:
+    """Right and all test images of every object, float64 [2, o]."""
+    return np.stack([np.bincount(objects, weights=right, minlength=classes), np.bincount(objects, minlength=classes)])
+
+
+def _ranks(objects: np.ndarray, seed: int) -> np.ndarray:
+    """Place of every image among those of its object, after a shuffle."""
+    order = np.random.default_rng(seed).permutation(len(objects))
+    order = order[np.argsort(objects[order], kind="stable")]
+    starts = np.searchsorted(objects[order], objects[order])
+    ranks = np.empty(len(objects), np.int64)
+    ranks[order] = np.arange(len(objects)) - starts
+    return ranks
+
+
+def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoint:
+    """One point from [seeds, (right, all), objects]; an object weighs the same in every seed that tests it."""
+    tested = tallies[:, 1].sum(0) > 0
+    rates = np.divide(
+        tallies[:, 0, tested], tallies[:, 1, tested], out=np.full((len(tallies), int(tested.sum())), np.nan),
+        where=tallies[:, 1, tested] > 0,
+    )  # fmt: skip
+    by_seed = np.nanmean(rates, axis=1)
+    return ProbePoint(
+        method, k, group, stats.mean(np.nanmean(rates, axis=0)), float(by_seed.min()), float(by_seed.max()),
+        round(float(tallies[:, 1].sum(1).mean())), int(tested.sum()), len(tallies),
+    )  # fmt: skip
+
+
+def fit(method: Method, vectors: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [o, d] and bias [o] of a probe; the class said is argmax of ``v @ weights.T + bias``.
+
+    ``nearest mean``: unit class means, so the largest cosine wins. ``linear``: multinomial logistic regression,
+    minimising mean cross-entropy + L2/2 |W|² by L-BFGS from zero, so the same vectors give the same probe.
+    """
+    vectors, classes = np.asarray(vectors, np.float32), int(objects.max()) + 1
+    if method == "nearest mean":
+        sums = np.zeros((classes, vectors.shape[1]), np.float32)
+        np.add.at(sums, objects, vectors)
+        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12), np.zeros(classes, np.float32)
+    return _logistic(vectors, objects, classes)
+
+
+def _logistic(vectors: np.ndarray, objects: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.optimize import minimize
+
+    centre = vectors.mean(0)
+    scale = np.float32(1 / max(float(np.sqrt(((vectors - centre) ** 2).mean())), 1e-12))
+    x = (vectors - centre) * scale
+    d = x.shape[1]
+    rows = np.arange(len(x))
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, bias = flat[: classes * d].reshape(classes, d).astype(np.float32), flat[classes * d :]
+        logits = x @ weights.T + bias.astype(np.float32)
+        logits -= logits.max(1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(1, keepdims=True)
+        value = -np.log(np.maximum(logits[rows, objects], 1e-30)).mean(dtype=np.float64)
+        logits[rows, objects] -= 1
+        logits /= len(x)
+        gradient = np.concatenate([(logits.T @ x + L2 * weights).ravel(), logits.sum(0)]).astype(np.float64)
+        return float(value + 0.5 * L2 * float((weights.astype(np.float64) ** 2).sum())), gradient
+
+    found = minimize(loss, np.zeros(classes * (d + 1)), jac=True, method="L-BFGS-B", options={"maxiter": 100})
+    weights, bias = found.x[: classes * d].reshape(classes, d), found.x[classes * d :]
+    weights = (weights * scale).astype(np.float32)
+    return weights, (bias - weights @ centre).astype(np.float32)
+
+
+def as_json(point: ProbePoint) -> dict[str, object]:
+    """A point as a flat JSON object."""
+    return {
+        "method": point.method, "k": point.k, "group": point.group, "n": point.n, "objects": point.objects,
+        "seeds": point.seeds, "accuracy": point.accuracy.value, "low": point.accuracy.low,
+        "high": point.accuracy.high, "low_seed": point.low_seed, "high_seed": point.high_seed,
+    }  # fmt: skip

@@ -1,0 +1,136 @@
+"""What was measured as records: the rows of ``python -m core composition`` and of the committed table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import evaluate
+from core.composition import measure
+from core.composition.answers import ask
+from core.composition.probe import SHOTS, as_json
+from core.composition.scores import PARTS, errors, shares
+from core.robustness.records import Record, read_records, record
+from core.stats import wilson
+from core.types import Interval, Lens, Progress, Report
+
+TABLE = Path(__file__).resolve().parents[2] / "assets" / "robustness" / "composition.json"
+COMMAND = (
+    "python -m core composition icon-RN,icons-10k icons-composition --also icon-RN,icons-50k "
+    "--also icon-RN,icons-50k-permuted --also icon-RN,icons-200k --also icon-ViT,icons-200k --precision float32 "
+    "--out assets/robustness/composition.json"
+)
+"""Writes the committed table."""
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def as_records(
+    asked: measure.Question,
+    *,
+    known_set: str = "",
+    shots: tuple[int, ...] = SHOTS,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    report: Report = _silent,
+) -> list[Record]:
+    """All conditions of one model on one composition set.
+
+    ``composition``, ``object``, ``attribute``, each also given the other and as a mean: over the compositions present
+    in the set. ``seen``, ``never seen``: over those of the set and its partner. ``additivity``, ``captions`` and
+    ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
+
+    Args:
+        known_set: set of accuracy in distribution (objects by their names alone), recorded as ``known``.
+        shots: images a class of the probes; empty for none.
+    """
+    head = (asked.lens.model, asked.lens.image_set)
+    prompts = {"prompts": asked.lens.prompts}
+    found = ask(asked.lens, asked.images, report=report)
+    about: dict[str, Any] = {"candidates": len(found.pairs), "unmatched": len(asked.images.compositions.left_out)}
+    if known_set:
+        about["known"] = known(
+            Lens(asked.lens.model, known_set, asked.lens.prompts, precision=asked.lens.precision), report
+        )
+    kinds = errors(found)
+    about["errors"] = {name: getattr(kinds, name) for name in kinds.__slots__}
+    rows = []
+    for condition, share in shares(found).items():
+        more = {"chance": share.chance}
+        if condition == "composition":
+            more |= about
+        elif condition in PARTS:
+            more["counted"] = PARTS[condition][1]
+        rows.append(record(*head, condition, right=share.right, n=share.n, more=more, **prompts))
+    shown = measure.sides(asked, report=report)
+    rows += _seen(asked, shown)
+    for what, fit in measure.additive(asked, report=report).items():
+        more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
+        rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
+    if (tied := measure.association(asked, shown)) is not None:
+        more = {
+            "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": _figure(tied.pearson),
+            "pmi_spearman": _figure(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
+            "counts": asked.captions.name,
+        }  # fmt: skip
+        rows.append(_unscored(*head, "captions", int(tied.n.sum()), more, **prompts))
+    if shots:
+        for point in measure.probes(asked, shots=shots, seeds=seeds, report=report):
+            accuracy = point.accuracy
+            rows.append(
+                Record(*head, "probe", point.n, accuracy.value, accuracy.low, accuracy.high, seed=seeds[0],
+                       prompts="probe", more=as_json(point))
+            )  # fmt: skip
+    return rows
+
+
+def known(lens: Lens, report: Report = _silent) -> dict[str, Any]:
+    """Accuracy in distribution: the set's own classes by their names, with its interval."""
+    answer = evaluate.evaluate(lens, report=report)
+    right = int((answer.top[:, 0] == answer.labels).sum())
+    share = wilson(right, len(answer.labels))
+    return {"set": lens.image_set, "n": len(answer.labels), **_figure(share)}
+
+
+def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
+    rows = []
+    partner = asked.partner_lens.image_set if asked.partner_lens else ""
+    for side in ("seen", "never seen"):
+        for what, gap in shown.gaps.items():
+            share, n = (gap.seen, gap.n_seen) if side == "seen" else (gap.unseen, gap.n_unseen)
+            if not n:
+                continue
+            more = {
+                "what": what, "partner": partner, "candidates": len(shown.found.pairs), "raw": _figure(gap.raw),
+                "matched": _figure(gap.matched), "within": _figure(gap.within), "strata": gap.strata,
+                "unmatched_images": gap.unmatched, "interval": "bootstrap over objects",
+            }  # fmt: skip
+            condition = side if what == "composition" else f"{side} {what}"
+            rows.append(
+                Record(asked.lens.model, asked.lens.image_set, condition, n, share.value, share.low, share.high,
+                       asked.lens.prompts, reference=asked.pictures.name if asked.pictures else None, more=more)
+            )  # fmt: skip
+    return rows
+
+
+def _unscored(model: str, image_set: str, condition: str, n: int, more: Mapping[str, Any], *, prompts: str) -> Record:
+    nan = float("nan")
+    return Record(model, image_set, condition, n, nan, nan, nan, prompts, more=more)
+
+
+def _figure(value: Interval) -> dict[str, float]:
+    return {"value": value.value, "low": value.low, "high": value.high}
+
+
+def committed() -> list[Record]:
+    """The committed records of the icon models; empty when the table is not there."""
+    return read_records(TABLE) if TABLE.is_file() else []
+
+
+def interval_of(figure: Mapping[str, float | None]) -> Interval:
+    """An interval as it was written; null reads as NaN."""
+    return Interval(*(np.nan if figure[name] is None else float(figure[name]) for name in ("value", "low", "high")))

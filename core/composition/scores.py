@@ -1,0 +1,144 @@
+"""What composition answers say: accuracies of the whole and of its parts, the kinds of error, who is taken for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.composition.answers import Composed
+from core.stats import wilson
+from core.types import Interval
+
+PARTS = {
+    "object": ("object_max", "the object whose best composition scores highest"),
+    "object mean": ("object_mean", "the object whose compositions score highest on average"),
+    "object|attribute": ("object_given", "the object, with the attribute known"),
+    "attribute": ("attribute_max", "the attribute whose best composition scores highest"),
+    "attribute mean": ("attribute_mean", "the attribute whose compositions score highest on average"),
+    "attribute|object": ("attribute_given", "the attribute, with the object known"),
+}
+"""Condition -> the array of ``Parts`` that answers it, and what is counted as right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Images right of n, and the accuracy that guessing would have."""
+
+    right: int
+    n: int
+    chance: float
+
+    @property
+    def interval(self) -> Interval:
+        """The share with its Wilson 95 % interval."""
+        return wilson(self.right, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Images by what the best composition gets right; the four add up to all images."""
+
+    right: int
+    wrong_attribute: int
+    wrong_object: int
+    both_wrong: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The attribute x object table, one row a composition with images.
+
+    Attributes:
+        composition, attribute, object: int64 [k]; n, right: int64 [k] images.
+    """
+
+    composition: np.ndarray
+    attribute: np.ndarray
+    object: np.ndarray
+    n: np.ndarray
+    right: np.ndarray
+
+
+def shares(found: Composed) -> dict[str, Share]:
+    """Top-1 (``composition``), top-5 and the accuracies of the parts, each with its chance level.
+
+    Chance is that of a uniform guess: one over the number of candidates, which for a part given the other is the mean
+    over images of one over the number of compositions with the known part.
+    """
+    n, classes = len(found.answer.labels), len(found.pairs)
+    attributes, objects = (np.bincount(column) for column in found.pairs.T)
+    top5 = (found.answer.top[:, :5] == found.answer.labels[:, None]).any(1)
+    chance = {
+        "object": 1 / len(objects),
+        "object mean": 1 / len(objects),
+        "object|attribute": float((1 / attributes[found.attribute]).mean()),
+        "attribute": 1 / len(attributes),
+        "attribute mean": 1 / len(attributes),
+        "attribute|object": float((1 / objects[found.object]).mean()),
+    }
+    result = {"composition": Share(int(found.right.sum()), n, 1 / classes)}
+    if classes >= 5:
+        result["composition top-5"] = Share(int(top5.sum()), n, 5 / classes)
+    return result | {name: Share(int(right(found, name).sum()), n, chance[name]) for name in PARTS}
+
+
+def right(found: Composed, condition: str) -> np.ndarray:
+    """Whether every image is right under a condition of ``PARTS`` or as a ``composition``, bool [m]."""
+    if condition == "composition":
+        return found.right
+    said = getattr(found.parts, PARTS[condition][0])
+    return said == (found.object if condition.startswith("object") else found.attribute)
+
+
+def errors(found: Composed) -> Errors:
+    """Images by whether attribute and object of the best composition are right."""
+    said = found.pairs[found.answer.top[:, 0]]
+    attribute, thing = said[:, 0] == found.attribute, said[:, 1] == found.object
+    return Errors(
+        int((attribute & thing).sum()),
+        int((~attribute & thing).sum()),
+        int((attribute & ~thing).sum()),
+        int((~attribute & ~thing).sum()),
+    )
+
+
+def attribute_confusion(found: Composed) -> np.ndarray:
+    """int64 [a, a]: images of the row's attribute whose best composition has the column's."""
+    said = found.pairs[found.answer.top[:, 0], 0]
+    a = int(found.pairs[:, 0].max()) + 1
+    return np.bincount(found.attribute * a + said, minlength=a * a).reshape(a, a)
+
+
+def cells(found: Composed, condition: str = "composition") -> Cells:
+    """Accuracy of every composition that has images, under a condition."""
+    n = np.bincount(found.answer.labels, minlength=len(found.pairs))
+    hits = np.bincount(found.answer.labels, weights=right(found, condition), minlength=len(found.pairs))
+    present = np.flatnonzero(n)
+    attribute, thing = found.pairs[present].T
+    return Cells(present, attribute, thing, n[present], hits[present].astype(np.int64))
+
+
+def headline(found: Composed, told: Mapping[str, Share] | None = None) -> str:
+    """The composition accuracy, its chance level and the commonest kind of error, in one sentence."""
+    told = told or shares(found)
+    whole, kinds = told["composition"], errors(found)
+    wrong = whole.n - whole.right
+    sentence = (
+        f"Of {whole.n:,} images, {_percent(whole.interval)} are named with the right attribute and object among "
+        f"{len(found.pairs):,} compositions (chance {100 * whole.chance:.2f} %)"
+    )
+    if not wrong:
+        return f"{sentence}."
+    named = {
+        "the object is right and the attribute wrong": kinds.wrong_attribute,
+        "the attribute is right and the object wrong": kinds.wrong_object,
+        "both are wrong": kinds.both_wrong,
+    }
+    kind = max(named, key=named.__getitem__)
+    return f"{sentence}; in {100 * named[kind] / wrong:.0f} % of the mistakes {kind}."
+
+
+def _percent(value: Interval) -> str:
+    return f"{100 * value.value:.1f} % (95 % CI {100 * value.low:.1f}–{100 * value.high:.1f})"

@@ -1,0 +1,463 @@
+"""Compositions: folder names taken apart, hand-made numbers for every metric, probes against closed forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from core.composition import answers, measure, probe, scores, sets
+from core.composition.additive import additivity, pair_means
+from core.composition.answers import Composed, Parts
+from core.composition.composer import nearest
+from core.composition.counts import PairCounts, icon_counts, nmi, pmi, read_counts
+from core.composition.folders import (
+    by_folded_name,
+    folder_compositions,
+    object_names,
+    read_overrides,
+    split_name,
+)
+from core.composition.generalisation import ModelResult, generalisation
+from core.composition.pairs import CompositionSet, compositions, joined
+from core.composition.seen import headline, seen_gap
+from core.datasets import open_set
+from core.errors import BadInput, UnreadableData
+from core.icons.concepts import held_out
+from core.stats import wilson
+from core.types import Classifier, Embeddings, Interval
+from tests.answers import make_answer
+
+OBJECTS = {"1": "goldfish", "2": "garbage truck", "3": "truck", "4": "sea lion", "5": "lion", "6": "Tench"}
+
+
+def split(folder: str) -> tuple[str, str] | None:
+    found = split_name(folder, by_folded_name(OBJECTS))
+    return None if found is None else (found.attribute, found.object)
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("red goldfish", ("red", "1")),
+        ("moss_covered_goldfish", ("moss covered", "1")),
+        ("heart shaped garbage truck", ("heart shaped", "2")),
+        ("rusty truck", ("rusty", "3")),
+        ("wet sea lion", ("wet", "4")),
+        ("WET  tench", ("wet", "6")),
+        ("sea lion", None),
+        ("goldfish", None),
+        ("red", None),
+        ("", None),
+        ("red goldfishes", None),
+        ("../../etc/passwd", None),
+        ("<script>alert(1)</script> lion", ("<script>alert(1)</script>", "5")),
+        ("a" * 5000 + " lion", None),
+        ("garbage  truck", None),
+    ],
+)
+def test_the_longest_object_name_at_the_end_is_the_object(folder, expected):
+    assert split(folder) == expected
+
+
+def test_imagenet_names_are_the_default_objects():
+    names = object_names()
+    assert len(names) == 1000
+    assert names["0"] == "tench"
+    assert split_name("purple great white shark", by_folded_name(names)).object == "2"
+
+
+def image_set(*keys: str, each: int = 1) -> SimpleNamespace:
+    labels = np.repeat(np.arange(len(keys)), each)
+    return SimpleNamespace(
+        id="ao", kind="folders", keys=list(keys), names=list(keys), labels=labels, image_ids=[], templates=(),
+        left_out=(), fingerprint="x", has_images=True, note="",
+    )  # fmt: skip
+
+
+def test_overrides_win_and_unmatched_folders_are_listed(tmp_path: Path):
+    table = tmp_path / "o.csv"
+    table.write_text(
+        "folder,attribute,object,imagenet_index\nshiny thing,shiny,Goldfish,\nodd one,odd,whatever,3\n"
+        "red goldfish,bright red,goldfish,\nnew kind,new,unicorn,\n"
+    )
+    images = image_set("red goldfish", "shiny thing", "odd one", "new kind", "nothing here", each=2)
+    found = folder_compositions(images, objects=OBJECTS, overrides=read_overrides(table))
+    assert found.names == ["bright red goldfish", "shiny goldfish", "odd truck", "new unicorn"]
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, -1, -1]
+    assert [item.item for item in found.left_out] == ["nothing here"]
+
+
+def test_a_set_without_compositions_says_what_to_do():
+    with pytest.raises(BadInput, match="attribute object"):
+        folder_compositions(image_set("cat", "dog"), objects=OBJECTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("folder,object\na,b\n", "no column 'attribute'"),
+        ("folder,attribute,object,imagenet_index\na,,c,\n", "row 2"),
+        ("folder,attribute,object,imagenet_index\na,b,c,1000\n", "0 to 999"),
+    ],
+)
+def test_a_bad_table_of_overrides_is_named(tmp_path: Path, text, said):
+    (tmp_path / "o.csv").write_text(text)
+    with pytest.raises(UnreadableData, match=said):
+        read_overrides(tmp_path / "o.csv")
+
+
+NAMES = {"ant": "ant", "bee": "bee"}
+
+
+def test_joined_sets_choose_among_the_compositions_of_both():
+    a = compositions(["red", "blue"], ["ant", "bee"], NAMES)
+    b = compositions(["green", None], ["ant", "ant"], NAMES)
+    first, second = joined(a, b)
+    assert first.names == second.names == ["green ant", "red ant", "blue bee"]
+    assert first.labels.tolist() == [1, 2]
+    assert second.labels.tolist() == [0, -1]
+
+
+def test_icon_compositions_are_what_was_drawn():
+    images = sets.composition_set(open_set("icons-composition"))
+    found = images.compositions
+    assert {(found.attributes[a], found.objects[o]) for a, o in found.pairs.tolist()} == set(held_out())
+    for index in (0, 777, 5859):
+        a, o = found.pairs[found.labels[index]]
+        assert found.attributes[a] == images.details(index)["colour"]
+        assert images.image_ids[index].startswith(f"{found.objects[o]}/")
+
+
+# Three compositions: 0 red ant, 1 blue ant, 2 red bee. Said: right, wrong attribute, wrong object, both wrong.
+PAIRS = np.array([[1, 0], [0, 0], [1, 1]])
+
+
+def composed(labels, said, **parts) -> Composed:
+    n = len(labels)
+    zero = np.zeros(n, np.int32)
+    fields = ("object_max", "object_mean", "attribute_max", "attribute_mean", "object_given", "attribute_given")
+    answer = make_answer(labels, said, keys=["a", "b", "c"])
+    return Composed(answer, Parts(**{name: np.asarray(parts.get(name, zero), np.int32) for name in fields}), PAIRS)
+
+
+def test_errors_are_split_by_what_was_right():
+    found = composed([0, 0, 0, 1], [0, 1, 2, 2])
+    assert scores.errors(found) == scores.Errors(1, 1, 1, 1)
+    assert scores.attribute_confusion(found).tolist() == [[0, 1], [1, 2]]
+
+
+def test_shares_and_their_chance_levels():
+    found = composed([0, 0, 2, 1], [0, 0, 2, 0], object_max=[0, 1, 1, 0], attribute_given=[1, 0, 1, 0])
+    told = scores.shares(found)
+    assert (told["composition"].right, told["composition"].n, told["composition"].chance) == (3, 4, 1 / 3)
+    assert told["object"].right == 3  # objects are 0 0 1 0
+    assert told["attribute|object"].right == 3  # attributes are 1 1 1 0
+    assert told["object"].chance == 0.5
+    # The ant has two attributes, the bee one: three images at one half, one at 1.
+    assert told["attribute|object"].chance == pytest.approx((3 * 0.5 + 1) / 4)
+    assert "composition top-5" not in told
+    assert told["composition"].interval == wilson(3, 4)
+
+
+def test_cells_count_images_of_every_composition():
+    table = scores.cells(composed([0, 0, 2], [0, 1, 2]))
+    assert table.n.tolist() == [2, 1]
+    assert table.right.tolist() == [1, 1]
+    assert table.attribute.tolist() == [1, 1]
+    assert table.object.tolist() == [0, 1]
+
+
+def test_parts_of_a_score_matrix_by_hand():
+    found = compositions(["blue", "red", "red"], ["ant", "ant", "bee"], NAMES)
+    # Columns: blue ant, red ant, red bee. The vectors are the scores themselves.
+    vectors = np.array([[0.9, 0.0, 0.8], [0.1, 0.3, 0.35]], np.float32)
+    classifier = Classifier(np.eye(3, dtype=np.float32), np.arange(3), "embedding", 1.0)
+    said = answers.parts(vectors, classifier, found, np.array([1, 0]))
+    assert said.object_max.tolist() == [0, 1]
+    assert said.object_mean.tolist() == [1, 1]  # 0.45 against 0.8, 0.2 against 0.35
+    assert said.attribute_max.tolist() == [0, 1]
+    assert said.attribute_mean.tolist() == [0, 1]  # 0.9 against 0.4, 0.1 against 0.325
+    assert said.object_given.tolist() == [1, 0]  # red: bee 0.8 over ant 0; blue: only the ant
+    assert said.attribute_given.tolist() == [0, 1]  # ant: blue 0.9; red 0.3
+
+
+def test_parts_agree_with_a_loop_over_random_scores():
+    rng = np.random.default_rng(0)
+    shown = [(a, o) for a in "pqrs" for o in ("ant", "bee", "cat", "dog") if rng.random() < 0.7]
+    found = compositions([a for a, _ in shown], [o for _, o in shown], {o: o for _, o in shown})
+    table = rng.normal(size=(50, len(found.pairs))).astype(np.float32)
+    labels = rng.integers(0, len(found.pairs), 50)
+    identity = Classifier(np.eye(len(found.pairs), dtype=np.float32), np.arange(len(found.pairs)), "embedding", 1.0)
+    said = answers.parts(table, identity, found, labels)
+    for row, (line, label) in enumerate(zip(table, labels, strict=True)):
+        a, o = found.pairs[label]
+        objects = {k: line[found.pairs[:, 1] == k] for k in range(len(found.objects))}
+        assert said.object_max[row] == max(objects, key=lambda k: objects[k].max())
+        assert said.object_mean[row] == max(objects, key=lambda k: objects[k].mean())
+        known = {int(p[1]): s for p, s in zip(found.pairs, line, strict=True) if p[0] == a}
+        assert said.object_given[row] == max(known, key=known.get)
+        known = {int(p[0]): s for p, s in zip(found.pairs, line, strict=True) if p[1] == o}
+        assert said.attribute_given[row] == max(known, key=known.get)
+
+
+def test_additive_vectors_have_r2_of_one_and_interaction_lowers_it():
+    rng = np.random.default_rng(1)
+    pairs = np.array([(a, o) for a in range(6) for o in range(9) if (a + o) % 4])
+    u, v = rng.normal(size=(6, 5)), rng.normal(size=(9, 5))
+    exact = u[pairs[:, 0]] + v[pairs[:, 1]] + 3
+    found = additivity(exact, pairs)
+    assert found.r2 == pytest.approx(1)
+    assert found.factors == 6 + 9 - 2
+    noisy = additivity(rng.normal(size=exact.shape), pairs)
+    assert abs(noisy.adjusted) < 0.35 < 0.6
+    assert noisy.r2 > noisy.adjusted
+
+
+def test_additivity_is_the_share_that_a_dense_regression_explains():
+    rng = np.random.default_rng(2)
+    pairs = rng.integers(0, [4, 5], (40, 2))
+    vectors = rng.normal(size=(40, 3))
+    design = np.column_stack([np.eye(4)[pairs[:, 0]], np.eye(5)[pairs[:, 1]]])
+    fitted = design @ np.linalg.pinv(design) @ vectors
+    expected = 1 - ((vectors - fitted) ** 2).sum() / ((vectors - vectors.mean(0)) ** 2).sum()
+    assert additivity(vectors, pairs).r2 == pytest.approx(expected)
+
+
+def test_vectors_that_do_not_vary_have_no_r2():
+    assert np.isnan(additivity(np.ones((4, 2)), np.array([[0, 0], [0, 1], [1, 0], [1, 1]])).r2)
+
+
+def test_pair_means_average_the_images_of_a_pair():
+    means, present = pair_means(np.array([[1.0, 0], [3, 0], [0, 5]]), np.array([2, 2, 7]))
+    assert present.tolist() == [2, 7]
+    assert means.tolist() == [[2, 0], [0, 5]]
+
+
+def counts(table: dict, complete: bool = True) -> PairCounts:
+    return PairCounts("t", "text", table, complete)
+
+
+def test_nmi_is_0_when_independent_1_when_identical_and_known_between():
+    assert nmi({("r", "x"): 2, ("r", "y"): 4, ("b", "x"): 3, ("b", "y"): 6}) == pytest.approx(0, abs=1e-12)
+    assert nmi({("r", "x"): 5, ("b", "y"): 7}) == pytest.approx(1)
+    # p = [[1/2, 0], [1/4, 1/4]]: in bits H(A) = 1, H(O) = 0.811278, H(A,O) = 1.5, I = 0.311278.
+    assert nmi({("r", "x"): 2, ("b", "x"): 1, ("b", "y"): 1}) == pytest.approx(2 * 0.311278 / 1.811278, abs=1e-6)
+    assert np.isnan(nmi({}))
+    assert np.isnan(nmi({("r", "x"): 3}))
+
+
+def test_pmi_by_hand_with_never_and_unknown_told_apart():
+    found = compositions(["r", "b", "r", "b"], ["ant", "ant", "bee", "bee"], NAMES)
+    table = {("r", "ant"): 4, ("b", "ant"): 2, ("b", "bee"): 2}
+    values = dict(zip(found.names, pmi(counts(table), found), strict=True))
+    assert values["r ant"] == pytest.approx(np.log2(4 * 8 / (4 * 6)))
+    assert values["b bee"] == pytest.approx(np.log2(2 * 8 / (4 * 2)))
+    assert np.isneginf(values["r bee"])
+    assert np.isnan(pmi(counts(table, complete=False), found)[found.names.index("r bee")])
+
+
+def test_a_table_of_counts_is_read_and_bad_ones_are_named(tmp_path: Path):
+    file = tmp_path / "c.csv"
+    file.write_text("attribute,object,count\nRed,ant,3\nred,ant,2\nblue,bee,0\n")
+    found = read_counts(file)
+    assert found.counts == {("red", "ant"): 5, ("blue", "bee"): 0}
+    assert not found.complete
+    file.write_text("attribute,object,count\nred,ant,-1\n")
+    with pytest.raises(UnreadableData, match="row 2"):
+        read_counts(file)
+    file.write_text("attribute,object\nred,ant\n")
+    with pytest.raises(UnreadableData, match="'count'"):
+        read_counts(file)
+
+
+def test_no_corpus_draws_a_held_out_pair_and_the_margins_are_the_icon_counts():
+    from core.frequency.icons import table
+
+    for name in ("icons-10k", "icons-200k"):
+        drawn = icon_counts(name, "image")
+        assert not set(held_out()) & {pair for pair, count in drawn.counts.items() if count}
+        images = sets.composition_set(open_set("icons-composition")).compositions
+        _, seen = drawn.margins(images)
+        known = table(name, "image").counts
+        assert [int(n) for n in seen] == [known[key] for key in images.objects]
+
+
+def test_committed_pair_counts_are_those_of_the_corpus():
+    from core.composition.counts import count_icons
+
+    counted = count_icons("icons-10k")
+    for kind, place in (("text", 0), ("image", 1)):
+        assert dict(icon_counts("icons-10k", kind).counts) == {pair: both[place] for pair, both in counted.items()}
+
+
+def gap(right, seen, attributes, objects, attribute_counts, object_counts):
+    arrays = (np.asarray(values) for values in (right, np.asarray(seen, bool), attributes, objects))
+    return seen_gap(*arrays, attribute_counts=np.asarray(attribute_counts), object_counts=np.asarray(object_counts))
+
+
+def test_the_matched_gap_by_hand():
+    # Object 0 is common and easy, object 1 rare and hard; seen images are mostly of the easy one.
+    objects = [0] * 6 + [1] * 6
+    seen = [1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0]
+    right = [1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 1, 0]
+    found = gap(right, seen, [0] * 12, objects, [5], [100, 2])
+    assert found.seen.value == pytest.approx(5 / 6)
+    assert found.unseen.value == pytest.approx(2 / 6)
+    # Strata: (1 - 1/2) with weight 2, (1/2 - 1/4) with weight 4.
+    assert found.matched.value == pytest.approx((2 * 0.5 + 4 * 0.25) / 6)
+    assert (found.strata, found.unmatched, found.n_seen, found.n_unseen) == (2, 0, 6, 6)
+
+
+def test_a_stratum_without_seen_pairs_is_counted_not_used():
+    found = gap([1, 0, 0, 1], [1, 0, 0, 0], [0] * 4, [0, 0, 1, 1], [1], [100, 2])
+    assert found.matched.value == pytest.approx(1)
+    assert found.unmatched == 2
+
+
+def test_the_within_gap_is_the_coefficient_of_a_dense_regression():
+    rng = np.random.default_rng(3)
+    n = 400
+    attributes, objects = rng.integers(0, 5, n), rng.integers(0, 12, n)
+    seen = rng.random((5, 12))[attributes, objects] < 0.6
+    right = rng.random(n) < 0.2 + 0.3 * seen + 0.04 * attributes
+    found = gap(right, seen, attributes, objects, np.arange(5) + 1, np.arange(12) + 1)
+    design = np.column_stack([seen, np.eye(5)[attributes], np.eye(12)[objects]])
+    expected = np.linalg.lstsq(design, right.astype(float), rcond=None)[0][0]
+    assert found.within.value == pytest.approx(expected)
+    assert found.within.low < found.within.value < found.within.high
+
+
+def test_a_confounded_gap_vanishes_when_matched():
+    """Accuracy depends on the object's frequency alone, and seen pairs are those of frequent objects."""
+    rng = np.random.default_rng(4)
+    objects = np.repeat(np.arange(200), 30)
+    frequency = 10.0 ** (np.arange(200) / 50)
+    rate = np.arange(200) / 200
+    seen = rng.random(len(objects)) < 0.1 + 0.8 * rate[objects]
+    right = rng.random(len(objects)) < rate[objects]
+    found = gap(right, seen, np.zeros(len(objects), int), objects, [1], frequency)
+    assert found.raw.low > 0.2
+    assert abs(found.matched.value) < 0.06
+    assert found.within.low < 0 < found.within.high
+
+
+def test_only_one_kind_of_pair_leaves_the_gap_undefined():
+    found = gap([1, 0], [1, 1], [0, 0], [0, 1], [1], [1, 1])
+    assert np.isnan(found.matched.value)
+    assert found.seen.value == 0.5
+    assert "unknown" in headline(found)
+
+
+def test_generalisation_is_the_residual_of_a_line_in_logits():
+    def model(known: float, composed: float) -> ModelResult:
+        return ModelResult("m", Interval(known, known, known), Interval(composed, composed, composed))
+
+    def shifted(p: float) -> float:
+        return 1 / (1 + np.exp(-(np.log(p / (1 - p)) - 1)))
+
+    exact = generalisation([model(p, shifted(p)) for p in (0.2, 0.5, 0.8)])
+    assert exact.fit.slope == pytest.approx(1)
+    assert exact.fit.intercept == pytest.approx(-1)
+    assert [one.value for one in exact.residual] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert generalisation([model(0.2, 0.1)] * 2).fit is None
+
+
+def vectors(points, objects, seen=1.0) -> probe.Vectors:
+    points = np.asarray(points, np.float32)
+    return probe.Vectors(
+        points / np.linalg.norm(points, axis=1, keepdims=True), np.asarray(objects), np.full(len(points), float(seen))
+    )
+
+
+def blobs(classes: int = 6, each: int = 20, d: int = 12, noise: float = 0.15, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(classes, d))
+    objects = np.repeat(np.arange(classes), each)
+    return vectors(centres[objects] + noise * rng.normal(size=(len(objects), d)), objects)
+
+
+@pytest.mark.parametrize("method", probe.METHODS)
+def test_a_probe_recovers_separable_classes(method):
+    points = probe.probe(blobs(), shots=(1, 8), methods=(method,))
+    assert {point.k: point.accuracy.value for point in points if point.group == "all"} == {
+        1: pytest.approx(1, abs=0.03), 8: pytest.approx(1, abs=0.01)
+    }  # fmt: skip
+    assert {point.n for point in points} == {6 * 12}
+
+
+def test_nearest_mean_is_the_largest_cosine_with_the_class_mean():
+    data = blobs(noise=1.5)
+    weights, bias = probe.fit("nearest mean", data.vectors, data.objects)
+    means = np.stack([data.vectors[data.objects == c].mean(0) for c in range(6)])
+    expected = (data.vectors @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T).argmax(1)
+    assert ((data.vectors @ weights.T + bias).argmax(1) == expected).all()
+
+
+def test_the_linear_probe_minimises_its_loss():
+    data = blobs(classes=3, each=9, d=4, noise=1.0)
+    weights, bias = probe.fit("linear", data.vectors, data.objects)
+    again, _ = probe.fit("linear", data.vectors, data.objects)
+    assert np.array_equal(weights, again)
+    x = data.vectors.astype(np.float64)
+    scale = 1 / np.sqrt(((x - x.mean(0)) ** 2).mean())
+    x, w = (x - x.mean(0)) * scale, weights / scale
+    bias = bias + weights @ data.vectors.mean(0)
+
+    logits = x @ w.T + bias
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    off = odds / odds.sum(1, keepdims=True) - np.eye(3)[data.objects]
+    # At the minimum the gradient vanishes in the weights and in the bias.
+    assert np.abs(off.T @ x / len(x) + probe.L2 * w).max() < 2e-3
+    assert np.abs(off.mean(0)).max() < 2e-3
+
+
+def test_support_and_test_images_never_overlap_and_seeds_differ():
+    objects = np.repeat(np.arange(5), 20)
+    ranks = [probe._ranks(objects, seed) for seed in (0, 0, 1)]
+    assert np.array_equal(ranks[0], ranks[1])
+    assert not np.array_equal(ranks[0], ranks[2])
+    for rank in ranks:
+        assert all(sorted(rank[objects == c]) == list(range(20)) for c in range(5))
+
+
+def test_probe_groups_are_seen_never_seen_and_the_parts():
+    support, other = blobs(), blobs(each=5, noise=3.0, seed=0)
+    other = probe.Vectors(other.vectors, other.objects, np.zeros(len(other.objects)))
+    points = probe.probe(support, other, parts={0: "head", 1: "tail", 2: "tail"}, shots=(4,), seeds=(0, 1))
+    found = {(point.method, point.group): point for point in points}
+    assert found["linear", "never seen"].n == 30
+    assert found["linear", "seen"].n == found["linear", "all"].n == 6 * 16
+    assert found["linear", "tail"].objects == 2
+    assert found["linear", "never seen"].accuracy.value < found["linear", "seen"].accuracy.value
+    one = found["linear", "never seen"]
+    assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
+    assert one.low_seed <= one.accuracy.value <= one.high_seed
+
+
+def test_a_probe_without_enough_images_says_how_many_it_needs():
+    with pytest.raises(BadInput, match="17 images"):
+        probe.probe(blobs(each=16))
+
+
+def test_the_composer_returns_the_nearest_images_with_the_scores_of_the_parts():
+    images = np.eye(3, dtype=np.float32)
+    texts = np.array([[1, 0, 0], [0, 1, 0], [0.6, 0.8, 0]], np.float32)
+    found = nearest(Embeddings(images, np.array([4, 5, 6]), (), "k"), texts, ("red", "ant", "red ant"), k=2)
+    assert found.rows.tolist() == [5, 4]
+    assert np.allclose(found.cosines, [[0, 1, 0.8], [1, 0, 0.6]])
+    assert found.alone == (pytest.approx(0.6), pytest.approx(0.8))
+    assert found.additive == pytest.approx(1.4 / np.sqrt(2))
+
+
+def test_a_composition_set_passes_the_pictures_on():
+    images = open_set("icons-composition")
+    view = CompositionSet(images, sets.composition_set(images).compositions)
+    assert view.fingerprint == images.fingerprint
+    assert view.image_ids is images.image_ids
+    assert len(view.keys) == len(set(view.keys)) == 1055
+    with pytest.raises(AttributeError):
+        view.nothing  # noqa: B018
+    assert measure.Question
