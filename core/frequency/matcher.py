@@ -15,7 +15,7 @@ from functools import lru_cache
 _WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*")
 
 
-@lru_cache(maxsize=1 << 20)
+@lru_cache(maxsize=1 << 17)
 def lemma(word: str) -> str:
     """Lemma of one case-folded English word; of a hyphenated one the last part is lemmatised, digits stay."""
     import simplemma

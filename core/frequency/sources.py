@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from core.errors import BadInput, UnknownName
-from core.frequency import icons
+from core.frequency import counted, icons
 from core.frequency.table import Provider, Records, SourceInfo
 from core.published import source as published
 from core.types import FrequencyTable
 
-PROVIDERS: list[Provider] = [icons, published]
+PROVIDERS: list[Provider] = [icons, published, counted]
 """In the order in which they are listed; a further family of sources is one more entry."""
 
 

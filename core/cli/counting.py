@@ -1,0 +1,89 @@
+"""``frequency count`` and ``frequency delete``: one's own counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.catalogue import frequency
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.errors import BadInput
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to ``frequency``."""
+    frequency.command("count")(count)
+    frequency.command("delete")(delete)
+
+
+def count(
+    captions: Annotated[str, typer.Argument(help="Path, folder, glob or URL of captions (or, for images, an image set).")],
+    concepts: Annotated[str, typer.Option(help="A list of concepts (.txt, .csv, .json) or an image set.")],
+    out: Annotated[Path, typer.Option(help="Folder for counts.csv and everything else.")],
+    mode: Annotated[Literal["text", "text-paper", "image", "integrated"], typer.Option(help="What counts.")] = "text",
+    scores: Annotated[str, typer.Option(help="Score matrix of the images: .npy or .parquet.")] = "",
+    threshold: Annotated[
+        list[float] | None, typer.Option(help="Score from which an image shows a concept; repeat for several. [0.5]")
+    ] = None,
+    column: Annotated[str, typer.Option(help="Column with captions; the likeliest one if not given.")] = "",
+    id_column: Annotated[str, typer.Option(help="Column with the sample's id; # for the number of the row.")] = "",
+    synonyms: Annotated[Path | None, typer.Option(help="JSON {concept: [terms]} or CSV concept,term.")] = None,
+    attributes: Annotated[str, typer.Option(help="A list of attributes to pair with the concepts.")] = "",
+    window: Annotated[int, typer.Option(help="Words of a phrase may stand within so many words, in any order.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
+    name: Annotated[str, typer.Option(help="Keep the counts as the frequency source counted:NAME.")] = "",
+    model: Annotated[str, typer.Option(help="Without --scores: CLIP model that scores the images.")] = "",
+    images: Annotated[str, typer.Option(help="With --model: image set, if not CAPTIONS.")] = "",
+    prompts: Annotated[str, typer.Option(help="With --model: prompt strategy.")] = "simple",
+    tagger: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for captions [en_core_web_lg].")] = "",
+    speller: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for queries [en_core_web_sm].")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
+) -> None:
+    """Count concepts in captions, images or both; a run that was stopped goes on where it was."""
+    from core.frequency import counted
+    from core.frequency.count import output, run
+    from core.frequency.count.names import concepts as listed
+    from core.frequency.count.names import synonyms as read_synonyms
+
+    if name:
+        counted.check_name(name)
+    if mode in ("image", "integrated") and not (scores or model):
+        raise BadInput(f"--mode {mode} needs --scores F, or --model to score the images with CLIP.")
+    found = listed(concepts)
+    further, left_out = read_synonyms(synonyms, found) if synonyms else ({}, [])
+    request = run.Request(
+        captions, found, mode=mode, synonyms=further, attributes=tuple(listed(attributes)) if attributes else (),
+        column=column, id_column=id_column, window=window, scores=scores, thresholds=tuple(threshold or [0.5]),
+        images=images, model=model, prompts=prompts, tagger=tagger, speller=speller, left_out=tuple(left_out),
+    )  # fmt: skip
+    with progress_bar() as report:
+        result = run.count(request, out, name=name, workers=workers, report=report)
+    if name:
+        counted.keep(out, name)
+    facts = output.provenance(result)
+    if as_json:
+        echo_json(facts)
+        return
+    rows = sorted(result.counts(), key=lambda row: (row["count"] is None, -(row["count"] or 0), row["concept"]))
+    echo_table(
+        ("concept", "count", "status", "query"),
+        [(r["concept"], "" if r["count"] is None else r["count"], r["status"], r["query"]) for r in rows[:20]],
+    )
+    if len(rows) > 20:
+        typer.echo(f"… and {len(rows) - 20:,} more in {out / 'counts.csv'}")
+    column_said = f" from column “{facts['column']}”" if facts["column"] else ""
+    bad = f", {facts['bad_rows']:,} of them without a usable caption" if facts["bad_rows"] else ""
+    typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s.")
+    for item in result.left_out[:10]:
+        typer.echo(f"left out: {item.item}: {item.reason}", err=True)
+    if len(result.left_out) > 10:
+        typer.echo(f"left out: {len(result.left_out) - 10:,} more, listed in {out / output.PROVENANCE}", err=True)
+
+
+def delete(name: Annotated[str, typer.Argument(help="counted:NAME, or NAME.")]) -> None:
+    """Remove counts that were made here."""
+    from core.frequency import counted
+
+    counted.delete(name)
+    typer.echo(f"Removed counted:{name.removeprefix(counted.PREFIX)}.")

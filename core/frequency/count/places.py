@@ -1,0 +1,171 @@
+"""Where captions lie: paths, folders, globs and URLs as files on an Arrow file system.
+
+Plain paths and ``file://``, ``s3://``, ``gs://``, ``hdfs://`` are Arrow's own; every other scheme is asked of fsspec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, ExtraMissing, UnreadableData
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_GLOB = re.compile(r"[*?\[]")
+_END = 1 << 16
+MOST_FILES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One file: its address (absolute path or URL), bytes, and a digest that changes when it does."""
+
+    uri: str
+    size: int
+    stamp: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self.uri.rstrip("/").rpartition("/")[2]
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an address with a scheme rather than a path."""
+    return bool(_SCHEME.match(text))
+
+
+def is_shared(uri: str) -> bool:
+    """Whether another process can open it too: fsspec's ``memory://`` lives in one process only."""
+    return not uri.startswith("memory://")
+
+
+@lru_cache(maxsize=64)
+def _filesystem(root: str) -> Any:
+    from pyarrow import ArrowException, fs
+
+    try:
+        return fs.FileSystem.from_uri(root)[0]
+    except (ArrowException, ValueError, OSError):
+        pass  # not one of Arrow's own
+    scheme = root.partition("://")[0]
+    try:
+        import fsspec
+
+        return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
+    except ImportError as error:
+        raise ExtraMissing(
+            f"Reading {scheme}:// needs a package that is not installed ({str(error)[:120]}); "
+            f"install fsspec's driver for it, for example `pip install 'fsspec[{scheme}]'`."
+        ) from error
+    except ValueError as error:
+        raise BadInput(f"{scheme}:// is no file system that Arrow or fsspec knows.") from error
+
+
+def locate(uri: str) -> tuple[Any, str]:
+    """The Arrow file system of an address and the path on it.
+
+    Raises:
+        BadInput: nobody knows this scheme. ExtraMissing: its driver is not installed.
+    """
+    if not is_url(uri):
+        from pyarrow import fs
+
+        return fs.LocalFileSystem(), uri
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file":
+        from pyarrow import fs
+
+        return fs.LocalFileSystem(), rest if rest.startswith("/") else f"/{rest}"
+    if scheme in ("http", "https"):
+        return _filesystem(f"{scheme}://"), uri
+    query = rest.partition("?")[2]
+    bucket, _, path = rest.partition("?")[0].partition("/")
+    root = f"{scheme}://{bucket}/" + (f"?{query}" if query else "")
+    return _filesystem(root), f"{bucket}/{path}" if scheme != "memory" else f"/{bucket}/{path}".rstrip("/")
+
+
+def find(captions: str) -> list[Place]:
+    """Every file that a path, folder, glob or URL means, in order of address; hidden files are left alone.
+
+    Raises:
+        BadInput: nothing is there, or more files than can be planned. UnreadableData: it cannot be listed.
+    """
+    from pyarrow import ArrowException, fs
+
+    text = captions.strip()
+    if not text or "\0" in text:
+        raise BadInput("No captions were named; give the path, glob or URL of a file or folder.")
+    uri = text if is_url(text) else os.path.abspath(os.path.expanduser(text))
+    system, path = locate(uri)
+    prefix = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
+    try:
+        # A file may have brackets in its name: what exists is meant literally.
+        found = system.get_file_info(path)
+        if found.type == fs.FileType.NotFound and _GLOB.search(path):
+            base = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
+            inside = system.get_file_info(fs.FileSelector(base or "/", recursive=True, allow_not_found=True))
+            pattern = re.compile(_translate(path))
+            infos = [info for info in inside if pattern.fullmatch(info.path)]
+        elif found.type == fs.FileType.Directory:
+            infos = system.get_file_info(fs.FileSelector(path, recursive=True))
+        else:
+            infos = [found] if found.type == fs.FileType.File else []
+            path = path.rpartition("/")[0]
+    except (OSError, ArrowException) as error:
+        raise UnreadableData(f"{captions} cannot be listed: {str(error)[:160]}.") from error
+    base = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] if _GLOB.search(path) else path
+    files = [info for info in infos if info.type == fs.FileType.File and not _hidden(info.path, base)]
+    if not files:
+        raise BadInput(f"No file is at {captions}; give the path, glob or URL of captions.")
+    if len(files) > MOST_FILES:
+        raise BadInput(f"{captions} means {len(files):,} files; count at most {MOST_FILES:,} in one run.")
+    local = isinstance(system, fs.LocalFileSystem)
+    places = [_place(info, prefix, local=local) for info in files]
+    return sorted(places, key=lambda place: place.uri)
+
+
+def _translate(pattern: str) -> str:
+    """A shell glob as a regular expression: ``*`` and ``?`` stay within one folder, ``**`` crosses them."""
+    parts = [part for part in re.split(r"(\*\*/?|\*|\?|\[[^\]/]+\])", pattern) if part]
+    known = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    return "".join(
+        known.get(part) or (_one_of(part[1:-1]) if part[0] == "[" and part[-1] == "]" else re.escape(part))
+        for part in parts
+    )
+
+
+def _one_of(inside: str) -> str:
+    negated = "^" if inside[0] in "!^" else ""
+    inside = inside[1:] if negated else inside
+    return f"[{negated}" + re.sub(r"([\\\[\]&~|^])", r"\\\1", inside) + "]"
+
+
+def _hidden(path: str, base: str) -> bool:
+    inside = path[len(base) :] if path.startswith(base) else path
+    return any(part[:1] in (".", "_") for part in inside.split("/") if part)
+
+
+def _place(info: Any, prefix: str, *, local: bool) -> Place:
+    size = max(0, info.size or 0)
+    changed = info.mtime_ns if info.mtime is not None else 0
+    facts = f"{info.path} {size} {changed}".encode("utf-8", "surrogateescape")
+    if local:
+        facts += _ends(Path(info.path), size)
+    return Place(prefix + info.path, size, hashlib.sha256(facts).hexdigest()[:32])
+
+
+def _ends(path: Path, size: int) -> bytes:
+    """Digest of the first and last bytes of a local file: a clock alone misses a quick rewrite."""
+    try:
+        with path.open("rb") as file:
+            ends = file.read(_END)
+            file.seek(max(0, size - _END))
+            return hashlib.sha256(ends + file.read(_END)).digest()
+    except OSError:
+        return b""

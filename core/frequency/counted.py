@@ -1,0 +1,129 @@
+"""Counts that were made here, ``counted:NAME``, as a frequency source like any other; kept under the cache folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cache import keys
+from core.errors import BadInput, UnknownName
+from core.frequency.count.output import COUNTS, PROVENANCE, REPORT
+from core.frequency.table import METHODS, Records, SourceInfo
+from core.types import FrequencyTable
+
+PREFIX = "counted:"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_SMALL = 64 << 20
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one of a source; BadInput otherwise."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name[:80]!r} cannot name counts; use letters, digits, dots, hyphens and underscores, at most 80.")
+    return name
+
+
+def folder(name: str) -> Path:
+    """Where the counts of this name lie, whether they exist or not."""
+    return keys.root() / "counted" / check_name(name.removeprefix(PREFIX))
+
+
+def keep(out: Path, name: str) -> None:
+    """Make the finished counts in ``out`` the source ``counted:NAME``, replacing one of that name."""
+    target = folder(name)
+    if out.resolve() == target.resolve():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    (target / PROVENANCE).unlink(missing_ok=True)
+    for file in sorted(out.iterdir(), key=lambda file: file.name == PROVENANCE):  # what stands for all comes last
+        if file.is_file() and file.suffix in (".csv", ".parquet", ".json") and file.stat().st_size <= _SMALL:
+            shutil.copyfile(file, target / file.name)
+
+
+def delete(name: str) -> None:
+    """Remove counts made here; UnknownName when there are none of this name."""
+    target = folder(name)
+    if not target.is_dir():
+        raise UnknownName(f"No counts made here are called {name!r}.")
+    (target / PROVENANCE).unlink(missing_ok=True)
+    shutil.rmtree(target)
+
+
+def provenance(name: str) -> dict[str, Any]:
+    """How the counts were made; UnknownName when there are none of this name."""
+    return _facts(folder(name), PROVENANCE)
+
+
+def about(name: str) -> dict[str, Any]:
+    """The report of the pass that counted them."""
+    return _facts(folder(name), REPORT)
+
+
+def _facts(place: Path, file: str) -> dict[str, Any]:
+    try:
+        value = json.loads((place / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnknownName(f"No counts made here are called {place.name!r}, or their files are damaged.") from error
+    if not isinstance(value, dict):
+        raise UnknownName(f"The files of the counts {place.name!r} are damaged; count again.")
+    return value
+
+
+def infos() -> list[SourceInfo]:
+    """The counts made here that are complete, by name."""
+    root = keys.root() / "counted"
+    found = []
+    for place in sorted(root.iterdir()) if root.is_dir() else ():
+        try:
+            facts = _facts(place, PROVENANCE)
+            methods = METHODS if facts["mode"] == "integrated" else ("text" if "text" in facts["mode"] else "image",)
+            default = facts["mode"] if facts["mode"] in methods else methods[0]
+            found.append(SourceInfo(PREFIX + place.name, facts["source"], methods, facts["concepts"], default))
+        except (UnknownName, KeyError, TypeError):
+            continue  # unfinished, or not ours
+    return found
+
+
+def records(name: str) -> Records:
+    """All concepts with their counts; None where this run did not count, or could not match."""
+    return {row["concept"]: {method: row[method] for method in METHODS} for row in _rows(name)}
+
+
+def table(name: str, method: str) -> FrequencyTable:
+    """Counts under one method, with the queries that were searched and what makes a concept ambiguous."""
+    rows, facts = _rows(name), about(name)
+    flags: dict[str, tuple[str, ...]] = {}
+    for flag, concepts in (
+        ("homonym", [key for group in facts.get("homonyms", ()) for key in group]),
+        ("contained", [row["concept"] for row in facts.get("contained", ())]),
+    ):
+        for key in dict.fromkeys(concepts):
+            flags[key] = (*flags.get(key, ()), flag)
+    counts = {row["concept"]: row[method] for row in rows if row[method] is not None}
+    queries = {row["concept"]: row["query"] for row in rows if row["query"] and row["query"] != row["concept"]}
+    return FrequencyTable(name, provenance(name)["source"], method, counts, queries, flags)
+
+
+def families(name: str) -> Mapping[str, str]:
+    """Counts made here know no families."""
+    return {}
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    place = folder(name) / COUNTS
+    try:
+        return _read(str(place), place.stat().st_mtime_ns)
+    except OSError as error:
+        raise UnknownName(f"No counts made here are called {name!r}.") from error
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _changed: int) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, columns=["concept", "query", *METHODS]).to_pylist()
