@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from core.cli import catalogue, compare, composition, evaluation, icons, prompts, robustness, storage
+from core.cli import catalogue, compare, composition, counting, evaluation, icons, prompts, robustness, storage
 from core.errors import TailscopeError
 from core.published.cli import app as published
 
