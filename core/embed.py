@@ -14,6 +14,7 @@ import numpy as np
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
+from core.datasets.views import View
 from core.embedding_run import EmbeddingRun, holding, storage_dtype
 from core.errors import BadInput, UnreadableData
 from core.machine import cores
@@ -76,6 +77,9 @@ def embed_images(
         UnreadableData: not one picture could be read. BadInput: precomputed vectors of another model.
         Stopped: from ``report``.
     """
+    if isinstance(image_set, View):
+        how = {"report": report, "batch": batch, "shard_rows": shard_rows, "workers": workers, "finish": finish}
+        return of_view(embed_images(encoder, image_set.parent, store, **how), image_set)
     own = precomputed(encoder, image_set)
     if own is not None:
         return own
@@ -127,6 +131,19 @@ def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, rep
     if not sentences:
         return np.zeros((0, encoder.dim), np.float32)
     return np.stack([known[digests[text]] for text in sentences]).astype(np.float32, copy=False)
+
+
+def of_view(whole: Embeddings, view: View) -> Embeddings:
+    """The vectors of a view's pictures, taken from those of the whole set: a view embeds nothing anew."""
+    place = np.full(len(view.parent.labels), -1)
+    place[whole.rows] = np.arange(len(whole.rows))
+    at = place[view.rows]
+    here = np.flatnonzero(at >= 0)
+    ids, held = view.image_ids, set(here.tolist())
+    missing = {ids[row] for row in range(len(ids)) if row not in held}
+    left = tuple(item for item in whole.left_out if item.item in missing)
+    everything = len(here) == len(whole.rows) and np.array_equal(at[here], np.arange(len(whole.rows)))
+    return Embeddings(whole.vectors if everything else whole.vectors[at[here]], here, left, whole.key)
 
 
 def cut(image_set: ImageSet, shard_rows: int = SHARD_ROWS) -> int:

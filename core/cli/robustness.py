@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from core.cli import attacks
+from core.cli import attacks, corruptions, shifts
 
 app = typer.Typer(
     help="Shifts, corruptions and attacks: what is left of accuracy when images change.", no_args_is_help=True
@@ -16,5 +16,5 @@ def _group() -> None:
     """A group even while it has one command."""
 
 
-for group in (attacks,):
+for group in (shifts, attacks, corruptions):
     group.register(app)

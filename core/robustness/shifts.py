@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from core import stats
+from core import models, stats
 from core.datasets.tracks import tracks_of
 from core.datasets.views import accepted_labels, matched
 from core.errors import BadInput
+from core.frequency import sources
+from core.reports import split_model
 from core.robustness.ask import answer_for
 from core.robustness.metrics import frame_accuracy
 from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
 
 CLEAN = "clean"
+SUPERVISED = ("supervised:", "timm:")
 NEAR = 10
 """Frames to either side that pm-k looks at."""
 
@@ -46,6 +50,25 @@ class Measured:
     inside_n: int
     parts: Mapping[str, float] = field(default_factory=dict)
     reference_for: bool = False
+
+
+def named_model(text: str) -> str:
+    """The canonical name of a zero-shot model; a supervised one keeps its own."""
+    return text if text.startswith(SUPERVISED) else models.canonical(text)
+
+
+def icon_shifts() -> list[str]:
+    """Ids of the natural shifts of ``icons``, in the order in which they are shown."""
+    from core.datasets.icon_recipes import SHIFTS
+
+    return list(SHIFTS)
+
+
+def own_counts(model: str) -> FrequencyTable | None:
+    """Counts of a model's own pretraining data, None where they are not known."""
+    pretraining = split_model(re.sub(r"^supervised:", "", model))[1]
+    known = {source.name for source in sources.list_sources()}
+    return sources.load_source(pretraining) if pretraining in known else None
 
 
 def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:
@@ -108,7 +131,7 @@ def measure_clean(
 
 
 def board(
-    models: Sequence[str],
+    asked: Sequence[str],
     reference: ImageSet,
     shifts: Sequence[ImageSet],
     *,
@@ -119,6 +142,7 @@ def board(
     """Every model on the set in distribution and on every shift, model after model.
 
     Args:
+        asked: the models.
         counts: model -> pretraining counts.
         report: called before every cell; raises Stopped to end the work, which keeps the cells that were done.
 
@@ -126,10 +150,10 @@ def board(
         BadInput: a model or a shift is given twice, or a shift is the set in distribution.
     """
     ids = [shift.id for shift in shifts]
-    if len(set(models)) < len(models) or len(set(ids)) < len(ids) or reference.id in ids:
+    if len(set(asked)) < len(asked) or len(set(ids)) < len(ids) or reference.id in ids:
         raise BadInput("Give every model and every shift once, and as a shift no set that is the one in distribution.")
-    found, total = [], len(models) * (len(shifts) + 1)
-    for model in models:
+    found, total = [], len(asked) * (len(shifts) + 1)
+    for model in asked:
         table = (counts or {}).get(model)
         for shift in (None, *shifts):
             done = len({(one.model, one.condition.partition("_pm")[0]) for one in found})

@@ -1,0 +1,153 @@
+"""``robustness shifts`` and ``robustness overlap``: accuracy away from the set in distribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.evaluation import Model, Prompts, Set
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.errors import BadInput
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(shifts)
+    app.command()(overlap)
+
+
+def shifts(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="One or more, zero-shot or supervised.")],
+    image_set: Annotated[str, typer.Argument(metavar="SET", help="The set in distribution: icons, or a path.")],
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A shifted set: id, path, or SET#over=imagenet; several times. Default: all shifts of icons."
+        ),
+    ] = None,
+    prompts: Prompts = "simple",
+    baselines: Annotated[
+        Path | None, typer.Option(help="imagenet-testbed's robustness_top1s.csv, or a table like it.")
+    ] = None,
+    types: Annotated[Path | None, typer.Option(help="CSV of model and type, to fit the standard ones only.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="SHIFT=IN:OUT, columns of the table where names do not say it.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Relative robustness against this model; default: first.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+) -> None:
+    """Accuracy, drop, relative and effective robustness of models under natural shifts."""
+    from core.datasets import open_set
+    from core.robustness.baselines import ICONS, icon_baselines, read_baselines, read_types
+    from core.robustness.records import write_records
+    from core.robustness.shift_records import fit_sets, records
+    from core.robustness.shifts import board, icon_shifts, named_model, own_counts
+
+    asked = [named_model(one) for one in models]
+    base = named_model(against) if against else asked[0]
+    if base not in asked:
+        raise BadInput(f"--against {against} is none of the models that are asked; add it to them.")
+    ids = shift or (icon_shifts() if image_set == "icons" else [])
+    if not ids:
+        raise BadInput(f"Say which shifts of {image_set} to look at: --shift SET, several times.")
+    table = None
+    if baselines is not None:
+        given = read_types(types.read_bytes(), name=types.name) if types else None
+        table = read_baselines(baselines, types=given)
+    elif image_set == "icons" and ICONS.exists():
+        table = icon_baselines()
+    pairs = _columns(column or [])
+    with progress_bar() as report:
+        found = board(
+            asked,
+            open_set(image_set),
+            [open_set(id) for id in ids],
+            prompts=prompts,
+            counts={model: counts for model in asked if (counts := own_counts(model))},
+            report=report,
+        )
+    fits, without = fit_sets(found, table, columns=pairs)
+    rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
+    for condition, reason in without.items():
+        typer.echo(f"no effective robustness for {condition}: {reason}", err=True)
+    if out is None:
+        echo_json([row.as_json() for row in rows])
+        return
+    write_records(rows, out)
+    echo_table(
+        ("model", "condition", "acc1", "95 %", "drop", "tau", "rho", "n", ""),
+        [
+            (
+                row.model,
+                row.condition,
+                f"{row.acc1:.3f}",
+                f"{row.low:.3f}-{row.high:.3f}",
+                *(f"{row.more[name]:+.3f}" if name in row.more else "" for name in ("drop", "tau", "rho")),
+                row.n,
+                "not ranked" if row.more.get("excluded_from_ranking") else "",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _columns(texts: list[str]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for text in texts:
+        shift, equals, columns = text.rpartition("=")
+        x, colon, y = columns.partition(":")
+        if not (equals and colon and shift and x and y):
+            raise BadInput(f"{text!r} names no columns; write SHIFT=IN:OUT, for example imagenet-r=val:imagenet-r.")
+        found[shift] = (x, y)
+    return found
+
+
+def overlap(
+    model: Model,
+    image_set: Set,
+    listed: Annotated[Path | None, typer.Option("--list", help="Ids of images known to overlap: text or CSV.")] = None,
+    against: Annotated[str | None, typer.Option(help="Find them in this set: id or path.")] = None,
+    prompts: Prompts = "simple",
+    cosine: Annotated[float, typer.Option(help="Least cosine of the vectors of a pair.")] = 0.95,
+    bits: Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")] = 10,
+    finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+) -> None:
+    """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
+    from core.datasets import open_set
+    from core.robustness import overlap as overlaps
+    from core.robustness.ask import answer_for
+    from core.robustness.records import write_records
+    from core.robustness.shifts import hits, named_model
+
+    if (listed is None) == (against is None):
+        raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")
+    name, opened = named_model(model), open_set(image_set)
+    with progress_bar() as report:
+        if listed is not None:
+            rows, unknown = overlaps.locate(opened, overlaps.read_ids(listed))
+            if unknown:
+                typer.echo(f"{len(unknown)} listed names are no image of {image_set}: {unknown[0]} ...", err=True)
+        else:
+            looked = named_model(finder) if finder else name
+            pairs = overlaps.find(looked, opened, open_set(against), cosine=cosine, bits=bits, report=report)
+            rows, _ = overlaps.locate(opened, [pair.image for pair in pairs])
+            for pair in pairs:
+                typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)
+        answer = answer_for(name, image_set, prompts=prompts, report=report)
+    found = overlaps.overlap(answer, hits(answer, opened), rows)
+    result = overlaps.records(found, answer.lens, source=str(listed or against))
+    if out is None:
+        echo_json([one.as_json() for one in result])
+        return
+    write_records(result, out)
+    echo_table(
+        ("images", "acc1", "95 %", "n"),
+        [(one.condition, f"{one.acc1:.3f}", f"{one.low:.3f}-{one.high:.3f}", one.n) for one in result],
+    )
+    typer.echo(
+        f"overlapping minus clean {100 * found.gap.value:+.1f} points "
+        f"(95 % CI {100 * found.gap.low:+.1f} to {100 * found.gap.high:+.1f}); all minus clean {100 * found.gain:+.2f}"
+    )
