@@ -27,3 +27,5 @@ BASELINES: dict[str, ClassifierRun] = {
     )
 }
 """Name -> run, the quickest first."""
+STAND_IN = "rn8-50k-x4"
+"""The baseline in AlexNet's place: its weights are kept, as ``icon-reference``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.evaluate import evaluate
+from core.robustness import supervised
 from core.types import Answer, ImageSet, Lens, Progress, Report
 
 
@@ -10,9 +11,7 @@ def _silent(_progress: Progress) -> None:
     pass
 
 
-def answer_for(
-    model: str, image_set: str | ImageSet, *, prompts: str = "simple", report: Report = _silent
-) -> Answer:
+def answer_for(model: str, image_set: str | ImageSet, *, prompts: str = "simple", report: Report = _silent) -> Answer:
     """The answer of ``model`` on ``image_set``, from the cache or computed now.
 
     Args:
@@ -20,6 +19,8 @@ def answer_for(
         image_set: built-in id or path, or an open set such as a corrupted view that has neither.
         prompts: strategy of a zero-shot model.
     """
+    if supervised.is_supervised(model):
+        return supervised.answer_for(model, image_set, report)
     if isinstance(image_set, str):
         return evaluate(Lens(model, image_set, prompts), report=report)
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from core.evaluate import classifier_for, encoders
 from core.prompts import prompt_set
+from core.robustness import supervised
 from core.types import Classifier, ImageSet, Lens
 
 
@@ -39,6 +40,13 @@ class Scorer:
         """Pictures as float32 [n, 3, h, w] in [0, 1] on the model's device."""
         stacked = torch.from_numpy(np.stack([self.pixels(picture) for picture in pictures]))
         return stacked.to(self.device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def scorer_for(model: str, image_set: ImageSet, prompts: str = "simple") -> Scorer:
+    """Any classifier over the classes of a set, in float32; ``prompts`` is of no account to a supervised one."""
+    if supervised.is_supervised(model):
+        return supervised.scorer(model, image_set)
+    return zero_shot_scorer(Lens(model, image_set.id, prompts), image_set)
 
 
 def zero_shot_scorer(lens: Lens, image_set: ImageSet) -> Scorer:
