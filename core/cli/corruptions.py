@@ -1,0 +1,118 @@
+"""``robustness corruptions``: accuracy under ImageNet-C's corruptions and over perturbation sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.evaluation import Model, Prompts
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.errors import BadInput
+
+Set = Annotated[
+    str, typer.Argument(metavar="SET", help="A built-in id or a path, or the root of ImageNet-C's own folders.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(corruptions)
+
+
+def corruptions(
+    model: Model,
+    image_set: Set,
+    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    corruption: Annotated[
+        list[str] | None, typer.Option(help="One of the nineteen, several times; by default the fifteen of mCE.")
+    ] = None,
+    severity: Annotated[list[int] | None, typer.Option(help="1 to 5, several times; by default all.")] = None,
+    per_class: Annotated[
+        int | None, typer.Option(min=1, help="Images of each class, drawn by the seed; by default all.")
+    ] = None,
+    prompts: Prompts = "simple",
+    also: Annotated[list[str] | None, typer.Option(help="A further model asked the same; several times.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose errors are 100 percent: a model, or alexnet (published, ImageNet only). By default "
+            "supervised:icon-reference for icon sets and alexnet for ImageNet's 1,000 classes; none drops CE."
+        ),
+    ] = None,
+    clean: Annotated[str | None, typer.Option(help="With ImageNet-C folders: the clean images as a set.")] = None,
+    sequences: Annotated[
+        bool, typer.Option("--sequences", help="Also perturbation sequences: flip probability and top-5 distance.")
+    ] = False,
+    perturbation: Annotated[
+        list[str] | None, typer.Option(help="Only these perturbations, several times; implies --sequences.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Sequences of each perturbation, one picture a class.")] = 200,
+    frequency: Annotated[
+        str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the corruptions.")] = 0,
+) -> None:
+    """Accuracy under corruptions: CE, mCE and relative mCE, head against tail, flips.
+
+    Corruptions are made in memory (pip install imagecorruptions-imaug); accuracies differ from the JPEG benchmark's by
+    a few points. A folder of ROOT/CORRUPTION/SEVERITY/CLASS/* is read as it is; one condition of it, or a generated
+    Stylized-ImageNet, is an ordinary image set: python -m core evaluate MODEL ROOT/gaussian_noise/3
+    """
+    from core.models import canonical
+    from core.robustness.corruption_command import Asked, measure
+    from core.robustness.corruption_run import Plan
+    from core.robustness.corruptions import BENCHMARK, SEVERITIES
+    from core.robustness.perturbations import PERTURBATIONS
+    from core.robustness.records import write_records
+
+    plan = Plan(
+        corruptions=tuple(dict.fromkeys(corruption or BENCHMARK)),
+        severities=tuple(sorted(set(severity or SEVERITIES))),
+        per_class=per_class,
+        seed=seed,
+        prompts=prompts,
+    )
+    if clean and not Path(image_set).is_dir():
+        raise BadInput("--clean belongs to a folder of ImageNet-C's conditions; a built-in set is its own clean set.")
+    asked = Asked(
+        models=tuple(dict.fromkeys(canonical(one) for one in (model, *(also or [])))),
+        image_set=image_set,
+        plan=plan,
+        reference=reference,
+        clean=clean,
+        frequency=frequency,
+        perturbations=tuple(dict.fromkeys(perturbation or (PERTURBATIONS if sequences else ()))),
+        sequences=most,
+    )
+    with progress_bar() as report:
+        found = measure(asked, report=report)
+    if out is None:
+        echo_json([one.as_json() for one in found])
+        return
+    write_records(found, out)
+    echo_table(
+        ("model", "condition", "severity", "acc1", "95 %", "head", "tail", "CE", "flip", "n"),
+        [
+            (
+                one.model,
+                one.condition,
+                one.severity or "",
+                f"{one.acc1:.3f}",
+                f"{one.low:.3f}-{one.high:.3f}",
+                *(_shown(one.more, name, 3) for name in ("head", "tail")),
+                _shown(one.more, "mce" if "mce" in one.more else "ce", 1),
+                _shown(one.more, "mfp" if "mfp" in one.more else "flip", 3),
+                one.n,
+            )
+            for one in found
+        ],
+    )
+    names = {one.reference for one in found if one.reference}
+    typer.echo(f"CE in percent of {', '.join(names)}." if names else "No reference, so no CE; name one by --reference.")
+
+
+def _shown(more, name: str, digits: int) -> str:
+    value = more.get(name)
+    return "" if value is None or value != value else f"{value:.{digits}f}"
