@@ -26,6 +26,9 @@ LAB = {
     "failures": "Failures",
     "deck": "Deck",
 }
+ROBUSTNESS = {
+    "attacks": "Attacks",
+}
 PUBLISHED = {
     "published": "Published curves",
     "among": "Your model",
@@ -54,9 +57,14 @@ st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon
 home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
 groups = {
     group: [st.Page(HERE / f"{name}.py", title=title) for name, title in pages.items()]
-    for group, pages in {"": PAGES, "Prompts and failures": LAB, "Published evidence": PUBLISHED}.items()
+    for group, pages in {
+        "": PAGES,
+        "Prompts and failures": LAB,
+        "Robustness": ROBUSTNESS,
+        "Published evidence": PUBLISHED,
+    }.items()
 }
-page = st.navigation({**groups, "": [home, *groups[""]]})
+page = st.navigation({**groups, "": [home, *groups[""]]}, position="top")
 if page == home:
     # The default page has no address but the bare one, so every page that is linked to is another.
     st.switch_page("frequency.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})

@@ -1,0 +1,141 @@
+"""Figures of attacks: what is left at each ε, how much each image needs, and what transfers to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, SERIES, SYMBOLS, WRONG, blank, text
+from core.robustness.records import Record
+from core.stats import wilson
+
+
+def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/255") -> go.Figure:
+    """Robust accuracy against ε for every series, with intervals; ε = 0 is the unattacked accuracy.
+
+    Args:
+        curves: label -> records of one attack at rising ε, all of one model and prompts.
+    """
+    figure = blank(height=400, x_title=f"ε, in 255ths ({units.partition('/')[0]} units)", y_title="Still right")
+    for number, (label, records) in enumerate(curves.items()):
+        first = records[0]
+        clean = wilson(round(first.more["clean"] * first.n), first.n)
+        y = [clean.value, *(one.acc1 for one in records)]
+        high = [clean.high - clean.value, *(one.high - one.acc1 for one in records)]
+        low = [clean.value - clean.low, *(one.acc1 - one.low for one in records)]
+        supervised = first.prompts == "supervised"
+        colour = SERIES[number % len(SERIES)]
+        figure.add_scatter(
+            x=[0.0, *(one.eps for one in records)],
+            y=y,
+            error_y={"type": "data", "symmetric": False, "array": high, "arrayminus": low, "thickness": 1, "width": 3},
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": "dash" if supervised else "solid"},
+            marker={"color": colour, "size": 9, "symbol": SYMBOLS[number % len(SYMBOLS)]},
+            customdata=[[round(100 * (value - down)), round(100 * (value + up)), first.n]
+                        for value, down, up in zip(y, low, high, strict=True)],
+            hovertemplate="ε %{x:g}/255: %{y:.0%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
+            "%{customdata[2]} images",
+            name=text(label),
+        )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%", range=[0, None])
+    figure.update_xaxes(showgrid=True)
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figure:
+    """Share of clean-right images that an ε up to x breaks, for all and for head and tail, with Wilson bands.
+
+    Args:
+        eps: [m], smallest ε in 255ths, NaN for an image that is wrong unattacked, inf for one that was not broken.
+        parts: [m], ``head``, ``tail`` or another word; upto: end of the axis.
+    """
+    figure = blank(height=360, x_title="Smallest ε that breaks the image, in 255ths", y_title="Broken so far")
+    series = [("all", np.ones(len(eps), bool), QUIET, "circle")]
+    series += [(part, parts == part, PARTS[part], PART_SYMBOLS[part]) for part in ("head", "tail")]
+    grid = np.linspace(0, upto, 121)
+    for name, inside, colour, symbol in series:
+        values = np.sort(eps[inside & ~np.isnan(eps)])
+        if not len(values):
+            continue
+        shares = [wilson(int(np.searchsorted(values, at, "right")), len(values)) for at in grid]
+        if name != "all":
+            band = [one.high for one in shares] + [one.low for one in reversed(shares)]
+            figure.add_scatter(
+                x=np.concatenate([grid, grid[::-1]]), y=band, fill="toself", opacity=0.18, fillcolor=colour,
+                line={"width": 0}, hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=grid,
+            y=[one.value for one in shares],
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": "dot" if name == "all" else "solid"},
+            marker={"color": colour, "symbol": symbol, "size": 8, "maxdisplayed": 8},
+            hovertemplate="ε %{x:.2f}/255: %{y:.0%} broken",
+            name=f"{name} ({len(values)} right unattacked)",
+        )
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_xaxes(showgrid=True)
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def parts_figure(records: Sequence[Record]) -> go.Figure:
+    """Share of head and of tail that was right and is broken, at each ε, with Wilson intervals."""
+    figure = blank(height=320, x_title="ε, in 255ths", y_title="Broken of what was right")
+    for shift, part in ((-0.06, "head"), (0.06, "tail")):
+        known = [one for one in records if one.more.get(f"{part}_clean_right")]
+        if not known:
+            continue
+        value, low, high = (
+            np.array([one.more[f"{part}_success{end}"] for one in known], float) for end in ("", "_low", "_high")
+        )
+        figure.add_scatter(
+            x=[one.eps + shift for one in known],
+            y=value,
+            error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low, "width": 4},
+            mode="lines+markers",
+            line={"color": PARTS[part], "width": 2},
+            marker={"color": PARTS[part], "size": 10, "symbol": PART_SYMBOLS[part]},
+            customdata=[one.more[f"{part}_clean_right"] for one in known],
+            hovertemplate="%{y:.0%} of %{customdata} images broken",
+            name=part,
+        )
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.Figure:
+    """Share of clean-right images broken: crafted on the model across, judged by the model down.
+
+    Args:
+        records: of one attack and ε; the surrogate is in ``more``, a record without one is the model itself.
+        names: model -> how it is called, in the order of both axes.
+    """
+    order = {model: place for place, model in enumerate(names)}
+    figure = blank(height=120 + 52 * len(names), x_title="Crafted on", y_title="Judged by")
+    value = np.full((len(order), len(order)), np.nan)
+    said = np.full(value.shape, "", dtype=object)
+    hover = said.copy()
+    for one in records:
+        source = one.more.get("surrogate") or one.model
+        if one.model in order and source in order:
+            at = order[one.model], order[source]
+            n = one.more["clean_right"]
+            value[at] = one.more["success"]
+            said[at] = f"{100 * one.more['success']:.0f} %<br>of {n}"
+            low, high = 100 * one.more["success_low"], 100 * one.more["success_high"]
+            hover[at] = f"{100 * one.more['success']:.0f} % of {n} broken (95 % CI {low:.0f}–{high:.0f})"
+    labels = [text(name) for name in names.values()]
+    figure.add_heatmap(
+        z=value, x=labels, y=labels, zmin=0, zmax=1, colorscale=[[0.0, "#f4f1ec"], [1.0, WRONG]], text=said,
+        texttemplate="%{text}", customdata=hover, hovertemplate="from %{x} to %{y}: %{customdata}<extra></extra>",
+        hoverongaps=False, xgap=3, ygap=3, colorbar={"title": "broken", "tickformat": ".0%", "thickness": 10},
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(dragmode=False)
+    return figure
