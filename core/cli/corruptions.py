@@ -60,7 +60,7 @@ def corruptions(
     a few points. A folder of ROOT/CORRUPTION/SEVERITY/CLASS/* is read as it is; one condition of it, or a generated
     Stylized-ImageNet, is an ordinary image set: python -m core evaluate MODEL ROOT/gaussian_noise/3
     """
-    from core.models import canonical
+    from core.robustness.ask import named
     from core.robustness.corruption_command import Asked, measure
     from core.robustness.corruption_run import Plan
     from core.robustness.corruptions import BENCHMARK, SEVERITIES
@@ -77,7 +77,7 @@ def corruptions(
     if clean and not Path(image_set).is_dir():
         raise BadInput("--clean belongs to a folder of ImageNet-C's conditions; a built-in set is its own clean set.")
     asked = Asked(
-        models=tuple(dict.fromkeys(canonical(one) for one in (model, *(also or [])))),
+        models=tuple(dict.fromkeys(named(one) for one in (model, *(also or [])))),
         image_set=image_set,
         plan=plan,
         reference=reference,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core import models
 from core.evaluate import evaluate
 from core.robustness import supervised
 from core.types import Answer, ImageSet, Lens, Progress, Report
@@ -24,3 +25,8 @@ def answer_for(model: str, image_set: str | ImageSet, *, prompts: str = "simple"
     if isinstance(image_set, str):
         return evaluate(Lens(model, image_set, prompts), report=report)
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
+
+
+def named(text: str) -> str:
+    """The one spelling of any classifier's name; UnknownName for one that leads nowhere."""
+    return supervised.canonical(text) if supervised.is_supervised(text.strip()) else models.canonical(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.datasets import open_set
 from core.robustness import corruption_records, perturbation_run
+from core.robustness.ask import named
 from core.robustness.corruption_folders import OnDisk, conditions_in
 from core.robustness.corruption_metrics import Reference
 from core.robustness.corruption_records import default_reference, reference_named, reference_of, tags_of
@@ -55,6 +56,8 @@ def measure(asked: Asked, *, report: Report, image_set: ImageSet | None = None) 
     wanted = asked.reference if asked.reference is not None else default_reference(source.id, source.keys)
     wanted = None if wanted == NONE else wanted
     published = reference_named(wanted)
+    if wanted and published is None:
+        wanted = named(wanted)
     measured = [*asked.models, *([wanted] if wanted and published is None else [])]
     outcomes = run(measured, source, asked.plan, report=report)
     reference: Reference | None = published

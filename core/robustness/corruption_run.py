@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from core.errors import BadInput
-from core.robustness import ask
+from core.robustness import ask, supervised
 from core.robustness.corrupted import condition as in_words
 from core.robustness.corrupted import corrupted
 from core.robustness.corruptions import BENCHMARK, IN_MEMORY, SEVERITIES, check
@@ -174,7 +174,7 @@ def run(models: Sequence[str], source: Source, plan: Plan, *, report: Report) ->
 
 def how_asked(model: str, prompts: str) -> str:
     """The strategy as records name it: classifiers without a text tower have none."""
-    return "supervised" if model.startswith("supervised:") else prompts
+    return supervised.PROMPTS if supervised.is_supervised(model) else prompts
 
 
 def _inside(report: Report, done: int, total: int, what: str) -> Report:
