@@ -28,6 +28,7 @@ LAB = {
 }
 ROBUSTNESS = {
     "attacks": "Attacks",
+    "composition": "Composition",
 }
 PUBLISHED = {
     "published": "Published curves",
