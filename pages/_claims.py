@@ -7,10 +7,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.deck import MOST_TEXT, Slide
 from core.errors import TailscopeError
 from core.published.claims import CLAIMS, check
+from core.published.manifest import CITATION
 from core.published.stated import Claim
 from core.types import LeftOut, Progress, Report
+from pages import _pin
 from pages._downloads import downloads
 from pages._text import quiet, section
 
@@ -55,10 +58,18 @@ def one(claim: Claim) -> None:
         with right:
             quiet("The released files")
             st.text(claim.found)
+        _pin.pin(lambda: _slide(claim), key=f"claim-{claim.id}", label="Pin claim")
         shown = st.expander("Recomputation", key=f"recomputed-{claim.id}", on_change="rerun")
         if shown.open:
             with shown:
                 _recomputed(claim)
+
+
+def _slide(claim: Claim) -> Slide:
+    """What the paper says beside what the released files say."""
+    told = (f"The paper: {claim.stated}", f"The released files: {claim.found}", f"Recomputed: {claim.recipe}")
+    verdict = VERDICTS[claim.verdict][0].lower()
+    return Slide("comparison", f"{claim.title}: {verdict}", facts=tuple(t[:MOST_TEXT] for t in told), source=CITATION)
 
 
 def _recomputed(claim: Claim) -> None:

@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.charts import PLOT_CONFIG, published
 from core.published import findings, view
+from core.published.manifest import CITATION
 from core.published.names import HEADLINE_METHOD, ZERO_SHOT
 from core.published.sentences import finding as sentence_of
 from core.published.store import Store
@@ -57,7 +58,8 @@ def draw(store: Store, head: DeltaGenerator) -> None:
                 figure = make(shown, height=400)
                 st.plotly_chart(figure, key=f"{title}-{recipe}", config=PLOT_CONFIG, alt=sentence_of(shown[0].honest))
                 name = f"control-{shown[0].combination.pretraining.partition('_')[0]}-{recipe}"
-                downloads(name, *_published_parts.concept_rows(shown), figure=figure, title=f"{title}, {recipe} recipe")
+                rows = _published_parts.concept_rows(shown)
+                downloads(name, *rows, figure=figure, title=f"{title}, {recipe} recipe", source=CITATION)
     everything = [one for shown in drawn for one in shown]
     section(
         "Figures",

@@ -10,6 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.charts import standalone_html
+from core.deck_slides import plot_slide
+from pages import _pin
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -28,8 +30,18 @@ def downloads(
     *,
     figure: go.Figure | None = None,
     title: str = "",
+    source: str = "",
 ) -> None:
-    """A quiet menu that offers the data behind a view as CSV and, for a figure, the figure itself."""
+    """A quiet menu that offers the data behind a view as CSV and, for a figure, the figure itself.
+
+    Args:
+        source: where the numbers come from, in one line; with it the figure can be pinned to the deck as well.
+    """
+    if figure is not None and source:
+        with st.container(horizontal=True):
+            downloads(name, header, rows, figure=figure, title=title)
+            _pin.pin(lambda: plot_slide(title or name, figure, source), key=name, label="Pin plot")
+        return
     with st.popover("Download", type="tertiary", icon=":material/download:", key=f"downloads-{name}"):
         st.download_button(
             "Table (CSV)", lambda: as_csv(header, rows), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv-{name}"

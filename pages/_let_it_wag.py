@@ -33,7 +33,7 @@ def let_it_wag() -> None:
         st.plotly_chart(figure, key="wag-models", config=PLOT_CONFIG, alt="Let It Wag! against ImageNet accuracy")
         header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
         rows = [[m.model, m.pretraining, m.imagenet, m.letitwag, m.at_zero] for m in models]
-        downloads("letitwag-models", header, rows, figure=figure)
+        downloads("letitwag-models", header, rows, figure=figure, title=findings.let_it_wag(), source=SOURCE)
     with right:
         _concepts()
     with st.container(horizontal=True, vertical_alignment="center"):

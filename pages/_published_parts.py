@@ -11,6 +11,7 @@ import streamlit as st
 from core.charts import PLOT_CONFIG, published, published_parts
 from core.published import findings
 from core.published.anomalies import FLAGS
+from core.published.manifest import CITATION
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sensitivity import sensitivity
 from core.published.sentences import finding, unit
@@ -49,7 +50,9 @@ def pooled(shown: Sequence[Shown]) -> None:
             figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=findings.curves(shown),
             on_select=lambda: _picked("published-cloud", shown),
         )  # fmt: skip
-        downloads("published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown))
+        downloads(
+            "published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown), source=CITATION
+        )
     with right:
         section(
             "Paper recipe",
@@ -58,7 +61,7 @@ def pooled(shown: Sequence[Shown]) -> None:
         )
         figure = published.paper_figure(shown, height=480)
         st.plotly_chart(figure, key="published-paper", config=PLOT_CONFIG, alt=finding(shown[0].paper))
-        downloads("published-paper", *bin_rows(shown), figure=figure, title=finding(shown[0].paper))
+        downloads("published-paper", *bin_rows(shown), figure=figure, title=finding(shown[0].paper), source=CITATION)
 
 
 def _groups(one: Shown, tint: str) -> list[str] | None:
@@ -125,7 +128,9 @@ def by_dataset(by_set: Mapping[str, Sequence[Shown]], shown: Sequence[Shown]) ->
         for name, parts in by_set.items()
         for one in parts
     ]
-    downloads("published-sets", list(rows[0]), [list(row.values()) for row in rows], figure=figure)
+    title = "Slope per tenfold frequency within each data set"
+    table_rows = [list(row.values()) for row in rows]
+    downloads("published-sets", list(rows[0]), table_rows, figure=figure, title=title, source=CITATION)
     names = list(by_set)
     for start in range(0, len(names), ACROSS):
         for column, name in zip(st.columns(ACROSS, gap="medium"), names[start : start + ACROSS], strict=False):
@@ -158,7 +163,8 @@ def choices_matter(shown: Sequence[Shown]) -> None:
             for o, f in zip(shown, found, strict=True)
             for i in f["bins"]
         ]
-        downloads("published-edges", ["curve", "edges", "r", "p"], rows, figure=figure)
+        title = "The paper's correlation over the number of bin edges"
+        downloads("published-edges", ["curve", "edges", "r", "p"], rows, figure=figure, title=title, source=CITATION)
     with right:
         labels = [published.label(one, shown) for one in shown]
         at = labels.index(one_of("Curve", "cut", labels, label_visibility="collapsed")) if len(shown) > 1 else 0
@@ -168,8 +174,9 @@ def choices_matter(shown: Sequence[Shown]) -> None:
         )
         header = ["low", "high", "n_points", "r", "p"]
         downloads(
-            "published-cuts", header, [[item[key] for key in header] for item in found[at]["cuts"]], figure=figure
-        )
+            "published-cuts", header, [[item[key] for key in header] for item in found[at]["cuts"]], figure=figure,
+            title=f"{labels[at]}: the paper's correlation over the bins cut at both ends", source=CITATION,
+        )  # fmt: skip
 
 
 def concept_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:

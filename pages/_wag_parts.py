@@ -12,6 +12,7 @@ from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
 from core.published import findings, letitwag
 from core.published.letitwag import Concept, Matrix, Model
+from core.published.manifest import CITATION
 from pages import _published_concept
 from pages._downloads import downloads
 from pages._published_choices import any_of
@@ -155,7 +156,7 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     st.plotly_chart(figure, key="wag-matrix", config=PLOT_CONFIG, alt=fate.sentence(found.concepts))
     header = ["concept", *(found.models[row].name for row in rows)]
     table = [[found.concepts[c].key, *found.accuracy[rows, c].tolist()] for c in columns]
-    downloads("letitwag-matrix", header, table, figure=figure, title=fate.sentence(found.concepts))
+    downloads("letitwag-matrix", header, table, figure=figure, title=fate.sentence(found.concepts), source=CITATION)
     quiet(
         f"Orange is wrong, blue right, pale half and half. Gain: points per tenfold parameters over {fate.models} "
         "models, each compared only with models of its own training set, so that better data is not taken for scale. "

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.charts import PLOT_CONFIG, published
 from core.published import findings, view
+from core.published.manifest import CITATION
 from core.published.names import METHODS, PROMPTS, ZERO_SHOT, ZERO_SHOT_SETS
 from core.published.overlay import kept_mapping, lay_over
 from core.published.store import open_store
@@ -67,11 +68,14 @@ with left:
     section("Honest recipe", "Half-decade means with 95 % intervals over concepts; zeros in a lane.")
     figure = published.honest_figure(shown, about=st.session_state.get("about") or "")
     st.plotly_chart(figure, key="among", config=PLOT_CONFIG, alt=findings.own(mine, others, len(run.values)))
-    downloads("your-model", *_published_parts.concept_rows(shown), figure=figure)
+    title = findings.own(mine, others, len(run.values))
+    source = f"{run.name} · {CITATION}"
+    downloads("your-model", *_published_parts.concept_rows(shown), figure=figure, title=title, source=source)
 with right:
     section("Paper recipe", "The same rows as the paper would bin them.")
     figure = published.paper_figure(shown)
     st.plotly_chart(figure, key="among-paper", config=PLOT_CONFIG, alt=f"{run.name} in the paper's recipe")
-    downloads("your-model-paper", *_published_parts.bin_rows(shown), figure=figure)
+    title = f"{run.name} in the paper's recipe"
+    downloads("your-model-paper", *_published_parts.bin_rows(shown), figure=figure, title=title, source=source)
 _published_parts.table(shown)
 _among.names(store, overlay, where)

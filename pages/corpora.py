@@ -8,6 +8,7 @@ import streamlit as st
 from core.charts import PLOT_CONFIG
 from core.charts import corpora as charts
 from core.published import corpora, findings, view
+from core.published.manifest import CITATION
 from core.published.names import METHODS
 from core.published.stated import TABLE_4, TABLE_7
 from core.published.store import open_store
@@ -55,7 +56,14 @@ if tails:
     figure = charts.tails_figure(tails)
     st.plotly_chart(figure, key="tails", config=PLOT_CONFIG, alt=findings.corpora(tails, ()))
     rows = [[t.pretraining, t.method, rank, int(n)] for t in tails for rank, n in enumerate(t.counts, 1)]
-    downloads("corpora-ranks", ["pretraining", "method", "rank", "count"], rows, figure=figure)
+    downloads(
+        "corpora-ranks",
+        ["pretraining", "method", "rank", "count"],
+        rows,
+        figure=figure,
+        title=findings.corpora(tails, ()),
+        source=CITATION,
+    )
     frame = pd.DataFrame(
         {
             "Pretraining set": [set_name(tail.pretraining) for tail in tails],
@@ -89,7 +97,9 @@ if pairs:
         figure, key="pairs", config=PLOT_CONFIG, alt="Rank correlation of concept counts for every pair of sets"
     )
     header = ["a", "b", "method", "n", "by_name", "n_position", "by_position", "aligned"]
-    downloads("corpora-correlations", header, [[pair[key] for key in header] for pair in pairs], figure=figure)
+    rows = [[pair[key] for key in header] for pair in pairs]
+    title = "Rank correlation of concept counts for every pair of sets"
+    downloads("corpora-correlations", header, rows, figure=figure, title=title, source=CITATION)
     lined = [f"{set_name(pair['a'])}–{set_name(pair['b'])}" for pair in pairs if pair["aligned"]]
     n = [pair["n"] for pair in pairs]
     common = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
@@ -109,4 +119,5 @@ if rates:
         ]
         for row in rates
     ]
-    downloads("corpora-misalignment", header, rows, figure=figure)
+    title = "Misalignment rates of the pretraining sets"
+    downloads("corpora-misalignment", header, rows, figure=figure, title=title, source=CITATION)

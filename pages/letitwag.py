@@ -7,6 +7,7 @@ import streamlit as st
 from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
 from core.published import findings, letitwag
+from core.published.manifest import CITATION
 from pages import _release, _wag_parts
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
@@ -31,7 +32,9 @@ with left:
         figure, key="wag-scatter", config=PLOT_CONFIG, selection_mode="points", alt=findings.let_it_wag(),
         on_select=lambda: _wag_parts.picked_model("wag-scatter"),
     )  # fmt: skip
-    downloads("letitwag-models", *_wag_parts.model_rows(models), figure=figure, title=findings.let_it_wag())
+    downloads(
+        "letitwag-models", *_wag_parts.model_rows(models), figure=figure, title=findings.let_it_wag(), source=CITATION
+    )
 for model in models:
     if model.note:
         quiet(f"{model.name}: {model.note}")
@@ -44,7 +47,9 @@ left, right = st.columns(2, gap="large")
 with left:
     figure = charts.counts_figure(item)
     st.plotly_chart(figure, key="wag-counts", config=PLOT_CONFIG, alt=f"Counts of {item.name} in every pretraining set")
-    downloads("letitwag-counts", ["column", "count"], list(item.counts.items()), figure=figure, title=item.name)
+    title = f"Counts of {item.name} in every pretraining set"
+    rows = list(item.counts.items())
+    downloads("letitwag-counts", ["column", "count"], rows, figure=figure, title=title, source=CITATION)
     _wag_parts.kin(item)
 with right:
     if matrix is not None:
@@ -52,7 +57,8 @@ with right:
         figure = charts.scale_figure(matrix.models, accuracy)
         st.plotly_chart(figure, key="wag-scale", config=PLOT_CONFIG, alt=f"Accuracy of {item.name} against model size")
         rows = [[model.name, value] for model, value in zip(matrix.models, accuracy.tolist(), strict=True)]
-        downloads("letitwag-concept", ["model", "accuracy"], rows, figure=figure, title=item.name)
+        title = f"Accuracy of {item.name} against model size"
+        downloads("letitwag-concept", ["model", "accuracy"], rows, figure=figure, title=title, source=CITATION)
     else:
         quiet("Its accuracy under each of the 40 models comes with the released files.")
     _wag_parts.links(item)

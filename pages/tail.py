@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from core import findings
+from core import deck_slides, findings
 from core.charts import PLOT_CONFIG, tail_scatter
-from pages import _answers, _detail, _gallery, _lens, _let_it_wag, _models_compared, _tables
+from core.deck import Slide
+from pages import _answers, _detail, _gallery, _lens, _let_it_wag, _models_compared, _pin, _tables
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
 PER_PAGE = 12
 ORDERS = ("rarest first", "hardest first", "easiest first")
+
+
+def _slide(shown: Sequence[int]) -> Slide:
+    """The finding, these concepts with count and accuracy, and the worst picture of each."""
+    rows = [
+        (score.name, f"{counts[score.key]:,}", f"{findings.percent(score.accuracy)} of {score.n}")
+        for score in (answer.classes[label] for label in shown)
+    ]
+    worst = [place for label in shown for place in _gallery.positions_of(answer, label, most=1)]
+    return deck_slides.comparison_slide(
+        findings.tail(curve), ("concept", "seen", "right"), rows, deck_slides.source_line(answer),
+        shown=deck_slides.pictures(answer, image_set, worst),
+    )  # fmt: skip
+
 
 lens, image_set = _lens.lens(), _lens.images()
 answer = _answers.answer_for(lens)
@@ -48,7 +65,10 @@ if rare:
         layout="cards",
         empty="The concepts of the tail have no pictures in this set.",
     )
-    downloads("tail", *_tables.concept_rows(answer, labels, counts, families, parts))
+    with st.container(horizontal=True):
+        downloads("tail", *_tables.concept_rows(answer, labels, counts, families, parts))
+        shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
+        _pin.pin(lambda: _slide(shown), key="tail", label="Pin these concepts")
 
     st.divider()
     points, missing = _models_compared.points(lens, image_set)
@@ -63,7 +83,9 @@ if rare:
         st.plotly_chart(
             figure, key="models", config=PLOT_CONFIG, alt="Tail accuracy against overall accuracy of every model"
         )
-        downloads("tail-models", *_models_compared.rows(points), figure=figure)
+        title = "Accuracy of the rarest fifth against that of all concepts, every model"
+        source = f"{lens.image_set} · prompts {lens.prompts}"
+        downloads("tail-models", *_models_compared.rows(points), figure=figure, title=title, source=source)
     with right:
         _models_compared.table(points)
         _models_compared.run_missing(missing)
