@@ -14,6 +14,7 @@ from core.charts.attacks import eps_curves, needed_figure, parts_figure
 from core.errors import TailscopeError
 from core.findings import percent
 from core.prompts import strategies
+from core.robustness import supervised
 from core.robustness.attack_findings import committed, known_as, prompts_matter, tail_breaks_first
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.records import Record
@@ -77,10 +78,11 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
     """Label -> model and strategy of every curve."""
     named = [strategy.id for strategy in strategies()]
     start = list(dict.fromkeys([lens.prompts, "class", "ensemble"]))[:3]
-    shipped = dict.fromkeys(one.model for one in committed(lens.image_set) if one.model != lens.model)
-    others = [info.id for info in _lens.known_models() if info.available and info.id != lens.model]
-    models = list(dict.fromkeys([*shipped, *others]))
-    offered = [model if model.startswith("supervised:") else f"{model}{BETWEEN}{lens.prompts}" for model in models]
+    others = [
+        *supervised.shipped(),
+        *(info.id for info in _lens.known_models() if info.available and info.id != lens.model),
+    ]
+    offered = [one if supervised.is_supervised(one) else f"{one}{BETWEEN}{lens.prompts}" for one in others]
     typed = st.session_state.get("attack-who") or st.query_params.get_all("attack-who")
     chosen = st.multiselect(
         "Compare", list(dict.fromkeys([*start, *named, *offered, *typed])), default=start, key="attack-who",
@@ -90,8 +92,8 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
     found = {}
     for label in chosen[:MOST]:
         model, between, prompts = label.partition(BETWEEN)
-        if label.startswith("supervised:"):
-            found[known_as(label)] = label, _attacks.SUPERVISED
+        if supervised.is_supervised(label):
+            found[known_as(label)] = _attacks.classifier(label), supervised.PROMPTS
         elif between:
             other = _lens.validated(model, lens.image_set, prompts, _lens.OWN)
             found[f"{known_as(other.model)}, {prompts}"] = other.model, prompts

@@ -55,7 +55,8 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
 
 
 def _writing(lens: Lens, image_set: ImageSet) -> dict[str, object]:
-    names = list(dict.fromkeys(image_set.names))
+    typed = st.session_state.get("word") or st.query_params.get("word")
+    names = list(dict.fromkeys([*image_set.names, *([typed] if typed else [])]))
     word = st.selectbox(
         "Word", names, index=min(1, len(names) - 1), key="word", bind="query-params", width=240,
         accept_new_options=True, help="The name of a class, or any word: up to 60 letters.",

@@ -8,6 +8,7 @@ from core import deck_slides
 from core.charts import PLOT_CONFIG
 from core.charts.attacks import transfer_figure
 from core.findings import percent
+from core.robustness import supervised
 from core.robustness.attack_findings import committed, known_as
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.records import Record
@@ -24,7 +25,10 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
     """The matrix of who fools whom."""
     shipped = committed(lens.image_set, "attacks-transfer")
     listed = dict.fromkeys(one.model for one in shipped)
-    others = [info.id for info in _lens.known_models() if info.available and info.id != lens.model]
+    others = [
+        *supervised.shipped(),
+        *(info.id for info in _lens.known_models() if info.available and info.id != lens.model),
+    ]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = _attacks.choose_attack(TRANSFERABLE, first="dim", key="attack-transfer")
         eps = st.select_slider(

@@ -7,23 +7,25 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cache import keys
+from core.datasets.roots import check_path
 from core.engine import Job, engine
 from core.models import icon_models
+from core.robustness import supervised
 from core.robustness.attack_findings import committed, headline, known_as
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.records import Record
 from core.types import ImageSet, Lens
-from pages._jobs import ask
+from pages import _lens
+from pages._jobs import ask, is_local
 from pages._text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
 UNITS = ("pixel", "normalised")
-SUPERVISED = "supervised"
 
 
 def opening(lens: Lens) -> None:
     """The page's finding: of the shipped or the latest measured records of this lens."""
-    records = [one for one in _known(lens) if one.prompts in (lens.prompts, SUPERVISED)]
+    records = [one for one in _known(lens) if one.prompts in (lens.prompts, supervised.PROMPTS)]
     told = headline(records)
     if told is None:
         finding("Attacks", f"How small a change breaks {known_as(lens.model)} on {lens.image_set} is not measured yet.")
@@ -111,6 +113,20 @@ def measure(
         return attack_records(model, question, prompts=prompts, report=report)
 
     return ask(key, f"{find(attack).title} on {known_as(model)}, {prompts}", work)
+
+
+def others(lens: Lens) -> list[str]:
+    """Classifiers that can stand beside the lens's model: supervised ones that ship, then models on this disk."""
+    known = [info.id for info in _lens.known_models() if info.available]
+    return [one for one in (*supervised.shipped(), *known) if one != lens.model]
+
+
+def classifier(text: str) -> str:
+    """The name of a supervised classifier that was typed or linked; a path outside the served folders is refused."""
+    name = supervised.canonical(text)
+    if path := supervised.path_of(name):
+        check_path(path, local=is_local())
+    return name
 
 
 def record_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:

@@ -54,18 +54,19 @@ def attacks(
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
+    from core.robustness.ask import named
     from core.robustness.attack_run import (
         DEFAULT_ATTACKS,
         DEFAULT_EPS,
         attack_records,
-        named_model,
         question_for,
         transfer_records,
     )
     from core.robustness.records import write_records
+    from core.robustness.supervised import is_supervised
 
-    models = list(dict.fromkeys(named_model(one) for one in (model, *(also or []))))
-    sources = [named_model(one) for one in surrogate or []]
+    models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
+    sources = [named(one) for one in surrogate or []]
     if transfer_only and not (sources or matrix):
         raise BadInput("--transfer-only needs --surrogate MODEL or --matrix: there is nothing else to do.")
     question = question_for(
@@ -84,7 +85,7 @@ def attacks(
     strategies = list(dict.fromkeys(prompts or ["simple"]))
     with progress_bar() as report:
         for one in models:
-            for strategy in strategies[:1] if one.startswith("supervised:") else strategies:
+            for strategy in strategies[:1] if is_supervised(one) else strategies:
                 if not transfer_only:
                     found += attack_records(one, question, prompts=strategy, report=report)
         if sources or matrix:

@@ -13,12 +13,13 @@ from cache import keys
 from core.errors import BadInput, UnreadableData
 from core.evaluate import answer_key, results
 from core.prompts import prompt_set
+from core.robustness import supervised
 from core.robustness.attack_figures import Arrays
 from core.robustness.attack_plan import Plan, Units
 from core.robustness.attacks import find, guard, loss_of, perturb, settings_of
 from core.robustness.attacks.deepfool import distance, nearest
 from core.robustness.attacks.typographic import overlay, wrong_words
-from core.robustness.scorer import Scorer, zero_shot_scorer
+from core.robustness.scorer import Scorer, scorer_for
 from core.types import ImageSet, Lens, Progress, Report
 
 SCHEMA = 1
@@ -31,6 +32,8 @@ BATCH = 16
 
 def identity(model: str, image_set: ImageSet, prompts: str) -> str:
     """Digest of all that decides what a classifier says of these images; computed without loading it."""
+    if supervised.is_supervised(model):
+        return supervised.answer_key(model, image_set)
     return answer_key(
         Lens(model, image_set.id, prompts, precision="float32"), image_set, prompt_set(prompts, image_set)
     )
@@ -58,17 +61,17 @@ class Bench:
         if not image_set.has_images:
             raise BadInput(f"{image_set.id} holds embeddings without pictures: there are no pixels to attack.")
         self.model, self.image_set, self._done = model, image_set, (0, len(rows))
-        self.prompts = "supervised" if model.startswith("supervised:") else prompts
+        self.prompts = supervised.PROMPTS if supervised.is_supervised(model) else prompts
         self.rows, self.words = np.asarray(rows, np.int64), ""
         self._report, self._identity = report, identity(model, image_set, prompts)
-        self._asked_prompts, self._scorer = prompts, None
+        self._scorer: Scorer | None = None
         self._pixels: dict[int, tuple[torch.Tensor, torch.Tensor, np.ndarray]] = {}
 
     @property
     def scorer(self) -> Scorer:
         """The classifier, loaded when first needed; valid until two others have been asked for."""
         if self._scorer is None:
-            self._scorer = zero_shot_scorer(Lens(self.model, self.image_set.id, self._asked_prompts), self.image_set)
+            self._scorer = scorer_for(self.model, self.image_set, self.prompts)
         return self._scorer
 
     def clean(self) -> Arrays:
@@ -206,7 +209,7 @@ class Bench:
 
     def _starts(self, what: str):
         self.words = (
-            f"{what}, {self.model}, {self.prompts}" if self.prompts != "supervised" else f"{what}, {self.model}"
+            f"{what}, {self.model}, {self.prompts}" if self.prompts != supervised.PROMPTS else f"{what}, {self.model}"
         )
         for start in range(0, len(self.rows), BATCH):
             self._done = start, len(self.rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.findings import model_name, percent
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.records import Record, read_records
+from core.robustness.supervised import PROMPTS, is_supervised
 from core.stats import wilson
 from core.types import Interval
 
@@ -30,8 +31,9 @@ def committed(image_set: str, table: str = "attacks") -> list[Record]:
 
 def known_as(model: str) -> str:
     """A model in words, a supervised classifier marked as one."""
-    kind, colon, rest = model.partition(":")
-    return f"{model_name(rest)}, supervised" if colon and kind == "supervised" else model_name(model)
+    if is_supervised(model):
+        return f"{model_name(model.partition(':')[2])}, supervised"
+    return model_name(model)
 
 
 def strongest(records: Sequence[Record], eps: float) -> Record | None:
@@ -69,7 +71,7 @@ def prompts_matter(records: Sequence[Record]) -> str | None:
     if not strengths:
         return None
     eps = strengths[(len(strengths) - 1) // 2]
-    at = [one for one in records if one.eps == eps and one.prompts != "supervised"]
+    at = [one for one in records if one.eps == eps and one.prompts != PROMPTS]
     if len({one.prompts for one in at}) < 2:
         return None
     best, worst = max(at, key=lambda one: one.acc1), min(at, key=lambda one: one.acc1)

@@ -216,10 +216,3 @@ def _record(
 def question_for(image_set: str | ImageSet, **options: Any) -> Question:
     """A question about an image set by id or opened."""
     return Question(open_set(image_set) if isinstance(image_set, str) else image_set, **options)
-
-
-def named_model(text: str) -> str:
-    """The canonical name of a model, zero-shot or ``supervised:``."""
-    from core.models import canonical
-
-    return canonical(text)
