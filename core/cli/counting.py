@@ -11,6 +11,7 @@ from core.cli.catalogue import frequency
 from core.cli.output import echo_json, echo_table, progress_bar
 from core.errors import BadInput
 
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands to ``frequency``."""
     frequency.command("count")(count)
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def count(
-    captions: Annotated[str, typer.Argument(help="Path, folder, glob or URL of captions (or, for images, an image set).")],
+    captions: Annotated[str, typer.Argument(help="Path, folder, glob or URL of captions (for images, an image set).")],
     concepts: Annotated[str, typer.Option(help="A list of concepts (.txt, .csv, .json) or an image set.")],
     out: Annotated[Path, typer.Option(help="Folder for counts.csv and everything else.")],
     mode: Annotated[Literal["text", "text-paper", "image", "integrated"], typer.Option(help="What counts.")] = "text",

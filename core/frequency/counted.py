@@ -24,7 +24,9 @@ _SMALL = 64 << 20
 def check_name(name: str) -> str:
     """The name, if it can be one of a source; BadInput otherwise."""
     if not _NAME.fullmatch(name):
-        raise BadInput(f"{name[:80]!r} cannot name counts; use letters, digits, dots, hyphens and underscores, at most 80.")
+        raise BadInput(
+            f"{name[:80]!r} cannot name counts; use at most 80 letters, digits, dots, hyphens and underscores."
+        )
     return name
 
 

@@ -92,7 +92,12 @@ def join(
         report(Progress(0, 0, "Joining captions and images"))
     spill.mkdir(parents=True, exist_ok=True)
     database = duckdb.connect(
-        config={"memory_limit": _JOIN_MEMORY, "temp_directory": str(spill), "threads": 2, "autoinstall_known_extensions": False}
+        config={
+            "memory_limit": _JOIN_MEMORY,
+            "temp_directory": str(spill),
+            "threads": 2,
+            "autoinstall_known_extensions": False,
+        }
     )
     try:
         for name, files in (("captions", captions), ("images", images)):
@@ -121,7 +126,8 @@ def _load(database: Any, name: str, files: Sequence[tuple[Path, int]], *, by_id:
     for path, first in files:
         id = "id" if by_id else f"row + {int(first)}"
         database.execute(
-            f"INSERT INTO {name} SELECT {id} AS id, concept{score} FROM read_parquet(?) WHERE {id} IS NOT NULL", [str(path)]
+            f"INSERT INTO {name} SELECT {id} AS id, concept{score} FROM read_parquet(?) WHERE {id} IS NOT NULL",
+            [str(path)],
         )
 
 

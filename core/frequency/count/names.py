@@ -64,7 +64,7 @@ def checked(found: Mapping[str, str], file: str) -> dict[str, str]:
     if len(kept) > MOST:
         raise BadInput(f"{file} names {len(kept):,} concepts; count at most {MOST:,} at a time.")
     if long := next((key for key, name in kept.items() if max(len(key), len(name)) > _LONGEST), ""):
-        raise BadInput(f"{file} has a concept of more than {_LONGEST} characters, “{long[:40]}…”; is it a list of names?")
+        raise BadInput(f"{file} has a concept of more than {_LONGEST} characters (“{long[:40]}…”); is it a list?")
     return kept
 
 

@@ -105,7 +105,9 @@ def write(result: Result, out: Path) -> None:
     tokens = {"text": "phrase", "text-paper": "lemmatized", "image": "image", "integrated": "integrated_tphrase_i"}
     token = tokens[result.request.mode]
     for at, threshold in enumerate(result.thresholds if result.image is not None else (None,)):
-        counts = {row["concept"]: _at(result, row, at, place) for place, row in enumerate(rows) if row["count"] is not None}
+        counts = {
+            row["concept"]: _at(result, row, at, place) for place, row in enumerate(rows) if row["count"] is not None
+        }
         label = token if threshold is None else f"{token}{threshold:g}"
         write_json(counts, out / f"{result.name or 'own'}_{label}_search_counts.json")
     if result.text is not None:
@@ -231,5 +233,3 @@ def _typed(name: str, values: Sequence[Any]) -> Any:
         return pa.array(values, from_pandas=True)  # NaN as null
     text = ("concept", "attribute", "a", "b", "status", "query")
     return pa.array(values, pa.string() if name in text else pa.bool_() if name == "contained" else pa.int64())
-
-

@@ -48,10 +48,8 @@ def pipeline(name: str) -> Any:
 
 def query_terms(name: str, speller: Any) -> tuple[str, ...]:
     """The distinct lemmas that the paper's algorithm looks up for one concept name."""
-    terms = {
-        term: token.lemma_ for term in _SPLIT.split(name.lower()) if term for token in speller(term)
-    }
-    return tuple(dict.fromkeys(lemma for lemma in terms.values() if lemma))
+    terms = {term: token.lemma_ or token.text for term in _SPLIT.split(name.lower()) if term for token in speller(term)}
+    return tuple(dict.fromkeys(terms.values()))
 
 
 def spelled(names: Mapping[str, str], speller: str) -> tuple[tuple[str, ...], ...]:
@@ -111,5 +109,5 @@ def resolve(query: Query, tally: Tally) -> list[tuple[int, str]]:
         used = " & ".join(term for term in terms if term in known)
         dropped = ", ".join(term for term in terms if term not in known)
         count = tally.masks.get(concept, Counter())[kept] if kept else 0
-        found.append((count, used + (f" (dropped: {dropped})" if dropped else "")))
+        found.append((count, f"{used} (dropped: {dropped})".lstrip() if dropped else used))
     return found

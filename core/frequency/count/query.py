@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class Query:
     names: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     window: int = 0
-    columns: Columns = Columns("")
+    columns: Columns = field(default_factory=lambda: Columns(""))
     keep: bool = False
     tagger: str = ""
     speller: str = ""

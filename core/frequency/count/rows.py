@@ -189,7 +189,8 @@ def _parquet(place: Place, columns: Columns, start: int, end: int) -> Iterator[R
         for group in groups:
             facts = table.metadata.row_group(group)
             chunks = [facts.column(index) for index in range(facts.num_columns)]
-            if sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted) > _LARGEST_GROUP:
+            sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted]
+            if sum(sizes) > _LARGEST_GROUP:
                 raise UnreadableData(f"A row group of {place.name} unpacks to more than 4 GiB of captions.")
         for batch in table.iter_batches(BATCH, row_groups=groups, columns=wanted, use_threads=False):
             captions = batch[columns.caption].to_pylist()

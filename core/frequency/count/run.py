@@ -163,7 +163,11 @@ def _counted(
     for number, part in enumerate(parts):
         if not number % 50:
             report(Progress(number, len(parts), "Adding up"))
-        one = Tally.read(tally_path(store, part_key(part, query)))
+        path = tally_path(store, part_key(part, query))
+        one = Tally.read(path)
+        if one is None and path.exists():  # damaged since an earlier run
+            result.left_out += engine([part], query, store, report)
+            one = Tally.read(path)
         rows.append(None if one is None else one.rows)
         if one is not None:
             total.merge(one)
@@ -210,8 +214,8 @@ def _files(
     """Hit files of the parts and the number of the row that each counts from (of its file, when ``per_file``)."""
     if not by_id and None in rows:
         raise BadInput(
-            "A file could not be read, so rows can no longer be told by their number; give captions and scores a column "
-            "of ids, or mend the file."
+            "A file could not be read, so rows can no longer be told by their number; give captions and scores a "
+            "column of ids, or mend the file."
         )
     found, first, start_of = [], 0, {}
     for part, count in zip(parts, rows, strict=True):

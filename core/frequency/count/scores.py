@@ -7,8 +7,8 @@ id, concept and, unless every row is a hit as it stands, score. NaN is no hit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,17 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a score file holds: kind ``npy``, ``wide`` or ``long``; its id column; concepts it has no scores of."""
+    """What a score file holds.
+
+    Attributes:
+        kind: ``npy``, ``wide`` or ``long``. id: its column of ids, empty for none.
+        unknown: concepts without a column. columns: column -> concept (wide).
+    """
 
     kind: str
     id: str
     unknown: tuple[int, ...]
+    columns: Mapping[str, int] = field(default_factory=dict)
 
 
 def plan_scores(source: str, query: Query) -> tuple[list[Part], Layout]:
@@ -127,20 +133,21 @@ def _layout(place: Place, query: Query) -> Layout:
 
     with opened(place, seekable=True) as file, pq.ParquetFile(file) as table:
         schema = table.schema_arrow
-    numeric = [f.name for f in schema if kinds.is_integer(f.type) or kinds.is_floating(f.type) or kinds.is_boolean(f.type)]
+    tests = (kinds.is_integer, kinds.is_floating, kinds.is_boolean)
+    numeric = [field.name for field in schema if any(test(field.type) for test in tests)]
     columns = _columns(numeric, query)
     id = by_name([field.name for field in schema if field.name not in columns], IDS)
-    if query.columns.id and query.columns.id in schema.names:
+    if query.columns.id in set(schema.names) - set(columns):
         id = query.columns.id
     concept = by_name([f.name for f in schema if f.name not in numeric and f.name != id], CONCEPTS)
     if concept:
         return Layout("long", id, ())
     if not columns:
         raise UnreadableData(
-            f"{place.name} has neither a column for any concept nor columns “concept” and “score”, so it holds no scores."
+            f"{place.name} has neither a column for any concept nor columns “concept” and “score”: it holds no scores."
         )
     found = set(columns.values())
-    return Layout("wide", id, tuple(at for at in range(len(query.concepts)) if at not in found))
+    return Layout("wide", id, tuple(at for at in range(len(query.concepts)) if at not in found), columns)
 
 
 def _columns(present: Sequence[str], query: Query) -> dict[str, int]:
@@ -166,10 +173,7 @@ def _batches(part: Part, columns: Sequence[str], rows: int) -> Iterator[tuple[in
 
 
 def _wide(part: Part, layout: Layout, query: Query, least: float) -> Iterator[Hits]:
-    import pyarrow.parquet as pq
-
-    with opened(part.place, seekable=True) as file:
-        found = _columns(pq.read_schema(file).names, query)
+    found = layout.columns
     wanted = [*found, *filter(None, [layout.id])]
     for first, batch in _batches(part, wanted, max(1, min(65_536, _CELLS // len(found)))):
         hits = []
@@ -188,12 +192,13 @@ def _long(part: Part, layout: Layout, query: Query, least: float) -> Iterator[Hi
         schema = pq.read_schema(file)
     label = by_name([name for name in schema.names if name != layout.id], CONCEPTS)
     score = by_name(schema.names, SCORES)
-    known = {text: at for at, pair in reversed(list(enumerate(zip(query.concepts, query.names, strict=True)))) for text in spellings(*pair)}
+    pairs = list(enumerate(zip(query.concepts, query.names, strict=True)))
+    known = {text: at for at, pair in reversed(pairs) for text in spellings(*pair)}
     for first, batch in _batches(part, dict.fromkeys([label, *filter(None, [layout.id, score])]), 65_536):
         concept = np.array([known.get(str(text), -1) for text in batch[label].to_pylist()], np.int64)
-        values = (
-            np.asarray(batch[score].to_numpy(zero_copy_only=False), np.float32) if score else np.ones(len(batch), np.float32)
-        )
+        values = np.ones(len(batch), np.float32)
+        if score:
+            values = np.asarray(batch[score].to_numpy(zero_copy_only=False), np.float32)
         row = np.flatnonzero((values >= least) & (concept >= 0))
         ids = [as_id(id) for id in batch[layout.id].to_pylist()] if layout.id else None
         yield Hits(first, len(batch), row, concept[row], values[row], ids)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -121,5 +120,5 @@ def pmi(both: np.ndarray, a: np.ndarray, b: np.ndarray, n: int) -> np.ndarray:
     """Pointwise mutual information in bits, ``log2(n · both / (a · b))`` (Church & Hanks 1990); NaN without a joint
     occurrence."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.log2(both.astype(np.float64)) + math.log2(max(n, 1)) - np.log2(a.astype(float)) - np.log2(b.astype(float))
+        value = np.log2(both.astype(float)) + np.log2(max(n, 1)) - np.log2(a.astype(float)) - np.log2(b.astype(float))
     return np.where(both > 0, value, np.nan)

@@ -24,18 +24,19 @@ _TRIES = 2
 
 
 def local(parts: Sequence[Part], query: Query, store: Path, report: Report, *, workers: int) -> Iterator[LeftOut]:
-    """Compute the results of these parts; yields each that cannot be read, with the reason.
+    """Compute the results of these parts in processes; yields each that cannot be read, with the reason.
 
     Args:
-        workers: processes; 1 counts in this process. report: hears of bytes; raises Stopped to end all.
+        report: hears of bytes; raises Stopped to end all. workers: processes, each with bounded memory.
     """
-    if workers == 1 or not all(is_shared(part.place.uri) for part in parts):
-        yield from _here(parts, query, store, report)
+    if not all(is_shared(part.place.uri) for part in parts):
+        yield from here(parts, query, store, report)
     elif parts:
         yield from _Crew(parts, query, store, min(workers, len(parts))).run(report)
 
 
-def _here(parts: Sequence[Part], query: Query, store: Path, report: Report) -> Iterator[LeftOut]:
+def here(parts: Sequence[Part], query: Query, store: Path, report: Report) -> Iterator[LeftOut]:
+    """The same in this process, one part after the other, with nothing that bounds its memory from outside."""
     total, read = sum(part.size for part in parts), 0
     for part in parts:
         at = read
