@@ -68,3 +68,16 @@ def pair_means(vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.
     sums = np.zeros((len(present), vectors.shape[1]))
     np.add.at(sums, place, np.asarray(vectors, np.float64))
     return sums / np.bincount(place)[:, None], present
+
+
+def headline(texts: Additivity, images: Additivity) -> str:
+    """How much an attribute part and an object part explain, in one sentence."""
+    return (
+        f"An attribute part plus an object part explains {_percent(texts.adjusted)} of the variance of {texts.n:,} "
+        f"composition texts and {_percent(images.adjusted)} of that of {images.n:,} mean images, beyond what as many "
+        "factors explain of noise."
+    )
+
+
+def _percent(share: float) -> str:
+    return "an undefined part" if np.isnan(share) else f"{100 * share:.0f} %"

@@ -9,6 +9,7 @@ import numpy as np
 
 from core import evaluate
 from core.composition.answers import directions
+from core.composition.pairs import Compositions
 from core.errors import BadInput
 from core.prompts import prompt_set
 from core.types import Embeddings, Lens, Progress, Report
@@ -32,6 +33,20 @@ class Composition:
     cosines: np.ndarray
     alone: tuple[float, float]
     additive: float
+
+    def sentence(self, found: Compositions, labels: np.ndarray) -> str:
+        """How many of the nearest images show the pair, and how its text relates to its parts.
+
+        Args:
+            labels: composition of every image of the set [n], -1 for unknown.
+        """
+        names = found.names
+        right = sum(label >= 0 and names[label].casefold() == self.texts[2].casefold() for label in labels[self.rows])
+        return (
+            f"Of the {len(self.rows)} nearest images {right} show “{self.texts[2]}”; its text has cosine "
+            f"{self.alone[0]:.2f} with “{self.texts[0]}”, {self.alone[1]:.2f} with “{self.texts[1]}” and "
+            f"{self.additive:.2f} with their sum."
+        )
 
 
 def _silent(_progress: Progress) -> None:

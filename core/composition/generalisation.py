@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BadInput
+from core.findings import model_name
 from core.robustness.fit import Fit, effective_robustness, fit_line
 from core.stats import UNDEFINED
 from core.types import Interval
@@ -46,4 +47,17 @@ def generalisation(models: Sequence[ModelResult]) -> Generalisation:
         return Generalisation(tuple(models), None, (UNDEFINED,) * len(models))
     return Generalisation(
         tuple(models), fit, tuple(effective_robustness(fit, one.known, one.composed) for one in models)
+    )
+
+
+def headline(found: Generalisation) -> str:
+    """Which model composes best for its accuracy in distribution, in one sentence."""
+    if found.fit is None:
+        return "A line needs three models that differ in accuracy."
+    best = max(range(len(found.models)), key=lambda at: found.residual[at].value)
+    off = found.residual[best]
+    low, value, high = (f"{100 * end:+.1f}".replace("-", "−") for end in (off.low, off.value, off.high))
+    return (
+        f"{model_name(found.models[best].model)} composes best for its accuracy: {value} points off the line through "
+        f"these {len(found.models)} models (95 % CI {low} to {high})."
     )

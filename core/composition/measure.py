@@ -11,14 +11,15 @@ from core import evaluate, stats
 from core.composition import sets
 from core.composition.additive import Additivity, additivity, pair_means
 from core.composition.answers import Composed, ask, directions
-from core.composition.counts import PairCounts, nmi, pmi
+from core.composition.association import Association, association
+from core.composition.counts import PairCounts
 from core.composition.pairs import Compositions, CompositionSet
 from core.composition.probe import SHOTS, ProbePoint, Vectors, probe
 from core.composition.scores import right
 from core.composition.seen import SeenGap, seen_gap
 from core.datasets import open_set
 from core.prompts import prompt_set
-from core.types import ImageSet, Interval, Lens, Progress, Report
+from core.types import ImageSet, Lens, Progress, Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,45 +129,27 @@ def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.nda
 
 
 @dataclass(frozen=True, eq=False)
-class Association:
-    """How captions associate attributes with objects, and whether accuracy follows.
+class Measured:
+    """All that takes seconds: the set's own answer, seen against never seen, additivity, captions."""
 
-    Attributes:
-        nmi: of the captions; captions: pairs counted, a caption once for every pair that it names.
-        pmi, accuracy, n, composition: of every composition with images and a count above zero [k].
-        never: images and right ones of compositions never counted; objects: object of every row [k].
-        pearson, spearman: of pmi and accuracy, bootstrap over objects.
-    """
-
-    nmi: float
-    captions: int
-    pmi: np.ndarray
-    accuracy: np.ndarray
-    n: np.ndarray
-    composition: np.ndarray
-    objects: np.ndarray
-    never: tuple[int, int]
-    pearson: Interval
-    spearman: Interval
+    found: Composed
+    sides: SeenSides
+    additive: dict[str, Additivity]
+    association: Association | None
 
 
-def association(asked: Question, shown: SeenSides) -> Association | None:
-    """NMI of the captions, and PMI of a pair against its accuracy; None without caption counts."""
+def measure(asked: Question, *, report: Report = _silent) -> Measured:
+    """Answer a question, from cached vectors where they are cached."""
+    found = ask(asked.lens, asked.images, report=report)
+    shown = sides(asked, report=report)
+    return Measured(found, shown, additive(asked, report=report), _association(asked, shown))
+
+
+def _association(asked: Question, shown: SeenSides) -> Association | None:
     if asked.captions is None:
         return None
     labels = np.concatenate([one.answer.labels for one in shown.composed])
-    hit = np.concatenate([one.right for one in shown.composed])
-    size = len(shown.found.pairs)
-    n, hits = np.bincount(labels, minlength=size), np.bincount(labels, weights=hit, minlength=size)
-    strength = pmi(asked.captions, shown.found)
-    zero = np.isneginf(strength)
-    kept = np.flatnonzero((n > 0) & np.isfinite(strength))
-    x, y, things = strength[kept], hits[kept] / n[kept], shown.found.pairs[kept, 1]
-    return Association(
-        nmi(asked.captions.counts), sum(asked.captions.counts.values()), x, y, n[kept], kept, things,
-        (int(n[zero].sum()), int(hits[zero].sum())),
-        stats.pearson(x, y, clusters=things), stats.spearman(x, y, clusters=things),
-    )  # fmt: skip
+    return association(asked.captions, shown.found, labels, np.concatenate([one.right for one in shown.composed]))
 
 
 def probes(

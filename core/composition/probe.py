@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from core import stats
+from core.bootstrap import Resampler, interval, ratio
 from core.errors import BadInput
 from core.types import Interval, Progress, Report
 
@@ -39,8 +40,9 @@ class ProbePoint:
 
     Attributes:
         method, k: images a class; group: ``all`` (held-out images of the support's set), ``head``, ``torso``, ``tail``
-            (parts of it), ``seen``, ``never seen`` (pairs, of both sets).
-        accuracy: mean over objects and seeds, with a bootstrap over objects; low_seed, high_seed: range over seeds.
+            (parts of it), ``other set``; ``seen``, ``never seen`` in pretraining (pairs of both sets).
+        accuracy: right of all test images over all seeds, with a bootstrap over objects; low_seed, high_seed: range
+            over seeds.
         n: test images of one seed, on average; objects: with test images in the group; seeds.
     """
 
@@ -123,7 +125,7 @@ def _groups(tests: Vectors, own: int, part_of: np.ndarray) -> dict[str, np.ndarr
     mine = np.arange(len(tests.objects)) < own
     part = part_of[tests.objects]
     groups = {"all": mine} | {name: mine & (part == name) for name in ("head", "torso", "tail")}
-    groups |= {"seen": tests.seen == 1, "never seen": tests.seen == 0}
+    groups |= {"other set": ~mine, "seen": tests.seen == 1, "never seen": tests.seen == 0}
     return {name: members for name, members in groups.items() if members.any()}
 
 
@@ -143,15 +145,16 @@ def _ranks(objects: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoint:
-    """One point from [seeds, (right, all), objects]; an object weighs the same in every seed that tests it."""
-    tested = tallies[:, 1].sum(0) > 0
-    rates = np.divide(
-        tallies[:, 0, tested], tallies[:, 1, tested], out=np.full((len(tallies), int(tested.sum())), np.nan),
-        where=tallies[:, 1, tested] > 0,
-    )  # fmt: skip
-    by_seed = np.nanmean(rates, axis=1)
+    """One point from [seeds, (right, all), objects]: images right of all, over seeds; objects are resampled."""
+    right, n = tallies.sum(0)
+    tested = n > 0
+    sums = Resampler.of(np.arange(int(tested.sum())), replicates=stats.RESAMPLES, seed=0).sums(
+        np.column_stack([right[tested], n[tested]])
+    )
+    by_seed = tallies[:, 0].sum(1) / np.maximum(tallies[:, 1].sum(1), 1)
     return ProbePoint(
-        method, k, group, stats.mean(np.nanmean(rates, axis=0)), float(by_seed.min()), float(by_seed.max()),
+        method, k, group, interval(float(right.sum() / n.sum()), ratio(sums[0], sums[1])),
+        float(by_seed.min()), float(by_seed.max()),
         round(float(tallies[:, 1].sum(1).mean())), int(tested.sum()), len(tallies),
     )  # fmt: skip
 
@@ -204,3 +207,15 @@ def as_json(point: ProbePoint) -> dict[str, object]:
         "seeds": point.seeds, "accuracy": point.accuracy.value, "low": point.accuracy.low,
         "high": point.accuracy.high, "low_seed": point.low_seed, "high_seed": point.high_seed,
     }  # fmt: skip
+
+
+def headline(points: Sequence[ProbePoint], groups: Sequence[str]) -> str:
+    """The linear probe with most images a class on these groups, in one sentence."""
+    most = max(point.k for point in points)
+    at_most = {point.group: point for point in points if (point.k, point.method) == (most, "linear")}
+    told = [
+        f"{100 * at_most[group].accuracy.value:.1f} % on {group} ({at_most[group].n:,} images)"
+        for group in groups
+        if group in at_most
+    ]
+    return f"With {most} images a class a linear probe is right {', '.join(told)}."

@@ -10,7 +10,6 @@ import numpy as np
 
 from core import evaluate
 from core.composition import measure
-from core.composition.answers import ask
 from core.composition.probe import SHOTS, as_json
 from core.composition.scores import PARTS, errors, shares
 from core.robustness.records import Record, read_records, record
@@ -50,7 +49,8 @@ def as_records(
     """
     head = (asked.lens.model, asked.lens.image_set)
     prompts = {"prompts": asked.lens.prompts}
-    found = ask(asked.lens, asked.images, report=report)
+    measured = measure.measure(asked, report=report)
+    found = measured.found
     about: dict[str, Any] = {"candidates": len(found.pairs), "unmatched": len(asked.images.compositions.left_out)}
     if known_set:
         about["known"] = known(
@@ -66,12 +66,11 @@ def as_records(
         elif condition in PARTS:
             more["counted"] = PARTS[condition][1]
         rows.append(record(*head, condition, right=share.right, n=share.n, more=more, **prompts))
-    shown = measure.sides(asked, report=report)
-    rows += _seen(asked, shown)
-    for what, fit in measure.additive(asked, report=report).items():
+    rows += _seen(asked, measured.sides)
+    for what, fit in measured.additive.items():
         more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
-    if (tied := measure.association(asked, shown)) is not None:
+    if (tied := measured.association) is not None:
         more = {
             "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": _figure(tied.pearson),
             "pmi_spearman": _figure(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
