@@ -5,6 +5,7 @@ The built-in stand-in for the article's tree frog and tailed frog: the pair is c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from core.prompts import prompt_set
 from core.types import Answer, Lens, PromptSet, Report
 
 MOST_NAMES = 20
+PUBLISHED = ("tree frog", "tailed frog")
+"""The article's pair: with one template a photo of a tree frog was called a tailed frog (0.68 of the softmax)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,26 @@ def most_confusable(answer: Answer) -> Mistaken | None:
     return next(iter(both_ways or found), None)
 
 
+def published_pair(answer: Answer) -> Mistaken | None:
+    """The article's two classes, where an image set has both with pictures; however seldom they are confused."""
+    folded = [re.sub(r"[\s_\-]+", " ", name.casefold()).strip() for name in answer.names]
+    a, b = (folded.index(name) if name in folded else -1 for name in PUBLISHED)
+    totals = np.bincount(answer.labels, minlength=len(answer.keys))
+    if min(a, b) < 0 or not (totals[a] and totals[b]):
+        return None
+    a, b = min(a, b), max(a, b)
+    there, back = (int(((answer.labels == x) & (answer.top[:, 0] == y)).sum()) for x, y in ((a, b), (b, a)))
+    return Mistaken(a, b, there, back, float((there + back) / (totals[a] + totals[b])))
+
+
 def close_calls(answer: Answer, pair: Mistaken) -> np.ndarray:
-    """Rows (int64) of images of the pair that are called the other, the most confident mistake first."""
+    """Rows (int64) of images of the pair that are called the other, the most confident mistake first.
+
+    Where none is, all images of the pair, the closest call first.
+    """
     said, true = answer.top[:, 0], answer.labels
     swapped = ((true == pair.a) & (said == pair.b)) | ((true == pair.b) & (said == pair.a))
-    places = np.flatnonzero(swapped)
+    places = np.flatnonzero(swapped if swapped.any() else (true == pair.a) | (true == pair.b))
     return answer.rows[places[np.argsort(answer.margin[places], kind="stable")]]
 
 

@@ -197,16 +197,24 @@ def assemble(
 
 
 def score_pictures(
-    lens: Lens, pictures: Sequence[Image.Image], *, texts: Sequence[str] | None = None, report: Report = _silent
+    lens: Lens,
+    pictures: Sequence[Image.Image],
+    *,
+    texts: Sequence[str] | None = None,
+    image_set: ImageSet | None = None,
+    report: Report = _silent,
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """Score pictures that belong to no set against the lens's concepts, or against typed texts as they are.
+
+    Args:
+        image_set: given when a person corrected names; otherwise opened from the lens.
 
     Returns:
         cosines float32 [n, c], the class names [c], and softmax (sigmoid) probabilities float32 [n, c].
     """
     encoder = encoders().get(lens.model, lens.precision)
     if texts is None:
-        image_set = open_set(lens.image_set)
+        image_set = image_set or open_set(lens.image_set)
         prompts, names = prompt_set(lens.prompts, image_set), tuple(image_set.names)
     else:
         prompts, names = PromptSet("typed", tuple((text,) for text in texts)), tuple(texts)

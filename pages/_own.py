@@ -7,10 +7,11 @@ import hashlib
 import numpy as np
 import streamlit as st
 
+from cache import keys
 from core import evaluate
 from core.charts import top_bars
 from core.datasets.picture import safe_open
-from core.types import Lens
+from core.types import ImageSet, Lens
 from pages._jobs import ask, watch
 from pages._text import quiet, section
 
@@ -18,7 +19,7 @@ TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 MOST_TEXTS, SHOWN = 50, 8
 
 
-def own_picture(lens: Lens) -> None:
+def own_picture(lens: Lens, image_set: ImageSet) -> None:
     """Drop zone, optional texts, and the bars of the answer; the picture stays in this server's memory only."""
     section("Your own picture", "Scored by the same model. It stays in this server's memory and is sent nowhere else.")
     left, right = st.columns([2, 3], gap="large")
@@ -36,7 +37,8 @@ def own_picture(lens: Lens) -> None:
     data = upload.getvalue()
     picture = safe_open(data, name="Your picture")
     texts = tuple(dict.fromkeys(line.strip()[:300] for line in (typed or "").splitlines() if line.strip()))[:MOST_TEXTS]
-    key = ("own", lens.model, lens.image_set, lens.prompts, texts, hashlib.sha256(data).hexdigest())
+    names = keys.digest(list(image_set.names))
+    key = ("own", lens.model, lens.image_set, names, lens.prompts, texts, hashlib.sha256(data).hexdigest())
     with left:
         small = picture.copy()
         small.thumbnail((320, 320))
@@ -45,7 +47,9 @@ def own_picture(lens: Lens) -> None:
         job = ask(
             key,
             "Scoring your picture",
-            lambda report: evaluate.score_pictures(lens, [picture], texts=texts or None, report=report),
+            lambda report: evaluate.score_pictures(
+                lens, [picture], texts=texts or None, image_set=image_set, report=report
+            ),
         )
         if not job.wait(0):
             watch(job, small=True)

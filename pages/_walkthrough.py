@@ -11,7 +11,15 @@ from PIL import Image
 
 from core import deck_slides, findings, thumbs
 from core.charts import top_bars
-from core.confusable import MOST_NAMES, Column, Mistaken, close_calls, most_confusable, side_by_side
+from core.confusable import (
+    MOST_NAMES,
+    Column,
+    Mistaken,
+    close_calls,
+    most_confusable,
+    published_pair,
+    side_by_side,
+)
 from core.datasets.picture import safe_open
 from core.deck import Picture
 from core.prompts import strategies
@@ -26,12 +34,13 @@ MOST = 4
 
 def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """The built-in pair, or a person's own picture and names."""
-    pair = most_confusable(answer)
+    published = published_pair(answer)
+    pair = published or most_confusable(answer)
     if pair is None:
         section("Two classes side by side", "This model confuses no two classes of this set, so there is no case.")
         return
     names = (answer.names[pair.a], answer.names[pair.b])
-    section("Two classes side by side", _about(lens, answer, pair))
+    section("Two classes side by side", _about(lens, answer, pair, published=published is not None))
     left, right = st.columns([2, 3], gap="large")
     with left:
         typed = st.text_area(
@@ -59,8 +68,14 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         _columns(job.value(), asked, answer, picture, true)
 
 
-def _about(lens: Lens, answer: Answer, pair: Mistaken) -> str:
+def _about(lens: Lens, answer: Answer, pair: Mistaken, *, published: bool) -> str:
     a, b, n = answer.names[pair.a], answer.names[pair.b], pair.a_as_b + pair.b_as_a
+    if published:
+        return (
+            f"The published case, on a photo of this set: a tree frog taken for a tailed frog. "
+            f"{findings.model_name(lens.model)} takes {n} of their images for the other one "
+            f"({findings.percent(pair.share)} of both)."
+        )
     return (
         f"The published case is a tree frog taken for a tailed frog. Here stands a pair found by computation: of all "
         f"classes, {findings.model_name(lens.model)} takes “{a}” and “{b}” for each other most "
@@ -82,7 +97,8 @@ def _picture(answer: Answer, image_set: ImageSet, pair: Mistaken, upload) -> tup
         return None, ""
     row = _shown_row(answer, pair)
     _detail.picture(image_set, row, width=240)
-    quiet(f"{image_set.names[int(image_set.labels[row])]} · {image_set.image_ids[row]}: the most confident mistake.")
+    why = "the most confident mistake" if pair.a_as_b + pair.b_as_a else "the closest call; none is a mistake"
+    quiet(f"{image_set.names[int(image_set.labels[row])]} · {image_set.image_ids[row]}: {why}.")
     return image_set.image(row), f"{image_set.fingerprint}/{row}"
 
 

@@ -92,4 +92,4 @@ if position is not None:
     _pin.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
 
 st.divider()
-_own.own_picture(lens)
+_own.own_picture(lens, image_set)

@@ -96,6 +96,10 @@ def test_own_pictures_are_scored_against_concepts_or_typed_texts(
     cosines, names, probabilities = evaluation.score_pictures(LENS, [images.image(2)])
     assert names[int(cosines[0].argmax())] == "word2"
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    corrected = FakeImageSet()
+    corrected.names = ["word9", *images.names[1:]]
+    _, names, _ = evaluation.score_pictures(LENS, [images.image(2)], image_set=corrected)
+    assert names == tuple(corrected.names)
     cosines, names, _ = evaluation.score_pictures(LENS, [images.image(2)], texts=["word4", "word2"])
     assert names[int(cosines[0].argmax())] == "word2"
 

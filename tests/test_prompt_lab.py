@@ -202,6 +202,22 @@ def test_confusions_are_merged_both_ways():
     assert confusable.most_confusable(make_answer([0, 1], [0, 1], keys="ab")) is None
 
 
+def test_the_published_pair_is_found_by_its_names_where_a_set_has_it():
+    names = ["newt", "tailed_frog", "Tree-Frog"]
+    answer = make_answer([0, 1, 1, 2, 2], [2, 1, 2, 2, 2], keys="abc", names=names)
+    found = confusable.published_pair(answer)
+    assert found == confusable.Mistaken(1, 2, 1, 0, 1 / 4)
+    assert confusable.close_calls(answer, found).tolist() == [2]
+    right = replace(
+        make_answer([1, 1, 2, 2], [1, 1, 2, 2], keys="abc", names=names), margin=np.array([3, 2, 1, 4], np.float32)
+    )
+    found = confusable.published_pair(right)
+    assert found == confusable.Mistaken(1, 2, 0, 0, 0.0)
+    assert confusable.close_calls(right, found).tolist() == [2, 1, 0, 3]
+    assert confusable.published_pair(make_answer([0, 2], [0, 2], keys="abc", names=names)) is None
+    assert confusable.published_pair(make_answer([0], [0], keys="ab", names=["tree frog", "toad"])) is None
+
+
 def test_a_handful_of_names_side_by_side(encoder):
     picture = Image.new("RGB", (4, 4), (3, 0, 0))
     columns = confusable.side_by_side(LENS, ["word2", "word3"], ["class", "{c} a word2"], [picture])
