@@ -27,6 +27,8 @@ LAB = {
     "deck": "Deck",
 }
 ROBUSTNESS = {
+    "corruptions": "Corruption studio",
+    "shifts": "Shifts",
     "attacks": "Attacks",
     "composition": "Composition",
 }

@@ -116,13 +116,14 @@ def test_vectors_of_a_corrupted_set_are_cached_like_any_other(tmp_cache) -> None
     assert np.array_equal(first.vectors, again.vectors)
 
 
-def test_a_grid_is_one_picture_clean_and_under_everything() -> None:
-    grid = severity_grid(FakeImageSet(), 3, corruptions=("fog", "contrast"))
-    assert len(grid.labels) == 1 + 2 * 5
-    assert set(grid.labels.tolist()) == {3}
-    assert grid.conditions[:3] == ["clean", "fog 1", "fog 2"]
-    assert len(set(grid.image_ids)) == 11
-    assert np.array_equal(np.asarray(grid.image(0)), np.asarray(FakeImageSet().image(3)))
+def test_a_grid_is_a_few_pictures_clean_and_under_everything() -> None:
+    images = FakeImageSet()
+    grid = severity_grid(images, [3, 9], corruptions=("fog", "contrast"))
+    assert len(grid.labels) == 2 * (1 + 2 * 5)
+    assert grid.conditions[:6] == ["clean", "clean", "fog 1", "fog 1", "fog 2", "fog 2"]
+    assert grid.labels[:4].tolist() == images.labels[[3, 9, 3, 9]].tolist()
+    assert len(set(grid.image_ids)) == 22
+    assert np.array_equal(np.asarray(grid.image(1)), np.asarray(images.image(9)))
 
 
 def test_a_balanced_sample_has_the_same_share_of_every_class() -> None:

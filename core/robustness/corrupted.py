@@ -54,11 +54,18 @@ def corrupted(
     return _view(image_set, [Case(row, corruption, severity) for row in chosen], ids, seed, what)
 
 
-def severity_grid(image_set: ImageSet, row: int, *, corruptions: Sequence[str] = CORRUPTIONS, seed: int = 0) -> Derived:
-    """One picture clean and under every corruption at every severity, each with an id of its own."""
-    cases = [Case(row), *(Case(row, name, severity) for name in corruptions for severity in SEVERITIES)]
-    ids = [f"{image_set.image_ids[row]} · {condition(*case[1:])}" for case in cases]
-    return _view(image_set, cases, ids, seed, f"one picture under {len(corruptions)} corruptions, {IN_MEMORY}")
+def severity_grid(
+    image_set: ImageSet, rows: Sequence[int], *, corruptions: Sequence[str] = CORRUPTIONS, seed: int = 0
+) -> Derived:
+    """A few pictures clean and under every corruption at every severity, each with an id of its own.
+
+    All clean pictures come first; then, corruption by corruption and severity by severity, all pictures again.
+    """
+    conditions = [(None, 0), *((name, severity) for name in corruptions for severity in SEVERITIES)]
+    cases = [Case(int(row), *one) for one in conditions for row in rows]
+    ids = [f"{image_set.image_ids[case.row]} · {condition(*case[1:])}" for case in cases]
+    what = f"{len(rows)} of its pictures under {len(corruptions)} corruptions, {IN_MEMORY}"
+    return _view(image_set, cases, ids, seed, what)
 
 
 def condition(corruption: str | None, severity: int) -> str:

@@ -1,0 +1,39 @@
+"""Corruption studio: pictures under nineteen corruptions, what it costs whom, and answers that flip along sequences."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages import _corruption_frames, _corruption_grid, _corruption_map, _corruption_parts, _corruptions, _lens
+from pages._text import finding, quiet
+
+VIEWS = ("one picture", "heat map", "head and tail", "sequences")
+
+lens, image_set = _lens.lens(), _lens.images()
+opening = st.container()
+if not image_set.has_images or len(image_set.keys) < 2:
+    with opening:
+        finding("Corruption studio", "Corrupting needs pictures and at least two classes, which this image set lacks.")
+        quiet("Choose another set under Images; icons are always there.")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="corruption-view", bind="query-params",
+        help="one picture: every corruption at every severity, live. heat map: a sample of the set under each. "
+        "head and tail: accuracy along severity. sequences: answers from frame to frame.",
+    )  # fmt: skip
+    other = _corruptions.choose_other(lens)
+with opening:
+    _corruptions.opening(lens, image_set)
+    if view != "sequences" and (absent := _corruptions.is_absent()):
+        st.info(absent, icon=":material/extension:")
+
+if view == "one picture":
+    _corruption_grid.draw(lens, image_set, other)
+elif view == "heat map":
+    _corruption_map.draw(lens, image_set, other)
+elif view == "head and tail":
+    _corruption_parts.draw(lens, image_set, other)
+else:
+    _corruption_frames.draw(lens, image_set, other)

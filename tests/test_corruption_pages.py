@@ -1,0 +1,153 @@
+"""The corruption studio as Streamlit runs it; classifiers are replaced, corruptions and sequences are real."""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.metadata import PackageNotFoundError
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import engine as engine_module
+from core import evaluate
+from core.engine import Engine
+from core.robustness import ask, corruption_findings, corruption_records, corruptions
+from core.robustness.corruption_run import InMemory, Plan, run
+from core.types import Answer, Lens
+from tests.test_pages import answered, opened, words
+
+pytest.importorskip("imagecorruptions")
+MODEL = "icon-RN,icons-200k"
+
+
+def answer_for(model, image_set, *, prompts="simple", report=lambda _: None) -> Answer:
+    """Right when clean and at severities below three; from there on every image is called the next class."""
+    labels, classes = np.asarray(image_set.labels), len(image_set.keys)
+    conditions = getattr(image_set, "conditions", [""] * len(labels))
+    harsh = np.array([one[-1:] in "345" and "frame" not in one and one != "" for one in conditions])
+    odd = np.array(["frame 7" in one for one in conditions])
+    said = np.where(harsh | odd, (labels + 1) % classes, labels)
+    top = np.stack([(said + step) % classes for step in range(5)], axis=1).astype(np.int32)
+    stored = {
+        "rows": np.arange(len(labels)),
+        "top": top,
+        "scores": np.tile(np.linspace(0.5, 0.3, 5, dtype=np.float32), (len(labels), 1)),
+        "margin": np.where(said == labels, 0.05, -0.05).astype(np.float32),
+        "probability": np.full(len(labels), 0.7, np.float32),
+    }
+    lens = Lens(model, image_set.id, prompts)
+    return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"model": model}})
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch):
+    """Every test gets its own engine, empty page caches and classifiers of known answers."""
+    own = Engine()
+    monkeypatch.setattr(engine_module, "_ENGINE", own)
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr(ask, "answer_for", answer_for)
+    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    st.cache_resource.clear()
+    yield
+    own.close()
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records as a real run makes them of those answers, in the place of the shipped table."""
+    from core.datasets import open_set
+
+    plan = Plan(corruptions=("fog", "contrast"), per_class=1)
+    outcomes = run([MODEL], InMemory(open_set("icons"), plan), plan, report=lambda _: None)
+    reference = corruption_records.reference_of(outcomes[MODEL])
+    found = tuple(corruption_records.records(outcomes, set_id="icons", seed=0, reference=reference))
+    monkeypatch.setattr(corruption_findings, "_table", lambda: found)
+
+
+def settled(app: AppTest) -> AppTest:
+    """The page once its jobs are done."""
+    deadline = time.time() + 60
+    while time.time() < deadline and any(job.state in ("queued", "running") for job in engine_module.engine().jobs()):
+        time.sleep(0.05)
+    return app.run()
+
+
+def figures(app: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_one_picture_is_shown_under_every_corruption_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corruption_findings, "_table", lambda: ())
+    app = settled(opened("corruptions", **{"class": "anchor", "group": "digital"}))
+    assert not app.exception
+    assert "is not measured yet" in words(app)
+    assert "1 of 1 clean and 8 of 20 corrupted pictures of “anchor” correctly" in words(app)
+
+
+def test_two_models_stand_side_by_side() -> None:
+    app = settled(opened("corruptions", other="icon-ViT,icons-200k", **{"class": "anchor"}))
+    assert not app.exception
+    assert "A: icon-RN" in words(app)
+    assert "B: icon-ViT" in words(app)
+
+
+def test_a_whole_class_counts_its_pictures() -> None:
+    app = settled(opened("corruptions", whole="true", **{"class": "anchor"}))
+    assert not app.exception
+    assert "6 of 6 clean and 36 of 90 corrupted pictures" in words(app)
+
+
+def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: None) -> None:
+    app = settled(opened("corruptions", **{"corruption-view": "heat map"}))
+    assert not app.exception
+    assert "names 100 % of clean images and 40 % of them on average over 2 corruptions at 5 severities" in words(app)
+    assert "Neither end breaks first" in words(app)
+    assert "mCE 100 %" in words(app)
+    squares = figures(app)[0]["data"][0]
+    assert len(squares["customdata"]) == 10
+    assert squares["text"][:5] == ["100", "100", "0", "0", "0"]
+    assert "586 of 586 images that were right" in words(app)
+
+
+def test_a_clicked_square_is_the_condition_looked_at(committed: None) -> None:
+    app = settled(opened("corruptions", **{"corruption-view": "heat map"}))
+    app.session_state["_corruption"], app.session_state["_severity"] = "contrast", 1
+    app = settled(app.run())
+    assert "Broken by contrast 1" in words(app)
+    assert "0 of 586 images that were right" in words(app)
+
+
+def test_head_and_tail_are_drawn_along_severity_with_intervals(committed: None) -> None:
+    app = opened("corruptions", **{"corruption-view": "head and tail"})
+    assert not app.exception
+    lines = {trace["name"]: trace for trace in figures(app)[0]["data"]}
+    assert set(lines) == {"head", "tail"}
+    assert lines["tail"]["y"] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    assert all(value > 0 for value in lines["tail"]["error_y"]["arrayminus"][:3])
+
+
+def test_a_sequence_marks_its_flips() -> None:
+    app = settled(opened("corruptions", perturbation="rotate", **{"corruption-view": "sequences", "class": "anchor"}))
+    assert not app.exception
+    assert "flips 2 times in 30 steps (FP 0.07" in words(app)
+    assert "anchor ×7, then" in words(app)
+
+
+def test_without_the_package_the_page_says_how_to_get_it(committed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_name: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(corruptions, "version", absent)
+    app = opened("corruptions", **{"class": "anchor"})
+    assert not app.exception
+    assert "pip install imagecorruptions-imaug" in app.info[0].value
+    assert "names 100 % of clean images" in words(app)
+
+
+def test_a_linked_model_that_does_not_exist_is_a_sentence() -> None:
+    app = opened("corruptions", other="supervised:nobody")
+    assert not app.exception
+    assert "No supervised classifier is called" in words(app)
