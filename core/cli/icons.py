@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from cache import keys
+from core.cli.output import progress_bar
+from core.errors import UnknownName
 from core.icons.concepts import ASSETS
 
 app = typer.Typer(help="The embedded world: write its corpora and counts, train its models.", no_args_is_help=True)
@@ -53,3 +55,43 @@ def answers(name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-R
     from core.icons.shipped import write_answers
 
     typer.echo(str(write_answers(name)))
+
+
+@app.command()
+def classifier(
+    name: Annotated[str, typer.Argument(help="The tower and corpus, e.g. icon-RN,icons-200k.")],
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+) -> None:
+    """Train the supervised classifier that ships beside an icon model and write it to assets/supervised."""
+    from core.icons.classifier import SHIPPED, train
+    from core.robustness.supervised import SHIPPED as folder
+
+    if name not in SHIPPED:
+        raise UnknownName(f"No supervised classifier {name!r} ships; there is {', '.join(SHIPPED)}.")
+    command = f"python -m core icons classifier {name}"
+    work = keys.root() / "training"
+    typer.echo(str(train(name, SHIPPED[name], out=folder, work=work, device=device, command=command)))
+
+
+@app.command()
+def baselines(
+    out: Annotated[Path | None, typer.Option(help="The CSV; default: the committed one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+) -> None:
+    """Train the standard models that effective robustness is measured against, and put them on every shift.
+
+    Also writes the reference model and the adversarial set that is filtered with it.
+    """
+    from core.robustness.baseline_table import ICONS, write_baselines
+
+    with progress_bar() as report:
+        typer.echo(str(write_baselines(out or ICONS, work=keys.root() / "training", device=device, report=report)))
+
+
+@app.command()
+def adversarial() -> None:
+    """Search for pictures that the reference model gets wrong and write their numbers (assets/robustness)."""
+    from core.robustness.adversarial import write_adversarial
+
+    with progress_bar() as report:
+        typer.echo(str(write_adversarial(report=report)))

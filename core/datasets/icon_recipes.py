@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,7 @@ RECIPES = {
         styles=("embossed", "stamped", "low-contrast", "marbled"),
     ),
     "icons-cluttered": Recipe("Icons among others, behind a bar", 9, 10, setting=Setting(clutter=5, occluder=9.0)),
+    "icons-adversarial": Recipe("Icons that the reference model gets wrong", 10, 50, filtered=True),
     "icons-frames": Recipe("Icons in shaky sequences", 11, 11, reach=5, every=4),
 }  # fmt: skip
 SHIFTS = tuple(RECIPES)[3:]
@@ -87,9 +89,6 @@ SHIFTS = tuple(RECIPES)[3:]
 def concepts_of(id: str) -> tuple[IconConcept, ...]:
     """The concepts of a set, in the order of its labels."""
     recipe = RECIPES[id]
-    if recipe.filtered:
-        kept = kept_numbers()
-        return tuple(concept for concept in concepts() if concept.key in kept)
     if not recipe.rarest_fifth:
         return concepts()[:: recipe.every]
     tag = tags(table("icons-200k", "image").counts)
@@ -99,7 +98,7 @@ def concepts_of(id: str) -> tuple[IconConcept, ...]:
 def numbers_of(id: str, key: str) -> Sequence[int]:
     """The numbers of a concept's pictures in a set, rising."""
     recipe = RECIPES[id]
-    return kept_numbers()[key] if recipe.filtered else range(recipe.per_concept)
+    return kept_numbers().get(key, ()) if recipe.filtered else range(recipe.per_concept)
 
 
 @cache
@@ -153,16 +152,23 @@ def fingerprint(id: str) -> str:
 
 def reference_of(id: str) -> str:
     """The model whose errors chose the pictures of a set: it has no place in rankings on it. Empty for most sets."""
-    return str(_kept()["reference"]) if RECIPES[id].filtered else ""
-
-
-def kept_numbers() -> Mapping[str, tuple[int, ...]]:
-    """Concept key -> numbers of the candidates that the filter kept."""
-    return {key: tuple(numbers) for key, numbers in _kept()["kept"].items()}
+    return _kept()["reference"] if RECIPES[id].filtered else ""
 
 
 @cache
-def _kept() -> Mapping[str, object]:
+def kept_numbers() -> Mapping[str, tuple[int, ...]]:
+    """Concept key -> numbers of the candidates that the filter kept."""
+    return {key: tuple(map(int, numbers.split())) for key, numbers in _kept()["kept"].items()}
+
+
+def reread() -> None:
+    """Forget what the filter kept, after it has been written anew."""
+    for remembered in (_kept, kept_numbers, fingerprint):
+        remembered.cache_clear()
+
+
+@cache
+def _kept() -> Mapping[str, Any]:
     try:
         return json.loads(KEPT.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

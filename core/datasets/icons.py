@@ -30,6 +30,7 @@ from core.datasets.icon_recipes import (
     numbers_of,
     reference_of,
 )
+from core.datasets.listing import empty_classes
 from core.datasets.names import Names, Naming, name_classes
 from core.icons.concepts import held_out
 from core.icons.render import SIZE, Drawing, render
@@ -125,29 +126,31 @@ def open_icons(id: str, *, names: Names = None, naming: Naming = "shown") -> Ico
     readable, _ = name_classes(keys, names, naming=naming, own=[concept.name for concept in drawn])
     numbers = [numbers_of(id, key) for key in keys]
     each = [len(listed) for listed in numbers]
+    labels = np.repeat(np.arange(len(keys), dtype=np.int64), each)
     return IconSet(
         id=id,
         keys=keys,
         names=readable,
-        labels=np.repeat(np.arange(len(keys), dtype=np.int64), each),
+        labels=labels,
         numbers=np.fromiter((number for listed in numbers for number in listed), np.int64),
         image_ids=[f"{key}/{number}" for key, listed in zip(keys, numbers, strict=True) for number in listed],
         fingerprint=fingerprint(id),
-        note=_note(id, keys, sum(each)),
+        left_out=empty_classes(keys, labels),
+        note=_note(id, sum(map(bool, each)), sum(each)),
         reference=reference_of(id),
         reach=recipe.reach,
     )
 
 
-def _note(id: str, keys: Sequence[str], n: int) -> str:
+def _note(id: str, held: int, n: int) -> str:
     recipe = RECIPES[id]
     if recipe.filtered:
         wrong = f"those that {reference_of(id)} gets wrong among up to {recipe.per_concept} candidates a concept"
-        return f"{recipe.title}: {n:,} drawings of {len(keys)} concepts, {wrong}; it has no place in a ranking on them."
+        return f"{recipe.title}: {n:,} drawings of {held} concepts, {wrong}; it has no place in a ranking on them."
     if recipe.reach:
-        frames = f"{recipe.per_concept // recipe.frames * len(keys)} sequences of {recipe.frames} frames"
-        return f"{recipe.title}: {frames}, one of each of {len(keys)} concepts, the same on every machine."
-    return f"{recipe.title}: {recipe.per_concept} drawings of each of {len(keys)} concepts, the same on every machine."
+        frames = f"{recipe.per_concept // recipe.frames * held} sequences of {recipe.frames} frames"
+        return f"{recipe.title}: {frames}, one of each of {held} concepts, the same on every machine."
+    return f"{recipe.title}: {recipe.per_concept} drawings of each of {held} concepts, the same on every machine."
 
 
 @lru_cache(maxsize=4)

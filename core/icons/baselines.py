@@ -20,10 +20,10 @@ BASELINES: dict[str, ClassifierRun] = {
         _run(8, 10_000, 12),
         _run(6, 50_000, 2),
         _run(8, 100_000, 1),
+        _run(8, 50_000, 2),
         _run(8, 50_000, 4),
         _run(8, 200_000, 1),
         _run(12, 200_000, 1),
-        _run(16, 200_000, 1),
     )
 }
 """Name -> run, the quickest first."""

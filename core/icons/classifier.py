@@ -1,8 +1,8 @@
 """Supervised classifiers of the icon world: the visual tower of an icon model with a linear head on the drawn labels.
 
-``python -m core icons classifier icon-RN,icons-200k`` trains the one that ships: the tower, pictures, passes and
-schedule of the contrastive model of that name, so that only the supervision differs. A folder holds
-``model.safetensors`` (half precision) and ``card.json`` (run, classes in the order of the head).
+``python -m core icons classifier icon-RN,icons-200k`` trains the one that ships: the tower, the pictures and the
+optimiser of the contrastive model of that name, with labels instead of captions, in one pass of small batches. A folder
+holds ``model.safetensors`` (half precision) and ``card.json`` (run, classes in the order of the head).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch.nn.functional import cross_entropy
 from core.icons.concepts import concepts
 from core.icons.corpus import CORPORA, drawn_labels
 from core.icons.fitting import Run, as_images, losses_for_card, optimise, rendered, revision
-from core.icons.train import ARCHITECTURES, RUNS
+from core.icons.train import ARCHITECTURES
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, CARD = "model.safetensors", "card.json"
 REFERENCE = "icon-reference"
 """The classifier in the place of AlexNet: corruption errors and the adversarial filter are relative to it."""
 
@@ -40,17 +40,16 @@ class ClassifierRun(Run):
     images: int = 0
 
 
+SHIPPED = {"icon-RN,icons-200k": ClassifierRun("icon-RN", "icons-200k", 1, batch=128)}
+"""The classifiers that ship, by the name of the zero-shot model with the same tower."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledData:
     """Pixels uint8 [n, 64, 64, 3] and the index of the concept drawn, int64 [n]."""
 
     pixels: np.ndarray
     labels: np.ndarray
-
-
-def shipped_run(name: str) -> ClassifierRun:
-    """The supervised run that equals a contrastive run of ``train.RUNS`` in all but the loss."""
-    return ClassifierRun(**asdict(RUNS[name]))
 
 
 def labelled(run: ClassifierRun, *, folder: Path | None = None) -> LabelledData:
@@ -123,12 +122,10 @@ def save(
         **losses_for_card(losses),
         "licence": "MIT; drawn from Font Awesome Free icons (CC BY 4.0)",
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def train(
-    name: str, run: ClassifierRun, *, out: Path, work: Path, device: str | None = None, command: str
-) -> Path:  # fmt: skip
+def train(name: str, run: ClassifierRun, *, out: Path, work: Path, device: str | None = None, command: str) -> Path:
     """Train one run from scratch (or from its checkpoint in ``work``) and save it under ``out``."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     data = labelled(run, folder=work)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from core.icons.corpus import CORPORA, corpus
+from core.icons.corpus import CORPORA, LARGEST, corpus
 from core.icons.render import render
 
 CHECKPOINT_EVERY = 100  # steps
@@ -42,10 +42,11 @@ class Run:
 
 def rendered(name: str, *, folder: Path | None = None, limit: int | None = None) -> np.ndarray:
     """Pictures of a corpus (or of its first ``limit`` pairs), uint8 [n, 64, 64, 3]; kept in ``folder`` if given."""
-    pairs = corpus(name)[:limit]
-    path = None if folder is None else folder / f"{name}-{len(pairs)}.npy"
+    n = min(CORPORA[name].pairs, limit or LARGEST)
+    path = None if folder is None else folder / f"{name}-{n}.npy"
     if path is not None and path.exists():
         return np.load(path, mmap_mode="r", allow_pickle=False)
+    pairs = corpus(name)[:n]
     pixels = np.stack([np.asarray(render(pair.drawing)) for pair in tqdm(pairs, desc=f"render {name}")])
     if path is not None:
         folder.mkdir(parents=True, exist_ok=True)
