@@ -39,6 +39,7 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
         else:
             eps = st.select_slider("ε, in 255ths", EPS, 2.0, key="eps", bind="query-params", width=260)
             options = {"eps": float(eps), "units": _attacks.choose_units()}
+    result = st.container()  # above the pictures to choose from, drawn after them
     row = _chosen(lens, image_set)
     key = ("attack-one", lens.model, image_set.fingerprint, keys.digest(list(image_set.names)), lens.prompts, row)
     label = f"{find(attack).title} on {image_set.image_ids[row]}"
@@ -51,7 +52,8 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
             return write_on_picture(lens.model, image_set, row, **options, prompts=lens.prompts, report=report)
         return attack_picture(lens.model, image_set, row, Plan(attack, **options), prompts=lens.prompts, report=report)
 
-    _show(lens, image_set, attack, need((*key, attack, *options.values()), label, work))
+    with result:
+        _show(lens, image_set, attack, need((*key, attack, *options.values()), label, work))
 
 
 def _writing(lens: Lens, image_set: ImageSet) -> dict[str, object]:
@@ -80,7 +82,7 @@ def _chosen(lens: Lens, image_set: ImageSet) -> int:
         right = right if len(right) else np.arange(len(answer.labels))
         places = np.random.default_rng(5).permutation(right)[:OFFERED].tolist()
         offered = [ids[int(answer.rows[place])] for place in places]
-        section("A picture that is right", "A click attacks it; any other can be named below.")
+        section("Pictures that are right", "A click attacks one; any other can be named below.")
         tiles = [_gallery.tile(answer, image_set, place) for place in places]
         _gallery.gallery([{"key": "", "title": "", "items": tiles}], image_set, key="attackable")
     st.session_state.pop("_enlarge", None)
@@ -94,7 +96,7 @@ def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
     crisp = image_set.kind == "icons"
     shown = (
         ("Before", looked.before, looked.said_before),
-        ("Change × 10, grey is none", looked.magnified, None),
+        (f"Change × {looked.factor}, grey is none" if looked.factor > 1 else "Change", looked.change, None),
         ("After", looked.after, looked.said_after),
     )
     for column, (title, pixels, said) in zip(st.columns(3, gap="medium"), shown, strict=True):
@@ -105,9 +107,9 @@ def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
                 figure = top_bars(list(said.names), list(said.probabilities), true=looked.true_name, probability=True)
                 alt = f"{title}: " + ", ".join(said.names)
                 st.plotly_chart(figure, config={"displayModeBar": False}, key=f"one-{title}", alt=alt)
-            else:
-                quiet(f"Largest change of a value: {looked.change:.2f} of 255, before rounding to whole ones.")
-    _attacks.about(attack)
+            elif attack != "typographic":
+                quiet(f"Largest change of a value: {looked.largest:.2f} of 255, before rounding to whole ones.")
+    _attacks.about(attack, settings=attack != "typographic")
     _pin.pin(
         lambda: deck_slides.comparison_slide(
             told,
@@ -148,7 +150,7 @@ def _told(lens: Lens, attack: str, looked: Looked) -> str:
         )
     return (
         f"“{looked.true_name}” becomes “{after.names[0]}” although no value changes by more than "
-        f"{looked.change:.2f} of 255; its probability falls from {percent(before.true)} to {percent(after.true)}."
+        f"{looked.largest:.2f} of 255; its probability falls from {percent(before.true)} to {percent(after.true)}."
     )
 
 

@@ -79,12 +79,15 @@ def choose_units() -> str:
     )  # fmt: skip
 
 
-def about(attack: str) -> None:
+def about(attack: str, *, settings: bool = True) -> None:
     """The attack's source and settings, quietly."""
     one = find(attack)
+    if not settings:
+        quiet(f"{one.title}: {one.cites}")
+        return
     preset = next(iter(one.presets))
-    settings = ", ".join(f"{name} {value:g}" for name, value in settings_of(one).items())
-    quiet(f"{one.title}: {one.cites} · {one.preset_notes[preset]}{f' ({settings})' if settings else ''}")
+    named = ", ".join(f"{name} {value:g}" for name, value in settings_of(one).items())
+    quiet(f"{one.title}: {one.cites} · {one.preset_notes[preset]}{f' ({named})' if named else ''}")
 
 
 def wanted(key: str, lens: Lens, cost: str) -> bool:

@@ -133,6 +133,7 @@ def test_head_and_tail_are_only_told_apart_beyond_noise() -> None:
     assert tail_breaks_first(parts(0.6)).startswith("The tail breaks first")
     assert tail_breaks_first(parts(0.0)).startswith("The head breaks first")
     assert tail_breaks_first(parts(0.3)).startswith("Head and tail cannot be told apart")
+    assert "too few to say" in tail_breaks_first(made(20, more={**parts(0.3).more, "tail_clean_right": 4}))
     assert tail_breaks_first(made(20)) is None
 
 

@@ -15,7 +15,8 @@ from core.stats import wilson
 from core.types import Interval
 
 COMMITTED = Path(__file__).resolve().parents[2] / "assets" / "robustness"
-TABLES = ("attacks", "attacks-prompts", "attacks-transfer")
+FEW = 10
+"""Images a part must have right before head and tail are compared in words."""
 
 
 @cache
@@ -86,13 +87,16 @@ def prompts_matter(records: Sequence[Record]) -> str | None:
 
 
 def tail_breaks_first(one: Record) -> str | None:
-    """Head against tail among the images that were right unattacked; None when a part is unknown or empty."""
+    """Head against tail among the images that were right unattacked; None when a part is unknown or has none."""
     parts = {}
     for part in ("head", "tail"):
         n, success = one.more.get(f"{part}_clean_right"), one.more.get(f"{part}_success")
         if not n:
             return None
         parts[part] = wilson(round(success * n), n)
+    smallest = min(one.more[f"{part}_clean_right"] for part in parts)
+    if smallest < FEW:
+        return f"A part has only {smallest} images that are right unattacked: too few to say; measure more images."
     gap = difference(parts["tail"], parts["head"])
     verdict = "The tail breaks first" if gap.low > 0 else "The head breaks first" if gap.high < 0 else None
     n = f"{one.more['tail_clean_right']} and {one.more['head_clean_right']} images right unattacked"

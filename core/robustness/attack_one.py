@@ -33,18 +33,20 @@ class Looked:
     """A picture before and after.
 
     Attributes:
-        before, after: uint8 [h, w, 3], as the model sees them. magnified: the change times ten around grey.
+        before, after: uint8 [h, w, 3], as the model sees them. change: uint8 [h, w, 3], the change
+            around grey, times ``factor``.
         said_before, said_after: answers; true_name: its class.
-        change: largest change of a value, in 255ths; placed: copies of a word that found a place, 0 for an attack.
+        largest: largest change of a value, in 255ths; placed: copies of a word that found a place, 0 for an attack.
     """
 
     before: np.ndarray
     after: np.ndarray
-    magnified: np.ndarray
+    change: np.ndarray
+    factor: int
     said_before: Said
     said_after: Said
     true_name: str
-    change: float
+    largest: float
     placed: int = 0
 
 
@@ -95,7 +97,8 @@ def _looked(
     bench: Bench, x: torch.Tensor, after: torch.Tensor, label: int, *, word: int | None = None, placed: int = 0
 ) -> Looked:
     names = list(bench.image_set.names)
-    magnified = (0.5 + 10 * (after - x)).clamp(0, 1)
+    factor = 1 if placed else 10
+    change = (0.5 + factor * (after - x)).clamp(0, 1)
     with torch.no_grad():
         probabilities = bench.scorer.logits(torch.cat([x, after])).softmax(1).cpu().numpy()
     answers = []
@@ -103,8 +106,8 @@ def _looked(
         best = np.argsort(-given, kind="stable")[:BEST]
         shown = tuple(names[one] for one in best.tolist()), tuple(given[best].tolist())
         answers.append(Said(*shown, float(given[label]), None if word is None else float(given[word])))
-    change = 255 * float((after - x).abs().max())
-    return Looked(_pixels(x), _pixels(after), _pixels(magnified), *answers, names[label], change, placed)
+    largest = 255 * float((after - x).abs().max())
+    return Looked(_pixels(x), _pixels(after), _pixels(change), factor, *answers, names[label], largest, placed)
 
 
 def _pixels(x: torch.Tensor) -> np.ndarray:
