@@ -125,7 +125,7 @@ def test_counts_status_and_queries(lines, tmp_path):
         "crane": ("1", "ok", "crane"),
         "Crane": ("1", "ok", "crane"),
         "747-300": ("1", "ok", "747-300"),
-        "dog": ("5", "ok", "dog"),
+        "dog": ("4", "ok", "dog"),
         "punct": ("", "unmatchable", ""),
         "apple": ("4", "ok", "apple"),
     }
@@ -343,7 +343,7 @@ def test_a_worker_leaves_out_a_file_that_unpacks_to_too_much_and_goes_on(tmp_pat
         [sys.executable, "-c", code], cwd=ROOT, input="".join(json.dumps(line) + "\n" for line in said), text=True,
         capture_output=True, check=True, env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},
     )  # fmt: skip
-    first, second = map(json.loads, done.stdout.splitlines())
+    first, second = (said for said in map(json.loads, done.stdout.splitlines()) if "rows" not in said)
     assert "bomb.parquet" in first["error"]
     assert tally.Tally.read(Path(second["done"])).rows == 12
 

@@ -1,27 +1,118 @@
-"""Bench row of counting concepts in captions."""
+"""Bench rows of counting concepts in captions: speed beside a spaCy index, and what size costs in time and memory."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
 from core.bench import Row, seconds
+from core.machine import cores
+
+_ROOT = Path(__file__).resolve().parents[2]
+_WORDS, _CHUNK = 50_000, 1_000_000
+LIMIT = 2e9
+"""Bytes that a run may hold on a machine of two cores, however large its input."""
 
 
 def count_captions() -> list[Row]:
-    """Captions a second of the default matcher against a plain spaCy noun-lemma index on the same captions."""
-    name, against = "count_captions", "a spaCy noun-lemma index (en_core_web_sm) on the same captions"
-    try:
-        import spacy
-
-        tagger = spacy.load("en_core_web_sm", disable=["parser", "ner"])
-    except (ImportError, OSError):
-        reason = "spaCy or its language model en_core_web_sm is not installed"
-        return [Row(name, None, ">=", 50.0, against, 0, reason)]
-    from core.frequency.matcher import Matcher
+    """Captions a second of one core of the engine against a plain spaCy noun-lemma index on the same captions."""
+    from core.frequency.count.captions import TextCounter
+    from core.frequency.count.paper import SPELLER, nouns, pipeline
+    from core.frequency.count.query import Query, spelled
+    from core.frequency.count.tally import Tally
     from core.icons.concepts import concepts
     from core.icons.corpus import corpus
 
+    name, against = "count_captions", f"a spaCy noun-lemma index ({SPELLER}) on the same captions"
     captions = [pair.caption for pair in corpus("icons-10k")]
-    matcher = Matcher({concept.key: [concept.name] for concept in concepts()})
+    names = {concept.key: concept.name for concept in concepts()}
+    query = Query("text", tuple(names), spelled(names, {}))
+
+    def count() -> None:
+        TextCounter(query, seed=0).count(Tally.empty(len(names)), captions, first=0)
+
+    ours = seconds(count) / len(captions)
+    try:
+        tagger = pipeline(SPELLER)
+    except Exception as error:
+        reason = f"{error} Without it {1 / ours:,.0f} captions a second and core were counted"
+        return [Row(name, None, ">=", 50.0, against, len(captions), reason)]
     few = captions[:1000]
-    theirs = seconds(lambda: [[t.lemma_ for t in doc if t.pos_ in ("NOUN", "PROPN")] for doc in tagger.pipe(few)])
-    ours = seconds(lambda: [matcher.find(caption) for caption in captions])
-    return [Row(name, theirs / len(few) / (ours / len(captions)), ">=", 50.0, against, len(captions))]
+    theirs = seconds(lambda: [nouns(doc) for doc in tagger.pipe(few)]) / len(few)
+    return [Row(name, theirs / ours, ">=", 50.0, against, len(captions))]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One run of the command line over synthetic captions, everything included.
+
+    Attributes:
+        captions, workers: how many; seconds: wall clock; peak: bytes, an upper bound of all processes together (the
+            largest of them times their number).
+    """
+
+    captions: int
+    workers: int
+    seconds: float
+    peak: float
+
+
+def synthetic(path: Path, n: int) -> None:
+    """Write n captions as Parquet: sentences of the icon world with two words of a Zipf-distributed vocabulary."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from core.icons.corpus import corpus
+
+    rng = np.random.default_rng(0)
+    base = pa.array([pair.caption for pair in corpus("icons-10k")])
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = pa.array(["".join(rng.choice(letters, rng.integers(3, 10))) for _ in range(_WORDS)])
+    with pq.ParquetWriter(path, pa.schema([("caption", pa.string())]), compression="zstd") as writer:
+        for low in range(0, n, _CHUNK):
+            rows = min(_CHUNK, n - low)
+            picked = [words.take(pa.array(np.minimum(rng.zipf(1.3, rows), _WORDS) - 1)) for _ in range(2)]
+            sentences = base.take(pa.array(rng.integers(0, len(base), rows)))
+            texts = pc.binary_join_element_wise(sentences, *picked, " ")
+            writer.write_table(pa.table({"caption": texts}), row_group_size=250_000)
+
+
+def cost(n: int, *, workers: int | None = None) -> Cost:
+    """Count n synthetic captions with a fresh command line; needs about 30 bytes of disk for each."""
+    workers = workers or cores()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "captions.parquet"
+        synthetic(path, n)
+        command = ["-m", "core", "frequency", "count", str(path), "--concepts", "icons", "--out", f"{folder}/out"]
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *command, "--workers", str(workers)], cwd=_ROOT, stdout=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        took = time.perf_counter() - started
+        facts = json.loads((Path(folder) / "out" / "provenance.json").read_text(encoding="utf-8"))
+    if process.returncode or facts["rows"] != n:
+        raise RuntimeError(f"counted {facts['rows']:,} of {n:,} captions")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Cost(n, workers, took, used.ru_maxrss * unit * (workers + 1))
+
+
+def count_size(small: int = 100_000, large: int = 1_000_000) -> list[Row]:
+    """What ten times the captions cost: time for each at most the same, memory flat and below its limit."""
+    few, many = cost(small), cost(large)
+    against = f"{small:,} captions, command line included"
+    ratio = (many.seconds / large) / (few.seconds / small)
+    return [
+        Row("count_captions_size", ratio, "<=", 1.1, f"the time for each of {against}", large),
+        Row("count_captions_memory", many.peak / LIMIT, "<=", 1.0, "2 GB for all processes together", large),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, UnreadableData
@@ -76,16 +77,25 @@ def format_of(name: str) -> str:
     return next((kind for ending, kind in FORMATS.items() if lower.endswith(ending)), "")
 
 
-def plan(captions: str, *, column: str = "", id_column: str = "", report: Report | None = None) -> Plan:
+def plan(
+    captions: str,
+    *,
+    column: str = "",
+    id_column: str = "",
+    roots: Sequence[Path] | None = None,
+    report: Report | None = None,
+) -> Plan:
     """Look at what a path, folder, glob or URL means and cut it into parts.
 
     Args:
         column, id_column: instead of the guessed ones; ``#`` as the id means the number of the row.
+        roots: folders that local files must lie in; None for no limit.
 
     Raises:
-        BadInput: nothing there, or no such column. UnreadableData: no file can be read.
+        BadInput: nothing there, or no such column. PathRefused: a file outside ``roots``.
+        UnreadableData: no file can be read.
     """
-    places, left_out, note = _kept(find(captions))
+    places, left_out, note = _kept(find(captions, roots=roots))
     parts: list[Part] = []
     columns, first = None, {}
     for done, (place, kind) in enumerate(places):

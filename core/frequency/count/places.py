@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.datasets.roots import inside
 from core.errors import BadInput, ExtraMissing, UnreadableData
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -90,11 +92,15 @@ def locate(uri: str) -> tuple[Any, str]:
     return _filesystem(root), f"{bucket}/{path}" if scheme != "memory" else f"/{bucket}/{path}".rstrip("/")
 
 
-def find(captions: str) -> list[Place]:
+def find(captions: str, *, roots: Sequence[Path] | None = None) -> list[Place]:
     """Every file that a path, folder, glob or URL means, in order of address; hidden files are left alone.
+
+    Args:
+        roots: folders that local files, links followed, must lie in; None for no limit.
 
     Raises:
         BadInput: nothing is there, or more files than can be planned. UnreadableData: it cannot be listed.
+        PathRefused: a file lies outside ``roots``.
     """
     from pyarrow import ArrowException, fs
 
@@ -103,15 +109,20 @@ def find(captions: str) -> list[Place]:
         raise BadInput("No captions were named; give the path, glob or URL of a file or folder.")
     uri = text if is_url(text) else os.path.abspath(os.path.expanduser(text))
     system, path = locate(uri)
+    local = isinstance(system, fs.LocalFileSystem)
+    if local and roots is not None:
+        inside(
+            re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] or "/" if _GLOB.search(path) else path, roots
+        )
     prefix = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
     try:
         # A file may have brackets in its name: what exists is meant literally.
         found = system.get_file_info(path)
         if found.type == fs.FileType.NotFound and _GLOB.search(path):
             base = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
-            inside = system.get_file_info(fs.FileSelector(base or "/", recursive=True, allow_not_found=True))
+            listed = system.get_file_info(fs.FileSelector(base or "/", recursive=True, allow_not_found=True))
             pattern = re.compile(_translate(path))
-            infos = [info for info in inside if pattern.fullmatch(info.path)]
+            infos = [info for info in listed if pattern.fullmatch(info.path)]
         elif found.type == fs.FileType.Directory:
             infos = system.get_file_info(fs.FileSelector(path, recursive=True))
         else:
@@ -125,7 +136,9 @@ def find(captions: str) -> list[Place]:
         raise BadInput(f"No file is at {captions}; give the path, glob or URL of captions.")
     if len(files) > MOST_FILES:
         raise BadInput(f"{captions} means {len(files):,} files; count at most {MOST_FILES:,} in one run.")
-    local = isinstance(system, fs.LocalFileSystem)
+    if local and roots is not None:
+        for info in files:
+            inside(info.path, roots)
     places = [_place(info, prefix, local=local) for info in files]
     return sorted(places, key=lambda place: place.uri)
 

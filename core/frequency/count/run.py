@@ -43,7 +43,7 @@ class Request:
         images, model, prompts: with no score matrix, the image set (``captions`` if empty), the CLIP model that scores
             it, and its prompts.
         tagger, speller: spaCy pipelines for ``text-paper``; empty means those of the paper.
-        left_out: what was dropped from the lists already.
+        left_out: what was dropped from the lists already. roots: folders that local files must lie in.
     """
 
     captions: str
@@ -62,6 +62,7 @@ class Request:
     tagger: str = ""
     speller: str = ""
     left_out: Sequence[LeftOut] = ()
+    roots: Sequence[Path] | None = None
 
 
 def _silent(_progress: Progress) -> None:
@@ -109,7 +110,9 @@ def count(
 
 
 def _captions(request: Request, result: output.Result, store: Path, engine: Engine, report: Report) -> None:
-    found = plan(request.captions, column=request.column, id_column=request.id_column, report=report)
+    found = plan(
+        request.captions, column=request.column, id_column=request.id_column, roots=request.roots, report=report
+    )
     keep = request.mode == "integrated"
     common = {"concepts": tuple(request.names), "names": tuple(request.names.values())}
     columns = found.columns if keep else Columns(found.columns.caption, "", found.columns.downloaded)
@@ -142,7 +145,7 @@ def _images(request: Request, result: output.Result, store: Path, engine: Engine
     if request.scores:
         from core.frequency.count.scores import plan_scores
 
-        parts, result.layout = plan_scores(request.scores, query)
+        parts, result.layout = plan_scores(request.scores, query, roots=request.roots)
         result.image_parts = parts
         result.image, result.image_rows = _counted(parts, query, store, engine, report, result)
     else:

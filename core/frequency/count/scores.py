@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,13 @@ class Layout:
     columns: Mapping[str, int] = field(default_factory=dict)
 
 
-def plan_scores(source: str, query: Query) -> tuple[list[Part], Layout]:
+def plan_scores(source: str, query: Query, *, roots: Sequence[Path] | None = None) -> tuple[list[Part], Layout]:
     """The parts of a score file (or several of one layout) and their layout.
 
     Raises:
         BadInput: nothing there, or a matrix with other columns than concepts. UnreadableData: no score matrix.
     """
-    places = [place for place in find(source) if place.name.endswith((".npy", ".parquet"))]
+    places = [place for place in find(source, roots=roots) if place.name.endswith((".npy", ".parquet"))]
     if not places:
         raise BadInput(f"{source} is no score matrix; give a .npy or .parquet file (docs/COUNTING.md shows the forms).")
     if places[0].name.endswith(".npy"):
