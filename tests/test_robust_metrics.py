@@ -34,8 +34,11 @@ def test_relative_robustness_is_the_paired_difference() -> None:
     unchanged = np.array([1, 0, 0, 0, 1], bool)
     found = relative_robustness(changed, unchanged)
     assert found.value == pytest.approx(0.2)
-    # gains 0 1 1 0 -1: variance 0.56, so half a width of 1.96 * sqrt(0.56 / 5).
-    assert found.high - found.value == pytest.approx(1.959964 * math.sqrt(0.112), rel=1e-6)
+    # Two images won and one lost of five: 3/7 - 2/7 with the variance of a multinomial of seven.
+    half = 1.959964 * math.sqrt((5 / 7 - 1 / 49) / 7)
+    assert (found.low, found.high) == pytest.approx((1 / 7 - half, 1 / 7 + half), rel=1e-5)
+    never = relative_robustness(changed, changed)
+    assert never.low < 0 == never.value < never.high
     assert math.isnan(relative_robustness(np.zeros(0), np.zeros(0)).value)
 
 

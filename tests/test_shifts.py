@@ -17,7 +17,7 @@ from core.robustness import shifts as shifts_module
 from core.robustness.baselines import read_baselines
 from core.robustness.hashes import distance, perceptual_hash
 from core.robustness.records import read_records
-from core.robustness.shift_records import fit_sets, records
+from core.robustness.shift_records import fit_sets, measured_of, records
 from core.robustness.shifts import CLEAN, board, hits, measure
 from core.types import FrequencyTable
 from tests.answers import make_answer
@@ -109,7 +109,13 @@ def test_head_and_tail_are_those_of_all_classes_in_distribution(said) -> None:
     counts = FrequencyTable("t", "made for a test", "text", {f"key{i}": 10 ** (i + 1) for i in range(5)})
     (found,) = measure("m1", inside, outside, counts=counts)
     # Only images 16..19 are right, one of each class but the first, which is the rarest.
-    assert found.parts == {"head": 0.25, "torso": 0.25, "tail": 0.0, "id_head": 1.0, "id_torso": 1.0, "id_tail": 1.0}
+    shares = {name: value for name, value in found.parts.items() if not name.endswith(("_low", "_high"))}
+    assert shares == {"head": 0.25, "torso": 0.25, "tail": 0.0, "id_head": 1.0, "id_torso": 1.0, "id_tail": 1.0}
+    assert found.parts["torso_low"] <= 0.25 <= found.parts["torso_high"]
+    (row,) = records([found], "indoors")
+    again = measured_of(row)
+    assert (again.share, again.inside, again.parts) == (found.share, found.inside, found.parts)
+    assert records([again], "indoors")[0].as_json() == row.as_json()
 
 
 def test_frames_give_two_conditions(said, tmp_path) -> None:

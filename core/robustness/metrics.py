@@ -50,14 +50,18 @@ def relative_robustness(changed: np.ndarray, unchanged: np.ndarray) -> Interval:
         changed, unchanged: bool [m], which images each model gets right, in the same order.
 
     Returns:
-        A fraction with the normal 95 % interval of a paired difference; undefined without images. Taori et al. (2020),
-        section 2, where the second model is the same network without the robustness intervention.
+        A fraction with the adjusted 95 % interval of a paired difference (Bonett and Price, 2012, equation 6), which
+        has a width also when the two never differ; undefined without images. Taori et al. (2020), section 2, where the
+        second model is the same network without the robustness intervention.
     """
-    gained = np.asarray(changed, float) - np.asarray(unchanged, float)
-    if not len(gained):
+    gained = np.asarray(changed, int) - np.asarray(unchanged, int)
+    n = len(gained)
+    if not n:
         return UNDEFINED
-    half = 1.959963984540054 * gained.std() / math.sqrt(len(gained))
-    return Interval(float(gained.mean()), float(gained.mean() - half), float(gained.mean() + half))
+    won, lost = ((int((gained == sign).sum()) + 1) / (n + 2) for sign in (1, -1))
+    half = 1.959963984540054 * math.sqrt((won + lost - (won - lost) ** 2) / (n + 2))
+    value = float(gained.mean())
+    return Interval(value, max(-1.0, min(value, won - lost - half)), min(1.0, max(value, won - lost + half)))
 
 
 def frame_accuracy(

@@ -12,7 +12,7 @@ from core.robustness.baselines import Baselines, FitSet, columns_for, fit_set
 from core.robustness.fit import LEAST, MOST, effective_robustness
 from core.robustness.metrics import difference, relative_robustness
 from core.robustness.records import Record
-from core.robustness.shifts import CLEAN, Measured
+from core.robustness.shifts import CLEAN, PARTS, Measured
 from core.types import Interval
 
 
@@ -66,6 +66,26 @@ def records(
     ]
 
 
+def measured_of(row: Record) -> Measured:
+    """What was measured, from a row that was written; single images are not in it."""
+    inside = Interval(*(row.more[name] for name in ("id_acc1", "id_low", "id_high"))) if "id_acc1" in row.more else None
+    share = Interval(row.acc1, row.low, row.high)
+    named = [f"{before}{part}{end}" for before in ("", "id_") for part in PARTS for end in ("", "_low", "_high")]
+    return Measured(
+        model=row.model,
+        condition=row.condition,
+        prompts=row.prompts,
+        share=share,
+        n=row.n,
+        rows=np.empty(0, np.int64),
+        right=np.empty(0, bool),
+        inside=inside or share,
+        inside_n=row.more.get("id_n", row.n),
+        parts={name: row.more[name] for name in named if row.more.get(name) is not None},
+        reference_for=bool(row.more.get("excluded_from_ranking")),
+    )
+
+
 def _record(one: Measured, reference: str, fit: FitSet | None, table: str | None, base: Measured | None) -> Record:
     more: dict[str, Any] = {**one.parts}
     if one.condition != CLEAN:
@@ -85,6 +105,8 @@ def _record(one: Measured, reference: str, fit: FitSet | None, table: str | None
 
 
 def _tau(one: Measured, base: Measured) -> Interval:
+    if not (len(one.rows) and len(base.rows)):  # single images were not kept: the interval of independent figures
+        return difference(one.share, base.share)
     _, here, there = np.intersect1d(one.rows, base.rows, assume_unique=True, return_indices=True)
     return relative_robustness(one.right[here], base.right[there])
 

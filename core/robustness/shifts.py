@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +14,13 @@ from core.datasets.views import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
 from core.reports import split_model
+from core.robustness import supervised
 from core.robustness.ask import answer_for
 from core.robustness.metrics import frame_accuracy
 from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
 
 CLEAN = "clean"
-SUPERVISED = ("supervised:", "timm:")
+PARTS = ("head", "torso", "tail")
 NEAR = 10
 """Frames to either side that pm-k looks at."""
 
@@ -33,9 +33,10 @@ class Measured:
         model, condition: what was asked; the condition ends in ``_pm0`` or ``_pm10`` for frames.
         prompts: strategy, or ``supervised``.
         share: accuracy with its interval; n: what it is a share of (images, or anchors for frames).
-        rows: int64 [n], the images (anchors) behind it; right: bool [n], which are right.
+        rows: int64 [n], the images (anchors) behind it; right: bool [n], which are right; both empty when read back.
         inside: accuracy in distribution on the classes of this shift; inside_n: images behind that.
-        parts: mean class accuracy of ``head``, ``torso`` and ``tail`` here, and with ``id_`` before it in distribution.
+        parts: mean class accuracy of ``head``, ``torso`` and ``tail`` here, with ``id_`` before it in distribution, and
+            with ``_low`` and ``_high`` after it the bounds of its interval (bootstrap over classes).
         reference_for: the shift's pictures were chosen by this very model's errors.
     """
 
@@ -53,8 +54,8 @@ class Measured:
 
 
 def named_model(text: str) -> str:
-    """The canonical name of a zero-shot model; a supervised one keeps its own."""
-    return text if text.startswith(SUPERVISED) else models.canonical(text)
+    """The canonical name of a zero-shot or supervised model."""
+    return supervised.canonical(text) if supervised.is_supervised(text) else models.canonical(text)
 
 
 def icon_shifts() -> list[str]:
@@ -66,7 +67,7 @@ def icon_shifts() -> list[str]:
 
 def own_counts(model: str) -> FrequencyTable | None:
     """Counts of a model's own pretraining data, None where they are not known."""
-    pretraining = split_model(re.sub(r"^supervised:", "", model))[1]
+    pretraining = split_model(model.removeprefix(supervised.ICON))[1]
     known = {source.name for source in sources.list_sources()}
     return sources.load_source(pretraining) if pretraining in known else None
 
@@ -202,10 +203,12 @@ def _parts(
     for before, (answer, right) in asked.items():
         n = np.bincount(answer.labels, minlength=len(answer.keys))
         sums = np.bincount(answer.labels, weights=right, minlength=len(answer.keys))
-        for part in ("head", "torso", "tail"):
+        for part in PARTS:
             own = [c for c, key in enumerate(answer.keys) if n[c] and tag.get(key) == part]
             if own:
-                found[before + part] = float(np.mean(sums[own] / n[own]))
+                share = stats.mean(sums[own] / n[own])
+                name = before + part
+                found |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
     return found
 
 

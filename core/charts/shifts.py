@@ -1,0 +1,252 @@
+"""Figures of distribution shifts: the board, accuracy against accuracy on logit axes, and head against tail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.charts.palette import (
+    PART_SYMBOLS,
+    PARTS,
+    QUIET,
+    RIGHT,
+    RULE,
+    SERIES,
+    SYMBOLS,
+    WRONG,
+    blank,
+    text,
+    translucent,
+)
+from core.robustness.baselines import FitSet
+from core.robustness.fit import LEAST, MOST, logit
+from core.robustness.records import Record
+from core.robustness.shifts import CLEAN
+
+KINDS = ("accuracy", "drop", "relative", "rho")
+_FIELDS = {"drop": "drop", "relative": "tau", "rho": "rho"}
+_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999)
+_CHOSEN = "#d1517d"
+
+
+def not_ranked(row: Record) -> bool:
+    """Whether this very model's mistakes chose the pictures of the condition."""
+    return bool(row.more.get("excluded_from_ranking"))
+
+
+def figure_of(row: Record, kind: str) -> tuple[float, float, float] | None:
+    """Value and interval of one cell of the board as fractions; None where it is not defined."""
+    if kind == "accuracy":
+        return row.acc1, row.low, row.high
+    name = _FIELDS[kind]
+    if row.more.get(name) is None:
+        return None
+    return tuple(float(row.more[key]) for key in (name, f"{name}_low", f"{name}_high"))
+
+
+def board_figure(
+    rows: Sequence[Record],
+    models: Mapping[str, str],
+    conditions: Mapping[str, str],
+    *,
+    kind: str,
+    chosen: tuple[str, str] | None = None,
+) -> go.Figure:
+    """Models down, shifts across; a cell says its figure and half its interval in points.
+
+    Blue is more, orange is less than nothing. A cell whose pictures were chosen by that very model's errors is drawn
+    with a dashed cross and has no place in a ranking.
+
+    Args:
+        models, conditions: id -> how it is called, in the order shown.
+    """
+    figure = blank(height=120 + 52 * len(models))
+    across, down = {id: x for x, id in enumerate(conditions)}, {id: y for y, id in enumerate(models)}
+    shown = [row for row in rows if row.condition in across and row.model in down]
+    values = [figure_of(row, kind) for row in shown]
+    most = max((abs(value[0]) for value in values if value), default=1.0) or 1.0
+    for marked in (False, True):
+        cells = [(row, value) for row, value in zip(shown, values, strict=True) if not_ranked(row) == marked]
+        if not cells:
+            continue
+        figure.add_scatter(
+            x=[across[row.condition] for row, _ in cells],
+            y=[down[row.model] for row, _ in cells],
+            mode="markers+text",
+            marker={
+                "symbol": "square-x-open" if marked else "square",
+                "size": 44,
+                "color": [_shade(value, most, kind) for _, value in cells],
+                "line": {
+                    "width": [3 if (row.model, row.condition) == chosen else 0.5 for row, _ in cells],
+                    "color": [_CHOSEN if (row.model, row.condition) == chosen else RULE for row, _ in cells],
+                },
+                "opacity": 1,
+            },
+            text=[_cell(value, kind) for _, value in cells],
+            textfont={"size": 11},
+            customdata=[
+                [row.model, row.condition, _hover(row, value, kind, models, conditions)] for row, value in cells
+            ],
+            hovertemplate="%{customdata[2]}<extra></extra>",
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
+            showlegend=False,
+        )
+    figure.update_xaxes(
+        tickmode="array", tickvals=list(across.values()), ticktext=[text(name) for name in conditions.values()],
+        side="top", range=[-0.6, len(across) - 0.4], showgrid=False,
+    )  # fmt: skip
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(down.values()), ticktext=[text(name) for name in models.values()],
+        range=[len(down) - 0.4, -0.6], showgrid=False,
+    )  # fmt: skip
+    figure.update_layout(dragmode=False, margin={"t": 64})
+    return figure
+
+
+def _shade(value: tuple[float, float, float] | None, most: float, kind: str) -> str:
+    if value is None:
+        return translucent(QUIET, 0.06)
+    # A drop is a loss: it is orange where the other figures would be blue.
+    good = value[0] >= 0 if kind != "drop" else value[0] < 0
+    return translucent(RIGHT if good else WRONG, 0.12 + 0.5 * min(1.0, abs(value[0]) / most))
+
+
+def _cell(value: tuple[float, float, float] | None, kind: str) -> str:
+    if value is None:
+        return "–"
+    sign = "" if kind == "accuracy" else "+"
+    return f"{100 * value[0]:{sign}.0f}<br>±{100 * max(value[2] - value[0], value[0] - value[1]):.1f}".replace("-", "−")
+
+
+def _hover(
+    row: Record, value: tuple[float, float, float] | None, kind: str, models: Mapping, conditions: Mapping
+) -> str:
+    lines = [f"<b>{text(models[row.model])}</b>, {text(conditions[row.condition])}"]
+    if value is None:
+        lines.append("not defined here")
+    else:
+        unit = "%" if kind == "accuracy" else "points"
+        lines.append(f"{kind} {100 * value[0]:.1f} {unit} (95 % {100 * value[1]:.1f} to {100 * value[2]:.1f})")
+    lines.append(f"{row.n:,} {'anchors' if '_pm' in row.condition else 'images'}, prompts {text(row.prompts)}")
+    if row.condition != CLEAN:
+        lines.append(f"in distribution {100 * row.more['id_acc1']:.1f} % on the same classes")
+    if not_ranked(row):
+        lines.append("its own mistakes chose these pictures: not ranked")
+    return "<br>".join(lines)
+
+
+def robustness_figure(
+    rows: Sequence[Record], chosen: FitSet | None, names: Mapping[str, str], *, x_title: str, y_title: str
+) -> go.Figure:
+    """Accuracy under shift against accuracy in distribution on logit axes, with the line of ordinary models.
+
+    The band is the 95 % interval of the line, the dashed lines that of one further ordinary model. Each model's
+    distance from the line is written beside it. Accuracies are clipped to 0.1–99.9 %.
+    """
+    figure = blank(height=460, x_title=x_title, y_title=y_title)
+    points = [row.more["id_acc1"] for row in rows] + list(chosen.xs if chosen else ())
+    heights = [row.acc1 for row in rows] + list(chosen.ys if chosen else ())
+    low, high = (float(logit(edge)) for edge in (min(points), max(points)))
+    if chosen:
+        grid = np.linspace(low - 0.15, high + 0.15, 60)
+        shares = 1 / (1 + np.exp(-grid))
+        band = [logit(edge) for edge in chosen.fit.band(shares)]
+        one = [logit(edge) for edge in chosen.fit.band(shares, single=True)]
+        figure.add_scatter(
+            x=np.concatenate([grid, grid[::-1]]), y=np.concatenate([band[1], band[0][::-1]]), fill="toself",
+            fillcolor=translucent(QUIET, 0.22), line={"width": 0}, hoverinfo="skip", name="95 % of the line",
+        )  # fmt: skip
+        for edge, show in zip(one, (True, False), strict=True):
+            figure.add_scatter(
+                x=grid, y=edge, mode="lines", line={"color": QUIET, "width": 1, "dash": "dash"}, hoverinfo="skip",
+                name="95 % of one more ordinary model", showlegend=show,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=grid, y=logit(chosen.fit.line(shares)), mode="lines", line={"color": QUIET, "width": 2},
+            hoverinfo="skip", name=f"line of {chosen.fit.n} ordinary models",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=logit(np.array(chosen.xs)), y=logit(np.array(chosen.ys)), mode="markers",
+            marker={"color": QUIET, "size": 8, "opacity": 0.75}, name="ordinary models",
+            text=[text(name) for name in chosen.models],
+            customdata=100 * np.stack([chosen.xs, chosen.ys], axis=1),
+            hovertemplate="%{text}<br>%{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra></extra>",
+        )  # fmt: skip
+    for place, row in enumerate(rows):
+        _model(figure, row, names, SERIES[place % len(SERIES)], SYMBOLS[place % len(SYMBOLS)])
+    for axis, values in ((figure.update_xaxes, points), (figure.update_yaxes, heights)):
+        axis(
+            tickmode="array", tickvals=[float(logit(tick)) for tick in _TICKS],
+            ticktext=[f"{100 * tick:g} %" for tick in _TICKS], showgrid=True,
+            range=[float(logit(min(values))) - 0.3, float(logit(max(values))) + 0.3],
+        )  # fmt: skip
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def _model(figure: go.Figure, row: Record, names: Mapping[str, str], colour: str, symbol: str) -> None:
+    x, y = (float(logit(share)) for share in (row.more["id_acc1"], row.acc1))
+    rho = row.more.get("rho")
+    if rho is not None:
+        figure.add_scatter(
+            x=[x, x], y=[float(logit(row.more["expected"])), y], mode="lines", line={"color": colour, "width": 1},
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+    reach = {
+        f"error_{axis}": {
+            "type": "data", "symmetric": False, "array": [float(logit(top)) - at],
+            "arrayminus": [at - float(logit(low))], "color": colour, "thickness": 1.4, "width": 3,
+        }
+        for axis, at, low, top in (("x", x, row.more["id_low"], row.more["id_high"]), ("y", y, row.low, row.high))
+    }  # fmt: skip
+    clipped = not (LEAST <= row.acc1 <= MOST and LEAST <= row.more["id_acc1"] <= MOST)
+    note = " (clipped)" if clipped else ""
+    figure.add_scatter(
+        x=[x], y=[y], mode="markers+text",
+        marker={"color": colour, "size": 12, "symbol": symbol + ("-open" if not_ranked(row) else "")},
+        text=[f"{100 * rho:+.1f}{note}".replace("-", "−") if rho is not None else note],
+        textposition="top center", textfont={"size": 12}, name=text(names[row.model]),
+        customdata=[[100 * row.more["id_acc1"], 100 * row.acc1]],
+        hovertemplate="%{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra>" + text(names[row.model]) + "</extra>",
+        **reach,
+    )  # fmt: skip
+
+
+def parts_figure(rows: Sequence[Record], conditions: Mapping[str, str]) -> go.Figure:
+    """Mean class accuracy of head, torso and tail in every condition, with intervals over classes."""
+    shown = [row for row in rows if row.condition in conditions]
+    figure = blank(height=110 + 46 * len(shown), x_title="Mean class accuracy")
+    place = {id: y for y, id in enumerate(row.condition for row in shown)}
+    for part in ("head", "torso", "tail"):
+        known = [row for row in shown if row.more.get(part) is not None]
+        bounds = [
+            [abs(_number(row.more.get(f"{part}_{end}"), row.more[part]) - row.more[part]) for row in known]
+            for end in ("high", "low")
+        ]
+        figure.add_scatter(
+            x=[row.more[part] for row in known],
+            y=[place[row.condition] for row in known],
+            mode="markers",
+            marker={"color": PARTS[part], "symbol": PART_SYMBOLS[part], "size": 11},
+            error_x={
+                "type": "data", "symmetric": False, "array": bounds[0], "arrayminus": bounds[1],
+                "color": PARTS[part], "thickness": 1.4, "width": 3,
+            },
+            name=part,
+            hovertemplate="%{x:.1%}<extra>" + part + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], showgrid=True)
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(place.values()), ticktext=[text(conditions[id]) for id in place],
+        range=[len(place) - 0.4, -0.6], showgrid=False,
+    )  # fmt: skip
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def _number(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None or value != value else float(value)

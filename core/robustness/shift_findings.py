@@ -1,0 +1,102 @@
+"""What a board of shifts says, in sentences with their numbers; plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.findings import model_name
+from core.robustness.records import Record
+from core.robustness.shifts import CLEAN
+from core.robustness.supervised import ICON, is_supervised
+
+
+def called(model: str) -> str:
+    """A model in words; supervised ones say so."""
+    if is_supervised(model):
+        return f"{model_name(model.removeprefix(ICON))}, supervised"
+    return model_name(model)
+
+
+def condition_name(condition: str) -> str:
+    """A condition in few words: the last part of a path, frames with their measure."""
+    base, mark, k = condition.rpartition("_pm")
+    base, near = (base, f" pm-{k}") if mark and k.isdecimal() else (condition, "")
+    path, option, how = base.partition("#")
+    short = path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+    return f"{short.removeprefix('icons-')}{option}{how}{near}"
+
+
+def headline(rows: Sequence[Record], model: str) -> str:
+    """How much one model loses, where most, and whether ordinary models would lose as much."""
+    own = [row for row in rows if row.model == model and row.condition != CLEAN]
+    fair = [row for row in own if not row.more.get("excluded_from_ranking")]
+    if not fair:
+        return f"{called(model)} has not been measured under a shift that did not choose its own mistakes."
+    worst = max(fair, key=lambda row: row.more["drop"])
+    sentence = (
+        f"{called(model)} falls furthest on {condition_name(worst.condition)}: from {_percent(worst.more['id_acc1'])} "
+        f"to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, 95 % CI "
+        f"{_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
+    )
+    lined = [row for row in fair if row.more.get("rho") is not None]
+    if not lined:
+        return f"{sentence}."
+    above = sum(row.more["rho_low"] > 0 for row in lined)
+    below = sum(row.more["rho_high"] < 0 for row in lined)
+    mean = sum(row.more["rho"] for row in lined) / len(lined)
+    return (
+        f"{sentence}; against ordinary models of its accuracy it is clearly above on {above} and clearly below on "
+        f"{below} of {len(lined)} shifts (mean effective robustness {_points(mean, sign=True)} points)."
+    )
+
+
+def of_cell(row: Record) -> str:
+    """One model on one shift."""
+    what = "anchors with all frames near them" if row.condition.endswith("_pm10") else (
+        "anchors" if "_pm" in row.condition else "images"
+    )  # fmt: skip
+    sentence = (
+        f"{called(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} right "
+        f"(95 % CI {_percent(row.low)} to {_percent(row.high)}), {_percent(row.more['id_acc1'])} in distribution"
+    )
+    if row.more.get("rho") is not None:
+        lower, upper = row.more["ordinary_low"], row.more["ordinary_high"]
+        within = "as an ordinary model might" if lower <= row.acc1 <= upper else "unlike an ordinary model"
+        sentence += (
+            f"; ordinary models of that accuracy reach {_percent(row.more['expected'])}, so ρ is "
+            f"{_points(row.more['rho'], sign=True)} points (95 % CI {_points(row.more['rho_low'], sign=True)} to "
+            f"{_points(row.more['rho_high'], sign=True)}): {within}"
+        )
+        if row.more.get("extrapolated"):
+            sentence += ", though its accuracy lies outside theirs"
+    if row.more.get("excluded_from_ranking"):
+        sentence += ". Its own mistakes chose these pictures, so it is not ranked"
+    return f"{sentence}."
+
+
+def of_parts(rows: Sequence[Record], model: str) -> str:
+    """Whether the tail loses more than the head under shift, in points and as a share of what it had."""
+    own = [row for row in rows if row.model == model and row.condition != CLEAN]
+    known = [row for row in own if all(row.more.get(n) is not None for n in ("head", "tail", "id_head", "id_tail"))]
+    if not known:
+        return f"No pretraining counts of {called(model)} are known, so head and tail cannot be told apart."
+    lost = {part: [row.more[f"id_{part}"] - row.more[part] for row in known] for part in ("head", "tail")}
+    kept = {
+        part: sum(row.more[part] for row in known) / max(sum(row.more[f"id_{part}"] for row in known), 1e-9)
+        for part in ("head", "tail")
+    }
+    more = sum(tail > head for head, tail in zip(lost["head"], lost["tail"], strict=True))
+    head, tail = (sum(lost[part]) / len(known) for part in ("head", "tail"))
+    return (
+        f"Under shift {called(model)} loses {_points(head)} points in the head and {_points(tail)} in the tail on "
+        f"average; the tail loses more points on {more} of {len(known)} shifts. The head keeps "
+        f"{_percent(kept['head'])} of its accuracy, the tail {_percent(kept['tail'])}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(share: float, *, sign: bool = False) -> str:
+    return f"{100 * share:{'+' if sign else ''}.1f}".replace("-", "−")
