@@ -19,7 +19,8 @@ COMMAND = re.compile(r"python -m core ([^`\n]+)")
 
 
 def commands() -> list[tuple[str, str]]:
-    return [(page.name, found) for page in PAGES for found in COMMAND.findall(page.read_text(encoding="utf-8"))]
+    texts = {page.name: re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8")) for page in PAGES}
+    return [(name, found) for name, text in texts.items() for found in COMMAND.findall(text)]
 
 
 def links() -> list[tuple[Path, str]]:
