@@ -7,9 +7,11 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from core.cluster.counting import PartCounter
 from core.errors import BadInput
 from tests.fakes import FakeEncoder, FakeImageSet
 
@@ -60,6 +62,24 @@ class OtherEncoder(FakeEncoder):
 class RefusingEncoder(FakeEncoder):
     def encode_images(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         raise BadInput("These pictures are refused.")
+
+
+class KillingCounter(PartCounter):
+    """Writes down every part it begins; one of them kills its process in the second part it is given, once."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._begun = 0
+
+    def __call__(self, number: int) -> str | None:
+        self._begun += 1
+        with (self._store.parent / "log").open("a") as file:
+            file.write(f"{os.getpid()} {number}\n")
+        mark = self._store.parent / "killed"
+        if self._begun == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(number)
 
 
 def images() -> FakeImageSet:

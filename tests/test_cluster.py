@@ -1,10 +1,11 @@
-"""Embedding on a Ray cluster of two machines: the local engine's vectors, whatever happens to a worker.
+"""Embedding and counting on a Ray cluster of two machines: what the local engine gives, whatever happens to a worker.
 
 Drivers run in processes of their own: what Ray leaves open in a process must not reach other tests.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +43,10 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 
-pytestmark = pytest.mark.slow
-ray = pytest.importorskip("ray.data", reason="Ray Data is an optional extra")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray Data is an optional extra"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,10 @@ def driver(address: str, folder: Path, *, encoder: str, then: str = "", retries:
     except TailscopeError as error:
         print(json.dumps({{"error": type(error).__name__, "sentence": str(error)}}))
     """
+    return started(script)
+
+
+def started(script: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         cwd=REPOSITORY,
@@ -235,3 +243,73 @@ def test_the_command_gives_the_vectors_of_the_local_engine_bit_for_bit(address, 
     )
     assert len(expected) == 2
     assert found == expected
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    """Six files of captions, one of which is cut short."""
+    folder, rng = tmp_path / "captions", np.random.default_rng(0)
+    folder.mkdir()
+    words = ["red", "blue", "apple", "apples", "bat", "night snake", "snake", "lamp"]
+    for number in range(6):
+        lines = [" ".join(rng.choice(words, 5)) for _ in range(200)]
+        (folder / f"{number}.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    damaged = folder / "3.txt.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    (tmp_path / "names.txt").write_text("apple\nsnake\nnight snake\nbat\nzebra\n")
+    return folder
+
+
+def test_counting_survives_a_killed_worker_and_gives_the_local_counts(address, tmp_path, captions):
+    script = f"""
+    from pathlib import Path
+    from core.cluster import counting
+    from core.frequency.count import run
+    from core.frequency.count.names import concepts
+    from tests.ray_parts import KillingCounter
+    counting.PartCounter = KillingCounter
+    request = run.Request({str(captions)!r}, concepts({str(tmp_path / "names.txt")!r}))
+    with counting.counting_on_ray(address={address!r}) as engine:
+        result = run.count(request, Path({str(tmp_path / "ray")!r}), engine=engine)
+    print(json.dumps({{"rows": result.text.rows, "left_out": [item.item for item in result.left_out]}}))
+    """
+    found = outcome(started("    import json" + script))
+    here = CliRunner().invoke(
+        app,
+        [
+            "frequency",
+            "count",
+            str(captions),
+            "--concepts",
+            str(tmp_path / "names.txt"),
+            "--out",
+            str(tmp_path / "here"),
+        ],
+    )
+    assert "(engine: local)" in here.output, here.output
+    assert found == {"rows": 1000, "left_out": ["3.txt.gz"]}
+    assert (tmp_path / "ray" / "killed").exists(), "no worker was killed"
+    begun = [line.split()[1] for line in (tmp_path / "ray" / "log").read_text().splitlines()]
+    assert max(begun.count(number) for number in begun) == 2
+    assert len(begun) == 7
+    assert (tmp_path / "ray" / "counts.csv").read_bytes() == (tmp_path / "here" / "counts.csv").read_bytes()
+
+
+def test_a_second_count_of_the_same_captions_counts_nothing_again(address, tmp_path, captions):
+    command = ["frequency", "count", str(captions), "--concepts", str(tmp_path / "names.txt")]
+    here = tmp_path / "here"
+    assert CliRunner().invoke(app, [*command, "--out", str(here)]).exit_code == 0
+    times = {path: path.stat().st_mtime_ns for path in here.glob("parts/*/*")}
+    first = (here / "counts.csv").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *command, "--out", str(here), "--engine", "ray", "--address", address],
+        cwd=REPOSITORY,
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert f"(engine: ray at {address})" in done.stdout, done.stderr[-3000:]
+    assert {path: path.stat().st_mtime_ns for path in here.glob("parts/*/*")} == times
+    assert len(times) == 5
+    assert (here / "counts.csv").read_bytes() == first

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from core.cli.catalogue import frequency
+from core.cli.engines import Address, Chosen, Engine, chosen
 from core.cli.output import echo_json, echo_table, progress_bar
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.frequency.count import run
 
 
 def register(app: typer.Typer) -> None:
@@ -32,13 +37,17 @@ def count(
     synonyms: Annotated[Path | None, typer.Option(help="JSON {concept: [terms]} or CSV concept,term.")] = None,
     attributes: Annotated[str, typer.Option(help="A list of attributes to pair with the concepts.")] = "",
     window: Annotated[int, typer.Option(help="Words of a phrase may stand within so many words, in any order.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes, or Ray workers; all cores if not given.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Keep the counts as the frequency source counted:NAME.")] = "",
     model: Annotated[str, typer.Option(help="Without --scores: CLIP model that scores the images.")] = "",
     images: Annotated[str, typer.Option(help="With --model: image set, if not CAPTIONS.")] = "",
     prompts: Annotated[str, typer.Option(help="With --model: prompt strategy.")] = "simple",
     tagger: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for captions [en_core_web_lg].")] = "",
     speller: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for queries [en_core_web_sm].")] = "",
+    engine: Engine = "local",
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
 ) -> None:
     """Count concepts in captions, images or both; a run that was stopped goes on where it was."""
@@ -58,8 +67,9 @@ def count(
         column=column, id_column=id_column, window=window, scores=scores, thresholds=tuple(threshold or [0.5]),
         images=images, model=model, prompts=prompts, tagger=tagger, speller=speller, left_out=tuple(left_out),
     )  # fmt: skip
-    with progress_bar() as report:
-        result = run.count(request, out, name=name, workers=workers, report=report)
+    engine = chosen(engine, address, workers, processes=True)
+    with progress_bar() as report, _parts_by(engine) as parts_by:
+        result = run.count(request, out, name=name, workers=workers, engine=parts_by, report=report)
     if name:
         counted.keep(out, name)
     facts = output.provenance(result)
@@ -75,11 +85,20 @@ def count(
         typer.echo(f"… and {len(rows) - 20:,} more in {out / 'counts.csv'}")
     column_said = f" from column “{facts['column']}”" if facts["column"] else ""
     bad = f", {facts['bad_rows']:,} of them without a usable caption" if facts["bad_rows"] else ""
-    typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s.")
+    typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s (engine: {engine}).")
     for item in result.left_out[:10]:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
     if len(result.left_out) > 10:
         typer.echo(f"left out: {len(result.left_out) - 10:,} more, listed in {out / output.PROVENANCE}", err=True)
+
+
+def _parts_by(engine: Chosen) -> AbstractContextManager[run.Engine | None]:
+    """Who counts the parts: a cluster's workers, or None for local processes."""
+    if not engine.ray:
+        return nullcontext()
+    from core.cluster.counting import counting_on_ray
+
+    return counting_on_ray(address=engine.address, workers=engine.workers)
 
 
 def delete(name: Annotated[str, typer.Argument(help="counted:NAME, or NAME.")]) -> None:

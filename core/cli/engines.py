@@ -34,8 +34,8 @@ class Chosen:
         return on_ray(address=self.address, workers=self.workers) if self.ray else local()
 
 
-def chosen(engine: str, address: str | None, workers: int | None) -> Chosen:
-    """The engine to use.
+def chosen(engine: str, address: str | None, workers: int | None, *, processes: bool = False) -> Chosen:
+    """The engine to use; ``processes``: the local one has workers as well.
 
     Without Ray the local engine does the same on this machine; a cluster that was named cannot be replaced by it.
 
@@ -43,7 +43,7 @@ def chosen(engine: str, address: str | None, workers: int | None) -> Chosen:
         ExtraMissing: a cluster was named, and Ray Data is not installed.
     """
     if engine == "local":
-        if address or workers:
+        if address or (workers and not processes):
             raise typer.BadParameter("--address and --workers belong to --engine ray")
         return Chosen()
     from core.cluster.session import INSTALL, address_of, available

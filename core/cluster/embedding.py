@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +10,11 @@ from typing import Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core import embed
-from core.cluster.session import RETRIES, Share, ask_worker, deal_out, session, share
+from core.cluster.session import RETRIES, Share, ask_worker, deal_out, session, share, wait_until
 from core.datasets import open_set
 from core.embedding_run import EmbeddingRun
-from core.errors import BadInput, TailscopeError
+from core.errors import BadInput
 from core.types import Embeddings, ImageSet, Lens, Progress, Report
-
-PATIENCE = 90.0
-"""Seconds until a shard that a worker wrote must be seen here: NFS clients remember for a while that it was not."""
 
 
 def _silent(_progress: Progress) -> None:
@@ -162,11 +158,8 @@ def _images(done: Any, shards: int, n: int) -> int:
 
 
 def _wait_for(writer: ShardWriter, index: int, machine: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while not writer.has(index):
-        if time.monotonic() > until:
-            raise TailscopeError(
-                f"Worker {machine} wrote shard {index}, but it is not in the store here: TAILSCOPE_CACHE (or "
-                "TAILSCOPE_EMBEDDINGS) must be the same shared folder on every machine."
-            )
-        time.sleep(0.2)
+    wait_until(
+        partial(writer.has, index),
+        f"Worker {machine} wrote shard {index}, but it is not in the store here: TAILSCOPE_CACHE (or "
+        "TAILSCOPE_EMBEDDINGS) must be the same shared folder on every machine.",
+    )

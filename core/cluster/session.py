@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ INSTALL = 'pip install "ray[data]"'
 RETRIES = 3
 """How often a part that was lost with its worker is dealt out again; then it is the part that kills workers."""
 
+PATIENCE = 90.0
+"""Seconds until what a worker wrote must be seen here: NFS clients remember for a while that it was not."""
+
+_NO_PROCESSOR = "No machine of this Ray cluster offers a processor to work on."
 _LOST = (
     "Part {item} was lost with its worker {times} times: it likely needs more memory than the machine has. What was "
     "finished is kept; run again with fewer workers."
@@ -107,10 +112,27 @@ def share(ray: Any, *, workers: int | None = None) -> Share:
         return Share(min(workers or most, most), max(1, cpus), 1)
     machines = [machine for machine in machines if machine.get("CPU", 0) >= 1]
     if not machines:
-        raise BadInput("No machine of this Ray cluster offers a processor to work on.")
+        raise BadInput(_NO_PROCESSOR)
     count = workers or len(machines)
     each = -(-count // len(machines))
     return Share(count, max(1, min(int(machine["CPU"] // each) for machine in machines)), 0)
+
+
+def processors(ray: Any, *, workers: int | None = None) -> Share:
+    """The cluster cut into workers of one processor each, at most ``workers``."""
+    most = int(ray.cluster_resources().get("CPU", 0))
+    if not most:
+        raise BadInput(_NO_PROCESSOR)
+    return Share(min(workers or most, most), 1, 0)
+
+
+def wait_until(seen: Callable[[], bool], problem: str) -> None:
+    """Wait until what a worker wrote is to be seen here; TailscopeError with ``problem`` when patience ends."""
+    until = time.monotonic() + PATIENCE
+    while not seen():
+        if time.monotonic() > until:
+            raise TailscopeError(problem)
+        time.sleep(0.2)
 
 
 def ask_worker(ray: Any, question: Callable[[], Any], given: Share, *, report: Report) -> Any:
@@ -131,13 +153,23 @@ def ask_worker(ray: Any, question: Callable[[], Any], given: Share, *, report: R
 
 
 def deal_out(
-    ray: Any, items: Sequence[int], worker: type, given: Share, *, arguments: Sequence[Any], retries: int = RETRIES
+    ray: Any,
+    items: Sequence[int],
+    worker: type,
+    given: Share,
+    *,
+    arguments: Sequence[Any],
+    retries: int = RETRIES,
+    lost: Callable[[int, int], Any] | None = None,
 ) -> Iterator[tuple[int, str, Any]]:
     """Have every item done by one of the workers: (item, worker's machine, what it returned), as they come.
 
     A worker is made once (``worker(*arguments)``) and called with one item at a time. What it returns must be JSON. An
     item waits in the driver until a worker is nearly free; one that was lost with its worker is dealt out again, so
     that work must be safe to repeat.
+
+    Args:
+        retries: how often. lost: what to give for an item that was lost (item, times); without it the job ends.
 
     Raises:
         TailscopeError: of a worker, as it was raised there; or what made Ray give up.
@@ -158,8 +190,14 @@ def deal_out(
     )
     try:
         for row in done.iter_rows():
-            _raise(json.loads(row["problem"]))
-            yield int(row["item"]), row["machine"], json.loads(row["answer"])
+            item, problem = int(row["item"]), json.loads(row["problem"])
+            if problem == [_LOST] and lost is not None:
+                yield item, row["machine"], lost(item, 1 + retries)
+            elif problem == [_LOST]:
+                raise TailscopeError(_LOST.format(item=item, times=1 + retries))
+            else:
+                _raise(problem)
+                yield item, row["machine"], json.loads(row["answer"])
     except ray.exceptions.RayError as error:
         raise _failed(error) from error
 
@@ -187,7 +225,7 @@ class _Worker:
 
         item, answer, problem = int(batch["item"][0]), None, self._problem
         if ray.get(self._ledger.begin.remote(item)) > self._times:
-            problem = ["TailscopeError", _LOST.format(item=item, times=self._times)]
+            problem = [_LOST]
         if problem is None:
             answer, problem = _answered(lambda: self._worker(item))
         machine = ray.util.get_node_ip_address()
