@@ -5,6 +5,7 @@ The file names are the index; there is no second list that could disagree. Of a 
     KEY.npy             the complete matrix: whole, or not there
     KEY.json            its SHA-256, shape and what its maker noted; named before KEY.npy gets its name
     KEY.shards/         pieces of a matrix in the making, each with its own SHA-256
+    KEY.index/          what was derived from the complete matrix, such as an index for searching it
     KEY.*.damaged       what failed a check (the latest), set aside
     KEY.lock            an OS file lock: it dies with the process that holds it
 """
@@ -15,6 +16,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -131,6 +133,36 @@ class MatrixStore:
         It clears nothing away and must not ``finish``. CacheError when the holder's folder is not to be seen here.
         """
         return ShardWriter(self, key, shards, holder=False)
+
+    def put_beside(self, key: str, name: str, arrays: Mapping[str, np.ndarray], note: Any) -> None:
+        """Keep what was derived from a complete matrix (an index) beside it: all of it or nothing; it leaves with it.
+
+        ``arrays`` are matrices of numbers, ``note`` is JSON.
+        """
+        final, made = self.path(key, f".{name}"), self.path(key, f".{name}.{secrets.token_hex(4)}.tmp")
+        made.mkdir(mode=0o700)
+        try:
+            for own, array in arrays.items():
+                write_shard(made / f"{own}.npy", array, note)
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(made, final)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+
+    def beside(self, key: str, name: str) -> tuple[dict[str, np.ndarray], Any] | None:
+        """Arrays and note kept beside a matrix, or None; damaged ones are deleted and reported."""
+        folder = self.path(key, f".{name}")
+        try:
+            found = {path.stem: read_shard(path) for path in sorted(folder.iterdir())}
+        except FileNotFoundError:
+            return None
+        except Damaged as damage:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.damaged.append(f"The {name} of {key} was deleted and will be made again: {damage}.")
+            return None
+        notes = [note for _, note in found.values()]
+        return ({own: array for own, (array, _) in found.items()}, notes[0]) if notes else None
 
     def path(self, key: str, suffix: str) -> Path:
         """Where a file of this key is; ValueError for a key that could leave the folder."""

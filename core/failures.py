@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.blocks import in_blocks
 from core.paired import pair
+from core.similar import Search
 from core.types import Answer, Report
 
 
@@ -98,7 +98,7 @@ def confident_mistakes(answer: Answer, top: int = 48) -> np.ndarray:
 
 
 def label_suspects(
-    answer: Answer, vectors: np.ndarray, *, k: int = 10, top: int = 48, report: Report | None = None
+    answer: Answer, search: Search, *, k: int = 10, top: int = 48, report: Report | None = None
 ) -> Suspects:
     """Wrong answers that the pictures side with: most of the k nearest other images carry the class said.
 
@@ -106,21 +106,13 @@ def label_suspects(
     label. Only images whose own label has no majority among its neighbours are listed.
 
     Args:
-        vectors: float16 or float32 [m, d], unit rows, in the order of the answer's rows.
+        search: among the image vectors, in the order of the answer's rows.
     """
     wrong = np.flatnonzero(answer.top[:, 0] != answer.labels)
     said, agree = answer.top[wrong, 0], np.zeros(len(wrong))
-    whole = np.asarray(vectors, np.float32)
-    k = min(k, len(whole) - 1)
-
-    def ask(part: slice) -> None:
-        cosines = whole[wrong[part]] @ whole.T
-        cosines[np.arange(len(cosines)), wrong[part]] = -np.inf
-        near = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        agree[part] = (answer.labels[near] == said[part, None]).mean(1)
-
-    if k > 0:
-        in_blocks(len(wrong), ask, columns=len(whole), rows=1024, report=report, message="Asking the neighbours")
+    if len(wrong) and len(search.vectors) > 1:
+        near = search.nearest_of_many(wrong, k, report=report)
+        agree = (answer.labels[near] == said[:, None]).mean(1)
     order = np.lexsort((answer.margin[wrong], -agree))
     order = order[agree[order] > 0.5][:top]
     return Suspects(wrong[order], agree[order])

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core import evaluate, thumbs
+from core import thumbs
 from core.charts import top_bars
 from core.errors import TailscopeError
+from core.similar import search_for
 from core.types import Answer, ImageSet, Lens
-from core.zeroshot import neighbours
 from pages._gallery import gallery, tile
 from pages._jobs import ask, watch
 from pages._text import quiet, section
@@ -20,7 +20,7 @@ from pages._text import quiet, section
 
 def position_of(answer: Answer, image_set: ImageSet, image_id: str | None) -> int | None:
     """Row of the answer that holds this picture, None when there is none."""
-    if image_id not in image_set.image_ids:
+    if image_id is None or image_id not in image_set.image_ids:
         return None
     rows = np.flatnonzero(answer.rows == list(image_set.image_ids).index(image_id))
     return int(rows[0]) if len(rows) else None
@@ -29,7 +29,7 @@ def position_of(answer: Answer, image_set: ImageSet, image_id: str | None) -> in
 def chosen_picture(image_set: ImageSet, offered: Sequence[str]) -> str | None:
     """The picture that was clicked or linked, with a box to step to another; it lives in the URL."""
     linked = st.session_state.get("image") or st.query_params.get("image")
-    options = list(dict.fromkeys([*offered, *([linked] if linked in set(image_set.image_ids) else [])]))
+    options = list(dict.fromkeys([*offered, *([linked] if linked and linked in image_set.image_ids else [])]))
     st.divider()
     return st.selectbox(
         "Look closely at",
@@ -77,24 +77,26 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
 
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
     section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
-    key = ("embeddings", lens.model, lens.image_set, image_set.fingerprint, lens.precision)
+    key = ("search", lens.model, lens.image_set, image_set.fingerprint, lens.precision)
     try:
-        job = ask(key, f"Vectors of {lens.image_set}", lambda report: evaluate.embeddings_for(lens, report=report))
+        job = ask(key, f"Vectors of {lens.image_set}", lambda report: search_for(lens, report=report))
     except TailscopeError as error:
         quiet(str(error))
         return
     if not job.wait(0):
         watch(job, small=True)
         return
-    found = job.value()
+    found, search = job.value()
     row = np.flatnonzero(found.rows == answer.rows[position])
     if not len(row):
         quiet("This picture could not be embedded, so it has no neighbours.")
         return
-    near, _ = neighbours(found.vectors, int(row[0]), k=6)
-    place = {int(index): at for at, index in enumerate(answer.rows)}
-    items = [tile(answer, image_set, place[int(found.rows[at])]) for at in near if int(found.rows[at]) in place]
+    near = found.rows[search.nearest(int(row[0]), k=6)]
+    places = [int(place) for index in near for place in np.flatnonzero(answer.rows == index)]
+    items = [tile(answer, image_set, place) for place in places]
     gallery([{"key": "", "title": "", "items": items}], image_set, key="alike")
+    if search.note:
+        quiet(search.note)
 
 
 def _close() -> None:

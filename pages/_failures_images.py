@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import deck_slides, evaluate, findings
+from core import deck_slides, findings
 from core.failures import Suspects, confident_mistakes, label_suspects
+from core.similar import search_for
 from core.types import Answer, ImageSet, Lens, Report
 from core.zeroshot import absorbers
 from pages import _gallery, _lens, _pin
@@ -106,7 +107,7 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     if not job.wait(0):
         watch(job)
         return
-    found = job.value()
+    found, note = job.value()
     finding_of(
         f"{len(found.places):,} labels are suspect: the model says another class and most of the ten nearest pictures "
         "carry that class too."
@@ -115,15 +116,17 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     )
     quiet(
         "A suspect is a reason to look, not a verdict: look-alike classes fool both witnesses. "
-        + ("In the icon world every label is right by construction." if image_set.kind == "icons" else "")
+        + ("In the icon world every label is right by construction. " if image_set.kind == "icons" else "")
+        + note
     )
     grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")
 
 
-def _suspects(lens: Lens, answer: Answer, report: Report) -> Suspects:
-    """Runs on the engine's worker."""
-    embedded = evaluate.embeddings_for(lens, report=report)
-    return label_suspects(answer, embedded.vectors, report=report)
+def _suspects(lens: Lens, answer: Answer, report: Report) -> tuple[Suspects, str]:
+    """Runs on the engine's worker; with the sentence on how neighbours were found."""
+    mistakes = int((answer.top[:, 0] != answer.labels).sum())
+    _, search = search_for(lens, questions=mistakes, report=report)
+    return label_suspects(answer, search, report=report), search.note
 
 
 def grid(answer: Answer, image_set: ImageSet, places: Sequence[int], *, key: str, title: str) -> None:

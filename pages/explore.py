@@ -10,7 +10,7 @@ from pages import _answers, _detail, _gallery, _lens, _own, _pin, _selection, _t
 from pages._downloads import downloads
 from pages._text import finding, quiet, section
 
-GROUPS = 5
+GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
 VERDICTS = ("all", "wrong", "right")
 
 lens, image_set = _lens.lens(), _lens.images()
@@ -60,21 +60,25 @@ with right:
     else:
         quiet("Rarest concepts first, worst mistakes first. Choose a concept to see all its pictures.")
         shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.keys[i]))
-    each = None if len(shown) == 1 else 6
-    pages = -(-len(shown) // GROUPS)
+    alone = len(shown) == 1
+    places = _gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
+    each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
+    pages = -(-count // each)
     page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
+    part = slice(each * (page - 1), each * page)
     groups = [
         _gallery.group(
-            answer, image_set, label, _gallery.positions_of(answer, label, verdict=verdict, most=each), counts
+            answer, image_set, label,
+            places[part] if alone else _gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
         )
-        for label in shown[GROUPS * (page - 1) : GROUPS * page]
-    ]
+        for label in (shown if alone else shown[part])
+    ]  # fmt: skip
     groups = [group for group in groups if group["items"]]
     _gallery.gallery(
         groups,
         image_set,
         key="gallery",
-        layout="grid" if each is None else "strips",
+        layout="grid" if alone else "strips",
         empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
     )
     if len(chosen) == 1:
