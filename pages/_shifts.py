@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,8 +93,7 @@ def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[l
     for model in asked:
         rows = {one.condition: one for one in known if one.model == model}
         missing = [id for id in shifts if id not in rows and f"{id}_pm0" not in rows]
-        wanted = {CLEAN, *shifts, *(f"{id}_pm{k}" for id in shifts for k in (0, 10))}
-        found += [one for condition, one in rows.items() if condition in wanted]
+        found += [one for condition, one in rows.items() if re.sub(r"_pm[0-9]+$", "", condition) in (CLEAN, *shifts)]
         if CLEAN in rows and not missing:
             continue
         all_shipped = False

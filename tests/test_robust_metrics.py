@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +129,13 @@ def test_a_table_of_baselines_is_read_and_only_ordinary_models_are_fitted() -> N
         fit_set(table, "val", "imagenet-sketch", never=["ResNet50"])
     with pytest.raises(UnknownName):
         fit_set(table, "val", "nowhere")
+
+
+def test_the_model_that_filtered_the_pictures_is_not_on_the_line() -> None:
+    table = read_baselines(b"model,icons,hard\na,40,10\nb,50,20\nc,60,30\nd,50,0\n")
+    assert fit_set(table, "icons", "hard").models == ("a", "b", "c", "d")
+    filtered = replace(table, filters={"hard": "d"})
+    assert fit_set(filtered, "icons", "hard").models == ("a", "b", "c")
 
 
 def test_without_types_clip_models_stay_out() -> None:

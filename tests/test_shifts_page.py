@@ -23,7 +23,7 @@ from tests.test_pages import opened, words
 
 MODELS = ["icon-RN,icons-200k", "icon-RN,icons-50k"]
 SHIFTS = ["icons-sketch", "icons-frames"]
-TABLE = """model,icons,icons-sketch,icons-frames_pm0,icons-frames_pm10,type
+TABLE = """model,icons,icons-sketch,icons-frames_pm0,icons-frames_pm5,type
 a,40,20,30,10,standard
 b,50,26,40,18,standard
 c,60,37,52,26,standard
@@ -78,14 +78,14 @@ def test_the_page_opens_with_what_the_board_says() -> None:
     app = page()
     assert not app.exception
     said = words(app)
-    assert "icon-RN (icons-200k) falls furthest on frames pm-10" in said
+    assert "icon-RN (icons-200k) falls furthest on frames pm-5" in said
     assert "against ordinary models of its accuracy" in said
     board, scatter = charts(app)[:2]
     cells = [cell for trace in board["data"] for cell in trace["customdata"]]
     assert {(cell[0], cell[1]) for cell in cells} == {
         (model, shift)
         for model in MODELS
-        for shift in ("clean", "icons-sketch", "icons-frames_pm0", "icons-frames_pm10")
+        for shift in ("clean", "icons-sketch", "icons-frames_pm0", "icons-frames_pm5")
     }
     assert "50<br>±1.3" in board["data"][0]["text"]
     names = [trace.get("name") for trace in scatter["data"]]
@@ -126,7 +126,7 @@ def test_a_cell_is_shown_in_pictures() -> None:
 
 
 def test_frames_show_the_sequences_that_flip() -> None:
-    app = page(**{"shifts-view": "frames", "shift": "icons-frames_pm10"})
+    app = page(**{"shifts-view": "frames", "shift": "icons-frames_pm5"})
     assert not app.exception
     said = words(app)
     # Every other frame is wrong, and the anchor of every other sequence of eleven is.

@@ -21,6 +21,7 @@ from core.types import ImageSet, LeftOut
 FOLDERS = ("", "metadata", "misc", "annotations")
 _MAPS = ("rev_class_idx_map.json", "class_idx_map.json")
 _MOST_FRAMES = 2_000_000
+NEAR = 10
 _NUMBER = re.compile(r"([0-9]+)\.[A-Za-z]+$")
 
 
@@ -65,6 +66,11 @@ def tracks_of(image_set: ImageSet) -> Sequence[Track]:
         Track(anchor, tuple(anchor + step for step in near), tuple(near))
         for anchor in range(reach, len(image_set.labels), 2 * reach + 1)
     ]
+
+
+def reach_of(image_set: ImageSet) -> int:
+    """Frames to either side that pm-k looks at: 10 as published, fewer where drawn sequences are shorter."""
+    return min(NEAR, getattr(getattr(image_set, "parent", image_set), "reach", 0) or NEAR)
 
 
 def beside(path: Path, *names: str, roots: Sequence[Path] | None = None) -> Path | None:

@@ -52,9 +52,10 @@ def headline(rows: Sequence[Record], model: str) -> str:
 
 def of_cell(row: Record) -> str:
     """One model on one shift."""
-    what = "anchors with all frames near them" if row.condition.endswith("_pm10") else (
-        "anchors" if "_pm" in row.condition else "images"
-    )  # fmt: skip
+    near = row.condition.rpartition("_pm")[2]
+    what = "images" if "_pm" not in row.condition else "anchors"
+    if what == "anchors" and near != "0":
+        what += f" with every frame within {near}"
     sentence = (
         f"{called(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} right "
         f"(95 % CI {_percent(row.low)} to {_percent(row.high)}), {_percent(row.more['id_acc1'])} in distribution"

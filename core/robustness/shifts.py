@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core import models, stats
-from core.datasets.tracks import tracks_of
+from core.datasets.tracks import Track, reach_of, tracks_of
 from core.datasets.views import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
@@ -21,8 +21,6 @@ from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Rep
 
 CLEAN = "clean"
 PARTS = ("head", "torso", "tail")
-NEAR = 10
-"""Frames to either side that pm-k looks at."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Measured:
     """One model on one shift, or on the set in distribution.
 
     Attributes:
-        model, condition: what was asked; the condition ends in ``_pm0`` or ``_pm10`` for frames.
+        model, condition: what was asked; the condition ends in ``_pm0`` or ``_pm10`` (pm-k) for frames.
         prompts: strategy, or ``supervised``.
         share: accuracy with its interval; n: what it is a share of (images, or anchors for frames).
         rows: int64 [n], the images (anchors) behind it; right: bool [n], which are right; both empty when read back.
@@ -90,7 +88,7 @@ def measure(
     counts: FrequencyTable | None = None,
     report: Report = lambda progress: None,
 ) -> list[Measured]:
-    """One model on one shift: one entry, or pm-0 and pm-10 for frames.
+    """One model on one shift: one entry, or pm-0 and pm-k for frames.
 
     Args:
         reference: the set in distribution; its pictures in the shift's classes give the accuracy to compare with.
@@ -110,7 +108,7 @@ def measure(
         "reference_for": _is(model, getattr(shift, "reference", "")),
     }
     if tracks := tracks_of(shift):
-        return _frames(shift.id, tracks, shifted.rows, right, common)
+        return _frames(shift, tracks, shifted.rows, right, common)
     found = stats.wilson(int(right.sum()), len(right))
     return [Measured(condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, **common)]
 
@@ -173,22 +171,23 @@ def board(
 
 
 def _frames(
-    id: str, tracks: Sequence[Any], rows: np.ndarray, right: np.ndarray, common: Mapping[str, Any]
+    shift: ImageSet, tracks: Sequence[Track], rows: np.ndarray, right: np.ndarray, common: Mapping[str, Any]
 ) -> list[Measured]:
-    """pm-0 and pm-10 over the anchors that could be read; a neighbour that could not be is not counted."""
+    """pm-0 and pm-k over the anchors that could be read; a neighbour that could not be is not counted."""
+    id, k = shift.id, reach_of(shift)
     place = {row: at for at, row in enumerate(rows.tolist())}
     used = [track for track in tracks if track.anchor in place]
     near = [[(place[n], o) for n, o in zip(t.neighbours, t.offsets, strict=True) if n in place] for t in used]
     anchors = [place[track.anchor] for track in used]
     neighbours, offsets = ([[pair[side] for pair in listed] for listed in near] for side in (0, 1))
-    found = frame_accuracy(right, anchors, neighbours, offsets=offsets, k=NEAR)
+    found = frame_accuracy(right, anchors, neighbours, offsets=offsets, k=k)
     own = np.array([track.anchor for track in used], np.int64)
     first = right[anchors]
     both = first.copy()
     both[list(found.flipped)] = False
     return [
         Measured(condition=f"{id}_pm0", share=found.anchors, n=found.n, rows=own, right=first, **common),
-        Measured(condition=f"{id}_pm{NEAR}", share=found.all_near, n=found.n, rows=own, right=both, **common),
+        Measured(condition=f"{id}_pm{k}", share=found.all_near, n=found.n, rows=own, right=both, **common),
     ]
 
 
