@@ -28,6 +28,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, margins along the sequence, and the frames on both sides of every flip."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = _corruptions.choose_class(image_set)
+        row = _corruptions.picture_row(image_set, label)
         if st.session_state.get("perturbation") not in (None, *PERTURBATIONS):
             st.session_state.pop("perturbation")
         name = st.selectbox(
@@ -35,7 +36,6 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
             help="Ten of ImageNet-P, made in memory from the picture itself. Noise is compared with the first frame, "
             "everything else with the frame before.",
         )  # fmt: skip
-    row = _corruptions.picture_row(image_set, label)
     view = sequences(image_set, name or PERTURBATIONS[0], [row])
     thumbs.publish(view)
     found: dict[str, Answer] = {}

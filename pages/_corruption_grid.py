@@ -29,13 +29,14 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = _corruptions.choose_class(image_set)
+        whole = st.session_state.get("whole", st.query_params.get("whole") == "true")
+        own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
+        rows = own[:MOST] if whole else [_corruptions.picture_row(image_set, label)]
+        st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
         group = st.segmented_control(
-            "Corruptions", list(GROUPS), default="noise", required=True, key="group", bind="query-params",
+            "Corruptions", list(GROUPS), default="weather", required=True, key="group", bind="query-params",
             help="The first four are the fifteen of mCE; extra are the paper's four for tuning.",
         )  # fmt: skip
-        whole = st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
-    own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
-    rows = own[:MOST] if whole else [_corruptions.picture_row(image_set, label)]
     corruptions = GROUPS[group]
     grid = severity_grid(image_set, rows, corruptions=corruptions)
     thumbs.publish(grid)

@@ -32,9 +32,10 @@ def choose_other(lens: Lens) -> Lens | None:
     """
     offered = [info.id for info in _lens.known_models() if info.available and info.id != lens.model]
     typed = st.session_state.get("other") or st.query_params.get("other")
+    options = list(dict.fromkeys([*supervised.shipped(), *offered, *filter(None, [typed])]))
     found = st.selectbox(
-        "Model B", list(dict.fromkeys([*supervised.shipped(), *offered, *filter(None, [typed])])), index=None, key="other", bind="query-params", width=320,
-        placeholder="None beside", accept_new_options=True,
+        "Model B", options, index=None, key="other", bind="query-params", width=320, placeholder="None beside",
+        accept_new_options=True,
         help="Any zero-shot model, supervised:NAME or timm:NAME. It sees the same pictures.",
     )  # fmt: skip
     if not found:
