@@ -29,10 +29,9 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = _corruptions.choose_class(image_set)
-        whole = st.session_state.get("whole", st.query_params.get("whole") == "true")
+        whole = st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
         own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
         rows = own[:MOST] if whole else [_corruptions.picture_row(image_set, label)]
-        st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
         group = st.segmented_control(
             "Corruptions", list(GROUPS), default="weather", required=True, key="group", bind="query-params",
             help="The first four are the fifteen of mCE; extra are the paper's four for tuning.",

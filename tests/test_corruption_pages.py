@@ -97,7 +97,7 @@ def test_two_models_stand_side_by_side() -> None:
 def test_a_whole_class_counts_its_pictures() -> None:
     app = settled(opened("corruptions", whole="true", **{"class": "anchor"}))
     assert not app.exception
-    assert "6 of 6 clean and 36 of 90 corrupted pictures" in words(app)
+    assert "6 of 6 clean and 48 of 120 corrupted pictures" in words(app)
 
 
 def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: None) -> None:

@@ -1,0 +1,116 @@
+"""The robustness pages in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.datasets import open_set
+from tests.browser.conftest import SETTLED, Visit
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Visit]
+CELL = """([model, condition]) => {
+  const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
+  const {xaxis, yaxis} = plot._fullLayout;
+  for (const trace of plot._fullData)
+    for (let at = 0; at < trace.x.length; at++)
+      if (trace.customdata[at][0] === model && trace.customdata[at][1] === condition)
+        return {x: box.left + xaxis._offset + xaxis.d2p(trace.x[at]), y: box.top + yaxis._offset + yaxis.d2p(trace.y[at])};
+}"""
+"""Where a cell of the first plot is on the screen."""
+
+
+def test_a_picture_is_attacked_where_one_clicks_and_a_stronger_attack_changes_more(visit: Open) -> None:
+    tab = visit("/attacks?attack=BIM&eps=1.0")
+    page = tab.page
+    page.get_by_text("Largest change of a value: 1.00 of 255").wait_for(timeout=300_000)
+    before = page.locator("img[alt^='Before']").get_attribute("src")
+    page.locator(".tile").nth(3).click()
+    page.wait_for_function("before => document.querySelector(\"img[alt^='Before']\")?.src !== before", arg=before)
+    page.wait_for_selector(SETTLED)
+    assert "image=" in page.url
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Largest change of a value: 2.00 of 255").wait_for()
+    assert "eps=2" in page.url
+    assert page.locator("img[alt^='After']").evaluate("image => image.naturalWidth") > 0
+    assert not tab.foreign
+    assert not tab.errors
+
+
+def test_attacks_fit_a_phone(visit: Open) -> None:
+    tab = visit("/attacks?attack=Typographic&word=anchor", width=390, dark=True)
+    tab.page.get_by_text("copy of the word").wait_for(timeout=300_000)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.errors
+
+
+def test_a_picture_is_corrupted_live_and_a_click_shows_the_best_classes(visit: Open) -> None:
+    tab = visit("/corruptions?class=anchor&group=weather&other=supervised:icon-reference")
+    page = tab.page
+    page.get_by_text("corrupted pictures of “anchor” correctly").wait_for(timeout=300_000)
+    page.locator(".tile img").nth(47).wait_for()  # two models, four corruptions, six pictures each
+    page.wait_for_function("[...document.querySelectorAll('.tile img')].slice(0, 6).every(one => one.naturalWidth > 0)")
+    page.locator(".tile").nth(3).click()
+    page.get_by_role("heading", name="anchor/0 · snow 3").wait_for()
+    page.wait_for_selector(SETTLED)
+    page.get_by_text("sequences", exact=True).click()
+    page.get_by_text("in 30 steps (FP").wait_for(timeout=300_000)
+    assert "corruption-view=sequences" in page.url
+    assert not tab.foreign
+    assert not tab.errors
+
+
+def test_the_studio_fits_a_phone(visit: Open) -> None:
+    tab = visit("/corruptions?corruption-view=heat%20map", width=390, dark=True)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.errors
+
+
+def draw_folders(root: Path) -> tuple[Path, Path]:
+    """A few icons as class folders, and the same ones all but drowned in noise."""
+    icons, rng = open_set("icons"), np.random.default_rng(0)
+    for name in ("dog", "house", "star", "anchor"):
+        for number in range(6):
+            picture = np.asarray(icons.image(list(icons.image_ids).index(f"{name}/{number}")), float)
+            drowned = np.clip(0.35 * picture + rng.normal(90, 70, picture.shape), 0, 255).astype(np.uint8)
+            for folder, pixels in (("clear", picture.astype(np.uint8)), ("drowned", drowned)):
+                (root / folder / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(root / folder / name / f"{number}.png")
+    return root / "clear", root / "drowned"
+
+
+def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of_photos: Path) -> None:
+    inside, outside = draw_folders(folder_of_photos.parent)
+    models = "&".join(f"shift-models=icon-RN,icons-{size}" for size in ("200k", "50k"))
+    tab = visit(f"/shifts?set={inside}&{models}&shifts={outside}")
+    page = tab.page
+    page.get_by_text("falls furthest on drowned").wait_for(timeout=300_000)
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot')?._fullData?.flatMap(trace => trace.x)?.length === 4", timeout=300_000
+    )
+    place = page.evaluate(CELL, ["icon-RN,icons-50k", str(outside)])
+    page.mouse.click(place["x"], place["y"])
+    page.wait_for_url("**shift-model=icon-RN*icons-50k*")
+    page.get_by_text("classes lose accuracy").wait_for(timeout=300_000)
+    page.locator(".tile img").first.wait_for()
+    page.wait_for_function("[...document.querySelectorAll('.tile img')].some(image => image.naturalWidth > 0)")
+    page.get_by_text("overlap", exact=True).click()
+    page.get_by_role("textbox", name="Or a set to search").fill(str(inside) + "/../drowned")
+    page.get_by_role("textbox", name="Or a set to search").press("Enter")
+    page.get_by_text("nothing to compare").wait_for(timeout=300_000)
+    assert not tab.foreign
+    assert not tab.errors
+
+
+def test_shifts_fit_a_phone(visit: Open, folder_of_photos: Path) -> None:
+    inside, outside = draw_folders(folder_of_photos.parent)
+    tab = visit(f"/shifts?set={inside}&shift-models=icon-RN,icons-200k&shifts={outside}", width=390, dark=True)
+    tab.page.get_by_text("falls furthest").wait_for(timeout=300_000)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.errors
