@@ -67,6 +67,35 @@ def _cells(true: np.ndarray, said: np.ndarray, weight: np.ndarray, classes: int,
     return Cells(owner, rival, value[order], value[order] / totals[owner])
 
 
+def merged(found: Cells, labels: np.ndarray) -> Cells:
+    """Both directions of every pair as one cell with ``true`` < ``said``; shares are of both classes' images.
+
+    Args:
+        labels: true class of every image, as the cells were made of.
+    """
+    totals = np.bincount(labels, minlength=1 + max(found.true.max(initial=0), found.said.max(initial=0)))
+    low, high = np.minimum(found.true, found.said), np.maximum(found.true, found.said)
+    codes, place = np.unique(low * len(totals) + high, return_inverse=True)
+    value = np.bincount(place, weights=found.value, minlength=len(codes))
+    order = np.argsort(-np.abs(value), kind="stable")
+    order = order[value[order] != 0]
+    low, high = np.divmod(codes[order], len(totals))
+    return Cells(low, high, value[order], value[order] / (totals[low] + totals[high]))
+
+
+def exchanged(answer: Answer, true: int, said: int, *, other: Answer | None = None) -> np.ndarray:
+    """Places of the answer (int64) where one class is taken for the other, the most confident mistake first.
+
+    Args:
+        other: leave out images that this run takes for the same class.
+    """
+    places = np.flatnonzero((answer.labels == true) & (answer.top[:, 0] == said))
+    if other is not None:
+        same = other.rows[(other.labels == true) & (other.top[:, 0] == said)]
+        places = places[~np.isin(answer.rows[places], same)]
+    return places[np.argsort(answer.margin[places], kind="stable")]
+
+
 def cluster_order(found: Cells, classes: int) -> np.ndarray:
     """An order of all classes, int64 [c], that puts those taken for each other side by side.
 

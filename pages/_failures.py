@@ -13,7 +13,7 @@ from core import deck_slides
 from core.charts import PLOT_CONFIG
 from core.charts.failures import MOST, confusion_figure
 from core.confusable import Mistaken, mistaken
-from core.failures import Cells, cell_differences, cells, cluster_order
+from core.failures import Cells, cell_differences, cells, cluster_order, exchanged, merged
 from core.types import Answer, ImageSet, Lens
 from pages import _gallery, _lab, _pin
 from pages._downloads import downloads
@@ -64,20 +64,24 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
     return event.selection.rows[0] if pairs and event.selection.rows else 0 if pairs else None
 
 
-def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int) -> None:
-    """The pictures of two classes that are taken for the other one."""
+def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int, *, other: Answer | None = None) -> None:
+    """The pictures of two classes that are taken for the other one; against another run, those that only one has."""
+    runs = [(answer, other, "" if other is None else "only in this run")]
+    if other is not None:
+        runs.append((other, answer, f"only with {other.lens.prompts}"))
     groups, shown = [], []
     for true, said in ((a, b), (b, a)):
-        places = np.flatnonzero((answer.labels == true) & (answer.top[:, 0] == said))
-        places = places[np.argsort(answer.margin[places], kind="stable")][:EACH].tolist()
-        shown += places
-        if places:
-            title = f"{answer.names[true]} taken for {answer.names[said]}"
-            items = [_gallery.tile(answer, image_set, place) for place in places]
-            groups.append({"key": answer.keys[true], "title": title, "note": "", "rate": "", "items": items})
+        for run, against, note in runs:
+            found = exchanged(run, true, said, other=against)
+            places = found[:EACH].tolist()
+            shown += [(run, place) for place in places]
+            if places:
+                title = f"{answer.names[true]} taken for {answer.names[said]}"
+                items = [_gallery.tile(run, image_set, place) for place in places]
+                note = note or (f"the first {len(places)} of {len(found)}" if len(found) > len(places) else "")
+                groups.append({"key": answer.keys[true], "title": title, "note": note, "rate": "", "items": items})
     section(f"{answer.names[a]} and {answer.names[b]}", "Most confident mistakes first. A click looks closely.")
     _gallery.gallery(groups, image_set, key="pair", layout="strips", empty="No picture is taken for the other class.")
-    n = sum(len(group["items"]) for group in groups)
     title = f"“{answer.names[a]}” and “{answer.names[b]}” are taken for each other"
     _pin.pin(
         lambda: deck_slides.comparison_slide(
@@ -85,7 +89,7 @@ def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int) -> None:
             ("class", "right", "images"),
             [(answer.names[c], f"{100 * answer.classes[c].accuracy:.0f} %", answer.classes[c].n) for c in (a, b)],
             deck_slides.source_line(answer),
-            shown=deck_slides.pictures(answer, image_set, shown[:n]),
+            shown=[one for run, place in shown for one in deck_slides.pictures(run, image_set, [place])],
         ),
         key="pair",
         label="Pin this pair",
@@ -96,11 +100,14 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """The clustered matrix of this run, or its difference from another; a click shows the pair's pictures."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         other = _other(lens)
+        merge = st.toggle("Both directions together", key="merge", bind="query-params")
     found = _cells(answer) if other is None else cell_differences(other, answer)
+    found = merged(found, answer.labels) if merge else found
     order = _order(answer)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        told = f"{len(found.true):,} pairs of classes in which images are taken for another class"
+        direction = "each other" if merge else "another class"
+        told = f"{len(found.true):,} pairs of classes in which images are taken for {direction}"
         if other is not None:
             more, fewer = int(found.value[found.value > 0].sum()), int(-found.value[found.value < 0].sum())
             told = (
@@ -130,7 +137,7 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             a, b = int(found.true[0]), int(found.said[0])
         else:
             return
-        pair_pictures(answer, image_set, a, b)
+        pair_pictures(answer, image_set, a, b, other=other)
 
 
 def _other(lens: Lens) -> Answer | None:

@@ -63,6 +63,36 @@ def test_a_difference_of_two_runs_is_cell_by_cell_and_only_about_shared_images()
         failures.cell_differences(a, make_answer([0, 1], [1, 0], keys="ab"))
 
 
+@pytest.mark.parametrize("difference", [False, True])
+def test_both_directions_are_merged_into_one_cell(difference):
+    a, b = random_answer(5), replace(random_answer(6), labels=random_answer(5).labels)
+    found = failures.cell_differences(b, a) if difference else failures.cells(a)
+    expected: Counter[tuple[int, int]] = Counter()
+    for (true, said), n in counted(a).items():
+        expected[min(true, said), max(true, said)] += n
+    for (true, said), n in counted(b).items() if difference else ():
+        expected[min(true, said), max(true, said)] -= n
+    one = failures.merged(found, a.labels)
+    listed = {(int(t), int(s)): v for t, s, v in zip(one.true, one.said, one.value, strict=True)}
+    assert listed == {pair: n for pair, n in expected.items() if n}
+    images = Counter(a.labels.tolist())
+    shares = [n / (images[x] + images[y]) for (x, y), n in listed.items()]
+    np.testing.assert_allclose(one.share, shares)
+    assert (np.diff(np.abs(one.value)) <= 0).all()
+    none = make_answer([0, 1], [0, 1], keys="ab")
+    assert len(failures.merged(failures.cells(none), none.labels).true) == 0
+
+
+def test_pictures_of_a_cell_are_those_of_one_run_only():
+    a, b = random_answer(7), replace(random_answer(8), labels=random_answer(7).labels)
+    for true, said in ((0, 1), (3, 2)):
+        mine = [i for i in range(400) if a.labels[i] == true and a.top[i, 0] == said]
+        new = [i for i in mine if b.top[i, 0] != said]
+        by_margin = sorted(mine, key=lambda i: a.margin[i])
+        assert failures.exchanged(a, true, said).tolist() == by_margin
+        assert failures.exchanged(a, true, said, other=b).tolist() == [i for i in by_margin if i in new]
+
+
 def test_the_order_puts_classes_that_are_taken_for_each_other_side_by_side():
     rng = np.random.default_rng(4)
     groups = rng.permutation(12).reshape(4, 3)

@@ -255,3 +255,6 @@ def test_the_matrix_against_another_run_is_a_difference() -> None:
     assert "Against ensemble prompts" in words(app)
     names = {trace.get("name") for trace in figures(app)[0]["data"]}
     assert "more mistakes" in names
+    merged = opened("failures", fail="matrix", merge="true")
+    assert not merged.exception
+    assert "taken for each other" in words(merged)
