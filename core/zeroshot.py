@@ -245,8 +245,11 @@ def neighbours(vectors: np.ndarray, index: int, k: int = 10, *, block: int = 819
     """
     query = np.asarray(vectors[index], np.float32)
     cosines = np.empty(len(vectors), np.float32)
-    for low in range(0, len(vectors), block):
-        cosines[low : low + block] = np.asarray(vectors[low : low + block], np.float32) @ query
+
+    def multiply(part: slice) -> None:
+        cosines[part] = np.asarray(vectors[part], np.float32) @ query
+
+    in_blocks(len(vectors), multiply, columns=1, rows=block)
     cosines[index] = -np.inf
     k = min(k, len(vectors) - 1)
     if k < 1:

@@ -76,7 +76,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "core.bench.pages:published_redraw": ("published_redraw",),
     "core.bench.counting:count_captions": ("count_captions",),
     "core.bench.counting:count_size": ("count_captions_size", "count_captions_memory"),
-    "core.bench.scoring:search": ("search_1e6",),
+    "core.bench.searching:search": ("search_1e6",),
+    "core.bench.searching:against_faiss": ("search_1e5_vs_faiss", "search_1e6_vs_faiss"),
+    "core.bench.searching:through_index": ("search_1e6_index",),
+    "core.bench.searching:from_disk": ("answers_1e6_from_disk",),
 }
 """``module:function`` that measures each group of rows."""
 

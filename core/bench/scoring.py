@@ -29,15 +29,3 @@ def prompt_switch() -> list[Row]:
         Row("prompt_switch_answers", paired(lambda: classify(images, classifier, labels), product, repeat=5), "<=", 3.0,
             "the same product; with top-5, margin and probability", n),
     ]  # fmt: skip
-
-
-
-def search() -> list[Row]:
-    """The 10 nearest of a million vectors, against one BLAS matrix-vector product of that size."""
-    from core.zeroshot import neighbours
-
-    n, d = 1_000_000, 256
-    vectors = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
-    query = vectors[0]
-    ratio = paired(lambda: neighbours(vectors, 0, 10), lambda: vectors @ query, repeat=3)
-    return [Row("search_1e6", ratio, "<=", 3.0, "one float32 BLAS product of 1,000,000 x 256", n)]
