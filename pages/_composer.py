@@ -57,7 +57,9 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
             column_config={
                 "shows": st.column_config.TextColumn("Shows", pinned=True),
                 **{
-                    column: st.column_config.NumberColumn(f"s({text})", format="%.3f")
+                    column: st.column_config.NumberColumn(
+                        column.capitalize(), format="%.3f", help=f"Cosine with “{text}”"
+                    )
                     for column, text in zip(("attribute", "object", "both"), result.texts, strict=True)
                 },
             },

@@ -17,7 +17,7 @@ from pages._text import finding_of, quiet, section
 
 EACH = 18
 COLUMNS = ("hardest", "easiest", "commonest", "rarest")
-MOST_COLUMNS = 40
+MOST_COLUMNS = 28
 _KINDS = dict(zip(("right", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
 
 
@@ -88,7 +88,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
         for plain in (True, False)
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = COLUMNS if asked.pictures else COLUMNS[:2]
+        offered = (*COLUMNS[2:], *COLUMNS[:2]) if asked.pictures else COLUMNS[:2]
         order = st.segmented_control(
             "Objects",
             offered,

@@ -113,7 +113,7 @@ def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
         "errors": "Kinds of error",
         "pairs": "attribute–object pairs with images, among 6,285 compositions",
         "seen and never seen": "At equal frequency of object and attribute",
-        "models": "composes best for its accuracy",
+        "models": "lies furthest off their common line",
         "embedding": "NMI(attribute; object) is 0.",
         "few-shot": "With 4 images a class a linear probe is right 50.0 % on tail (80 images)",
         "composer": "nearest images",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text
+from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text, translucent
 from core.composition.scores import Errors, Share
 from core.composition.seen import SeenGap
 from core.types import Interval
@@ -57,14 +57,15 @@ def error_figure(errors: Errors) -> go.Figure:
     counts = (errors.right, errors.wrong_attribute, errors.wrong_object, errors.both_wrong)
     total = max(1, sum(counts))
     figure = blank(height=130)
-    for name, count, colour, alpha in zip(KINDS, counts, (RIGHT, WRONG, WRONG, WRONG), (1, 0.45, 0.7, 1), strict=True):
+    colours = (RIGHT, translucent(WRONG, 0.4), translucent(WRONG, 0.7), WRONG)
+    for name, count, colour in zip(KINDS, counts, colours, strict=True):
         share = count / total
         figure.add_bar(
-            x=[share], y=[""], orientation="h", name=name, marker={"color": colour, "opacity": alpha},
+            x=[share], y=[""], orientation="h", name=name, marker={"color": colour},
             text=[f"{share:.0%}" if share > 0.04 else ""], textposition="inside", insidetextanchor="middle",
             customdata=[count], hovertemplate=f"{name}: %{{customdata:,}} images, %{{x:.1%}}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack", dragmode=False, margin={"t": 44})
+    figure.update_layout(barmode="stack", dragmode=False, margin={"t": 44}, legend={"traceorder": "normal"})
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     return figure
 
@@ -108,7 +109,7 @@ def matrix_figure(
     figure = blank(height=150 + 26 * min(len(attributes), 40))
     most = max(1, int(n.max(initial=1)))
     labels = {"seen pair": seen == 1, "never-seen pair": seen == 0, "unknown": np.isnan(seen)}
-    room = 17 if len(objects) <= 60 else 9
+    room = max(7, min(17, 400 / max(1, len(objects))))
     for symbol, (name, mask) in zip(("square", "diamond", "circle"), labels.items(), strict=True):
         if not mask.any():
             continue
@@ -117,7 +118,7 @@ def matrix_figure(
             x=thing[mask].astype(np.int32), y=attribute[mask].astype(np.int32), mode="markers", name=name,
             marker={
                 "symbol": symbol, "color": rates, "colorscale": SCALE, "cmin": 0, "cmax": 1,
-                "size": room * (0.55 + 0.45 * np.sqrt(n[mask] / most)), "line": {"width": 0},
+                "size": room * (0.55 + 0.45 * np.sqrt(n[mask] / most)), "line": {"width": 0}, "opacity": 1,
                 "showscale": bool(mask.sum() == max(m.sum() for m in labels.values())),
                 "colorbar": {"tickformat": ".0%", "thickness": 10},
             },

@@ -35,7 +35,7 @@ def generalisation_figure(found: Generalisation, *, chosen: str = "", known: str
         x=[one.known.value for one in found.models], y=[one.composed.value for one in found.models],
         error_x=bars([one.known for one in found.models]), error_y=bars([one.composed for one in found.models]),
         mode="markers+text", text=[text(model_name(one.model)) for one in found.models],
-        textposition=["middle left" if one.known.value > 0.4 else "middle right" for one in found.models],
+        textposition=_beside([one.known.value for one in found.models]),
         marker={"color": [WRONG if one.model == chosen else RIGHT for one in found.models], "size": 11},
         customdata=[100 * one.value for one in found.residual], name="models", showlegend=False,
         hovertemplate="%{text}<br>known %{x:.1%}, composition %{y:.1%}<br>%{customdata:+.1f} points off the line"
@@ -44,6 +44,13 @@ def generalisation_figure(found: Generalisation, *, chosen: str = "", known: str
     figure.update_xaxes(tickformat=".0%", showgrid=True)
     figure.update_yaxes(tickformat=".0%")
     return figure
+
+
+def _beside(x: Sequence[float]) -> list[str]:
+    """Where labels stand: alternately above and below in the order of x, on the side with room."""
+    rank = np.argsort(np.argsort(x))
+    side = ["left" if value > (min(x) + max(x)) / 2 else "right" for value in x]
+    return [f"{'bottom' if at % 2 else 'top'} {where}" for at, where in zip(rank, side, strict=True)]
 
 
 def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:

@@ -51,13 +51,13 @@ def generalisation(models: Sequence[ModelResult]) -> Generalisation:
 
 
 def headline(found: Generalisation) -> str:
-    """Which model composes best for its accuracy in distribution, in one sentence."""
+    """Which model lies furthest off the line, and whether that may be chance, in one sentence."""
     if found.fit is None:
         return "A line needs three models that differ in accuracy."
-    best = max(range(len(found.models)), key=lambda at: found.residual[at].value)
-    off = found.residual[best]
+    at, off = max(enumerate(found.residual), key=lambda pair: abs(pair[1].value))
     low, value, high = (f"{100 * end:+.1f}".replace("-", "−") for end in (off.low, off.value, off.high))
+    clear = "more than chance" if off.low > 0 or off.high < 0 else "which may be chance"
     return (
-        f"{model_name(found.models[best].model)} composes best for its accuracy: {value} points off the line through "
-        f"these {len(found.models)} models (95 % CI {low} to {high})."
+        f"Of {len(found.models)} models {model_name(found.models[at].model)} lies furthest off their common line of "
+        f"composition on known accuracy: {value} points (95 % CI {low} to {high}), {clear}."
     )

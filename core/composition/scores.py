@@ -137,7 +137,7 @@ def headline(found: Composed, told: Mapping[str, Share] | None = None) -> str:
         "both are wrong": kinds.both_wrong,
     }
     kind = max(named, key=named.__getitem__)
-    return f"{sentence}; in {100 * named[kind] / wrong:.0f} % of the mistakes {kind}."
+    return f"{sentence}; in {named[kind]:,} of {wrong:,} mistakes {kind}."
 
 
 def _percent(value: Interval) -> str:
