@@ -112,8 +112,12 @@ def sidebar() -> Lens:
         known_models(wait=True)
     lens = validated(model, image_set, prompts, frequency)
     if lens.frequency:
+        offered = sources.info(lens.frequency)
+        if st.session_state.get("count", offered.default) not in offered.methods:
+            del st.session_state["count"]  # another source was chosen, which counts otherwise
+        first = start["count"] if start["count"] in offered.methods else offered.default
         _choose(
-            "Counts", "count", sources.info(lens.frequency).methods, start["count"],
+            "Counts", "count", offered.methods, first,
             "image: samples whose picture shows the concept. text: samples whose caption names it. "
             "integrated: both on the same sample.",
             free=False,

@@ -17,6 +17,7 @@ PAGES = {
     "explore": "Explore",
     "frequency": "Frequency",
     "tail": "Tail",
+    "counts": "Count captions",
     "data": "Data",
 }
 LAB = {

@@ -14,9 +14,10 @@ from cache import keys
 from core.errors import BadInput, UnknownName
 from core.frequency.count.output import COUNTS, PROVENANCE, REPORT
 from core.frequency.table import METHODS, Records, SourceInfo
+from core.reports import write_json
 from core.types import FrequencyTable
 
-PREFIX = "counted:"
+PREFIX, REQUEST = "counted:", "request.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _SMALL = 64 << 20
 
@@ -56,6 +57,30 @@ def delete(name: str) -> None:
     shutil.rmtree(target)
 
 
+def begin(name: str, request: Mapping[str, Any]) -> Path:
+    """The folder of counts that are about to be made, with what was asked, so that they can be resumed."""
+    target = folder(name)
+    target.mkdir(parents=True, exist_ok=True)
+    write_json(request, target / REQUEST)
+    return target
+
+
+def begun(name: str) -> dict[str, Any]:
+    """What was asked of counts that were begun here."""
+    return _facts(folder(name), REQUEST)
+
+
+def end(name: str) -> None:
+    """These counts are finished: nothing is left to resume."""
+    (folder(name) / REQUEST).unlink(missing_ok=True)
+
+
+def unfinished() -> list[str]:
+    """Names of counts that were begun here and did not end."""
+    root = keys.root() / "counted"
+    return sorted(place.name for place in root.iterdir() if (place / REQUEST).is_file()) if root.is_dir() else []
+
+
 def provenance(name: str) -> dict[str, Any]:
     """How the counts were made; UnknownName when there are none of this name."""
     return _facts(folder(name), PROVENANCE)
@@ -93,12 +118,12 @@ def infos() -> list[SourceInfo]:
 
 def records(name: str) -> Records:
     """All concepts with their counts; None where this run did not count, or could not match."""
-    return {row["concept"]: {method: row[method] for method in METHODS} for row in _rows(name)}
+    return {row["concept"]: {method: row[method] for method in METHODS} for row in rows(name)}
 
 
 def table(name: str, method: str) -> FrequencyTable:
     """Counts under one method, with the queries that were searched and what makes a concept ambiguous."""
-    rows, facts = _rows(name), about(name)
+    listed, facts = rows(name), about(name)
     flags: dict[str, tuple[str, ...]] = {}
     for flag, concepts in (
         ("homonym", [key for group in facts.get("homonyms", ()) for key in group]),
@@ -106,8 +131,8 @@ def table(name: str, method: str) -> FrequencyTable:
     ):
         for key in dict.fromkeys(concepts):
             flags[key] = (*flags.get(key, ()), flag)
-    counts = {row["concept"]: row[method] for row in rows if row[method] is not None}
-    queries = {row["concept"]: row["query"] for row in rows if row["query"] and row["query"] != row["concept"]}
+    counts = {row["concept"]: row[method] for row in listed if row[method] is not None}
+    queries = {row["concept"]: row["query"] for row in listed if row["query"] and row["query"] != row["concept"]}
     return FrequencyTable(name, provenance(name)["source"], method, counts, queries, flags)
 
 
@@ -116,7 +141,8 @@ def families(name: str) -> Mapping[str, str]:
     return {}
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def rows(name: str) -> list[dict[str, Any]]:
+    """Every concept with ``concept, count, status, query`` and its count by each method (None = unknown)."""
     place = folder(name) / COUNTS
     try:
         return _read(str(place), place.stat().st_mtime_ns)
@@ -128,4 +154,4 @@ def _rows(name: str) -> list[dict[str, Any]]:
 def _read(path: str, _changed: int) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path, columns=["concept", "query", *METHODS]).to_pylist()
+    return pq.read_table(path, columns=["concept", "count", "status", "query", *METHODS]).to_pylist()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -63,6 +63,18 @@ class Request:
     speller: str = ""
     left_out: Sequence[LeftOut] = ()
     roots: Sequence[Path] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, without what depends on where it runs (``roots``)."""
+        return asdict(replace(self, left_out=(), roots=None))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, roots: Sequence[Path] | None = None) -> Request:
+        """Back from ``as_json``; BadInput when it is none."""
+        try:
+            return cls(**{**value, "left_out": (), "roots": roots})
+        except TypeError as error:
+            raise BadInput("What these counts were asked for cannot be read; count anew.") from error
 
 
 def _silent(_progress: Progress) -> None:
