@@ -33,6 +33,7 @@ from core.frequency.count.scan import Scanner
 from core.frequency.count.workers import here
 from core.frequency.matcher import Matcher, lemmas
 from core.icons.export import write_corpus
+from core.models import icon_models
 from core.types import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -575,3 +576,33 @@ def test_counts_become_a_frequency_source(lines, tmp_path):
 def test_names_of_sources_are_no_paths(name):
     with pytest.raises(BadInput):
         counted.check_name(name)
+
+
+@pytest.mark.slow
+def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
+    from PIL import Image
+
+    from core import evaluate
+    from core.types import Lens
+
+    colours = {"red": (230, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 220)}
+    for name, colour in colours.items():
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for size in (32, 48):
+            Image.new("RGB", (size, size), colour).save(tmp_path / "set" / name / f"{size}.png")
+    model, images = icon_models()[0].id, str(tmp_path / "set")
+    pictures = [Image.open(tmp_path / "set" / name / f"{size}.png") for name in sorted(colours) for size in (32, 48)]
+    concepts = {"frog": "frog", "tree": "tree"}
+    texts = [f"a photo of a {name}." for name in concepts]
+    cosines, _, _ = evaluate.score_pictures(Lens(model, images, "simple"), pictures, texts=texts)
+    middle = float(np.median(cosines))
+    more = {"model": model, "images": images, "prompts": "a photo of a {}.", "thresholds": (middle, middle + 10)}
+    shown = run.count(request(tmp_path, "image", names=concepts, **more), tmp_path / "out", engine=here)
+    assert [row["count"] for row in shown.counts()] == (cosines >= middle).sum(0).tolist()
+    assert shown.counts()[0]["query"] == f"CLIP cosine ({model}) >= {middle:g}"
+    assert shown.image.image[1].tolist() == [0, 0]
+    ids = [f"{name}/{size}.png" for name in sorted(colours) for size in (32, 48)]
+    captions = tmp_path / "captions.jsonl"
+    captions.write_text("".join(json.dumps({"file_name": id, "text": "a frog"}) + "\n" for id in ids))
+    both = run.count(request(captions, "integrated", names=concepts, **more), tmp_path / "both", engine=here)
+    assert both.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]
