@@ -236,8 +236,8 @@ def test_pair_means_average_the_images_of_a_pair():
     assert means.tolist() == [[2, 0], [0, 5]]
 
 
-def counts(table: dict, complete: bool = True) -> PairCounts:
-    return PairCounts("t", "text", table, complete)
+def counts(table: dict, absent: str = "never") -> PairCounts:
+    return PairCounts("t", "text", table, absent)
 
 
 def test_nmi_is_0_when_independent_1_when_identical_and_known_between():
@@ -256,7 +256,7 @@ def test_pmi_by_hand_with_never_and_unknown_told_apart():
     assert values["r ant"] == pytest.approx(np.log2(4 * 8 / (4 * 6)))
     assert values["b bee"] == pytest.approx(np.log2(2 * 8 / (4 * 2)))
     assert np.isneginf(values["r bee"])
-    assert np.isnan(pmi(counts(table, complete=False), found)[found.names.index("r bee")])
+    assert np.isnan(pmi(counts(table, "unknown"), found)[found.names.index("r bee")])
 
 
 def test_a_table_of_counts_is_read_and_bad_ones_are_named(tmp_path: Path):
@@ -264,13 +264,26 @@ def test_a_table_of_counts_is_read_and_bad_ones_are_named(tmp_path: Path):
     file.write_text("attribute,object,count\nRed,ant,3\nred,ant,2\nblue,bee,0\n")
     found = read_counts(file)
     assert found.counts == {("red", "ant"): 5, ("blue", "bee"): 0}
-    assert not found.complete
+    assert found.absent == "unknown"
     file.write_text("attribute,object,count\nred,ant,-1\n")
     with pytest.raises(UnreadableData, match="row 2"):
         read_counts(file)
     file.write_text("attribute,object\nred,ant\n")
     with pytest.raises(UnreadableData, match="'count'"):
         read_counts(file)
+
+
+def test_counted_captions_tell_never_from_unknown(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"attribute": ["r", "b"], "concept": ["ant", "bee"], "together": [5, 3], "pmi": [1.0, 0.5]}
+    pq.write_table(pa.table(columns), tmp_path / "pairs.parquet")
+    found = compositions(["r", "r", "g"], ["ant", "bee", "ant"], NAMES)
+    known = dict(zip(found.names, read_counts(tmp_path / "pairs.parquet").of(found).tolist(), strict=True))
+    assert known["r ant"] == 5
+    assert known["r bee"] == 0
+    assert np.isnan(known["g ant"])
 
 
 def test_no_corpus_draws_a_held_out_pair_and_the_margins_are_the_icon_counts():

@@ -1,6 +1,7 @@
 """How often attribute and object occur together in pretraining: tables, pointwise and normalised mutual information.
 
-Of a complete table (an icon corpus) an absent pair was never seen; of a table of one's own an absent pair is unknown.
+Of an icon corpus an absent pair was never seen. Of what ``frequency count`` wrote it was never seen if attribute and
+object were each found with another; of any other table it is unknown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from core.icons.corpus import CORPORA, corpus
 
 FOLDER = ASSETS / "pairs"
 Kind = Literal["text", "image"]
+Absent = Literal["never", "unknown", "never if both occur"]
+_OBJECT, _COUNT = ("object", "concept"), ("count", "together")
+"""Columns of a table of one's own, and of the ``pairs.parquet`` that counting captions writes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,19 +36,25 @@ class PairCounts:
     Attributes:
         name: where they come from, in a few words; kind: ``text`` (captions that name both), ``image`` (both drawn).
         counts: (attribute, object key) -> count.
-        complete: whether a pair that is absent was never seen, rather than unknown.
+        absent: what a pair means that is not listed.
     """
 
     name: str
     kind: str
     counts: Mapping[tuple[str, str], int]
-    complete: bool
+    absent: Absent
 
     def of(self, found: Compositions) -> np.ndarray:
         """Count of every composition, float64 [c]; NaN where it is unknown."""
-        absent = 0.0 if self.complete else np.nan
         words = [(found.attributes[a], found.objects[o], found.object_names[o]) for a, o in found.pairs.tolist()]
-        return np.array([self.counts.get((a, o), self.counts.get((a, name), absent)) for a, o, name in words], float)
+        counted = [self.counts.get((a, o), self.counts.get((a, name))) for a, o, name in words]
+        if self.absent == "never if both occur":
+            attributes, objects = ({pair[part] for pair in self.counts} for part in (0, 1))
+            zero = [a in attributes and (o in objects or name in objects) for a, o, name in words]
+        else:
+            zero = [self.absent == "never"] * len(words)
+        known = [0 if n is None and never else n for n, never in zip(counted, zero, strict=True)]
+        return np.array([np.nan if n is None else n for n in known], float)
 
     def margins(self, found: Compositions) -> tuple[np.ndarray, np.ndarray]:
         """How often every attribute [a] and every object [o] occurs, over all pairs of the table, float64."""
@@ -61,21 +71,24 @@ class PairCounts:
 
 
 def read_counts(path: Path) -> PairCounts:
-    """A table of one's own with the columns attribute, object, count; a pair on several rows is added up.
+    """A table with the columns attribute, object, count, or the ``pairs.parquet`` of counted captions.
+
+    A pair on several rows is added up.
 
     Raises:
         UnreadableData: a column is missing, or a count is not a whole number.
     """
     columns = read_columns(path).values
-    if missing := [name for name in ("attribute", "object", "count") if name not in columns]:
+    used = ["attribute", *(next((n for n in names if n in columns), names[0]) for names in (_OBJECT, _COUNT))]
+    if missing := [name for name in used if name not in columns]:
         raise UnreadableData(f"{path.name} has no column {missing[0]!r}; its header must be attribute,object,count.")
     counts: Counter[tuple[str, str]] = Counter()
-    for number, row in enumerate(zip(*(columns[n] for n in ("attribute", "object", "count")), strict=True), 2):
+    for number, row in enumerate(zip(*(columns[name] for name in used), strict=True), 2):
         attribute, thing, count = (text.strip() for text in row)
         if not (attribute and thing and count.isdecimal() and len(count) < 16):
             raise UnreadableData(f"{path.name}, row {number}: expected an attribute, an object and a whole number.")
         counts[attribute.casefold(), thing] += int(count)
-    return PairCounts(path.name, "text", dict(counts), complete=False)
+    return PairCounts(path.name, "text", dict(counts), "never if both occur" if used[2] == "together" else "unknown")
 
 
 def icon_corpus(model: str) -> str:
@@ -88,7 +101,7 @@ def icon_counts(name: str, kind: Kind) -> PairCounts:
     """Exact (colour, icon) counts of one icon corpus, as committed."""
     if name not in CORPORA:
         raise BadInput(f"{name!r} is no icon corpus; choose one of {', '.join(CORPORA)}.")
-    return PairCounts(name, kind, _committed(name)[kind], complete=True)
+    return PairCounts(name, kind, _committed(name)[kind], "never")
 
 
 @cache

@@ -20,7 +20,10 @@ CELL = """([model, condition]) => {
   for (const trace of plot._fullData)
     for (let at = 0; at < trace.x.length; at++)
       if (trace.customdata[at][0] === model && trace.customdata[at][1] === condition)
-        return {x: box.left + xaxis._offset + xaxis.d2p(trace.x[at]), y: box.top + yaxis._offset + yaxis.d2p(trace.y[at])};
+        return {
+          x: box.left + xaxis._offset + xaxis.d2p(trace.x[at]),
+          y: box.top + yaxis._offset + yaxis.d2p(trace.y[at]),
+        };
 }"""
 """Where a cell of the first plot is on the screen."""
 
@@ -37,7 +40,9 @@ def test_a_picture_is_attacked_where_one_clicks_and_a_stronger_attack_changes_mo
     page.get_by_role("slider").first.focus()
     page.keyboard.press("ArrowRight")
     page.get_by_text("Largest change of a value: 2.00 of 255").wait_for()
-    assert "eps=2" in page.url
+    page.get_by_role("slider").first.press("ArrowRight")
+    page.get_by_text("Largest change of a value: 4.00 of 255").wait_for()
+    assert "eps=4" in page.url
     assert page.locator("img[alt^='After']").evaluate("image => image.naturalWidth") > 0
     assert not tab.foreign
     assert not tab.errors
@@ -98,10 +103,10 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
     page.mouse.click(place["x"], place["y"])
     page.wait_for_url("**shift-model=icon-RN*icons-50k*")
     page.get_by_text("classes lose accuracy").wait_for(timeout=300_000)
-    page.locator(".tile img").first.wait_for()
+    page.locator(".tile img").first.scroll_into_view_if_needed()
     page.wait_for_function("[...document.querySelectorAll('.tile img')].some(image => image.naturalWidth > 0)")
     page.get_by_text("overlap", exact=True).click()
-    page.get_by_role("textbox", name="Or a set to search").fill(str(inside) + "/../drowned")
+    page.get_by_role("textbox", name="Or a set to search").fill(str(outside))
     page.get_by_role("textbox", name="Or a set to search").press("Enter")
     page.get_by_text("nothing to compare").wait_for(timeout=300_000)
     assert not tab.foreign
@@ -113,4 +118,33 @@ def test_shifts_fit_a_phone(visit: Open, folder_of_photos: Path) -> None:
     tab = visit(f"/shifts?set={inside}&shift-models=icon-RN,icons-200k&shifts={outside}", width=390, dark=True)
     tab.page.get_by_text("falls furthest").wait_for(timeout=300_000)
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.errors
+
+
+def test_a_click_on_a_pair_shows_its_pictures_and_the_composer_answers(visit: Open) -> None:
+    tab = visit("/composition?model=icon-RN,icons-10k&composition=pairs&aocolumns=commonest")
+    page = tab.page
+    page.get_by_text("attribute–object pairs with images").wait_for(timeout=900_000)
+    page.locator(".tile img").first.wait_for()
+    page.wait_for_function("document.querySelector('.js-plotly-plot')?._fullData?.length > 0")
+    before = page.url
+    place = page.evaluate(
+        """() => {
+          const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
+          const {xaxis, yaxis} = plot._fullLayout, trace = plot._fullData[0], at = trace.x.length >> 1;
+          const x = xaxis._offset + xaxis.d2p(trace.x[at]), y = yaxis._offset + yaxis.d2p(trace.y[at]);
+          return {x: box.left + x, y: box.top + y};
+        }"""
+    )
+    page.mouse.click(place["x"], place["y"])
+    page.wait_for_url("**cell=*", timeout=60_000)
+    page.wait_for_selector(SETTLED)
+    assert page.url != before
+    page.wait_for_function("[...document.querySelectorAll('.tile img')].every(image => image.naturalWidth > 0)")
+    page.get_by_text("composer", exact=True).click()
+    page.get_by_label("Attribute", exact=True).fill("red")
+    page.get_by_label("Attribute", exact=True).press("Enter")
+    page.get_by_text("show “red").wait_for(timeout=300_000)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.foreign
     assert not tab.errors
