@@ -261,6 +261,7 @@ def test_ranges_of_lines_meet_without_gap_or_overlap(lines, step, ends):
 
 def test_large_files_are_cut_and_read_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 1000)
+    monkeypatch.setattr(parts, "_FOOTER", 1000)
     monkeypatch.setattr(parts, "_ROWS", 100)
     captions = [f"caption number {n}" for n in range(500)]
     (tmp_path / "a.csv").write_text("caption,n\n" + "".join(f"{text},{n}\n" for n, text in enumerate(captions)))

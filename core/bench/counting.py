@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,15 @@ from core.machine import cores
 
 _ROOT = Path(__file__).resolve().parents[2]
 _WORDS, _CHUNK = 50_000, 1_000_000
+_TIMED = """
+import json, os, subprocess, sys, time
+started = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(json.dumps([time.perf_counter() - started, used.ru_maxrss]))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Runs a command from a small process: Linux counts the size of whoever starts one among its own peak."""
 LIMIT = 2e9
 """Bytes that a run may hold on a machine of two cores, however large its input."""
 
@@ -93,18 +100,13 @@ def cost(n: int, *, workers: int | None = None) -> Cost:
         path = Path(folder) / "captions.parquet"
         synthetic(path, n)
         command = ["-m", "core", "frequency", "count", str(path), "--concepts", "icons", "--out", f"{folder}/out"]
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, *command, "--workers", str(workers)], cwd=_ROOT, stdout=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.perf_counter() - started
+        timed = [sys.executable, "-c", _TIMED, sys.executable, *command, "--workers", str(workers)]
+        done = subprocess.run(timed, cwd=_ROOT, capture_output=True, text=True, check=True)
+        took, peak = json.loads(done.stdout)
         facts = json.loads((Path(folder) / "out" / "provenance.json").read_text(encoding="utf-8"))
-    if process.returncode or facts["rows"] != n:
+    if facts["rows"] != n:
         raise RuntimeError(f"counted {facts['rows']:,} of {n:,} captions")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(n, workers, took, used.ru_maxrss * unit * (workers + 1))
+    return Cost(n, workers, took, peak * (1 if sys.platform == "darwin" else 1024) * (workers + 1))
 
 
 def count_size(small: int = 100_000, large: int = 1_000_000) -> list[Row]:
