@@ -134,10 +134,10 @@ def test_plans_that_cannot_be_measured_are_refused(wrong: dict) -> None:
 
 
 def test_the_tail_keeps_less_by_hand() -> None:
-    keys = [f"k{i}" for i in range(20)]
-    tags = {key: "head" if i < 10 else "tail" for i, key in enumerate(keys)}
-    clean = np.array([0.9] * 10 + [0.5] * 10)
-    after = np.array([0.6] * 10 + [0.1] * 10)
+    keys = [f"k{i}" for i in range(60)]
+    tags = {key: "head" if i < 30 else "tail" for i, key in enumerate(keys)}
+    clean = np.array([0.9] * 30 + [0.5] * 30)
+    after = np.array([0.6] * 30 + [0.1] * 30)
     found = tail_first(clean, after, keys, tags)
     assert found.kept["head"].value == pytest.approx(2 / 3)
     assert found.kept["tail"].value == pytest.approx(0.2)
@@ -145,6 +145,16 @@ def test_the_tail_keeps_less_by_hand() -> None:
     assert found.drop_gap.value == pytest.approx(0.4 - 0.3)
     assert verdict(found.kept_gap) == "tail"
     assert tail_first(clean, after, keys, {}) is None
+
+
+def test_a_tail_that_was_hardly_ever_right_has_no_share_to_keep() -> None:
+    keys = [f"k{i}" for i in range(60)]
+    tags = {key: "head" if i < 30 else "tail" for i, key in enumerate(keys)}
+    found = tail_first(np.array([0.9] * 30 + [0.1] * 30), np.array([0.6] * 30 + [0.2] * 30), keys, tags)
+    assert math.isnan(found.kept["tail"].value)
+    assert math.isnan(found.kept_gap.value)
+    assert verdict(found.kept_gap) == "neither"
+    assert found.drop_gap.value == pytest.approx(-0.1 - 0.3)
 
 
 def test_head_and_tail_that_keep_alike_differ_by_no_more_than_noise() -> None:

@@ -11,13 +11,17 @@ import numpy as np
 from core.stats import RESAMPLES, UNDEFINED, Tag
 from core.types import Interval
 
+FEWEST = 10
+"""Right answers, in concepts' worth, from which on a share of them is told: 1 of 117 kept or lost means nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class TailFirst:
     """Head against tail between two conditions; intervals resample concepts within each part.
 
     Attributes:
-        kept: part -> accuracy under the condition over clean accuracy (1 = nothing lost).
+        kept: part -> accuracy under the condition over clean accuracy (1 = nothing lost); undefined where the clean
+            accuracies of the part's concepts add up to less than ``FEWEST``.
         kept_gap: kept by the head less kept by the tail, as fractions; positive when the tail breaks first.
         drop: part -> clean accuracy less accuracy under the condition, fractions.
         drop_gap: drop of the tail less drop of the head; positive when the tail loses more of all images.
@@ -49,6 +53,8 @@ def tail_first(
         before, behind = clean[rows], after[rows]
         found["kept"][part], found["drop"][part] = _share(before.sum(), behind.sum()), float((before - behind).mean())
         drawn["kept"][part] = _share(before[chosen].sum(1), behind[chosen].sum(1))
+        if before.sum() < FEWEST:
+            found["kept"][part] = math.nan
         drawn["drop"][part] = (before - behind)[chosen].mean(1)
     parts = {
         name: {part: _interval(found[name][part], drawn[name][part]) for part in found[name]}
