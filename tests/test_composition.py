@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.composition import answers, measure, probe, scores, sets
 from core.composition.additive import additivity, pair_means
@@ -474,3 +475,39 @@ def test_a_composition_set_passes_the_pictures_on():
     with pytest.raises(AttributeError):
         view.nothing  # noqa: B018
     assert measure.Question
+
+
+def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
+    """Nine folders, one of them without a known object, under a real (random) model, with a table of counts."""
+    from typer.testing import CliRunner
+
+    from core.cli.app import app
+    from core.robustness.records import read_records
+    from tests import tiny
+
+    rng = np.random.default_rng(0)
+    folders = [f"{a} {o}" for a in ("red", "moss covered") for o in ("goldfish", "tench", "garbage truck", "tabby cat")]
+    for name in [*folders, "nothing known"]:
+        (tmp_path / "ao" / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 255, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "ao" / name / f"{number}.png")
+    (tmp_path / "pairs.csv").write_text("attribute,object,count\nred,goldfish,9\nmoss covered,tench,0\nred,tench,3\n")
+    model = f"local-dir:{tiny.save(tmp_path / 'model')}"
+    command = ["composition", model, str(tmp_path / "ao"), "--shots", "1,2", "--seeds", "2", "--counts"]
+    found = CliRunner().invoke(app, [*command, str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "out.json")])
+    assert found.exit_code == 0, found.output
+    assert "nothing known" in found.output
+    rows = {}
+    for row in read_records(tmp_path / "out.json"):
+        rows.setdefault(row.condition, []).append(row)
+    whole = rows["composition"][0]
+    assert (whole.n, whole.more["candidates"], whole.more["unmatched"]) == (24, 8, 1)
+    assert sum(whole.more["errors"].values()) == 24
+    assert (rows["seen"][0].n, rows["never seen"][0].n) == (6, 3)
+    assert {row.more["vectors"] for row in rows["additivity"]} == {"texts", "images"}
+    assert rows["captions"][0].more["captions"] == 12
+    assert {(row.more["k"], row.more["method"]) for row in rows["probe"]} == {
+        (1, "linear"), (1, "nearest mean"), (2, "linear"), (2, "nearest mean")
+    }  # fmt: skip
+    assert all(row.low <= row.acc1 <= row.high for row in rows["object"])
