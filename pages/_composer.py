@@ -44,9 +44,9 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
         _composition.pictures(shown, places, key="composed", empty="No picture of a known pair is near.")
     with right:
         section("Scores of the parts", "Cosine of each picture with the attribute, the object and both.")
-        labels = asked.images.labels[result.rows]
+        labels, shown_names = asked.images.labels[result.rows], found.names
         names = [
-            found.names[label] if label >= 0 else asked.images.image_ids[int(row)]
+            shown_names[label] if label >= 0 else asked.images.image_ids[int(row)]
             for row, label in zip(result.rows, labels, strict=True)
         ]
         frame = pd.DataFrame(np.asarray(result.cosines, float), columns=["attribute", "object", "both"])

@@ -35,7 +35,7 @@ def asked(lens: Lens) -> measure.Question:
     images = _lens.images(lens.image_set)
     overrides = counts = None
     if images.kind == "icons":
-        _lens.images(PARTNER.get(lens.image_set))  # so that its pictures can be fetched
+        _lens.images(PARTNER.get(lens.image_set, lens.image_set))  # so that the partner's pictures can be fetched
     else:
         with st.expander("Tables of your own", on_change="rerun", key="composition-tables"):
             overrides = _file("Overrides", "overrides", "CSV folder,attribute,object,imagenet_index: folders whose "

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.composition import answers, measure, probe, scores, sets
+from core.composition import answers, association, measure, probe, scores, sets
+from core.composition import generalisation as generalisation_module
 from core.composition.additive import additivity, pair_means
 from core.composition.answers import Composed, Parts
 from core.composition.composer import nearest
@@ -475,6 +476,38 @@ def test_a_composition_set_passes_the_pictures_on():
     with pytest.raises(AttributeError):
         view.nothing  # noqa: B018
     assert measure.Question
+
+
+def test_association_joins_pmi_with_the_accuracy_of_each_pair():
+    found = compositions(["r", "b", "r", "b"], ["ant", "ant", "bee", "bee"], NAMES)
+    order = [found.names.index(name) for name in ("r ant", "b ant", "b bee", "r bee")]
+    table = counts({("r", "ant"): 4, ("b", "ant"): 2, ("b", "bee"): 2})
+    labels = np.repeat(order, [4, 2, 2, 3])
+    tied = association.association(table, found, labels, np.array([1, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0]))
+    assert [found.names[c] for c in tied.composition] == [found.names[c] for c in sorted(order[:3])]
+    rates = dict(zip(tied.composition.tolist(), tied.accuracy.tolist(), strict=True))
+    assert [rates[c] for c in order[:3]] == [0.75, 0.5, 0]
+    assert tied.never == (3, 1)
+    assert tied.captions == 8
+    # log2 of 4/3, 2/3 and 2: the best pair is the middle one of PMI, so three ranks correlate with minus one half.
+    assert tied.spearman.value == pytest.approx(-0.5)
+    assert "over 8 mentions of a pair in t" in association.headline(tied, "t")
+
+
+def test_sentences_tell_what_is_chance():
+    wide = Interval(0.3, 0.1, 0.5)
+    exact = [ModelResult(name, Interval(p, p, p), wide) for name, p in (("a,b", 0.2), ("c,d", 0.5), ("e,f", 0.8))]
+    assert "which may be chance" in generalisation_module.headline(generalisation(exact))
+    assert "three models" in generalisation_module.headline(generalisation(exact[:2]))
+    found = gap(
+        [1, 1, 1, 1, 0, 0, 0, 0] * 9, [1, 1, 1, 1, 0, 0, 0, 0] * 9, [0] * 72, np.repeat(np.arange(9), 8), [1], [5] * 9
+    )
+    assert "seen pairs are right 100.0 points more often" in headline(found)
+    assert "does worse on pairs it never saw" in headline(found)
+    points = probe.probe(blobs(), shots=(4,), methods=("linear",))
+    assert (
+        probe.headline(points, ["all"]) == "With 4 images a class a linear probe is right 100.0 % on all (96 images)."
+    )
 
 
 def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
