@@ -128,6 +128,9 @@ def test_an_img2dataset_folder_is_read_once_and_without_failed_downloads(tmp_pat
     shard = as_tar({f"00000{n:04}": {"jpg": b"x", "txt": f"caption {n}".encode()} for n in range(3)})
     (tmp_path / "00000.tar").write_bytes(shard)
     (tmp_path / "00000_stats.json").write_text("{}")
+    (tmp_path / "00000").mkdir()
+    for ending in ("txt", "json", "csv"):
+        (tmp_path / "00000" / f"000000001.{ending}").write_text('{"caption": "caption 1"}')
     table = pa.table(
         {
             "url": ["u"] * 4,
@@ -140,7 +143,7 @@ def test_an_img2dataset_folder_is_read_once_and_without_failed_downloads(tmp_pat
     pq.write_table(table, tmp_path / "00000.parquet")
     found = plan(str(tmp_path))
     assert [part.place.name for part in found.parts] == ["00000.parquet"]
-    assert "1 tar shards have their captions in the table" in found.note
+    assert "4 files have the same captions as the table or shard" in found.note
     assert found.columns == rows.Columns("caption", "key", downloaded=True)
     assert captions_of(tmp_path) == captions_of(tmp_path / "00000.tar") == ["caption 0", "caption 1", "caption 2"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +113,7 @@ def join(
         ).fetchall()
     finally:
         database.close()
+        shutil.rmtree(spill, ignore_errors=True)
     counts = np.zeros((len(thresholds), concepts), np.int64)
     for concept, *both in found:
         counts[:, concept] = both

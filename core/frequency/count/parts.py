@@ -15,8 +15,8 @@ from core.frequency.count.streams import PACKED, opened, packing
 from core.types import LeftOut, Progress, Report
 
 FORMATS = {
-    ".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-    ".txt": "text", ".text": "text", ".tar": "tar", ".tgz": "tar",
+    ".parquet": "parquet", ".tar": "tar", ".tgz": "tar", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl",
+    ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text", ".text": "text",
 }  # fmt: skip
 _PART, _FOOTER = 32 << 20, 8 << 20
 _ROWS = 250_000
@@ -115,24 +115,36 @@ def plan(
 
 
 def _kept(places: list[Place]) -> tuple[list[tuple[Place, str]], list[LeftOut], str]:
-    """The files of known formats; of img2dataset's shard and its table the table, which holds the same captions."""
-    known = [(place, format_of(place.name)) for place in places]
-    tables = {place.uri.removesuffix(".parquet") for place, kind in known if kind == "parquet"}
+    """The files of known formats; of several that hold the same captions (img2dataset's table, shard and single files,
+    which share a name) the first of ``FORMATS``."""
+    known = [(place, format_of(place.name)) for place in places if not place.name.endswith("_stats.json")]
+    order = list(dict.fromkeys(FORMATS.values()))
+    best: dict[str, str] = {}
+    for place, kind in known:
+        if kind:
+            best[_stem(place)] = min(best.get(_stem(place), kind), kind, key=order.index)
     kept, left_out, twice = [], [], 0
     for place, kind in known:
-        if kind == "tar" and place.uri.removesuffix(".tar") in tables:
-            twice += 1
-        elif place.name.endswith("_stats.json"):
-            continue
-        elif kind:
-            kept.append((place, kind))
-        else:
+        if not kind:
             left_out.append(LeftOut(place.name, "not a format that captions come in"))
+        elif kind != best[_stem(place)] or best.get(place.uri.rpartition("/")[0]) in ("parquet", "tar"):
+            twice += 1
+        else:
+            kept.append((place, kind))
     if not kept:
         endings = ", ".join(sorted(FORMATS))
         raise BadInput(f"None of the {len(places):,} files holds captions; they end in {endings}, perhaps with .gz.")
-    note = f"{twice:,} tar shards have their captions in the table beside them, which is read instead." if twice else ""
+    what = f"{twice:,} files have" if twice > 1 else "1 file has"
+    note = f"{what} the same captions as the table or shard of the same name, which is read instead." if twice else ""
     return kept, left_out, note
+
+
+def _stem(place: Place) -> str:
+    """The address without the endings that tell its format."""
+    stem = place.uri
+    for endings in (PACKED, FORMATS):
+        stem = next((stem[: -len(ending)] for ending in endings if stem.lower().endswith(ending)), stem)
+    return stem
 
 
 def _chosen(first: Mapping[str, Sequence[str]], column: str, id_column: str, file: str) -> Columns:

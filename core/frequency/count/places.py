@@ -33,8 +33,9 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The last part of the address."""
-        return self.uri.rstrip("/").rpartition("/")[2]
+        """The last part of the address, without its query."""
+        bare = self.uri.partition("?")[0] if is_url(self.uri) else self.uri
+        return bare.rstrip("/").rpartition("/")[2]
 
 
 def is_url(text: str) -> bool:
@@ -139,7 +140,8 @@ def find(captions: str, *, roots: Sequence[Path] | None = None) -> list[Place]:
     if local and roots is not None:
         for info in files:
             inside(info.path, roots)
-    places = [_place(info, prefix, local=local) for info in files]
+    query = "?" + uri.partition("?")[2] if is_url(uri) and not path.endswith(uri) and "?" in uri else ""
+    places = [_place(info, prefix, query, local=local) for info in files]
     return sorted(places, key=lambda place: place.uri)
 
 
@@ -164,13 +166,13 @@ def _hidden(path: str, base: str) -> bool:
     return any(part[:1] in (".", "_") for part in inside.split("/") if part)
 
 
-def _place(info: Any, prefix: str, *, local: bool) -> Place:
+def _place(info: Any, prefix: str, query: str, *, local: bool) -> Place:
     size = max(0, info.size or 0)
     changed = info.mtime_ns if info.mtime is not None else 0
     facts = f"{info.path} {size} {changed}".encode("utf-8", "surrogateescape")
     if local:
         facts += _ends(Path(info.path), size)
-    return Place(prefix + info.path, size, hashlib.sha256(facts).hexdigest()[:32])
+    return Place(prefix + info.path + query, size, hashlib.sha256(facts).hexdigest()[:32])
 
 
 def _ends(path: Path, size: int) -> bytes:

@@ -137,7 +137,7 @@ def _exactly(stream: Any, size: int, place: Place, *, at_end: bool = False) -> b
 def _skip(stream: Any, size: int, place: Place, *, seekable: bool) -> None:
     if seekable:
         target = stream.tell() + size
-        if target > place.size:
+        if place.size and target > place.size:
             raise UnreadableData(f"{place.name} is cut off.")
         stream.seek(target)
         return
