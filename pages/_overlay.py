@@ -98,18 +98,22 @@ def series(answer: Answer, curve: Curve, label: str) -> Series:
 def selected(chart: str, class_keys: Sequence[str]) -> None:
     """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
     points = st.session_state[chart].selection.points
-    labels = [int(label) for point in points if isinstance(label := _first(point.get("customdata")), int)]
+    firsts = [custom(point)[:1] for point in points]
+    labels = [int(label) for label, *_ in filter(None, firsts) if isinstance(label, int)]
     keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
     if keys:
         select(keys)
 
 
-def _first(data: Any) -> Any:
-    """First entry of a point's custom data: a class index for concepts, words for binned means.
+def custom(point: Mapping[str, Any]) -> list[Any]:
+    """Custom data of a selected point, empty for none; its first entry is a class index for concepts.
 
-    A browser sends typed arrays back as objects, others as lists.
+    A browser sends typed arrays back as objects with the places as keys, others as lists.
     """
-    return data.get("0") if isinstance(data, Mapping) else data[0] if data else None
+    data = point.get("customdata")
+    if isinstance(data, Mapping):
+        return [data[key] for key in sorted(data, key=int)]
+    return list(data) if isinstance(data, list | tuple) else [] if data is None else [data]
 
 
 def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:

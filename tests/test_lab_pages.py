@@ -17,6 +17,7 @@ from core.deck import Deck, Slide
 from core.engine import Engine
 from core.prompts import prompt_set
 from core.types import Answer, Lens, Report
+from pages import _failures
 from tests.fakes import FakeEncoder
 from tests.test_pages import opened, words
 
@@ -162,7 +163,7 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
     table = next(frame.value for frame in app.dataframe if "Takes from" in frame.value)
     assert table["Called"].tolist() == ["ship <b>thing</b>"]
     assert table["Loses to"].str.startswith("bomb").all()
-    assert "the new naming is" in words(app)
+    assert "the new naming is" in words(app).lower()
     app.button(key="pin-rename").click().run()
     assert deck_of(app).slides[0].rows[0][:2] == ("anchor", "ship <b>thing</b>")
     app.multiselect(key="renames").set_value([]).run()
@@ -247,6 +248,14 @@ def test_every_view_of_failures_is_drawn(view: str) -> None:
     app = opened("failures", fail=view)
     assert not app.exception
     assert "3,907 of 11,720 images are named wrongly" in words(app)
+
+
+@pytest.mark.parametrize("cell", [[3, 7, 5], {"0": 3, "1": 7, "2": 5}])
+def test_a_click_in_the_matrix_chooses_its_pair_as_lists_and_as_browsers_send_it(monkeypatch, cell) -> None:
+    state = {"matrix": SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": cell}]))}
+    monkeypatch.setattr(st, "session_state", state)
+    _failures._clicked()
+    assert state["_cell"] == (3, 7)
 
 
 def test_the_matrix_against_another_run_is_a_difference() -> None:
