@@ -34,7 +34,7 @@ def accuracy(lens: Lens, image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = _attacks.choose_attack(WHITE, first="pgd", key="attack-curve")
         units = _attacks.choose_units()
-        n = st.select_slider("Images", (50, 100, 150, 200, 400), 150, key="attack-n", bind="query-params", width=220)
+        n = st.select_slider("Images", (50, 100, 150, 200, 400), 100, key="attack-n", bind="query-params", width=220)
     series = _series(lens)
     with st.container():
         found = _records(lens, image_set, series, attack, units=units, n=n)
