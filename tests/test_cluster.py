@@ -19,17 +19,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cache import CacheError, keys
 from cache.matrices import MatrixStore
 from core.cli.app import app
+from core.cli.engines import chosen
+from core.cluster import session
 from core.cluster.embedding import Order, ShardWorker
+from core.cluster.session import Share, processors, share
 from core.embed import embed_images, image_key
-from core.errors import BadInput
+from core.errors import BadInput, ExtraMissing, TailscopeError
 from core.types import LeftOut
 from tests import ray_parts, tiny
 from tests.fakes import FakeEncoder
@@ -313,3 +318,65 @@ def test_a_second_count_of_the_same_captions_counts_nothing_again(address, tmp_p
     assert {path: path.stat().st_mtime_ns for path in here.glob("parts/*/*")} == times
     assert len(times) == 5
     assert (here / "counts.csv").read_bytes() == first
+
+
+def machines(*resources: dict[str, float]) -> SimpleNamespace:
+    """A Ray that knows these machines, and one that is gone."""
+    nodes = [{"Alive": True, "Resources": each} for each in resources]
+    gone = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+    total = {"CPU": sum(each.get("CPU", 0) for each in resources)}
+    return SimpleNamespace(nodes=lambda: [*nodes, gone], cluster_resources=lambda: total)
+
+
+@pytest.mark.parametrize(
+    ("resources", "workers", "expected"),
+    [
+        ([{"CPU": 16.0}, {"CPU": 8.0}], None, Share(2, 8, 0)),
+        ([{"CPU": 16.0}, {"CPU": 8.0}], 4, Share(4, 4, 0)),
+        ([{"CPU": 2.0}], 5, Share(5, 1, 0)),
+        ([{"CPU": 16.0, "GPU": 4.0}, {"CPU": 64.0}], None, Share(4, 4, 1)),
+        ([{"CPU": 16.0, "GPU": 4.0}, {"CPU": 8.0, "GPU": 1.0}], 9, Share(5, 4, 1)),
+        ([{"CPU": 16.0, "GPU": 4.0}], 1, Share(1, 4, 1)),
+        ([{"CPU": 1.0, "GPU": 2.0}], None, Share(2, 1, 1)),
+    ],
+)
+def test_a_cluster_is_cut_by_its_gpus_else_by_its_machines(resources, workers, expected):
+    assert share(machines(*resources), workers=workers) == expected
+
+
+def test_counting_takes_every_processor():
+    assert processors(machines({"CPU": 16.0, "GPU": 4.0}, {"CPU": 8.0})) == Share(24, 1, 0)
+    assert processors(machines({"CPU": 16.0}), workers=3) == Share(3, 1, 0)
+    for cut in (share, processors):
+        with pytest.raises(BadInput, match="offers a processor"):
+            cut(machines({"memory": 1.0}))
+
+
+def test_without_ray_the_local_engine_is_used_and_says_so(monkeypatch, capsys):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(session, "available", lambda: False)
+    assert str(chosen("ray", None, None)) == "local"
+    assert capsys.readouterr().err == 'Ray Data is not installed (pip install "ray[data]"): the local engine is used.\n'
+    with (
+        pytest.raises(ExtraMissing, match=r'pip install "ray\[data\]"'),
+        session.session(chosen("ray", "10.0.0.1:6379", None).address),
+    ):
+        pass
+
+
+def test_options_that_make_no_sense_are_refused():
+    with pytest.raises(BadInput, match=r"Ray Client addresses \(ray://\)"), session.session("ray://10.0.0.1:10001"):
+        pass
+    with pytest.raises(typer.BadParameter, match="belong to --engine ray"):
+        chosen("local", "10.0.0.1:6379", None)
+    with pytest.raises(typer.BadParameter, match="belong to --engine ray"):
+        chosen("local", None, 2)
+    assert not chosen("local", None, 2, processes=True).ray
+
+
+def test_a_result_that_never_shows_is_told(monkeypatch):
+    monkeypatch.setattr(session, "PATIENCE", 0.3)
+    with pytest.raises(TailscopeError, match="must be shared"):
+        session.wait_until(lambda: False, "It must be shared.")
+    seen = iter([False, True])
+    session.wait_until(lambda: next(seen), "It must be shared.")

@@ -56,7 +56,7 @@ def address_of(given: str | None) -> str | None:
 
 def available() -> bool:
     """Whether Ray Data is installed."""
-    return find_spec("ray") is not None and find_spec("ray.data") is not None
+    return find_spec("ray") is not None
 
 
 @contextmanager
@@ -182,9 +182,7 @@ def deal_out(
         batch_size=1,
         batch_format="numpy",
         fn_constructor_args=(worker, tuple(arguments), ledger, retries),
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=max(1, min(given.workers, len(items))), max_tasks_in_flight_per_actor=2
-        ),
+        compute=ray.data.ActorPoolStrategy(size=min(given.workers, len(items)), max_tasks_in_flight_per_actor=2),
         num_cpus=given.cpus,
         num_gpus=given.gpus or None,
     )
