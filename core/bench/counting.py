@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.bench import Row, seconds
+from core.errors import ExtraMissing
 from core.machine import cores
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,12 +50,25 @@ def count_captions() -> list[Row]:
     ours = seconds(count) / len(captions)
     try:
         tagger = pipeline(SPELLER)
-    except Exception as error:
-        reason = f"{error} Without it {1 / ours:,.0f} captions a second and core were counted"
+    except ExtraMissing:
+        reason = f"spaCy's language model {SPELLER} is not installed. {_without_it(captions, ours)}"
         return [Row(name, None, ">=", 50.0, against, len(captions), reason)]
     few = captions[:1000]
     theirs = seconds(lambda: [nouns(doc) for doc in tagger.pipe(few)]) / len(few)
     return [Row(name, theirs / ours, ">=", 50.0, against, len(captions))]
+
+
+def _without_it(captions: list[str], ours: float) -> str:
+    """What can be said without the language model: the speed here, and beside the one step of the index that needs
+    none."""
+    said = f"Counted here: {1 / ours:,.0f} captions a second and core"
+    try:
+        import spacy
+    except ImportError:
+        return said
+    tokeniser = spacy.blank("en")
+    alone = seconds(lambda: [doc[:1] for doc in tokeniser.pipe(captions)]) / len(captions)
+    return f"{said}, {alone / ours:.1f} times as many as spaCy only splits into tokens, before it tags or lemmatises"
 
 
 @dataclass(frozen=True, slots=True)
