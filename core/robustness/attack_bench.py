@@ -95,13 +95,13 @@ class Bench:
         def work(x: torch.Tensor, y: torch.Tensor, start: int) -> Arrays:
             said = self._said(x)
             right = said == y
-            said[right] = self._said(self._perturbed(plan, x[right], y[right], start))
+            said[right] = self._said(self.perturbed(plan, x[right], y[right], start))
             found = {"said": _np(said)}
             if guarded:
                 left = said == y
                 margin = replace(plan, loss="margin")
                 said = said.clone()
-                said[left] = self._said(self._perturbed(margin, x[left], y[left], start))
+                said[left] = self._said(self.perturbed(margin, x[left], y[left], start))
                 found["margin_said"] = _np(said)
             return found
 
@@ -138,7 +138,7 @@ class Bench:
 
         def work(x: torch.Tensor, y: torch.Tensor, start: int) -> Arrays:
             pixels = _np((255 * x).round().to(torch.uint8).permute(0, 2, 3, 1))
-            rows = self._batch(start)[2].tolist()
+            rows = self.batch(start)[2].tolist()
             drawn = [
                 overlay(picture, self.image_set.names[word_of[row]], seed=plan.seed * 1_000_003 + row, **settings)[0]
                 for picture, row in zip(pixels, rows, strict=True)
@@ -152,8 +152,8 @@ class Bench:
         """Adversarial pixels of every batch, crafted on this model for another one; on the CPU, nothing is kept."""
         found = []
         for start in self._starts(f"Crafting {find(plan.attack).title} {plan.eps:g}/255 on {self.model}"):
-            x, y, _ = self._batch(start)
-            found.append(self._perturbed(plan, x, y, start).cpu() if len(x) else x.cpu())
+            x, y, _ = self.batch(start)
+            found.append(self.perturbed(plan, x, y, start).cpu() if len(x) else x.cpu())
         return found
 
     def judge(self, plan: Plan, surrogate: Bench, craft: Callable[[], list[torch.Tensor]]) -> Arrays:
@@ -173,7 +173,8 @@ class Bench:
 
         return self._cell(f"{find(plan.attack).title} from {surrogate.model}", about, work)
 
-    def _perturbed(self, plan: Plan, x: torch.Tensor, y: torch.Tensor, start: int, eps: Any = None) -> torch.Tensor:
+    def perturbed(self, plan: Plan, x: torch.Tensor, y: torch.Tensor, start: int, eps: Any = None) -> torch.Tensor:
+        """Adversarial pixels of images of the batch that begins at ``start``; ``eps`` in place of the plan's."""
         if not len(x):
             return x
         budget = (plan.eps if eps is None else eps) * self._unit(plan.units)
@@ -185,10 +186,10 @@ class Bench:
         low, high = (torch.full((len(x), 1, 1, 1), value, device=x.device) for value in (0.0, TOP))
         if not len(x):
             return high.flatten()
-        unbroken = self._said(self._perturbed(plan, x, y, start, high)) == y
+        unbroken = self._said(self.perturbed(plan, x, y, start, high)) == y
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            stands = (self._said(self._perturbed(plan, x, y, start, middle)) == y)[:, None, None, None]
+            stands = (self._said(self.perturbed(plan, x, y, start, middle)) == y)[:, None, None, None]
             low, high = torch.where(stands, middle, low), torch.where(stands, high, middle)
         return torch.where(unbroken, torch.inf, high.flatten())
 
@@ -224,13 +225,13 @@ class Bench:
             key = f"attack:{keys.digest(question)}"
             found = results().get_arrays(key)
             if found is None:
-                x, y, read = self._batch(start)
+                x, y, read = self.batch(start)
                 found = {"rows": read, "labels": _np(y), **work(x, y, start)}
                 results().put_arrays(key, found)
             parts.append(found)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _batch(self, start: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    def batch(self, start: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         """Pixels, labels and rows of the readable images of one batch."""
         if start not in self._pixels:
             pictures, read = [], []

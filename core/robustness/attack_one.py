@@ -61,8 +61,8 @@ def attack_picture(
 ) -> Looked:
     """One picture under a white-box or score-based attack, whether or not it is right unattacked."""
     bench = Bench(model, image_set, [row], prompts=prompts, report=report)
-    x, y, _ = bench._batch(0)
-    return _looked(bench, x, bench._perturbed(plan, x, y, 0), int(y))
+    x, y, _ = bench.batch(0)
+    return _looked(bench, x, bench.perturbed(plan, x, y, 0), int(y))
 
 
 def write_on_picture(
@@ -86,7 +86,7 @@ def write_on_picture(
     if not word or len(word) > MOST_LETTERS or not word.isprintable():
         raise BadInput(f"Write a word or a few, up to {MOST_LETTERS} letters.")
     bench = Bench(model, image_set, [row], prompts=prompts, report=report)
-    x, y, _ = bench._batch(0)
+    x, y, _ = bench.batch(0)
     drawn, placed = overlay(_pixels(x), word, copies=copies, size=size, seed=seed)
     written = torch.from_numpy(drawn.copy()).to(x.device).permute(2, 0, 1)[None].float() / 255
     names = list(image_set.names)
