@@ -23,6 +23,7 @@ PAGES = {
     "failures": "/failures",
     "inspector": "/inspector",
     "deck": "/deck",
+    "composition": "/composition?composition=pairs",
     "published": "/published",
     "letitwag": "/letitwag",
     "corpora": "/corpora",
