@@ -11,7 +11,7 @@ import streamlit as st
 
 from cache import keys
 from core import models
-from core.datasets import split_option
+from core.datasets import open_set, split_option
 from core.datasets.roots import check_path
 from core.errors import TailscopeError
 from core.robustness import baselines, supervised
@@ -93,7 +93,7 @@ def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[l
     for model in asked:
         rows = {one.condition: one for one in known if one.model == model}
         missing = [id for id in shifts if id not in rows and f"{id}_pm0" not in rows]
-        found += [one for condition, one in rows.items() if re.sub(r"_pm[0-9]+$", "", condition) in (CLEAN, *shifts)]
+        found += [one for condition, one in rows.items() if _set_of(condition) in (CLEAN, *shifts)]
         if CLEAN in rows and not missing:
             continue
         all_shipped = False
@@ -132,7 +132,9 @@ def _shipped(lens: Lens) -> list[Measured]:
     if lens.image_set != ICONS or not COMMITTED.exists():
         return []
     rows = _committed(COMMITTED.stat().st_mtime_ns)
-    return [measured_of(row) for row in rows if row.prompts in (lens.prompts, supervised.PROMPTS)]
+    now = {id: open_set(id).fingerprint for id in (ICONS, *icon_shifts())}
+    found = [measured_of(row) for row in rows if row.prompts in (lens.prompts, supervised.PROMPTS)]
+    return [one for one in found if one.images == now[ICONS if one.condition == CLEAN else _set_of(one.condition)]]
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -199,5 +201,8 @@ def cell(models_named: Sequence[str], conditions: Sequence[str]) -> tuple[str, s
 
 def image_set_of(condition: str) -> ImageSet:
     """The set behind a condition."""
-    base, mark, k = condition.rpartition("_pm")
-    return _lens.images(base if mark and k.isdecimal() else condition)
+    return _lens.images(_set_of(condition))
+
+
+def _set_of(condition: str) -> str:
+    return re.sub(r"_pm[0-9]+$", "", condition)

@@ -28,7 +28,7 @@ from core.robustness.shifts import CLEAN
 KINDS = ("accuracy", "drop", "relative", "rho")
 _FIELDS = {"drop": "drop", "relative": "tau", "rho": "rho"}
 _TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999)
-_CHOSEN = "#d1517d"
+_CHOSEN, _INK = "#d1517d", "#14283f"
 
 
 def not_ranked(row: Record) -> bool:
@@ -77,7 +77,7 @@ def board_figure(
             mode="markers+text",
             marker={
                 "symbol": "square-x-open" if marked else "square",
-                "size": 44,
+                "size": 46,
                 "color": [_shade(value, most, kind) for _, value in cells],
                 "line": {
                     "width": [3 if (row.model, row.condition) == chosen else 0.5 for row, _ in cells],
@@ -86,13 +86,13 @@ def board_figure(
                 "opacity": 1,
             },
             text=[_cell(value, kind) for _, value in cells],
-            textfont={"size": 11},
+            textfont={"size": 12, "color": _INK},
             customdata=[
                 [row.model, row.condition, _hover(row, value, kind, models, conditions)] for row, value in cells
             ],
             hovertemplate="%{customdata[2]}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
+            selected={"marker": {"opacity": 1}, "textfont": {"color": _INK}},
+            unselected={"marker": {"opacity": 1}, "textfont": {"color": _INK}},
             showlegend=False,
         )
     figure.update_xaxes(
@@ -109,10 +109,14 @@ def board_figure(
 
 def _shade(value: tuple[float, float, float] | None, most: float, kind: str) -> str:
     if value is None:
-        return translucent(QUIET, 0.06)
+        return "#eceef0"
     # A drop is a loss: it is orange where the other figures would be blue.
     good = value[0] >= 0 if kind != "drop" else value[0] < 0
-    return translucent(RIGHT if good else WRONG, 0.12 + 0.5 * min(1.0, abs(value[0]) / most))
+    strength = 0.1 + 0.55 * min(1.0, abs(value[0]) / most)
+    base = RIGHT if good else WRONG
+    # Opaque tints, so that dark figures read on them whatever the page's ground is.
+    mixed = (round(255 + strength * (int(base[i : i + 2], 16) - 255)) for i in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _cell(value: tuple[float, float, float] | None, kind: str) -> str:

@@ -36,6 +36,7 @@ class Measured:
         parts: mean class accuracy of ``head``, ``torso`` and ``tail`` here, with ``id_`` before it in distribution, and
             with ``_low`` and ``_high`` after it the bounds of its interval (bootstrap over classes).
         reference_for: the shift's pictures were chosen by this very model's errors.
+        images: fingerprint of the pictures asked.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Measured:
     inside_n: int
     parts: Mapping[str, float] = field(default_factory=dict)
     reference_for: bool = False
+    images: str = ""
 
 
 def named_model(text: str) -> str:
@@ -106,6 +108,7 @@ def measure(
         "inside_n": len(inside_right),
         "parts": parts,
         "reference_for": _is(model, getattr(shift, "reference", "")),
+        "images": shift.fingerprint,
     }
     if tracks := tracks_of(shift):
         return _frames(shift, tracks, shifted.rows, right, common)
@@ -126,7 +129,10 @@ def measure_clean(
     right = hits(answer, reference)
     share = stats.wilson(int(right.sum()), len(right))
     parts = _parts(reference, counts, {"": (answer, right)})
-    return Measured(model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts)
+    return Measured(
+        model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts,
+        images=reference.fingerprint,
+    )  # fmt: skip
 
 
 def board(
