@@ -15,8 +15,10 @@ from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness.attack_bench import BATCH, TOP, Bench
 from core.robustness.attack_figures import guard, median, on_grid, shares
+from core.robustness.attack_findings import committed
 from core.robustness.attack_plan import Plan, sample_rows
 from core.robustness.attack_run import Question, attack_records, transfer_records
+from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.records import read_records, write_records
 from core.types import Progress
 from tests.fakes import FakeImageSet
@@ -69,6 +71,11 @@ def test_robust_accuracy_counts_images_that_are_right_before_and_after(model: st
     assert 0 <= written.more["said_word"] <= 1
 
 
+def test_a_loss_is_climbed_by_the_attacks_that_can(model: str, images: Noise) -> None:
+    question = Question(images, n=4, attacks=("fgsm", "apgd", "deepfool"), eps=(2.0,), loss="dlr")
+    assert [one.more["loss"] for one in attack_records(model, question)[1:]] == ["ce", "dlr", "logits"]
+
+
 def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: Noise) -> None:
     bench = Bench(model, images, np.arange(N))
     plan = Plan("bim", 1.0)
@@ -87,9 +94,9 @@ def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: N
 
 def test_normalised_units_are_smaller_by_the_standard_deviation(model: str, images: Noise) -> None:
     bench = Bench(model, images, np.arange(4))
-    x, y, _ = bench._batch(0)
+    x, y, _ = bench.batch(0)
     for units, factor in (("pixel", (1, 1, 1)), ("normalised", (0.2, 0.25, 0.3))):
-        change = (bench._perturbed(Plan("fgsm", 2.0, units), x, y, 0) - x).abs().amax((0, 2, 3))
+        change = (bench.perturbed(Plan("fgsm", 2.0, units), x, y, 0) - x).abs().amax((0, 2, 3))
         assert (255 * change).tolist() == pytest.approx([2 * part for part in factor], abs=1e-3)
 
 
@@ -106,8 +113,8 @@ def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
         Bench(model, images, rows, report=stop).attacked(plan)
     asked = []
     watched = Bench(model, images, rows)
-    original = watched._perturbed
-    monkeypatch.setattr(watched, "_perturbed", lambda *given: asked.append(given[3]) or original(*given))
+    original = watched.perturbed
+    monkeypatch.setattr(watched, "perturbed", lambda *given: asked.append(given[3]) or original(*given))
     first = watched.attacked(plan)
     assert asked == [BATCH]  # the first batch was kept
     again = Bench(model, images, rows)
@@ -209,7 +216,20 @@ def test_the_command_writes_what_a_rerun_reads(tmp_path: Path) -> None:
 
 
 def test_the_bench_gives_float32_pixels_in_the_box(model: str, images: Noise) -> None:
-    x, _, rows = Bench(model, images, [3, 1])._batch(0)
+    x, _, rows = Bench(model, images, [3, 1]).batch(0)
     assert x.dtype == torch.float32
     assert 0 <= float(x.min()) <= float(x.max()) <= 1
     assert rows.tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("table", ["attacks", "attacks-prompts", "attacks-transfer"])
+def test_the_tables_that_ship_say_what_they_may(table: str) -> None:
+    records = committed("icons", table)
+    assert records
+    for one in records:
+        assert one.low <= one.acc1 <= one.high
+        assert one.acc1 <= one.more["clean"]
+        assert one.acc1 == pytest.approx((1 - (one.more["success"] or 0)) * one.more["clean_right"] / one.n)
+        assert one.condition in ("clean", *ATTACKS)
+        assert (one.eps is None) == (one.condition in ("clean", "typographic"))
+        assert one.condition == "clean" or one.more["settings"] == settings_of(find(one.condition), one.more["preset"])

@@ -50,6 +50,9 @@ def attacks(
         list[str] | None, typer.Option(help="Search for every image's minimal ε under this attack; several times.")
     ] = None,
     preset: Annotated[list[str] | None, typer.Option(help="ATTACK=PRESET, e.g. apgd=autoattack.")] = None,
+    loss: Annotated[
+        Literal["own", "ce", "margin", "dlr"], typer.Option(help="What is climbed, where an attack can (dlr: apgd).")
+    ] = "own",
     guard: Annotated[bool, typer.Option(help="Also try the margin loss on what cross-entropy leaves standing.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
 ) -> None:
@@ -78,6 +81,7 @@ def attacks(
         units=units,
         bisect=tuple(bisect or ()),
         presets=_presets(preset or []),
+        loss="" if loss == "own" else loss,
         few=few,
         guarded=guard,
     )

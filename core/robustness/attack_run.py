@@ -15,7 +15,7 @@ from core.reports import split_model
 from core.robustness.attack_bench import Bench
 from core.robustness.attack_figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attack_plan import Plan, Units, sample_rows
-from core.robustness.attacks import find, settings_of
+from core.robustness.attacks import find, loss_of, settings_of
 from core.robustness.records import Record, record
 from core.stats import Tag, split
 from core.types import ImageSet, Report
@@ -33,6 +33,7 @@ class Question:
         image_set: opened; n, seed: the sample, and what attacks draw.
         attacks: ids; eps: strengths in 255ths of ``units``; bisect: attacks whose minimal ε is searched for.
         presets: attack id -> preset, where another than the first is wanted.
+        loss: ``ce``, ``margin`` or ``dlr`` for the attacks that can climb it; empty for each one's own.
         few: images that score-based attacks are run on, at most (they cost thousands of passes each).
         guarded: run the margin loss beside cross-entropy.
     """
@@ -45,6 +46,7 @@ class Question:
     units: Units = "pixel"
     bisect: tuple[str, ...] = ()
     presets: Mapping[str, str] = field(default_factory=dict)
+    loss: str = ""
     few: int = 16
     guarded: bool = True
 
@@ -62,7 +64,8 @@ class Question:
 
     def plan(self, attack: str, eps: float | None) -> Plan:
         """This attack at this strength."""
-        return Plan(attack, eps, self.units, self.presets.get(attack, ""), "", self.seed)
+        loss = self.loss if self.loss in find(attack).losses else ""
+        return Plan(attack, eps, self.units, self.presets.get(attack, ""), loss, self.seed)
 
     def rows(self, attack: str = "") -> np.ndarray:
         """The sample, shorter for a score-based attack."""
@@ -197,6 +200,7 @@ def _record(
         figures |= {
             "preset": chosen,
             "settings": dict(settings_of(attack, chosen)),
+            "loss": loss_of(attack, plan.loss) or None,
             "preset_note": attack.preset_notes[chosen],
         }
     return record(
