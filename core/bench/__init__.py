@@ -72,6 +72,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "core.bench.encoding:texts": ("text_classifier",),
     "core.bench.scoring:prompt_switch": ("prompt_switch_top1", "prompt_switch_answers"),
+    "core.bench.scoring:prompt_switch_max": ("prompt_switch_max",),
     "core.bench.pages:page_rerun": ("page_rerun",),
     "core.bench.pages:published_redraw": ("published_redraw",),
     "core.bench.counting:count_captions": ("count_captions",),
