@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -366,6 +367,15 @@ def test_without_ray_the_local_engine_is_used_and_says_so(monkeypatch, capsys):
 
 def test_options_that_make_no_sense_are_refused():
     with pytest.raises(BadInput, match=r"Ray Client addresses \(ray://\)"), session.session("ray://10.0.0.1:10001"):
+        pass
+    with pytest.raises(BadInput, match="give HOST:PORT"), session.session("my-cluster"):
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    with (
+        pytest.raises(BadInput, match=rf"No Ray cluster answers at 127.0.0.1:{free}"),
+        session.session(f"127.0.0.1:{free}"),
+    ):
         pass
     with pytest.raises(typer.BadParameter, match="belong to --engine ray"):
         chosen("local", "10.0.0.1:6379", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,26 @@ def available() -> bool:
     return find_spec("ray") is not None
 
 
+def _check(address: str | None) -> None:
+    """Refuse at once what Ray would try for minutes, and then abort the process over."""
+    if not address or address in ("auto", "local"):
+        return
+    if address.startswith("ray://"):
+        raise BadInput("Ray Client addresses (ray://) are not supported: run the command on a machine of the cluster.")
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit() and int(port) < 1 << 16):
+        raise BadInput(
+            f"{address!r} is not the address of a Ray cluster; give HOST:PORT, as `ray start --head` prints it."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput(
+            f"No Ray cluster answers at {address}: {reason}. Start one there, or leave --address out."
+        ) from error
+
+
 @contextmanager
 def session(address: str | None) -> Iterator[Any]:
     """The ``ray`` module, connected as a driver; workers of a session that ends are stopped.
@@ -71,8 +92,7 @@ def session(address: str | None) -> Iterator[Any]:
     """
     if not available():
         raise ExtraMissing(f"The engine ray needs Ray Data: {INSTALL}. The local engine works without it.")
-    if address and address.startswith("ray://"):
-        raise BadInput("Ray Client addresses (ray://) are not supported: run the command on a machine of the cluster.")
+    _check(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
