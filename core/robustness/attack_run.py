@@ -15,7 +15,7 @@ from core.reports import split_model
 from core.robustness.attack_bench import Bench
 from core.robustness.attack_figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attack_plan import Plan, Units, sample_rows
-from core.robustness.attacks import find, loss_of, settings_of
+from core.robustness.attacks import Kind, find, loss_of, settings_of
 from core.robustness.records import Record, record
 from core.stats import Tag, split
 from core.types import ImageSet, Report
@@ -67,31 +67,29 @@ class Question:
         loss = self.loss if self.loss in find(attack).losses else ""
         return Plan(attack, eps, self.units, self.presets.get(attack, ""), loss, self.seed)
 
-    def rows(self, attack: str = "") -> np.ndarray:
+    def rows(self, kind: Kind = "white-box") -> np.ndarray:
         """The sample, shorter for a score-based attack."""
-        few = attack and find(attack).kind == "score"
-        return sample_rows(self.image_set.labels, min(self.n, self.few) if few else self.n, seed=self.seed)
+        n = min(self.n, self.few) if kind == "score" else self.n
+        return sample_rows(self.image_set.labels, n, seed=self.seed)
 
 
 def attack_records(
     model: str, question: Question, *, prompts: str = "simple", report: Report = lambda progress: None
 ) -> list[Record]:
     """One record for the clean sample and one for every attack and ε, each from the cache or computed now."""
-    benches = {
-        kind: Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
-        for kind in ("", "nes")
-    }
-    whole = benches[""]
+    whole, short = (
+        Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
+        for kind in ("white-box", "score")
+    )
     tags = parts_of(model, question.image_set)
     found = [_record(question, whole, Plan("clean", seed=question.seed), whole.clean(), tags=tags)]
     for attack in map(find, dict.fromkeys(question.attacks)):
-        bench = benches["nes" if attack.kind == "score" else ""]
+        bench = short if attack.kind == "score" else whole
         if attack.kind == "overlay":
-            found.append(
-                _record(question, bench, plan := question.plan(attack.id, None), bench.written(plan), tags=tags)
-            )
+            plan = question.plan(attack.id, None)
+            found.append(_record(question, bench, plan, bench.written(plan), tags=tags))
             continue
-        # DeepFool looks for the boundary whatever ε is, so its search answers every ε and gives the distance besides.
+        # DeepFool looks for the nearest boundary anyway: its distance needs no bisection.
         searched = attack.id in question.bisect or attack.id == "deepfool"
         plans = [question.plan(attack.id, eps) for eps in question.eps]
         answers = [bench.attacked(plan, guarded=question.guarded) for plan in plans]
@@ -117,7 +115,7 @@ def minimal_eps(
     report: Report = lambda progress: None,
 ) -> Arrays:
     """Smallest ε of every image: ``eps`` [m] as in ``Bench.minimal``, with ``rows`` and ``labels``."""
-    bench = Bench(model, question.image_set, question.rows(attack), prompts=prompts, report=report)
+    bench = Bench(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
     return bench.minimal(question.plan(attack, 1.0))
 
 
@@ -131,7 +129,7 @@ def transfer_records(
 ) -> list[Record]:
     """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model."""
     found = []
-    for source in surrogates or models:
+    for source in dict.fromkeys(surrogates or models):
         for attack in (one for one in map(find, dict.fromkeys(question.attacks)) if one.transfers):
             preset = "paper-transfer" if "paper-transfer" in attack.presets else ""
             for eps in question.eps:
