@@ -11,7 +11,7 @@ import streamlit as st
 from cache import keys
 from core import deck_slides, evaluate
 from core.inspect_prompts import Rescored, SentenceCheck, flagged, inspect_class, lint, rescore
-from core.prompts import prompt_set
+from core.prompts import AGGREGATIONS, prompt_set, split_aggregation
 from core.sentences import Sentences, edit, read_sentences
 from core.types import Answer, ImageSet, Lens, Report
 from pages import _gallery, _pin, _selection
@@ -51,6 +51,24 @@ def flaws(lens: Lens, image_set: ImageSet, sentences: Sentences) -> str:
     return (
         f"{start}: {', '.join(odd)}." if odd else f"{start}; none repeats another, is cut or misses its class's name."
     )
+
+
+def aggregation(lens: Lens, image_set: ImageSet, sentences: Sentences) -> None:
+    """How the sentences of a class make its score: the choice, and what it means."""
+    plain, _ = split_aggregation(lens.prompts)
+    key, now = f"rule-{lens.prompts}", sentences.prompts.aggregation
+
+    def take() -> None:
+        own = prompt_set(plain, image_set).aggregation
+        rule = st.session_state[key]
+        st.session_state["prompts"] = plain if rule == own else f"{plain}@{rule}"
+
+    names = {"embedding": "mean of embeddings", "similarity": "mean of similarities", "max": "best sentence"}
+    st.segmented_control(
+        "A class scores by the", list(AGGREGATIONS), default=now, required=True, key=key, on_change=take,
+        format_func=names.__getitem__,
+    )  # fmt: skip
+    quiet(AGGREGATIONS[now])
 
 
 def choose(answer: Answer, image_set: ImageSet) -> int:

@@ -38,7 +38,9 @@ def choose(lens: Lens) -> dict[str, Lens]:
         accept_new_options=True,
         wrap=True,
         help="Strategies of the sidebar's model, or MODEL::STRATEGY for another one. A template of your own such as "
-        "`a drawing of a {c}.` or the path of a prompt file can be typed. The first one is the baseline.",
+        "`a drawing of a {c}.` or the path of a prompt file can be typed, and a rule added, as in "
+        "`dclip@max`; the inspector explains the rules. "
+        "The first one is the baseline.",
     )
     return {label: _lens_of(label, lens) for label in found[:MOST]}
 

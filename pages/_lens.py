@@ -17,7 +17,7 @@ from core.engine import engine
 from core.evaluate import results
 from core.frequency import sources
 from core.frequency.table import METHODS, join
-from core.prompts import prompt_file, strategies
+from core.prompts import AGGREGATIONS, prompt_file, strategies
 from core.reports import split_model
 from core.stats import Tag, tags
 from core.types import ImageSet, Lens
@@ -101,7 +101,9 @@ def sidebar() -> Lens:
     prompts = _choose(
         "Prompts", "prompts", [strategy.id for strategy in named], start["prompts"],
         "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.\n\n"
-        + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named),
+        + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
+        + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
+        + "\n".join(f"- **@{rule}** {told}" for rule, told in AGGREGATIONS.items()),
     )  # fmt: skip
     frequency = _choose(
         "Frequency", "frequency", [*(source.name for source in sources.list_sources()), NONE], OWN,

@@ -19,6 +19,7 @@ with opening:
     quiet(" ".join((_answers.provenance(answer) + ".", *sentences.prompts.notes)))
 
 if view == VIEWS[0]:
+    _inspect_class.aggregation(lens, image_set, sentences)
     index = _inspect_class.choose(answer, image_set)
     _inspect_class.draw(lens, answer, image_set, sentences, index)
 elif view == VIEWS[1]:

@@ -238,6 +238,20 @@ def test_the_inspector_shows_the_sentences_of_a_class() -> None:
     assert "6 sentences of anchor" in words(app)
 
 
+def test_the_rule_from_sentences_to_a_class_score_is_chosen_and_explained() -> None:
+    app = opened("inspector", prompts="dclip", **{"class": "anchor"})
+    assert "the same mean vector without the last normalisation" in words(app)
+    app.segmented_control(key="rule-dclip").set_value("max").run()
+    for job in engine_module.engine().jobs():
+        job.wait(60)
+    app.run()
+    assert not app.exception
+    assert app.session_state["_lens"].prompts == "dclip@max"
+    assert "only the most similar sentence of a class counts" in words(app)
+    app.segmented_control(key="rule-dclip@max").set_value("similarity").run()
+    assert app.session_state["_lens"].prompts == "dclip"
+
+
 def test_two_classes_are_a_pair_found_by_computation() -> None:
     app = opened("inspector", inspect="two classes")
     assert "Here stands a pair found by computation" in words(app)

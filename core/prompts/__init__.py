@@ -7,7 +7,15 @@ or a prompt file. Knows nothing of models; changing the strategy never touches a
 from __future__ import annotations
 
 from core.prompts import cupl, dclip, family, real, waffle
-from core.prompts.registry import AGGREGATIONS, Strategy, prompt_file, prompt_set, register, strategies
+from core.prompts.registry import (
+    AGGREGATIONS,
+    Strategy,
+    prompt_file,
+    prompt_set,
+    register,
+    split_aggregation,
+    strategies,
+)
 from core.prompts.renamed import Renamed
 from core.prompts.templates import SIMPLE, ensemble_templates, fill, from_templates, of_dataset, parse_templates
 
@@ -21,6 +29,7 @@ __all__ = [
     "prompt_file",
     "prompt_set",
     "register",
+    "split_aggregation",
     "strategies",
 ]
 

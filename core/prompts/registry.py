@@ -77,7 +77,7 @@ def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
         BadInput: a template without a slot, or with different slots; a strategy that knows nothing of these classes.
         UnreadableData: the prompt file is not what it should be.
     """
-    plain, aggregation = _without_override(strategy)
+    plain, aggregation = split_aggregation(strategy)
     made = _made(plain, image_set)
     return replace(made, strategy=strategy, aggregation=aggregation or made.aggregation)
 
@@ -105,7 +105,7 @@ def _made(strategy: str, image_set: ImageSet) -> PromptSet:
 
 def prompt_file(strategy: str) -> Path | None:
     """The existing file that this strategy would read, or None; servers check it against their data roots first."""
-    strategy, _ = _without_override(strategy)
+    strategy, _ = split_aggregation(strategy)
     if strategy in _STRATEGIES or "{" in strategy or "\0" in strategy or len(strategy) > 4096:
         return None
     named, option = _named(strategy)
@@ -119,7 +119,8 @@ def prompt_file(strategy: str) -> Path | None:
         return None
 
 
-def _without_override(strategy: str) -> tuple[str, Aggregation | None]:
+def split_aggregation(strategy: str) -> tuple[str, Aggregation | None]:
+    """A strategy without ``@similarity``, ``@max`` or ``@embedding`` at its end, and which of them stood there."""
     found = _OVERRIDE.fullmatch(strategy)
     return (found[1], found[2]) if found else (strategy, None)
 
