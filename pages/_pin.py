@@ -9,12 +9,12 @@ import streamlit as st
 from core import deck_store
 from core.deck import Deck, Slide
 from core.errors import TailscopeError
-from pages._jobs import is_local
+from pages._jobs import is_local, may_change
 
 
 def is_kept() -> bool:
-    """Whether the deck outlives the tab: on a server that only this machine can reach, it has one owner."""
-    return is_local()
+    """Whether the deck outlives the tab: on a server of this machine alone, that is not read-only, it has one owner."""
+    return is_local() and may_change()
 
 
 def deck() -> Deck:

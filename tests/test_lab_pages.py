@@ -220,8 +220,12 @@ def test_a_deck_outlives_its_tab_and_tabs_share_it() -> None:
     assert "Nothing is pinned yet" in words(opened("deck"))
 
 
-def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._pin.is_local", lambda: False)
+@pytest.mark.parametrize("shared", ["bound beyond localhost", "behind a proxy"])
+def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
+    if shared == "behind a proxy":
+        monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "0")
+    else:
+        monkeypatch.setattr("pages._pin.is_local", lambda: False)
     app = opened("lab", lenses=["simple", "ensemble"])
     app.button(key="pin-lenses").click().run()
     assert len(deck_of(app).slides) == 1
