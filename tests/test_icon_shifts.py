@@ -156,18 +156,21 @@ def test_the_filter_keeps_the_first_wrong_candidates_of_the_weights_that_ship():
     assert len(found.left_out) == 586 - len(kept)
 
 
-def test_a_missing_or_damaged_list_of_candidates_is_a_sentence(monkeypatch, tmp_path):
-    damaged = tmp_path / "kept.json"
-    damaged.write_text("{", encoding="utf-8")
-    monkeypatch.setattr(icon_recipes, "KEPT", damaged)
+@pytest.fixture
+def patch():
+    """Changes that are undone, and what the module remembers of them forgotten."""
+    with pytest.MonkeyPatch.context() as changes:
+        yield changes
     icon_recipes.reread()
-    try:
+
+
+def test_a_missing_or_damaged_list_of_candidates_is_a_sentence(patch, tmp_path):
+    (tmp_path / "kept.json").write_text("{", encoding="utf-8")
+    for file in ("kept.json", "none.json"):
+        patch.setattr(icon_recipes, "KEPT", tmp_path / file)
+        icon_recipes.reread()
         with pytest.raises(UnreadableData, match="python -m core icons adversarial"):
             open_set("icons-adversarial")
-    finally:
-        monkeypatch.undo()
-        icon_recipes.reread()
-    assert open_set("icons-adversarial").reference
 
 
 def test_listing_the_sets_draws_nothing(monkeypatch):
@@ -177,14 +180,9 @@ def test_listing_the_sets_draws_nothing(monkeypatch):
     assert time.process_time() - began < 2
 
 
-def test_settings_are_part_of_a_sets_fingerprint(monkeypatch):
+def test_settings_are_part_of_a_sets_fingerprint(patch):
     before = open_set("icons-v2").fingerprint
     changed = replace(RECIPES["icons-v2"], setting=replace(RECIPES["icons-v2"].setting, noise=10.0))
-    monkeypatch.setitem(RECIPES, "icons-v2", changed)
+    patch.setitem(RECIPES, "icons-v2", changed)
     icon_recipes.reread()
-    try:
-        assert open_set("icons-v2").fingerprint != before
-    finally:
-        monkeypatch.undo()
-        icon_recipes.reread()
-    assert open_set("icons-v2").fingerprint == before
+    assert open_set("icons-v2").fingerprint != before

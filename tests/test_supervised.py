@@ -124,6 +124,22 @@ def test_a_set_of_fewer_classes_is_answered_among_them_only():
     np.testing.assert_array_equal(answer.top[:, 0], logits[:, places].argmax(1))
 
 
+def test_a_view_is_answered_from_the_logits_of_its_set():
+    from core.datasets.views import matched
+
+    icons, tail = Part(open_set("icons"), 97), Part(open_set("icons-tail"), 300)
+    view = matched(icons, tail)
+    assert 0 < len(view.labels) < len(icons.labels)
+    answer_for(REFERENCE, icons)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.robustness.classifiers.SupervisedModel.encode_images", None)  # read, not computed again
+        answer, loaded = answer_for(REFERENCE, view), load(REFERENCE)
+    logits = loaded.encode_images([loaded.preprocess(view.image(row)) for row in range(len(view.labels))])
+    places = [loaded.outputs.index(key) for key in view.keys]
+    np.testing.assert_array_equal(answer.top[:, 0], logits[:, places].argmax(1))
+    assert answer.labels.tolist() == view.labels.tolist()
+
+
 def test_gradients_reach_the_pixels():
     icons = open_set("icons")
     scorer = scorer_for(REFERENCE, icons, "simple")

@@ -18,9 +18,10 @@ import numpy as np
 from cache import keys
 from core import embed, weights
 from core.datasets import open_set
+from core.datasets.views import View
 from core.errors import UnknownName, UnreadableData
 from core.evaluate import assemble, matrices, results
-from core.types import Answer, ImageSet, Lens, Progress, Report
+from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report
 from core.versions import version
 
 PROMPTS = "supervised"
@@ -150,8 +151,7 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
 
     loaded = pool().get(model, "float32")
     index = torch.from_numpy(loaded.columns(image_set))
-    # A classifier's logits are kept like an encoder's vectors: once a set, shard by shard, under the same checks.
-    found = embed.embed_images(loaded, image_set, matrices(), report=report)
+    found = _logits(loaded, image_set, report)
     labels, n = np.asarray(image_set.labels)[found.rows], len(found.rows)
     parts = []
     for start in range(0, n, _BLOCK):
@@ -169,6 +169,19 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
         },
     }
     return {"rows": np.asarray(found.rows), **stored}, about
+
+
+def _logits(loaded: Any, image_set: ImageSet, report: Report) -> Embeddings:
+    """Logits of a set over all outputs, kept like an encoder's vectors; a view takes those of the set it looks at."""
+    if not isinstance(image_set, View):
+        return embed.embed_images(loaded, image_set, matrices(), report=report)
+    whole = _logits(loaded, image_set.parent, report)
+    place = np.full(len(image_set.parent.labels), -1)
+    place[whole.rows] = np.arange(len(whole.rows))
+    at = place[image_set.rows]
+    rows, own = np.flatnonzero(at >= 0), set(image_set.image_ids)
+    missing = tuple(item for item in whole.left_out if item.item in own)
+    return Embeddings(whole.vectors[at[rows]], rows, missing, whole.key)
 
 
 def _weights_digest(model: str) -> str:
