@@ -31,7 +31,7 @@ from cache import CacheError, keys
 from cache.matrices import MatrixStore
 from core.cli.app import app
 from core.cli.engines import chosen
-from core.cluster import session
+from core.cluster import dealing, session
 from core.cluster.embedding import Order, ShardWorker
 from core.cluster.session import Share, processors, share
 from core.embed import embed_images, image_key
@@ -115,7 +115,7 @@ def started(script: str) -> subprocess.Popen:
 
 
 def outcome(process: subprocess.Popen) -> dict:
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-3000:]
     return json.loads(out.splitlines()[-1])
 
@@ -237,7 +237,7 @@ def test_the_command_gives_the_vectors_of_the_local_engine_bit_for_bit(address, 
         env={**os.environ, **ENVIRONMENT, "RAY_ADDRESS": address, "TAILSCOPE_EMBEDDINGS": str(tmp_path / "shared")},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"23 of 24 images embedded (engine: ray at {address})" in done.stdout
@@ -313,7 +313,7 @@ def test_a_second_count_of_the_same_captions_counts_nothing_again(address, tmp_p
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert f"(engine: ray at {address})" in done.stdout, done.stderr[-3000:]
     assert {path: path.stat().st_mtime_ns for path in here.glob("parts/*/*")} == times
@@ -385,8 +385,8 @@ def test_options_that_make_no_sense_are_refused():
 
 
 def test_a_result_that_never_shows_is_told(monkeypatch):
-    monkeypatch.setattr(session, "PATIENCE", 0.3)
+    monkeypatch.setattr(dealing, "PATIENCE", 0.3)
     with pytest.raises(TailscopeError, match="must be shared"):
-        session.wait_until(lambda: False, "It must be shared.")
+        dealing.wait_until(lambda: False, "It must be shared.")
     seen = iter([False, True])
-    session.wait_until(lambda: next(seen), "It must be shared.")
+    dealing.wait_until(lambda: next(seen), "It must be shared.")

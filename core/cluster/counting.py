@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.cluster.session import Share, deal_out, processors, session, wait_until
+from core.cluster.dealing import deal_out, wait_until
+from core.cluster.session import Share, processors, session
 from core.errors import BadInput, TailscopeError
 from core.frequency.count.parts import Part
 from core.frequency.count.places import is_shared

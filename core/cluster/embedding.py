@@ -10,7 +10,8 @@ from typing import Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core import embed
-from core.cluster.session import RETRIES, Share, ask_worker, deal_out, session, share, wait_until
+from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
+from core.cluster.session import Share, session, share
 from core.datasets import open_set
 from core.embedding_run import EmbeddingRun
 from core.errors import BadInput
