@@ -23,6 +23,7 @@ PAGES = {
     "failures": "/failures",
     "inspector": "/inspector",
     "deck": "/deck",
+    "shifts": "/shifts",
     "composition": "/composition?composition=pairs",
     "published": "/published",
     "letitwag": "/letitwag",

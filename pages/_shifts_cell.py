@@ -49,7 +49,8 @@ def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, Ima
 
 def gallery(lens: Lens, model: str, condition: str) -> None:
     """Per class: pictures that are right in distribution, and pictures that are wrong under the shift."""
-    section("Right in distribution, wrong under shift", "Classes that lose most first. A click looks closely.")
+    closely = "" if is_supervised(model) else " A click looks closely."
+    section("Right in distribution, wrong under shift", f"Classes that lose most first.{closely}")
     found = answers(lens, model, condition)
     if found is None:
         return

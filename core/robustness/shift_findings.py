@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from core.findings import model_name
 from core.robustness.records import Record
 from core.robustness.shifts import CLEAN
 from core.robustness.supervised import ICON, is_supervised
+
+FLOOR = 0.05
+"""Accuracy in distribution below which what is lost says nothing."""
 
 
 def called(model: str) -> str:
@@ -26,9 +30,14 @@ def condition_name(condition: str) -> str:
     return f"{short.removeprefix('icons-')}{option}{how}{near}"
 
 
+def several(condition: str) -> bool:
+    """Whether a figure asks several frames to be right at once, so that it is no accuracy like the others."""
+    return bool(re.search(r"_pm[1-9][0-9]*$", condition))
+
+
 def headline(rows: Sequence[Record], model: str) -> str:
     """How much one model loses, where most, and whether ordinary models would lose as much."""
-    own = [row for row in rows if row.model == model and row.condition != CLEAN]
+    own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
     fair = [row for row in own if not row.more.get("excluded_from_ranking")]
     if not fair:
         return f"{called(model)} has not been measured under a shift that did not choose its own mistakes."
@@ -77,21 +86,27 @@ def of_cell(row: Record) -> str:
 
 def of_parts(rows: Sequence[Record], model: str) -> str:
     """Whether the tail loses more than the head under shift, in points and as a share of what it had."""
-    own = [row for row in rows if row.model == model and row.condition != CLEAN]
+    own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
     known = [row for row in own if all(row.more.get(n) is not None for n in ("head", "tail", "id_head", "id_tail"))]
     if not known:
         return f"No pretraining counts of {called(model)} are known, so head and tail cannot be told apart."
-    lost = {part: [row.more[f"id_{part}"] - row.more[part] for row in known] for part in ("head", "tail")}
-    kept = {
-        part: sum(row.more[part] for row in known) / max(sum(row.more[f"id_{part}"] for row in known), 1e-9)
-        for part in ("head", "tail")
-    }
-    more = sum(tail > head for head, tail in zip(lost["head"], lost["tail"], strict=True))
-    head, tail = (sum(lost[part]) / len(known) for part in ("head", "tail"))
+    had, has = (
+        {part: sum(row.more[before + part] for row in known) / len(known) for part in ("head", "tail")}
+        for before in ("id_", "")
+    )
+    lost = {part: had[part] - has[part] for part in had}
+    more = sum(row.more["id_tail"] - row.more["tail"] > row.more["id_head"] - row.more["head"] for row in known)
+    sentence = (
+        f"Under shift {called(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} in "
+        f"the tail on average; the tail loses more points on {more} of {len(known)} shifts."
+    )
+    if had["tail"] < FLOOR:
+        return f"{sentence} With {_percent(had['tail'])} in distribution the tail has hardly anything to lose."
+    kept = {part: has[part] / had[part] for part in had}
+    first = "the tail breaks first" if kept["tail"] < kept["head"] else "the tail does not break first"
     return (
-        f"Under shift {called(model)} loses {_points(head)} points in the head and {_points(tail)} in the tail on "
-        f"average; the tail loses more points on {more} of {len(known)} shifts. The head keeps "
-        f"{_percent(kept['head'])} of its accuracy, the tail {_percent(kept['tail'])}."
+        f"{sentence} The head keeps {_percent(kept['head'])} of its accuracy, the tail {_percent(kept['tail'])}: "
+        f"in proportion {first}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -100,20 +100,24 @@ def measure(
     inside, shifted = (answer_for(model, one, prompts=prompts, report=report) for one in (within, shift))
     inside_right, right = hits(inside, within), hits(shifted, shift)
     share = stats.wilson(int(inside_right.sum()), len(inside_right))
-    parts = _parts(reference, counts, {"": (shifted, right), "id_": (inside, inside_right)})
+    tag = stats.split(counts, reference.keys, reference.names) if counts else {}
+    before = _parts(tag, within.keys, inside.labels, inside_right, before="id_")
     common = {
         "model": model,
         "prompts": shifted.lens.prompts,
         "inside": share,
         "inside_n": len(inside_right),
-        "parts": parts,
         "reference_for": _is(model, getattr(shift, "reference", "")),
         "images": shift.fingerprint,
     }
     if tracks := tracks_of(shift):
-        return _frames(shift, tracks, shifted.rows, right, common)
-    found = stats.wilson(int(right.sum()), len(right))
-    return [Measured(condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, **common)]
+        return [
+            replace(one, parts={**before, **_parts(tag, shift.keys, np.asarray(shift.labels)[one.rows], one.right)})
+            for one in _frames(shift, tracks, shifted.rows, right, common)
+        ]
+    found, parts = stats.wilson(int(right.sum()), len(right)), _parts(tag, shift.keys, shifted.labels, right)
+    own = {"share": found, "n": len(right), "rows": shifted.rows, "right": right, "parts": {**before, **parts}}
+    return [Measured(condition=shift.id, **own, **common)]
 
 
 def measure_clean(
@@ -128,7 +132,8 @@ def measure_clean(
     answer = answer_for(model, reference, prompts=prompts, report=report)
     right = hits(answer, reference)
     share = stats.wilson(int(right.sum()), len(right))
-    parts = _parts(reference, counts, {"": (answer, right)})
+    tag = stats.split(counts, reference.keys, reference.names) if counts else {}
+    parts = _parts(tag, reference.keys, answer.labels, right)
     return Measured(
         model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts,
         images=reference.fingerprint,
@@ -198,22 +203,17 @@ def _frames(
 
 
 def _parts(
-    reference: ImageSet, counts: FrequencyTable | None, asked: Mapping[str, tuple[Answer, np.ndarray]]
+    tag: Mapping[str, str], keys: Sequence[str], labels: np.ndarray, right: np.ndarray, *, before: str = ""
 ) -> dict[str, float]:
     """Mean class accuracy of head, torso and tail; a class is where it is among all classes in distribution."""
-    if counts is None:
-        return {}
-    tag = stats.split(counts, reference.keys, reference.names)
+    n = np.bincount(labels, minlength=len(keys))
+    sums = np.bincount(labels, weights=right, minlength=len(keys))
     found = {}
-    for before, (answer, right) in asked.items():
-        n = np.bincount(answer.labels, minlength=len(answer.keys))
-        sums = np.bincount(answer.labels, weights=right, minlength=len(answer.keys))
-        for part in PARTS:
-            own = [c for c, key in enumerate(answer.keys) if n[c] and tag.get(key) == part]
-            if own:
-                share = stats.mean(sums[own] / n[own])
-                name = before + part
-                found |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
+    for part in PARTS if tag else ():
+        own = [label for label, key in enumerate(keys) if n[label] and tag.get(key) == part]
+        if own:
+            share, name = stats.mean(sums[own] / n[own]), before + part
+            found |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
     return found
 
 
