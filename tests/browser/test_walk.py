@@ -66,7 +66,7 @@ def await_plot(visit: Visit) -> None:
 def test_the_first_visit_may_be_a_deep_link(visit: Open) -> None:
     found = visit("/frequency?concept=dog&colour=part")
     assert "tenfold" in found.page.inner_text("h1")
-    assert found.page.locator("[data-testid=stSidebarNav] a").all_inner_texts()[:3] == ["Explore", "Frequency", "Tail"]
+    assert found.page.locator("[data-testid=stTopNav] a").all_inner_texts()[:3] == ["Explore", "Frequency", "Tail"]
     found.page.wait_for_selector(".js-plotly-plot")
     found.page.locator(".tile img").first.wait_for()
     assert titles(found) == ["dog"]
