@@ -50,7 +50,7 @@ def _beside(x: Sequence[float]) -> list[str]:
     """Where labels stand: alternately above and below in the order of x, on the side with room."""
     rank = np.argsort(np.argsort(x))
     side = ["left" if value > (min(x) + max(x)) / 2 else "right" for value in x]
-    return [f"{'bottom' if at % 2 else 'top'} {where}" for at, where in zip(rank, side, strict=True)]
+    return [f"{'top' if at % 2 else 'bottom'} {where}" for at, where in zip(rank, side, strict=True)]
 
 
 def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:
