@@ -66,7 +66,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_layout_table_names_every_kind():
-    section = (ROOT / "docs" / "DATA.md").read_text(encoding="utf-8").partition("## Layouts")[2].partition("\n## ")[0]
+    section = (ROOT / "docs" / "DATA.md").read_text(encoding="utf-8").partition("## Layouts")[2].partition("\n### ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(_OPENERS)
 
 
