@@ -28,7 +28,7 @@ CLASSES, INSIDE, OUTSIDE, TRACKS = 8, 4, 12, 6
 def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, ImageSet, ImageSet] | None:
     """The live answers behind a cell (in distribution on the shift's classes, under shift) and their sets."""
     reference, shift = _lens.images(lens.image_set), image_set_of(condition)
-    within = matched(reference, shift)
+    within = _within(reference.fingerprint, shift.id, shift.fingerprint, reference, shift)
     thumbs.publish(within)
 
     def work(report):
@@ -45,6 +45,11 @@ def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, Ima
         watch(job, small=True)
         return None
     return (*job.value(), within, shift)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _within(inside: str, id: str, outside: str, _reference: ImageSet, _shift: ImageSet) -> ImageSet:
+    return matched(_reference, _shift)
 
 
 def gallery(lens: Lens, model: str, condition: str) -> None:

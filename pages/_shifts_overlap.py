@@ -17,11 +17,17 @@ from core.types import ImageSet, Lens
 from pages import _answers, _lens, _pin
 from pages._downloads import downloads
 from pages._jobs import ask, watch
-from pages._text import finding_of, quiet, section
+from pages._text import quiet, section
+
+NOTHING = "Which images a training set holds too is not known yet: give a list of them, or a set to search."
 
 
-def draw(lens: Lens, image_set: ImageSet) -> None:
-    """A list of ids or a folder to search; then accuracy on all, overlapping and clean images."""
+def draw(lens: Lens, image_set: ImageSet) -> str:
+    """A list of ids or a folder to search; then accuracy on all, overlapping and clean images.
+
+    Returns:
+        what was found, in one sentence, for the head of the page.
+    """
     section(
         "Images that the training set holds too",
         "Give a list of known duplicates, or a folder of training images to find near-duplicates in.",
@@ -51,15 +57,15 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
     elif folder:
         searched = _search(lens, image_set, folder, cosine, int(bits))
         if searched is None:
-            return
+            return NOTHING
         pairs, source = searched, folder
         rows, _ = overlaps.locate(image_set, [pair.image for pair in pairs])
     else:
-        return
+        return NOTHING
     try:
-        _result(lens, image_set, rows, pairs, source)
+        return _result(lens, image_set, rows, pairs, source)
     except BadInput as error:
-        quiet(str(error))
+        return str(error)
 
 
 def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: int) -> list[overlaps.Pair] | None:
@@ -84,7 +90,7 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
     return job.value()
 
 
-def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[overlaps.Pair], source: str) -> None:
+def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[overlaps.Pair], source: str) -> str:
     answer = _answers.answer_for(lens)
     found = overlaps.overlap(answer, hits(answer, image_set), rows)
     gap = found.gap
@@ -94,7 +100,6 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
         f"{100 * found.overlapping.value:.1f} % of them right and {100 * found.clean.value:.1f} % of the clean ones: "
         f"{100 * gap.value:+.1f} points (95 % CI {100 * gap.low:+.1f} to {100 * gap.high:+.1f}), {sure}."
     ).replace("-", "−")
-    finding_of(told)
     quiet(f"Without the overlap accuracy changes by {-100 * found.gain:+.2f} points · {source}".replace("-", "−"))
     shares = (("all", found.all), ("overlapping", found.overlapping), ("clean", found.clean))
     header = ["images", "accuracy", "low", "high", "n"]
@@ -119,3 +124,4 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
             pd.DataFrame(values, columns=names), hide_index=True, key=f"pairs-{keys.digest(source)[:6]}", alt="Pairs"
         )
         downloads("overlap-pairs", names, values)
+    return told

@@ -23,9 +23,9 @@ view = st.segmented_control(
     "that flip between neighbouring frames. overlap: images that a training set holds too.",
 )  # fmt: skip
 if view == "overlap":
+    told = _shifts_overlap.draw(lens, image_set)
     with opening:
-        finding("Shifts", f"Does {called(lens.model)} do better on images that its training set may have held?")
-    _shifts_overlap.draw(lens, image_set)
+        finding("Shifts", told)
     st.stop()
 
 asked, shifts = _shifts.choose(lens)

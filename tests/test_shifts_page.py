@@ -175,3 +175,22 @@ def test_overlap_says_what_the_shared_images_change(monkeypatch) -> None:
     assert "2 of 11,720 images overlap" in words(app)
     assert app.dataframe[1].value["image"].tolist() == ["apple-whole/1", "apple-whole/0"]
     assert "itself" in words(page(**{"shifts-view": "overlap", "overlap-set": "icons"}))
+
+
+def test_committed_rows_are_shown_at_once_and_only_for_the_pictures_they_are_about(monkeypatch, tmp_path) -> None:
+    real = Path(_shifts.__file__).resolve().parents[1] / "assets" / "robustness" / "shifts.json"
+    monkeypatch.setattr(_shifts, "COMMITTED", real)
+    monkeypatch.setattr("core.robustness.shifts.answer_for", lambda *_, **__: pytest.fail("nothing is to be measured"))
+    app = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
+    assert not app.exception
+    assert "shipped results" in words(app)
+    assert "falls furthest on sketch: from 60.2 % to 2.3 %" in words(app)
+    assert "the tail does not break first" in words(app)
+    other = json.loads(real.read_text(encoding="utf-8"))
+    stale = tmp_path / "stale.json"
+    stale.write_text(json.dumps([{**row, "images": "drawn otherwise"} for row in other]), encoding="utf-8")
+    monkeypatch.setattr(_shifts, "COMMITTED", stale)
+    monkeypatch.setattr("core.robustness.shifts.answer_for", answer_for)
+    st.cache_resource.clear()
+    again = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
+    assert "measured here" in words(again)
