@@ -78,15 +78,16 @@ class PaperCounter:
         """Add a batch whose first row is number ``first`` of the part; the caption and concept of every full hit."""
         texts = [caption or "" for caption in captions]
         hits: list[tuple[int, int]] = []
-        for row, doc in enumerate(self._nlp.pipe(texts, batch_size=256)):
-            masks: Counter[int] = Counter()
-            for noun in nouns(doc):
-                for concept, bit in self._owners.get(noun, ()):
-                    masks[concept] += bit
-            for concept, mask in masks.items():
-                tally.masks.setdefault(concept, Counter())[mask] += 1
-                if mask == self._whole[concept]:
-                    hits.append((row, concept))
+        with self._nlp.memory_zone():  # words of these captions are forgotten after them
+            for row, doc in enumerate(self._nlp.pipe(texts, batch_size=256)):
+                masks: Counter[int] = Counter()
+                for noun in nouns(doc):
+                    for concept, bit in self._owners.get(noun, ()):
+                        masks[concept] += bit
+                for concept, mask in masks.items():
+                    tally.masks.setdefault(concept, Counter())[mask] += 1
+                    if mask == self._whole[concept]:
+                        hits.append((row, concept))
         tally.rows += len(captions)
         tally.bad += sum(caption is None for caption in captions)
         caption, concept = np.array(sorted(hits), np.int64).reshape(-1, 2).T
