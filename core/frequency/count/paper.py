@@ -27,6 +27,8 @@ TAGGER, SPELLER = "en_core_web_lg", "en_core_web_sm"
 """The pipelines of the paper: one tags the captions, the other lemmatises the queries."""
 _SPLIT, _LETTERS = re.compile(r"[_\s]+"), re.compile(r"[^A-Za-z ]")
 _NOUNS = ("NOUN", "PROPN")
+_LONGEST = 100_000
+"""Characters of a caption that is tagged; a longer one is a bad row, since spaCy refuses a million."""
 
 
 @lru_cache(maxsize=4)
@@ -76,6 +78,7 @@ class PaperCounter:
 
     def count(self, tally: Tally, captions: Sequence[str | None], *, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Add a batch whose first row is number ``first`` of the part; the caption and concept of every full hit."""
+        captions = [caption if len(caption or "") <= _LONGEST else None for caption in captions]
         texts = [caption or "" for caption in captions]
         hits: list[tuple[int, int]] = []
         with self._nlp.memory_zone():  # words of these captions are forgotten after them
