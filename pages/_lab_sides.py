@@ -22,11 +22,12 @@ def draw(found: Mapping[str, Answer], compared: Comparison, sentence: str) -> No
     _lab.summary_table(compared.lenses)
     source = deck_slides.source_line(next(iter(found.values())))
     header, rows = _lab.summary_rows(compared.lenses)
-    shown = [[_short(cell) for cell in row[:8]] for row in rows]
+    told = ("Lens", "Top-1", "Balanced", "Head", "Torso", "Tail", "ECE", "Margin")
+    shown = [[row[0], *map(_percent, row[1:7]), f"{row[7]:+.4f}".replace("-", "−")] for row in rows]
     with st.container(horizontal=True):
         downloads("lenses", header, rows)
         _pin.pin(
-            lambda: deck_slides.comparison_slide(sentence, header[:8], shown, source),
+            lambda: deck_slides.comparison_slide(sentence, told, shown, source),
             key="lenses",
             label="Pin comparison",
         )
@@ -76,5 +77,5 @@ def _pairs(pairs: tuple[Difference, ...]) -> None:
     )
 
 
-def _short(cell: object) -> str:
-    return "–" if cell is None or cell != cell else f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+def _percent(share: float | None) -> str:
+    return "–" if share is None or share != share else f"{100 * share:.1f} %"
