@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
+from cache import keys
 from core.engine import Job
 from core.errors import Stopped, TailscopeError
 from core.frequency import counted
 from core.frequency.count import output, run
 from core.frequency.count.findings import finding as found_sentence
+from core.icons.concepts import COLOURS
+from core.icons.concepts import concepts as icon_concepts
+from core.icons.export import write_corpus
 from core.types import Report
 from pages import _counts_form, _counts_report
 from pages._jobs import again, ask, may_change, require_change, watch
@@ -16,6 +22,7 @@ from pages._published_choices import one_of
 from pages._text import finding, plain, quiet, section
 
 PLACE = "Count captions"
+EXAMPLE = "icons-10k"
 
 
 def start(request: run.Request, name: str) -> None:
@@ -31,8 +38,21 @@ def resume(name: str) -> None:
     start(run.Request.from_json(counted.begun(name), roots=_counts_form.readable()), name)
 
 
+def example() -> Path:
+    """Where the captions of the example are kept once it was asked for."""
+    return keys.root() / "uploads" / f"{EXAMPLE}.parquet"
+
+
+def try_out() -> None:
+    """Count the captions of an embedded corpus, whose true counts are known."""
+    concepts = {concept.key: concept.name for concept in icon_concepts()}
+    start(run.Request(str(example()), concepts, attributes=tuple(COLOURS), roots=_counts_form.readable()), EXAMPLE)
+
+
 def work(request: run.Request, name: str, report: Report) -> output.Result:
-    """Count into the folder of the source."""
+    """Count into the folder of the source; the captions of the example are written first."""
+    if request.captions == str(example()) and not example().exists():
+        write_corpus(EXAMPLE, example().parent)
     result = run.count(request, counted.folder(name), name=name, report=report)
     counted.end(name)
     return result
@@ -75,6 +95,8 @@ else:
     with head:
         finding(PLACE, "Nothing has been counted here yet.")
         quiet("Counts of your own captions become a frequency axis for every page.")
+        if may_change() and running is None:
+            st.button(f"Try it on the captions of {EXAMPLE}", on_click=try_out, help="10,000 captions of the icon world.")
 
 with st.expander("Count something else" if done else "Count", expanded=not done):
     asked = _counts_form.draw()

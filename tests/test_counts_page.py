@@ -17,6 +17,7 @@ from core.engine import Engine
 from core.frequency import counted, sources
 from core.frequency.count import findings, run, workers
 from core.frequency.count.workers import here
+from core.frequency.icons import table as icon_table
 
 SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 CAPTIONS = ["a red apple", "two dogs", "a night snake", "red dog, red apple", "nothing"] * 4
@@ -111,6 +112,13 @@ def test_from_a_path_to_a_frequency_axis(captions):
     assert "image" in app.selectbox(key="count").options
     press(app, "Delete these counts")
     assert "counted:mine" not in {info.name for info in sources.list_sources()}
+
+
+def test_the_example_finds_the_counts_that_are_known(captions):
+    app = press(opened(), "Try it on the captions of icons-10k")
+    assert "10,000 captions" in words(app)
+    found = {row["concept"]: row["count"] for row in counted.rows("icons-10k")}
+    assert found == dict(icon_table("icons-10k", "text").counts)
 
 
 def test_a_stopped_count_is_resumed_without_counting_twice(captions, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from core.icons.corpus import corpus
@@ -31,6 +32,8 @@ def write_corpus(name: str, folder: Path) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.parquet"
-    pq.write_table(table, path, compression="zstd")
+    partial = folder / f".{name}.{os.getpid()}.partial"
+    pq.write_table(table, partial, compression="zstd")
+    os.replace(partial, path)
     return path
 
