@@ -96,7 +96,7 @@ else:
         finding(PLACE, "Nothing has been counted here yet.")
         quiet("Counts of your own captions become a frequency axis for every page.")
         if may_change() and running is None:
-            st.button(f"Try it on the captions of {EXAMPLE}", on_click=try_out, help="10,000 captions of the icon world.")
+            st.button(f"Try it on the captions of {EXAMPLE}", on_click=try_out, help="10,000 captions of icons.")
 
 with st.expander("Count something else" if done else "Count", expanded=not done):
     asked = _counts_form.draw()
