@@ -34,7 +34,7 @@ def accuracy(lens: Lens, image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = _attacks.choose_attack(WHITE, first="pgd", key="attack-curve")
         units = _attacks.choose_units()
-        n = st.select_slider("Images", (50, 100, 150, 200, 400), 100, key="attack-n", bind="query-params", width=220)
+        n = st.select_slider("Images", (50, 100, 200, 400, 586), 100, key="attack-n", bind="query-params", width=220)
     series = _series(lens)
     with st.container():
         found = _records(lens, image_set, series, attack, units=units, n=n)
@@ -106,7 +106,7 @@ def _records(
     lens: Lens, image_set: ImageSet, series: Mapping[str, tuple[str, str]], attack: str, *, units: str, n: int
 ) -> dict[str, list[Record]]:
     """The curves that ship or are measured; progress of the others stands here."""
-    shipped = [*committed(lens.image_set, "attacks-prompts"), *committed(lens.image_set)]
+    shipped = [*committed(lens.image_set, "attacks-prompts", "attacks-tail"), *committed(lens.image_set)]
     found: dict[str, list[Record]] = {}
     missing = {}
     for label, (model, prompts) in series.items():

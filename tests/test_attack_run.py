@@ -15,7 +15,7 @@ from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness.attack_bench import BATCH, TOP, Bench
 from core.robustness.attack_figures import guard, median, on_grid, shares
-from core.robustness.attack_findings import committed
+from core.robustness.attack_findings import DIRECT, committed
 from core.robustness.attack_plan import Plan, sample_rows
 from core.robustness.attack_run import Question, attack_records, transfer_records
 from core.robustness.attacks import ATTACKS, find, settings_of
@@ -222,7 +222,7 @@ def test_the_bench_gives_float32_pixels_in_the_box(model: str, images: Noise) ->
     assert rows.tolist() == [3, 1]
 
 
-@pytest.mark.parametrize("table", ["attacks", "attacks-prompts", "attacks-transfer"])
+@pytest.mark.parametrize("table", [*DIRECT, "attacks-prompts", "attacks-tail", "attacks-transfer"])
 def test_the_tables_that_ship_say_what_they_may(table: str) -> None:
     records = committed("icons", table)
     assert records

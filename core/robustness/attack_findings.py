@@ -15,6 +15,7 @@ from core.stats import wilson
 from core.types import Interval
 
 COMMITTED = Path(__file__).resolve().parents[2] / "assets" / "robustness"
+DIRECT = ("attacks", "attacks-supervised", "attacks-scores")
 FEW = 10
 """Images a part must have right before head and tail are compared in words."""
 
@@ -25,9 +26,9 @@ def _table(name: str) -> tuple[Record, ...]:
     return tuple(read_records(path)) if path.exists() else ()
 
 
-def committed(image_set: str, table: str = "attacks") -> list[Record]:
-    """The records that ship with Tailscope for this image set; empty for a set without any."""
-    return [one for one in _table(table) if one.set == image_set]
+def committed(image_set: str, *tables: str) -> list[Record]:
+    """The records that ship with Tailscope for this image set, of the direct attacks or of the tables named."""
+    return [one for table in tables or DIRECT for one in _table(table) if one.set == image_set]
 
 
 def known_as(model: str) -> str:
