@@ -136,13 +136,14 @@ def test_adversarial_pictures_are_candidates_that_their_named_reference_gets_wro
     assert (said == truth).mean() <= 0.01  # another machine's rounding may turn one
 
 
-def test_the_filter_keeps_the_first_wrong_candidates_of_the_weights_that_ship():
-    from core.robustness.adversarial import EACH
-    from core.robustness.supervised import WEIGHTS, folder_of
-    from core.weights import sha256
+def test_the_filter_keeps_the_first_wrong_candidates_of_the_weights_that_ship(tmp_path):
+    from core.robustness.adversarial import EACH, is_current
 
-    about = json.loads(KEPT.read_text(encoding="utf-8"))
-    assert about["weights"] == sha256(folder_of(about["reference"]) / WEIGHTS)
+    assert is_current(), "the reference or its candidates changed: run python -m core icons adversarial"
+    other = json.loads(KEPT.read_text(encoding="utf-8"))
+    (tmp_path / "kept.json").write_text(json.dumps({**other, "weights": "0" * 64}), encoding="utf-8")
+    assert not is_current(tmp_path / "kept.json")
+    assert not is_current(tmp_path / "none.json")
     kept = icon_recipes.kept_numbers()
     assert set(kept) <= {concept.key for concept in concepts()}
     assert len(kept) > 500

@@ -6,13 +6,15 @@ Only the numbers of the kept candidates are stored; the pictures are drawn from 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core.datasets import open_set
-from core.datasets.icon_recipes import KEPT, RECIPES, draw_one, reread
+from core.datasets.icon_recipes import KEPT, RECIPES, RENDERER, draw_one, reread
 from core.icons.classifier import REFERENCE
 from core.icons.concepts import concepts
 from core.icons.render import render
@@ -44,16 +46,33 @@ def write_adversarial(path: Path = KEPT, *, report: Report = lambda progress: No
             kept[concept.key] = wrong
         report(Progress(label + 1, len(concepts()), f"Looking for what {model} gets wrong"))
     about = {
-        "reference": model,
-        "weights": sha256(folder_of(model) / WEIGHTS),
-        "candidates": RECIPES[ID].per_concept,
-        "each": EACH,
+        **_settings(),
         "command": "python -m core icons adversarial",
         "kept": {key: " ".join(map(str, numbers)) for key, numbers in kept.items()},
     }
     write_json(about, path)
     reread()
     return path
+
+
+def is_current(path: Path = KEPT) -> bool:
+    """Whether the list was written with these weights, candidates and pictures."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return all(about[name] == value for name, value in _settings().items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _settings() -> dict[str, Any]:
+    model = f"{ICON}{REFERENCE}"
+    return {
+        "reference": model,
+        "weights": sha256(folder_of(model) / WEIGHTS),
+        "renderer": RENDERER,
+        "candidates": RECIPES[ID].per_concept,
+        "each": EACH,
+    }
 
 
 def _said(key: str, scorer: Scorer) -> Iterator[tuple[int, int]]:

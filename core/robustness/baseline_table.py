@@ -20,7 +20,7 @@ from core.datasets.icon_recipes import SHIFTS
 from core.icons.baselines import BASELINES, STAND_IN
 from core.icons.classifier import CARD, REFERENCE, WEIGHTS, train
 from core.reports import write_json
-from core.robustness.adversarial import write_adversarial
+from core.robustness.adversarial import is_current, write_adversarial
 from core.robustness.baselines import ICONS, STANDARD
 from core.robustness.shifts import measure, measure_clean
 from core.robustness.supervised import ICON, SHIPPED
@@ -41,7 +41,8 @@ def write_baselines(
     """
     folders = {name: _trained(name, work=work, device=device) for name in BASELINES}
     keep_reference(folders[STAND_IN])
-    write_adversarial(report=report)
+    if not is_current():
+        write_adversarial(report=report)
     rows = {name: measured(f"{ICON}{folder}", report=report) for name, folder in folders.items()}
     write_table(rows, folders, out)
     return out
@@ -103,4 +104,4 @@ def _trained(name: str, *, work: Path, device: str | None) -> Path:
 
 def _about(folder: Path) -> dict[str, Any]:
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    return {key: card[key] for key in ("run", "parameters", "training_images", "steps", "seconds", "torch")}
+    return {key: card[key] for key in ("run", "parameters", "training_images", "steps", "torch")}
