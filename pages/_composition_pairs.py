@@ -10,7 +10,7 @@ from core.charts import PLOT_CONFIG
 from core.charts import composition as charts
 from core.composition import measure, scores
 from core.composition.sets import seen_pairs
-from pages import _composition, _pin
+from pages import _composition, _pin, _points
 from pages._composition import Shown
 from pages._downloads import downloads
 from pages._text import finding_of, quiet, section
@@ -162,9 +162,8 @@ def _columns(order: str, found, n: np.ndarray, hits: np.ndarray, asked: measure.
 
 def _clicked(names: list[str]):
     def read() -> None:
-        points = st.session_state["pair-matrix"].selection.points
-        if points and len(points[0].get("customdata") or []) == 3:
-            st.session_state["cell"] = names[int(points[0]["customdata"][0])]
+        for place, *_ in _points.clicked("pair-matrix", length=3)[:1]:
+            st.session_state["cell"] = names[int(place)]
 
     return read
 

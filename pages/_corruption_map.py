@@ -15,7 +15,7 @@ from core.robustness.attack_findings import known_as
 from core.robustness.corruptions import CORRUPTIONS, IN_MEMORY, words
 from core.robustness.records import Record
 from core.types import ImageSet, Lens
-from pages import _corruption_broken, _corruption_sample, _corruptions, _pin
+from pages import _corruption_broken, _corruption_sample, _corruptions, _pin, _points
 from pages._downloads import downloads
 from pages._text import quiet, section
 
@@ -82,8 +82,6 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
 
 
 def _clicked(key: str) -> None:
-    points = st.session_state[key].selection.points
-    if points and len(points[0].get("customdata") or []) == 2:
+    for corruption, severity in _points.clicked(key, length=2)[:1]:
         # The boxes of these keys stand above the figure: they take the values over on the next run.
-        st.session_state["_corruption"], severity = points[0]["customdata"]
-        st.session_state["_severity"] = int(severity)
+        st.session_state["_corruption"], st.session_state["_severity"] = corruption, int(severity)

@@ -15,7 +15,7 @@ from core.charts.failures import MOST, confusion_figure
 from core.confusable import Mistaken, mistaken
 from core.failures import Cells, cell_differences, cells, cluster_order, exchanged, merged
 from core.types import Answer, ImageSet, Lens
-from pages import _gallery, _lab, _overlay, _pin
+from pages import _gallery, _lab, _pin, _points
 from pages._downloads import downloads
 from pages._text import finding_of, quiet, section
 
@@ -148,7 +148,7 @@ def _other(lens: Lens) -> Answer | None:
 
 def _clicked() -> None:
     points = st.session_state["matrix"].selection.points
-    if points and len(cell := _overlay.custom(points[0])) == 3:
+    if points and len(cell := _points.custom(points[0])) == 3:
         true, said, _ = cell
         st.session_state["_cell"] = (int(true), int(said))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from core.errors import TailscopeError
 from core.prompts import strategies
 from core.types import Answer, Interval, Lens
 from pages import _answers, _jobs, _lens
+from pages._points import custom
 from pages._selection import select
 from pages._text import quiet
 
@@ -97,23 +98,11 @@ def series(answer: Answer, curve: Curve, label: str) -> Series:
 
 def selected(chart: str, class_keys: Sequence[str]) -> None:
     """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
-    points = st.session_state[chart].selection.points
-    firsts = [custom(point)[:1] for point in points]
+    firsts = [custom(point)[:1] for point in st.session_state[chart].selection.points]
     labels = [int(label) for label, *_ in filter(None, firsts) if isinstance(label, int)]
     keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
     if keys:
         select(keys)
-
-
-def custom(point: Mapping[str, Any]) -> list[Any]:
-    """Custom data of a selected point, empty for none; its first entry is a class index for concepts.
-
-    A browser sends typed arrays back as objects with the places as keys, others as lists.
-    """
-    data = point.get("customdata")
-    if isinstance(data, Mapping):
-        return [data[key] for key in sorted(data, key=int)]
-    return list(data) if isinstance(data, list | tuple) else [] if data is None else [data]
 
 
 def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:

@@ -16,6 +16,7 @@ from core.published.recipe_paper import SIGNIFICANT
 from core.published.sensitivity import sensitivity
 from core.published.sentences import finding, unit
 from core.published.view import Shown
+from pages import _points
 from pages._downloads import downloads
 from pages._published_choices import one_of
 from pages._text import section
@@ -73,11 +74,9 @@ def _groups(one: Shown, tint: str) -> list[str] | None:
 def _picked(chart: str, shown: Sequence[Shown]) -> None:
     """A click on a concept's point makes it the concept looked at."""
     concept_of = {int(u): str(c) for one in shown for u, c in zip(one.rows.units, one.rows.concepts, strict=True)}
-    for point in st.session_state[chart].selection.points:
-        data = point.get("customdata") or []
-        values = list(data.values()) if isinstance(data, Mapping) else data  # a typed array comes back as an object
-        if len(values) == 2 and values[0] in concept_of:
-            st.session_state["about"] = concept_of[values[0]]
+    for place, _ in _points.clicked(chart, length=2):
+        if place in concept_of:
+            st.session_state["about"] = concept_of[place]
 
 
 def table(shown: Sequence[Shown]) -> None:

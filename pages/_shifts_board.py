@@ -14,7 +14,7 @@ from core.robustness.records import Record
 from core.robustness.shift_findings import called, condition_name, of_cell
 from core.robustness.shifts import CLEAN
 from core.types import Lens
-from pages import _pin
+from pages import _pin, _points
 from pages._downloads import downloads
 from pages._text import finding_of, quiet, section
 
@@ -48,11 +48,7 @@ def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditi
 
 
 def _clicked() -> None:
-    points = st.session_state["shift-board"].selection.points
-    data = points[0].get("customdata") if points else None
-    data = list(data.values()) if isinstance(data, dict) else data
-    if data and len(data) == 3:
-        model, condition, _ = data
+    for model, condition, _ in _points.clicked("shift-board", length=3)[:1]:
         st.session_state["shift-model"] = model
         if condition != CLEAN:
             st.session_state["shift"] = condition

@@ -15,6 +15,7 @@ from core.published.letitwag import Concept, Matrix, Model
 from core.published.manifest import CITATION
 from pages import _published_concept
 from pages._downloads import downloads
+from pages._points import custom
 from pages._published_choices import any_of
 from pages._text import quiet, section
 
@@ -82,8 +83,8 @@ def _mark(names: Sequence[str]) -> None:
 def picked_model(chart: str) -> None:
     """A click on a model's point marks it."""
     known = {model.name for model in letitwag.models()}
-    points = st.session_state[chart].selection.points
-    _mark([str(point["customdata"][0]) for point in points if (point.get("customdata") or [""])[0] in known])
+    names = [custom(point)[:1] for point in st.session_state[chart].selection.points]
+    _mark([str(name) for name, *_ in filter(None, names) if name in known])
 
 
 def choose_concept(concepts: Sequence[Concept]) -> Concept:
