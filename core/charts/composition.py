@@ -125,8 +125,7 @@ def matrix_figure(
             text=[
                 f"{text(attributes[a])} {text(objects[o])}" for a, o in zip(attribute[mask], thing[mask], strict=True)
             ],
-            # As lists: rows of a typed array come back from a click as objects keyed by position.
-            customdata=np.stack([composition[mask], right[mask], n[mask]], 1).astype(int).tolist(),
+            customdata=np.stack([composition[mask], right[mask], n[mask]], 1).astype(np.int32),
             hovertemplate="<b>%{text}</b><br>%{customdata[1]} of %{customdata[2]} right<extra></extra>",
         )  # fmt: skip
     few = len(objects) <= 60
