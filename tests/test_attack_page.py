@@ -156,3 +156,12 @@ def test_figures_hold_what_they_are_given() -> None:
     matrix = transfer_figure([made(30, more={"surrogate": "other"}), made(0)], {MODEL: "a", "other": "b"}).data[0]
     assert np.asarray(matrix.z)[0].tolist() == [1.0, 0.5]
     assert np.isnan(np.asarray(matrix.z, float)[1]).all()
+
+
+def test_what_ships_is_shown_at_once(engine) -> None:
+    app = opened("attacks", **{"attacks-view": "transfer"})
+    assert not app.exception
+    assert "names 65 % of 100 images correctly" in words(app)
+    assert "is broken by pixels crafted elsewhere" in words(app)
+    app = opened("attacks", **{"attacks-view": "accuracy"})
+    assert {"simple", "class", "ensemble"} == {trace["name"] for trace in figures(app)[0]["data"]}
