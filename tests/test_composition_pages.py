@@ -18,6 +18,7 @@ from core.composition.probe import ProbePoint
 from core.datasets import open_set
 from core.engine import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
+from pages import _composition_pairs
 from tests import test_pages
 from tests.fakes import FakeEncoder
 from tests.test_pages import answered, words
@@ -130,11 +131,13 @@ def test_a_linked_pair_shows_its_pictures() -> None:
     assert {trace["name"] for trace in marks} == {"seen pair", "never-seen pair"}
 
 
-def test_a_mark_brings_back_its_composition_as_a_list() -> None:
-    """Rows of a typed array would come back from a click as objects, which no callback could read."""
-    app = opened("composition", composition="pairs")
-    marks = [trace for trace in figures(app)[0]["data"] if trace.get("name")]
-    assert all(isinstance(row, list) and len(row) == 3 for trace in marks for row in trace["customdata"])
+@pytest.mark.parametrize("data", [[1, 0, 2], {"0": 1, "1": 0, "2": 2}])
+def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a typed array come back from the browser as objects keyed by position."""
+    state = {"pair-matrix": SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": data}]))}
+    monkeypatch.setattr(st, "session_state", state)
+    _composition_pairs._clicked(["red ant", "blue ant"])()
+    assert state["cell"] == "blue ant"
 
 
 def test_a_folder_of_photographs_is_told_to_be_no_composition(tmp_path, monkeypatch) -> None:

@@ -104,7 +104,8 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
     page.wait_for_url("**shift-model=icon-RN*icons-50k*")
     page.get_by_text("classes lose accuracy").wait_for(timeout=300_000)
     page.locator(".tile img").first.scroll_into_view_if_needed()
-    page.wait_for_function("[...document.querySelectorAll('.tile img')].some(image => image.naturalWidth > 0)")
+    first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search
+    page.wait_for_function("image => image.naturalWidth > 0", arg=first)
     page.get_by_text("overlap", exact=True).click()
     page.get_by_role("textbox", name="Or a set to search").fill(str(outside))
     page.get_by_role("textbox", name="Or a set to search").press("Enter")
@@ -137,10 +138,11 @@ def test_a_click_on_a_pair_shows_its_pictures_and_the_composer_answers(visit: Op
         }"""
     )
     page.mouse.click(place["x"], place["y"])
-    page.wait_for_url("**cell=*", timeout=60_000)
+    page.wait_for_function("location.search.includes('cell=')", timeout=60_000)
     page.wait_for_selector(SETTLED)
     assert page.url != before
-    page.wait_for_function("[...document.querySelectorAll('.tile img')].every(image => image.naturalWidth > 0)")
+    first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search
+    page.wait_for_function("image => image.naturalWidth > 0", arg=first)
     page.get_by_text("composer", exact=True).click()
     page.get_by_label("Attribute", exact=True).fill("red")
     page.get_by_label("Attribute", exact=True).press("Enter")
