@@ -29,7 +29,10 @@ def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditi
     kind = st.segmented_control(
         "Show", KINDS, default=KINDS[0], required=True, key="shift-figure", bind="query-params", help=HELP
     )
-    chosen = (st.session_state.get("shift-model") or next(iter(models)), st.session_state.get("shift") or "")
+    chosen = (
+        st.session_state.get("shift-model") or next(iter(models)),
+        st.session_state.get("shift") or next(iter(conditions)),
+    )
     shown = {**({CLEAN: "in distribution"} if kind == "accuracy" else {}), **conditions}
     figure = board_figure(rows, models, shown, kind=kind, chosen=chosen)
     told = f"{kind.capitalize()} of {len(models)} models under {len(conditions)} conditions, in percent or points"
