@@ -57,7 +57,7 @@ def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:
     """Accuracy of a pair in bins of equal numbers of pairs over its PMI in the captions, the pairs behind them."""
     figure = blank(height=360, x_title="PMI of the pair in captions, bits", y_title="Composition top-1")
     order = np.argsort(found.pmi, kind="stable")
-    figure.add_scattergl(
+    figure.add_scatter(
         x=found.pmi.astype(np.float32), y=found.accuracy.astype(np.float32), mode="markers", name="pairs",
         marker={"color": QUIET, "opacity": 0.25, "size": 5}, text=[text(names[c]) for c in found.composition],
         hovertemplate="%{text}<br>PMI %{x:.2f}, %{y:.0%} right<extra></extra>",
