@@ -13,7 +13,7 @@ from core import deck_slides
 from core.composition import measure
 from core.composition.answers import Composed
 from core.composition.pairs import CompositionSet
-from core.composition.sets import PARTNER
+from core.composition.sets import PARTNER, with_partner
 from core.datasets.roots import check_path
 from core.engine import Job
 from core.types import Answer, ImageSet, Lens
@@ -118,7 +118,7 @@ def unmatched(asked: measure.Question) -> None:
 def sides(asked: measure.Question, found: measure.Measured) -> list[tuple[Lens, Composed, CompositionSet]]:
     """Lens, answers and pictures of the set and of its partner, all among the same compositions."""
     lenses = [asked.lens, *([asked.partner_lens] if asked.partner_lens else [])]
-    images = [asked.images, *([asked.partner] if asked.partner else [])]
+    images = with_partner(asked.images, asked.partner) if asked.partner else [asked.images]
     return list(zip(lenses, found.sides.composed, images, strict=True))
 
 

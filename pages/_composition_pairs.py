@@ -181,7 +181,7 @@ def _pair(asked: measure.Question, sides, found, cells: np.ndarray) -> Shown | N
     places, lens, composed, images = max(shows, key=lambda one: len(one[0]))
     order = places[np.argsort(composed.answer.margin[places], kind="stable")][:EACH].tolist()
     right = int(composed.right[places].sum())
-    shown = (lens, composed.answer, images.among(found))
+    shown = (lens, composed.answer, images)
     known = "" if asked.pictures is None else f" · drawn {int(asked.pictures.of(found)[label]):,} times in pretraining"
     quiet(f"{right} of {len(places)} right · from {lens.image_set}{known}")
     _composition.pictures(shown, order, key="pair-pictures", empty="This pair has no pictures.")

@@ -18,7 +18,7 @@ from core.composition.probe import ProbePoint
 from core.datasets import open_set
 from core.engine import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
-from pages import _composition_pairs
+from pages import _composition, _composition_pairs
 from tests import test_pages
 from tests.fakes import FakeEncoder
 from tests.test_pages import answered, words
@@ -138,6 +138,15 @@ def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(st, "session_state", state)
     _composition_pairs._clicked(["red ant", "blue ant"])()
     assert state["cell"] == "blue ant"
+
+
+def test_pictures_of_either_set_can_be_enlarged() -> None:
+    lens = Lens("icon-RN,icons-200k", "icons-composition")
+    sides = _composition.sides(measure.question(lens), measured(lens))
+    assert [one.images.id for _, _, one in sides] == ["icons-composition", "icons"]
+    for _, composed, images in sides:
+        assert len(images.labels) == len(images.image_ids)
+        assert np.array_equal(images.labels[composed.answer.rows], composed.answer.labels)
 
 
 def test_a_folder_of_photographs_is_told_to_be_no_composition(tmp_path, monkeypatch) -> None:
