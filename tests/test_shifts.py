@@ -86,6 +86,12 @@ def test_every_figure_of_a_small_board_by_hand(said) -> None:
     assert not first.more["extrapolated"]
     assert (first.more["excluded_from_ranking"], second.more["excluded_from_ranking"]) == (False, True)
     assert rows["m1", CLEAN].reference is None
+    itself, _ = fit_sets(
+        found, replace(table, ordinary=frozenset({"m1"})), columns={"outdoors": ("indoors", "outdoors")}
+    )
+    again = {row.model: row for row in records(found, "indoors", fits=itself) if row.condition == "outdoors"}
+    assert "rho" not in again["m1"].more  # it is one of those that the line goes through
+    assert "rho" in again["supervised:m2"].more
 
 
 def test_a_condition_without_columns_or_with_too_few_models_says_why(said) -> None:

@@ -52,6 +52,7 @@ class Baselines:
         note: how the table was read.
         filters: column -> the model whose mistakes chose its pictures; it is 0 % right there by construction and no
             line goes through it.
+        ordinary: ids under which a model of the table can itself be asked; it has no distance from its own line.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Baselines:
     columns: Mapping[str, tuple[float, ...]]
     note: str
     filters: Mapping[str, str] = field(default_factory=dict)
+    ordinary: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class FitSet:
     Attributes:
         x, y: names of the columns; models: names [n]; xs, ys: their accuracies as fractions [n].
         note: which rows were taken, in one sentence.
+        ordinary: as in ``Baselines``.
     """
 
     x: str
@@ -78,6 +81,7 @@ class FitSet:
     ys: tuple[float, ...]
     fit: Fit
     note: str
+    ordinary: frozenset[str] = frozenset()
 
 
 def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping[str, str] | None = None) -> Baselines:
@@ -163,8 +167,9 @@ def icon_baselines() -> Baselines:
     about = ICONS.with_suffix(".json")
     if not about.exists():
         return found
-    reference = json.loads(about.read_text(encoding="utf-8"))["reference"]["baseline"]
-    return replace(found, filters={id: reference for id in SHIFTS if reference_of(id)})
+    reference = json.loads(about.read_text(encoding="utf-8"))["reference"]
+    filters = {id: reference["baseline"] for id in SHIFTS if reference_of(id)}
+    return replace(found, filters=filters, ordinary=frozenset({reference["model"]}))
 
 
 def read_types(source: bytes, *, name: str = "the list of types") -> dict[str, str]:
@@ -229,6 +234,7 @@ def fit_set(table: Baselines, x: str, y: str, *, never: Collection[str] = ()) ->
     return FitSet(
         x, y, tuple(table.models[row] for row in chosen), xs, ys, found,
         f"{len(chosen):,} of {len(table.models):,} models of {table.name}: {how}, no model under test",
+        table.ordinary,
     )  # fmt: skip
 
 

@@ -97,6 +97,8 @@ def _record(one: Measured, reference: str, fit: FitSet | None, table: str | None
         if base is not None and base.model != one.model:
             tau = _tau(one, base)
             more |= {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high, "tau_against": base.model}
+    if fit is not None and one.model in fit.ordinary:
+        fit = None
     if fit is not None:
         more |= _effective(one, fit)
     return Record(
