@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
-from core.robustness import ask, corruption_records, perturbation_run
+from core.robustness import ask, corruption_findings, corruption_records, perturbation_run
 from core.robustness.corruption_command import Asked, measure
 from core.robustness.corruption_folders import OnDisk, conditions_in
 from core.robustness.corruption_metrics import ALEXNET
@@ -80,6 +80,7 @@ def test_records_hold_accuracy_ce_and_mce_of_known_errors(asked: list[str]) -> N
     total = by[corruption_records.ALL, None]
     assert total.more["mce"] == pytest.approx(50)
     assert total.more["relative_mce"] == pytest.approx(50)
+    assert total.more["relative_over"] == 2
     assert not total.more["complete"]
     assert total.acc1 == pytest.approx(1 - (0.2 + 0.4 + 0.1 + 0.3) / 4)
     assert {one.reference for one in found} == {"the,reference"}
@@ -263,3 +264,21 @@ def test_the_command_writes_records(asked: list[str], tmp_path: Path) -> None:
     assert found[-1].more["kept_gap"] is not None
     row = json.loads(out.read_text())[1]
     assert {"model", "set", "condition", "severity", "n", "acc1", "low", "high", "reference", "seed", "ce"} <= set(row)
+
+
+def test_the_documented_table_is_the_committed_one() -> None:
+    path = corruption_findings.COMMITTED / f"{corruption_findings.TABLE}.json"
+    if not path.exists():
+        pytest.skip("no table is committed")
+    page = (Path(__file__).resolve().parents[1] / "docs" / "CORRUPTIONS.md").read_text(encoding="utf-8")
+    records = corruption_findings.committed("icons")
+    models = list(dict.fromkeys(one.model for one in records))
+    assert len(models) >= 6
+    for model in models:
+        own = corruption_findings.of_model(records, model, "simple")
+        whole, before = corruption_findings.total(own), corruption_findings.clean(own)
+        row = f"| `{model}` | {100 * before.acc1:.1f} | {100 * whole.acc1:.1f} ("
+        assert row in page
+        assert f"| {whole.more['mce']:.1f} |" in page[page.index(row) :].partition("\n")[0]
+    reference = [one for one in records if one.model == corruption_records.ICON_REFERENCE]
+    assert corruption_findings.total(reference).more["mce"] == pytest.approx(100)

@@ -72,8 +72,9 @@ def records(
     """Per model: one record a condition, and one over all corruptions.
 
     Every record of a corruption holds its ``ce`` and ``relative_ce`` over the severities run, in percent of the
-    reference; the last record ``mce`` and ``relative_mce`` over the benchmark's corruptions that were run, and how much
-    of their clean accuracy head and tail keep. ``flip`` is the share of images answered otherwise than when clean.
+    reference; the last record ``mce`` and ``relative_mce`` over the benchmark's corruptions that were run (the latter
+    over the ``relative_over`` of them that the reference suffers from), and how much of their clean accuracy head and
+    tail keep. ``flip`` is the share of images answered otherwise than when clean.
 
     Args:
         made: how the pictures were made; in memory, the package's version is recorded beside it.
@@ -108,9 +109,11 @@ def _of_model(
         )  # fmt: skip
     share = _over_all(outcome)
     averaged = [of for name, of in relative.items() if name in BENCHMARK]
+    suffered = [of["relative_ce"] for of in averaged if not math.isnan(of["relative_ce"])]
     more = {
         "mce": mean_over(of["ce"] for of in averaged),
-        "relative_mce": mean_over(of["relative_ce"] for of in averaged),
+        "relative_mce": mean_over(suffered),
+        "relative_over": len(suffered),
         "complete": set(relative) >= set(BENCHMARK) and outcome.severities == SEVERITIES,
         "corruptions": list(relative),
         "severities": list(outcome.severities),
