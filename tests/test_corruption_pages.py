@@ -151,3 +151,13 @@ def test_a_linked_model_that_does_not_exist_is_a_sentence() -> None:
     app = opened("corruptions", other="supervised:nobody")
     assert not app.exception
     assert "No supervised classifier is called" in words(app)
+
+
+@pytest.mark.parametrize("view", ["heat map", "head and tail"])
+def test_the_committed_table_is_shown_at_once_and_beside_a_supervised_model(view: str) -> None:
+    app = opened("corruptions", other="supervised:icon-RN,icons-200k", **{"corruption-view": view})
+    assert not app.exception
+    assert "over 15 corruptions at 5 severities" in words(app)
+    assert "mCE 78 % of icon-reference, supervised" in words(app)
+    assert len(figures(app)) == (2 if view == "heat map" else 1)
+    assert "is not measured" not in words(app)
