@@ -104,7 +104,7 @@ def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: 
     app = settled(opened("corruptions", **{"corruption-view": "heat map"}))
     assert not app.exception
     assert "names 100 % of clean images and 40 % of them on average over 2 corruptions at 5 severities" in words(app)
-    assert "Neither end breaks first" in words(app)
+    assert "Which end breaks first cannot be told" in words(app)
     assert "mCE 100 %" in words(app)
     squares = figures(app)[0]["data"][0]
     assert len(squares["customdata"]) == 10

@@ -72,7 +72,11 @@ def tail_sentence(whole: Record) -> str | None:
     if "kept_gap" not in whole.more or math.isnan(_number(whole, "kept_gap")):
         return None
     gap = Interval(*(_number(whole, f"kept_gap{end}") for end in ("", "_low", "_high")))
-    opening = {"tail": "The tail breaks first", "head": "The head breaks first", "neither": "Neither end breaks first"}
+    opening = {
+        "tail": "The tail breaks first",
+        "head": "The head breaks first",
+        "neither": "Which end breaks first cannot be told",
+    }
     kept = " and ".join(f"the {part} keeps {percent(_number(whole, f'{part}_kept'))}" for part in ("head", "tail"))
     points = f"{100 * gap.value:+.0f} points, 95 % CI {100 * gap.low:+.0f} to {100 * gap.high:+.0f}".replace("-", "−")
     return f"{opening[verdict(gap)]}: of its clean accuracy {kept} (head minus tail {points})."
@@ -137,7 +141,7 @@ def worst(records: Sequence[Record], before: Record | None) -> str | None:
         return None
     lost = {name: before.acc1 - float(np.mean(each)) for name, each in by.items()}
     most, least = max(lost, key=lost.__getitem__), min(lost, key=lost.__getitem__)
-    return f"{words(most)} costs most ({100 * lost[most]:.0f} points), {words(least)} least ({100 * lost[least]:.0f})."
+    return f"{words(most)[:1].upper()}{words(most)[1:]} costs most ({100 * lost[most]:.0f} points), {words(least)} least ({100 * lost[least]:.0f})."
 
 
 def _number(record: Record, name: str) -> float:
