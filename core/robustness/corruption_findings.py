@@ -141,7 +141,8 @@ def worst(records: Sequence[Record], before: Record | None) -> str | None:
         return None
     lost = {name: before.acc1 - float(np.mean(each)) for name, each in by.items()}
     most, least = max(lost, key=lost.__getitem__), min(lost, key=lost.__getitem__)
-    return f"{words(most)[:1].upper()}{words(most)[1:]} costs most ({100 * lost[most]:.0f} points), {words(least)} least ({100 * lost[least]:.0f})."
+    told = f"{words(most)} costs most ({100 * lost[most]:.0f} points), {words(least)} least ({100 * lost[least]:.0f})."
+    return told[:1].upper() + told[1:]
 
 
 def _number(record: Record, name: str) -> float:
