@@ -28,7 +28,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, margins along the sequence, and the frames on both sides of every flip."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = _corruptions.choose_class(image_set)
-        row = _corruptions.picture_row(image_set, label)
+        row = _corruptions.picture_row(lens, image_set, label)
         if st.session_state.get("perturbation") not in (None, *PERTURBATIONS):
             st.session_state.pop("perturbation")
         name = st.selectbox(

@@ -31,7 +31,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         label = _corruptions.choose_class(image_set)
         whole = st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
         own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
-        rows = own[:MOST] if whole else [_corruptions.picture_row(image_set, label)]
+        rows = own[:MOST] if whole else [_corruptions.picture_row(lens, image_set, label)]
         group = st.segmented_control(
             "Corruptions", list(GROUPS), default="weather", required=True, key="group", bind="query-params",
             help="The first four are the fifteen of mCE; extra are the paper's four for tuning.",

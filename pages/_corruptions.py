@@ -16,7 +16,7 @@ from core.robustness.attack_findings import known_as
 from core.robustness.corruptions import IN_MEMORY, library_version
 from core.robustness.records import Record
 from core.types import ImageSet, Lens
-from pages import _lens
+from pages import _answers, _lens
 from pages._jobs import ask, is_local
 from pages._text import finding, quiet
 
@@ -90,14 +90,17 @@ def is_absent() -> str:
     return ""
 
 
-def picture_row(image_set: ImageSet, label: int) -> int:
-    """The picture in question of a class, in the URL; the class's first by default."""
+def picture_row(lens: Lens, image_set: ImageSet, label: int) -> int:
+    """The picture in question of a class, in the URL; by default the first that is known to be right unharmed."""
     rows = [row for row, own in enumerate(image_set.labels.tolist()) if own == label][:OFFERED]
     offered = {image_set.image_ids[row]: row for row in rows}
     if st.session_state.get("shot") not in (None, *offered):
         st.session_state.pop("shot")
-    found = st.selectbox("Picture", list(offered), key="shot", bind="query-params", width=220)
-    return offered.get(found, rows[0])
+    answer = _answers.known_answer(lens)
+    right = set() if answer is None else set(answer.rows[answer.top[:, 0] == answer.labels].tolist())
+    first = next((place for place, row in enumerate(rows) if row in right), 0)
+    found = st.selectbox("Picture", list(offered), index=first, key="shot", bind="query-params", width=220)
+    return offered.get(found, rows[first])
 
 
 def clicked(offered: Sequence[str]) -> str | None:
@@ -110,16 +113,18 @@ def clicked(offered: Sequence[str]) -> str | None:
 
 
 def choose_class(image_set: ImageSet, *, key: str = "class") -> int:
-    """One class, by its readable name, in the URL; classes without pictures are not offered."""
+    """One class, by its readable name, in the URL; the commonest at first, and only classes with pictures."""
     held = sorted(set(image_set.labels.tolist()) - {-1})
+    counts = _lens.counts(image_set)
+    first = max(range(len(held)), key=lambda place: counts.get(image_set.keys[held[place]], 0))
     named = {image_set.keys[label]: label for label in held}
     if st.session_state.get(key) not in (None, *named):
         st.session_state.pop(key)
     found = st.selectbox(
-        "Class", list(named), key=key, bind="query-params", width=280,
+        "Class", list(named), index=first, key=key, bind="query-params", width=280,
         format_func=lambda one: image_set.names[named[one]] if one in named else str(one),
     )  # fmt: skip
-    return named.get(found, held[0])
+    return named.get(found, held[first])
 
 
 def measure(lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0) -> Job:

@@ -15,10 +15,11 @@ from core.datasets import open_set, split_option
 from core.datasets.roots import check_path
 from core.errors import TailscopeError
 from core.robustness import baselines, supervised
+from core.robustness.ask import named
 from core.robustness.records import Record, read_records
 from core.robustness.shift_findings import condition_name
 from core.robustness.shift_records import measured_of
-from core.robustness.shifts import CLEAN, Measured, board, icon_shifts, named_model, own_counts
+from core.robustness.shifts import CLEAN, Measured, board, icon_shifts, own_counts
 from core.types import ImageSet, Lens
 from pages import _lens
 from pages._jobs import ask, is_local, watch
@@ -63,7 +64,7 @@ def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str],
 
 
 def _named(text: str) -> str:
-    model = named_model(text)
+    model = named(text)
     if path := (supervised.path_of if supervised.is_supervised(model) else models.path_of)(model):
         check_path(path, local=is_local())
     return model

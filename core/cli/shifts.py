@@ -40,13 +40,14 @@ def shifts(
 ) -> None:
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
+    from core.robustness.ask import named
     from core.robustness.baselines import ICONS, icon_baselines, read_baselines, read_types
     from core.robustness.records import write_records
     from core.robustness.shift_records import fit_sets, records
-    from core.robustness.shifts import board, icon_shifts, named_model, own_counts
+    from core.robustness.shifts import board, icon_shifts, own_counts
 
-    asked = [named_model(one) for one in models]
-    base = named_model(against) if against else asked[0]
+    asked = [named(one) for one in models]
+    base = named(against) if against else asked[0]
     if base not in asked:
         raise BadInput(f"--against {against} is none of the models that are asked; add it to them.")
     ids = shift or (icon_shifts() if image_set == "icons" else [])
@@ -118,20 +119,20 @@ def overlap(
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.datasets import open_set
     from core.robustness import overlap as overlaps
-    from core.robustness.ask import answer_for
+    from core.robustness.ask import answer_for, named
     from core.robustness.records import write_records
-    from core.robustness.shifts import hits, named_model
+    from core.robustness.shifts import hits
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")
-    name, opened = named_model(model), open_set(image_set)
+    name, opened = named(model), open_set(image_set)
     with progress_bar() as report:
         if listed is not None:
             rows, unknown = overlaps.locate(opened, overlaps.read_ids(listed))
             if unknown:
                 typer.echo(f"{len(unknown)} listed names are no image of {image_set}: {unknown[0]} ...", err=True)
         else:
-            looked = named_model(finder) if finder else name
+            looked = named(finder) if finder else name
             pairs = overlaps.find(looked, opened, open_set(against), cosine=cosine, bits=bits, report=report)
             rows, _ = overlaps.locate(opened, [pair.image for pair in pairs])
             for pair in pairs:

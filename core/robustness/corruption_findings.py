@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from core.findings import percent
+from core.robustness import supervised
 from core.robustness.attack_findings import COMMITTED, known_as
 from core.robustness.corruption_records import ALL
 from core.robustness.corruptions import BENCHMARK, words
@@ -35,7 +36,7 @@ def committed(image_set: str) -> list[Record]:
 
 def of_model(records: Sequence[Record], model: str, prompts: str) -> list[Record]:
     """One model's records under one strategy; a supervised classifier has none to differ by."""
-    return [one for one in records if one.model == model and one.prompts in (prompts, "supervised")]
+    return [one for one in records if one.model == model and one.prompts in (prompts, supervised.PROMPTS)]
 
 
 def cells(records: Sequence[Record]) -> dict[tuple[str, int], Record]:

@@ -59,7 +59,7 @@ class Overlap:
 
 
 def read_ids(source: str | Path | bytes, *, name: str = "the list") -> list[str]:
-    """Image ids from a text file, one a line, or a CSV: its column ``image``, ``id``, ``path`` or ``file``, or the first.
+    """Image ids from a text file, one a line, or a CSV: column ``image``, ``id``, ``path`` or ``file``, or the first.
 
     Raises:
         UnreadableData: it is no text, too large or empty.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core import models, stats
+from core import stats
 from core.datasets.tracks import Track, reach_of, tracks_of
 from core.datasets.views import accepted_labels, matched
 from core.errors import BadInput
@@ -51,11 +51,6 @@ class Measured:
     parts: Mapping[str, float] = field(default_factory=dict)
     reference_for: bool = False
     images: str = ""
-
-
-def named_model(text: str) -> str:
-    """The canonical name of a zero-shot or supervised model."""
-    return supervised.canonical(text) if supervised.is_supervised(text) else models.canonical(text)
 
 
 def icon_shifts() -> list[str]:
