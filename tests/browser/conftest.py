@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tests.browser.ensure_chromium import find
 
@@ -40,6 +40,19 @@ class Visit:
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_selector("h1")
         return self.page
+
+    def click_point(self, where: str, url: str, arg: object = None) -> None:
+        """Click at what the script ``where`` finds until the address is ``url``: a figure drawn anew eats a click."""
+        for attempt in range(8):
+            place = self.page.evaluate(where, arg)
+            self.page.mouse.click(place["x"], place["y"])
+            try:
+                self.page.wait_for_url(url, timeout=15_000, wait_until="commit")
+                return
+            except TimeoutError:
+                if attempt == 7:
+                    raise
+                self.page.mouse.move(0, 0)
 
 
 @pytest.fixture(scope="session")

@@ -99,9 +99,7 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
     page.wait_for_function(
         "document.querySelector('.js-plotly-plot')?._fullData?.flatMap(trace => trace.x)?.length === 4", timeout=300_000
     )
-    place = page.evaluate(CELL, ["icon-RN,icons-50k", str(outside)])
-    page.mouse.click(place["x"], place["y"])
-    page.wait_for_url("**shift-model=icon-RN*icons-50k*")
+    tab.click_point(CELL, "**shift-model=icon-RN*icons-50k*", ["icon-RN,icons-50k", str(outside)])
     page.get_by_text("classes lose accuracy").wait_for(timeout=300_000)
     page.locator(".tile img").first.scroll_into_view_if_needed()
     first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search
@@ -129,16 +127,15 @@ def test_a_click_on_a_pair_shows_its_pictures_and_the_composer_answers(visit: Op
     page.locator(".tile img").first.wait_for()
     page.wait_for_function("document.querySelector('.js-plotly-plot')?._fullData?.length > 0")
     before = page.url
-    place = page.evaluate(
+    tab.click_point(
         """() => {
           const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
           const {xaxis, yaxis} = plot._fullLayout, trace = plot._fullData[0], at = trace.x.length >> 1;
           const x = xaxis._offset + xaxis.d2p(trace.x[at]), y = yaxis._offset + yaxis.d2p(trace.y[at]);
           return {x: box.left + x, y: box.top + y};
-        }"""
+        }""",
+        "**cell=*",
     )
-    page.mouse.click(place["x"], place["y"])
-    page.wait_for_function("location.search.includes('cell=')", timeout=60_000)
     page.wait_for_selector(SETTLED)
     assert page.url != before
     first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search

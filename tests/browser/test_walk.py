@@ -84,9 +84,7 @@ def test_a_click_on_a_point_selects_its_concept(visit: Open) -> None:
     found = visit("/frequency")
     await_plot(found)
     before = titles(found)
-    point = found.page.evaluate(POINT, 2)
-    found.page.mouse.click(point["x"], point["y"])
-    found.page.wait_for_url("**concept=*")
+    found.click_point(POINT, "**concept=*", 2)
     chosen = asked(found, "concept")
     found.page.locator(".group .title", has_text=chosen[0]).wait_for()
     assert titles(found) == chosen != before
