@@ -33,7 +33,7 @@ OFFERED = 12
 def draw(lens: Lens, image_set: ImageSet) -> None:
     """The picker of pictures and attacks, and what comes of them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        attack = _attacks.choose_attack(tuple(ATTACKS), first="pgd")
+        attack = _attacks.choose_attack(tuple(one for one in ATTACKS if one != "letters"), first="pgd")
         if attack == "typographic":
             options = _writing(lens, image_set)
         else:

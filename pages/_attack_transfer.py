@@ -46,13 +46,15 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
     pairs = {(one.more["surrogate"], one.model) for one in known}
     if all((a, b) in pairs for a in models for b in models if a != b):
         direct = [one for one in committed(lens.image_set) if one.condition == attack and one.eps == eps]
-        records = [*known, *(one for one in direct if one.model in models)]
+        noise = [one for one in shipped if one.condition == "noise" and one.eps == eps]
+        records = [*known, *(one for one in (*direct, *noise) if one.model in models)]
     else:
         cost = f"{find(attack).title} is crafted on {len(models)} models and tried on each other one."
         if not _attacks.wanted(f"transfer-{'-'.join(models)}-{attack}-{eps}", lens, cost):
             return
         records = _measured(lens, image_set, models, attack, eps)
-    figure = transfer_figure(records, {model: known_as(model) for model in models})
+    crossed = [one for one in records if one.condition == attack]
+    figure = transfer_figure(crossed, {model: known_as(model) for model in models})
     if told := _told(records, models):
         finding_of(told)
     section(
@@ -94,8 +96,11 @@ def _told(records: list[Record], models: list[str]) -> str | None:
     if not crossed:
         return None
     best = max(crossed, key=lambda one: one.more["success"])
+    noise = [one for one in records if one.condition == "noise" and one.model == best.model]
+    control = f"; noise of the same ε breaks {percent(noise[0].more['success'])}" if noise else ""
     return (
         f"At most {percent(best.more['success'])} of what a model had right is broken by pixels crafted elsewhere "
         f"(95 % CI {100 * best.more['success_low']:.0f}–{100 * best.more['success_high']:.0f}; "
-        f"{known_as(best.more['surrogate'])} against {known_as(best.model)}, {best.more['clean_right']} images)."
+        f"{known_as(best.more['surrogate'])} against {known_as(best.model)}, {best.more['clean_right']} images)"
+        f"{control}."
     )

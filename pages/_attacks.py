@@ -61,7 +61,8 @@ def choose_attack(offered: Sequence[str], *, first: str, key: str = "attack") ->
     chosen = st.selectbox(
         "Attack", [first, *(one for one in offered if one != first)], key=key, bind="query-params", width=200,
         format_func=lambda id: ATTACKS[id].title if id in ATTACKS else id,
-        help="FGSM, BIM, MIM, DIM, DeepFool, PGD and APGD follow gradients; NES and SPSA only see scores.",
+        help="FGSM, BIM, MIM, DIM, DeepFool, PGD and APGD follow gradients; NES and SPSA only see scores; "
+        "noise knows no model.",
     )  # fmt: skip
     return chosen or first
 

@@ -19,6 +19,7 @@ from core.robustness.attack_findings import DIRECT, committed
 from core.robustness.attack_plan import Plan, sample_rows
 from core.robustness.attack_run import Question, attack_records, transfer_records
 from core.robustness.attacks import ATTACKS, find, settings_of
+from core.robustness.attacks.typographic import overlay
 from core.robustness.records import read_records, write_records
 from core.types import Progress
 from tests.fakes import FakeImageSet
@@ -94,9 +95,9 @@ def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: N
 
 def test_normalised_units_are_smaller_by_the_standard_deviation(model: str, images: Noise) -> None:
     bench = Bench(model, images, np.arange(4))
-    x, y, _ = bench.batch(0)
+    x, _, _ = bench.batch(0)
     for units, factor in (("pixel", (1, 1, 1)), ("normalised", (0.2, 0.25, 0.3))):
-        change = (bench.perturbed(Plan("fgsm", 2.0, units), x, y, 0) - x).abs().amax((0, 2, 3))
+        change = (bench.perturbed(Plan("fgsm", 2.0, units), 0) - x).abs().amax((0, 2, 3))
         assert (255 * change).tolist() == pytest.approx([2 * part for part in factor], abs=1e-3)
 
 
@@ -114,7 +115,7 @@ def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
     asked = []
     watched = Bench(model, images, rows)
     original = watched.perturbed
-    monkeypatch.setattr(watched, "perturbed", lambda *given: asked.append(given[3]) or original(*given))
+    monkeypatch.setattr(watched, "perturbed", lambda *given: asked.append(given[1]) or original(*given))
     first = watched.attacked(plan)
     assert asked == [BATCH]  # the first batch was kept
     again = Bench(model, images, rows)
@@ -126,9 +127,49 @@ def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
 def test_pixels_crafted_elsewhere_are_judged_here(model: str, other: str, images: Noise) -> None:
     question = Question(images, n=N, attacks=("bim", "deepfool"), eps=(24.0,))
     found = transfer_records([model, other], question)
-    assert [(one.more["surrogate"], one.model) for one in found] == [(model, other), (other, model)]
+    noise = [one for one in found if one.condition == "noise"]
+    assert [one.model for one in noise] == [model, other]
+    assert [(one.more["surrogate"], one.model) for one in found[:2]] == [(model, other), (other, model)]
+    assert len(found) == 4
     direct = attack_records(model, Question(images, n=N, attacks=("bim",), eps=(24.0,)))[1]
     assert direct.acc1 <= found[1].acc1 <= direct.more["clean"]
+
+
+@pytest.mark.parametrize("attack", ["nes", "spsa", "noise"])
+def test_what_is_asked_beside_an_image_changes_nothing_where_draws_are_its_own(
+    attack: str, model: str, images: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"alpha": 0.15, "queries": 4, "steps": 2, "sigma": 1e-3} if attack != "noise" else {}
+    monkeypatch.setattr("core.robustness.attacks.settings_of", lambda *asked: settings)
+    together, turned, alone = (Bench(model, images, rows) for rows in ([1, 2, 3], [3, 2, 1], [2]))
+    of_all, of_turned, of_one = (one.perturbed(Plan(attack, 2.0), 0) for one in (together, turned, alone))
+    assert torch.equal(of_all[1], of_one[0])
+    assert torch.equal(of_all, of_turned.flip(0))
+    chosen = together.perturbed(Plan(attack, 2.0), 0, torch.tensor([False, True, True]))
+    assert torch.equal(chosen, of_all[1:])
+    moved = [one.perturbed(Plan(attack, 2.0, seed=seed), 0) for seed in (0, 1) for one in (alone,)]
+    assert not torch.equal(*moved)
+
+
+def test_the_control_writes_as_much_and_names_nothing(
+    model: str, images: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def watched(pixels: np.ndarray, text: str, **options: object) -> tuple[np.ndarray, int]:
+        drawn.append((text, options))
+        return overlay(pixels, text, **options)
+
+    monkeypatch.setattr("core.robustness.attack_bench.overlay", watched)
+    bench = Bench(model, images, np.arange(4))
+    words = bench.written(Plan("typographic"))["word"]
+    assert (bench.written(Plan("letters"))["word"] == words).all()
+    for row in range(4):
+        (word, as_word), (letters, as_letters) = drawn[row], drawn[row + 4]
+        assert word == images.names[words[row]]
+        assert len(letters) == len(word)
+        assert letters not in images.names
+        assert as_letters == as_word
 
 
 def test_unreadable_images_are_left_out(model: str, images: Noise) -> None:
@@ -205,6 +246,7 @@ def test_the_command_writes_what_a_rerun_reads(tmp_path: Path) -> None:
     rows = json.loads(out.read_text())
     assert [(row["condition"], row.get("surrogate")) for row in rows] == [
         ("clean", None), ("fgsm", None), ("mim", None), ("fgsm", "icon-RN,icons-50k"), ("mim", "icon-RN,icons-50k"),
+        ("noise", None),
     ]  # fmt: skip
     again = tmp_path / "again.json"
     write_records(read_records(out), again)
@@ -231,5 +273,5 @@ def test_the_tables_that_ship_say_what_they_may(table: str) -> None:
         assert one.acc1 <= one.more["clean"]
         assert one.acc1 == pytest.approx((1 - (one.more["success"] or 0)) * one.more["clean_right"] / one.n)
         assert one.condition in ("clean", *ATTACKS)
-        assert (one.eps is None) == (one.condition in ("clean", "typographic"))
+        assert (one.eps is None) == (one.condition in ("clean", "typographic", "letters"))
         assert one.condition == "clean" or one.more["settings"] == settings_of(find(one.condition), one.more["preset"])

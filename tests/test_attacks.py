@@ -206,7 +206,7 @@ def test_apgd_climbs_at_least_as_high_as_pgd(head: ToyHead) -> None:
 def test_spsa_estimates_the_gradient_as_well_as_torchattacks(head: ToyHead) -> None:
     x, y = pictures(6)
     truth = losses.climb(head, x, y, "margin")[0]
-    options = {"make": scores._signs, "queries": 256, "sigma": 1e-3, "generator": seeded(1)}
+    options = {"make": steps.signs, "queries": 256, "sigma": 1e-3, "generator": seeded(1)}
     ours = scores.estimate(head, x, y, **options)
     torch.manual_seed(1)
     library = torchattacks.SPSA(head, delta=1e-3, nb_sample=256, max_batch_size=64)
@@ -311,6 +311,22 @@ def test_a_word_too_long_for_the_picture_is_shrunk_and_one_too_many_is_left_out(
     assert 1 <= placed < 50
     assert drawn.max() > 128
     Image.fromarray(drawn).verify()
+
+
+def test_noise_moves_every_value_by_the_budget_either_way() -> None:
+    x = torch.full((64, 3, 16, 16), 0.5)
+    change = perturb(find("noise"), None, x, None, EPS) - x
+    assert torch.allclose(change.abs(), torch.full_like(x, EPS))
+    assert float((change > 0).float().mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(perturb(find("noise"), None, torch.ones(1, 3, 4, 4), None, EPS).max()) == 1
+
+
+def test_letters_without_meaning_keep_length_and_spaces() -> None:
+    drawn = [typographic.meaningless("hot-air balloon", seed=seed) for seed in range(40)]
+    assert all(len(one) == 15 and one[3] == "-" and one[7] == " " for one in drawn)
+    assert all(one.replace("-", "").replace(" ", "").isalpha() for one in drawn)
+    assert len(set(drawn)) == 40
+    assert typographic.meaningless("hot-air balloon", seed=3) == drawn[3]
 
 
 def test_wrong_words_are_never_the_right_ones() -> None:

@@ -24,8 +24,8 @@ def attacks(
     attack: Annotated[
         list[str] | None,
         typer.Option(
-            help="fgsm, bim, mim, dim, deepfool, pgd, apgd (gradients), nes, spsa (scores), typographic; several "
-            "times. By default all but the score-based two."
+            help="fgsm, bim, mim, dim, deepfool, pgd, apgd (gradients), nes, spsa (scores), typographic; noise and "
+            "letters are controls. Several times; by default all but the score-based two."
         ),
     ] = None,
     eps: Annotated[
@@ -93,13 +93,14 @@ def attacks(
                 if not transfer_only:
                     found += attack_records(one, question, prompts=strategy, report=report)
         if sources or matrix:
-            found += transfer_records(
+            crossed = transfer_records(
                 models,
                 question,
                 surrogates=[*sources, *(models if matrix else [])],
                 prompts=strategies[0],
                 report=report,
             )
+            found += [one for one in crossed if one not in found]
     if out is None:
         echo_json([one.as_json() for one in found])
         return

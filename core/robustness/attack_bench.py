@@ -18,7 +18,7 @@ from core.robustness.attack_figures import Arrays
 from core.robustness.attack_plan import Plan, Units
 from core.robustness.attacks import find, guard, loss_of, perturb, settings_of
 from core.robustness.attacks.deepfool import distance, nearest
-from core.robustness.attacks.typographic import overlay, wrong_words
+from core.robustness.attacks.typographic import meaningless, overlay, wrong_words
 from core.robustness.scorer import Scorer, scorer_for
 from core.types import ImageSet, Lens, Progress, Report
 
@@ -95,13 +95,13 @@ class Bench:
         def work(x: torch.Tensor, y: torch.Tensor, start: int) -> Arrays:
             said = self._said(x)
             right = said == y
-            said[right] = self._said(self.perturbed(plan, x[right], y[right], start))
+            said[right] = self._said(self.perturbed(plan, start, right))
             found = {"said": _np(said)}
             if guarded:
                 left = said == y
                 margin = replace(plan, loss="margin")
                 said = said.clone()
-                said[left] = self._said(self.perturbed(margin, x[left], y[left], start))
+                said[left] = self._said(self.perturbed(margin, start, left))
                 found["margin_said"] = _np(said)
             return found
 
@@ -125,35 +125,42 @@ class Bench:
                 reached = distance(found, x, self._unit(plan.units))
                 eps[right.cpu()] = torch.where(self._said(found) == y, torch.inf, reached).cpu()
             else:
-                eps[right.cpu()] = self._halved(plan, x, y, start).cpu()
+                eps[right.cpu()] = self._halved(plan, start, right).cpu()
             return {"eps": eps.numpy()}
 
         return self._cell(f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}, work)
 
     def written(self, plan: Plan) -> Arrays:
-        """With a wrong class's name written on it: ``said`` and ``word`` (class index), both [m]."""
-        settings = settings_of(find(plan.attack), plan.preset)
+        """With a wrong class's name written on it: ``said`` and ``word`` (class index), both [m].
+
+        The control writes as many meaningless letters; ``word`` is then the class that is not written.
+        """
+        attack = find(plan.attack)
+        settings = settings_of(attack, plan.preset)
         words = wrong_words(np.asarray(self.image_set.labels)[self.rows], len(self.image_set.keys), seed=plan.seed)
         word_of = dict(zip(self.rows.tolist(), words.tolist(), strict=True))
+
+        def text(row: int) -> str:
+            word = self.image_set.names[word_of[row]]
+            return meaningless(word, seed=plan.seed * 1_000_003 + row) if attack.id == "letters" else word
 
         def work(x: torch.Tensor, y: torch.Tensor, start: int) -> Arrays:
             pixels = _np((255 * x).round().to(torch.uint8).permute(0, 2, 3, 1))
             rows = self.batch(start)[2].tolist()
             drawn = [
-                overlay(picture, self.image_set.names[word_of[row]], seed=plan.seed * 1_000_003 + row, **settings)[0]
+                overlay(picture, text(row), seed=plan.seed * 1_000_003 + row, **settings)[0]
                 for picture, row in zip(pixels, rows, strict=True)
             ]
             asked = torch.from_numpy(np.stack(drawn)).to(x.device).permute(0, 3, 1, 2).float() / 255
             return {"said": _np(self._said(asked)), "word": np.array([word_of[row] for row in rows])}
 
-        return self._cell(find(plan.attack).title, plan.about, work)
+        return self._cell(attack.title, plan.about, work)
 
     def craft(self, plan: Plan) -> list[torch.Tensor]:
         """Adversarial pixels of every batch, crafted on this model for another one; on the CPU, nothing is kept."""
         found = []
         for start in self._starts(f"Crafting {find(plan.attack).title} {plan.eps:g}/255 on {self.model}"):
-            x, y, _ = self.batch(start)
-            found.append(self.perturbed(plan, x, y, start).cpu() if len(x) else x.cpu())
+            found.append(self.perturbed(plan, start).cpu())
         return found
 
     def judge(self, plan: Plan, surrogate: Bench, craft: Callable[[], list[torch.Tensor]]) -> Arrays:
@@ -173,23 +180,38 @@ class Bench:
 
         return self._cell(f"{find(plan.attack).title} from {surrogate.model}", about, work)
 
-    def perturbed(self, plan: Plan, x: torch.Tensor, y: torch.Tensor, start: int, eps: Any = None) -> torch.Tensor:
-        """Adversarial pixels of images of the batch that begins at ``start``; ``eps`` in place of the plan's."""
+    def perturbed(self, plan: Plan, start: int, chosen: torch.Tensor | None = None, eps: Any = None) -> torch.Tensor:
+        """Adversarial pixels of the batch that begins at ``start``, or of the images of it that are ``chosen``.
+
+        Args:
+            chosen: bool [images of the batch]; eps: in place of the plan's, one or float32 [chosen, 1, 1, 1].
+        """
+        x, y, rows = self.batch(start)
+        if chosen is not None:
+            x, y, rows = x[chosen], y[chosen], rows[_np(chosen)]
         if not len(x):
             return x
         budget = (plan.eps if eps is None else eps) * self._unit(plan.units)
-        seed = int(np.random.SeedSequence([plan.seed, start]).generate_state(1)[0])
         attack = find(plan.attack)
-        return perturb(attack, self._logits, x, y, budget, loss=plan.loss, preset=plan.preset, seed=seed)
 
-    def _halved(self, plan: Plan, x: torch.Tensor, y: torch.Tensor, start: int) -> torch.Tensor:
+        def run(x: torch.Tensor, y: torch.Tensor, budget: torch.Tensor, drawn: int) -> torch.Tensor:
+            seed = int(np.random.SeedSequence([plan.seed, drawn]).generate_state(1)[0])
+            return perturb(attack, self._logits, x, y, budget, loss=plan.loss, preset=plan.preset, seed=seed)
+
+        if not attack.one_by_one:
+            return run(x, y, budget, start)
+        each = zip(x.split(1), y.split(1), budget.expand(len(x), 3, 1, 1).split(1), rows.tolist(), strict=True)
+        return torch.cat([run(*one) for one in each])
+
+    def _halved(self, plan: Plan, start: int, chosen: torch.Tensor) -> torch.Tensor:
+        x, y = (values[chosen] for values in self.batch(start)[:2])
         low, high = (torch.full((len(x), 1, 1, 1), value, device=x.device) for value in (0.0, TOP))
         if not len(x):
             return high.flatten()
-        unbroken = self._said(self.perturbed(plan, x, y, start, high)) == y
+        unbroken = self._said(self.perturbed(plan, start, chosen, high)) == y
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            stands = (self._said(self.perturbed(plan, x, y, start, middle)) == y)[:, None, None, None]
+            stands = (self._said(self.perturbed(plan, start, chosen, middle)) == y)[:, None, None, None]
             low, high = torch.where(stands, middle, low), torch.where(stands, high, middle)
         return torch.where(unbroken, torch.inf, high.flatten())
 

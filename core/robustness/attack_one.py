@@ -62,7 +62,7 @@ def attack_picture(
     """One picture under a white-box or score-based attack, whether or not it is right unattacked."""
     bench = Bench(model, image_set, [row], prompts=prompts, report=report)
     x, y, _ = bench.batch(0)
-    return _looked(bench, x, bench.perturbed(plan, x, y, 0), int(y))
+    return _looked(bench, x, bench.perturbed(plan, 0), int(y))
 
 
 def write_on_picture(

@@ -20,7 +20,7 @@ from core.robustness.records import Record, record
 from core.stats import Tag, split
 from core.types import ImageSet, Report
 
-DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "typographic")
+DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
 DEFAULT_EPS = (1.0, 2.0, 4.0)
 MOST_EPS = 64.0
 
@@ -127,7 +127,10 @@ def transfer_records(
     prompts: str = "simple",
     report: Report = lambda progress: None,
 ) -> list[Record]:
-    """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model."""
+    """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model.
+
+    Ends with the control: noise of the same ε on every model. What noise breaks was not transferred.
+    """
     found = []
     for source in dict.fromkeys(surrogates or models):
         for attack in (one for one in map(find, dict.fromkeys(question.attacks)) if one.transfers):
@@ -141,6 +144,9 @@ def transfer_records(
                     answer = bench.judge(plan, crafted.bench, crafted)
                     tags = parts_of(target, question.image_set)
                     found.append(_record(question, bench, plan, answer, tags=tags, more={"surrogate": source}))
+    noise = replace(question, attacks=("noise",), bisect=(), presets={})
+    for target in models:
+        found += attack_records(target, noise, prompts=prompts, report=report)[1:]
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from core.errors import UnknownName
 
-Kind = Literal["white-box", "score", "overlay"]
+Kind = Literal["white-box", "score", "overlay", "control"]
 Settings = Mapping[str, Any]
 
 MANY = 0.05
@@ -31,7 +31,8 @@ class Attack:
 
     Attributes:
         id, title: how it is called in commands and on pages.
-        kind: ``white-box`` follows gradients, ``score`` only asks for class scores, ``overlay`` writes a word.
+        kind: ``white-box`` follows gradients, ``score`` only asks for class scores, ``overlay`` writes on the picture,
+            ``control`` does not look at the model.
         function: ``module:name`` below this package.
         presets: name -> settings, the default first; steps ``alpha`` are fractions of ε.
         cites: where the method is from; preset_notes: where each preset's settings are from.
@@ -53,6 +54,11 @@ class Attack:
     def transfers(self) -> bool:
         """Whether what is crafted on one model is worth trying on another."""
         return self.kind == "white-box" and self.id != "deepfool"
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether every image has draws of its own: then what is asked beside it changes nothing."""
+        return self.kind in ("score", "control")
 
 
 def _attack(id: str, title: str, kind: Kind, function: str, cites: str, *presets: tuple, **rest: Any) -> Attack:
@@ -120,6 +126,16 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
                 ("paper-small", {"copies": 4, "size": 0.12}, "4 copies, as arXiv 2403.10499 for CIFAR-10"),
                 losses=(), seeded=True,
             ),
+            _attack(
+                "letters", "Letters (control)", "overlay", "typographic:overlay", "control of the typographic attack",
+                ("paper", {"copies": 8, "size": 0.12}, "as the typographic attack, its letters drawn at random"),
+                losses=(), seeded=True,
+            ),
+            _attack(
+                "noise", "Noise (control)", "control", "steps:noise", "control of every attack with an ε",
+                ("signs", {}, "every value moved by the whole ε, up or down at random"),
+                losses=(), seeded=True,
+            ),
         )
     }
 )  # fmt: skip
@@ -174,6 +190,6 @@ def perturb(
     options = dict(settings_of(attack, preset))
     if attack.seeded:
         options["generator"] = torch.Generator().manual_seed(seed)
-    if attack.id != "deepfool":
+    if attack.losses and attack.id != "deepfool":
         options["loss"] = loss_of(attack, loss)
     return getattr(import_module(f"{__name__}.{module}"), name)(logits, x, y, budget, **options)

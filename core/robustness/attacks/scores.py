@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from core.robustness.attacks.losses import LOSSES, Logits
-from core.robustness.attacks.steps import Budget, draw, project
+from core.robustness.attacks.steps import Budget, draw, project, signs
 
 PIXELS_AT_ONCE = 1 << 22
 """Values of one forward pass: 340 pictures of 64 pixels, or 27 of 224."""
@@ -20,7 +20,7 @@ def nes(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **sett
 
 def spsa(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **settings) -> torch.Tensor:
     """Simultaneous perturbation with directions of ±1 (arXiv 1802.05666); settings as ``search``."""
-    return search(logits, x, y, budget, make=_signs, **settings)
+    return search(logits, x, y, budget, make=signs, **settings)
 
 
 @torch.no_grad()
@@ -80,7 +80,3 @@ def estimate(
         values = LOSSES[loss](logits(asked.flatten(0, 2)), y.repeat(2 * many)).view(2, many, len(x))
         total += ((values[0] - values[1])[..., None, None, None] * u).sum(0)
     return total / (2 * sigma * queries)
-
-
-def _signs(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1

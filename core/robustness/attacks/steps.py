@@ -1,4 +1,4 @@
-"""FGSM and the iterative attacks made of it: BIM, MIM, DIM, PGD. One loop, four ways to find the direction."""
+"""FGSM and the iterative attacks made of it: BIM, MIM, DIM, PGD. One loop, four ways to find the direction; noise."""
 
 from __future__ import annotations
 
@@ -86,6 +86,18 @@ def dim(
         return climb(lambda pixels: logits(change(pixels)), at, y, loss)[0]
 
     return _walk(x, x, budget, alpha, steps, _with_momentum(direction, decay))
+
+
+def noise(
+    logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, *, generator: torch.Generator
+) -> torch.Tensor:
+    """Every value moved by the whole budget, up or down at random: what a change that knows no model breaks."""
+    return (x + budget * draw(signs, x.shape, generator, x)).clamp(0, 1)
+
+
+def signs(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """-1 or 1 with equal chance, float32."""
+    return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
 
 
 def draw(make: Callable, shape: torch.Size, generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:

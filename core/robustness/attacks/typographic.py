@@ -45,6 +45,12 @@ def wrong_words(labels: Sequence[int], classes: int, *, seed: int = 0) -> np.nda
     return (labels + np.random.default_rng([12, seed]).integers(1, classes, len(labels))) % classes
 
 
+def meaningless(word: str, *, seed: int = 0) -> str:
+    """As many letters as the word has, each drawn from a to z; what is no letter stays. The control of a word."""
+    rng = np.random.default_rng([14, seed])
+    return "".join(chr(97 + int(rng.integers(26))) if letter.isalpha() else letter for letter in word)
+
+
 def _fitting(canvas: ImageDraw.ImageDraw, word: str, height: float, width: int) -> ImageFont.FreeTypeFont:
     wanted = max(5.0, height)
     font = ImageFont.load_default(wanted)
