@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from core.errors import UnknownName
 from core.icons.baselines import BASELINES, STAND_IN
 from core.icons.classifier import SHIPPED, ClassifierRun
 from core.robustness.baseline_table import keep_reference, measured, write_table
-from core.robustness.baselines import ICONS, columns_for, icon_baselines, read_baselines
+from core.robustness.baselines import ICONS, columns_for, fit_set, icon_baselines, read_baselines
+from core.robustness.records import read_records
 from core.robustness.supervised import folder_of
 from core.types import Answer, Lens
 
@@ -33,10 +35,21 @@ def test_at_least_eight_baselines_span_thirty_points_and_every_shift():
             assert not np.isnan(table.columns[y]).any()
 
 
+def test_the_line_of_every_shift_goes_through_eight_models_and_reaches_past_those_under_test():
+    table = icon_baselines()
+    tested = [row for row in read_records(ICONS.with_name("shifts.json")) if "id_acc1" in row.more]
+    assert {row.condition for row in tested} >= {"icons-adversarial", "icons-frames_pm5"}
+    for row in tested:
+        chosen = fit_set(table, *columns_for(table, row.condition))
+        assert chosen.fit.n >= 8, row.condition
+        assert row.more["id_acc1"] <= chosen.fit.high, (row.model, row.condition)
+
+
 def test_the_rows_are_the_recipes_and_none_is_a_model_under_test():
     about = json.loads(ICONS.with_suffix(".json").read_text(encoding="utf-8"))
     assert set(icon_baselines().models) == set(BASELINES) == set(about["models"])
-    assert not set(BASELINES) & set(SHIPPED)
+    decides = attrgetter("arch", "corpus", "epochs", "batch", "width")
+    assert not set(map(decides, BASELINES.values())) & set(map(decides, SHIPPED.values()))
     for name, run in BASELINES.items():
         assert ClassifierRun(**about["models"][name]["run"]) == run
         assert name == f"rn{run.width}-{run.images // 1000}k-x{run.epochs}"

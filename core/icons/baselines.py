@@ -9,8 +9,8 @@ from __future__ import annotations
 from core.icons.classifier import ClassifierRun
 
 
-def _run(width: int, images: int, epochs: int) -> ClassifierRun:
-    return ClassifierRun("icon-RN", "icons-200k", epochs, batch=128, width=width, images=images)
+def _run(width: int, images: int, epochs: int, *, seed: int = 0) -> ClassifierRun:
+    return ClassifierRun("icon-RN", "icons-200k", epochs, batch=128, width=width, images=images, seed=seed)
 
 
 BASELINES: dict[str, ClassifierRun] = {
@@ -24,6 +24,7 @@ BASELINES: dict[str, ClassifierRun] = {
         _run(8, 50_000, 4),
         _run(8, 200_000, 1),
         _run(12, 200_000, 1),
+        _run(16, 200_000, 2, seed=1),
     )
 }
 """Name -> run, the quickest first."""
