@@ -163,5 +163,6 @@ def test_what_ships_is_shown_at_once(engine) -> None:
     assert not app.exception
     assert "names 65 % of 100 images correctly" in words(app)
     assert "is broken by pixels crafted elsewhere" in words(app)
+    assert "noise of the same ε breaks 0 %" in words(app)
     app = opened("attacks", **{"attacks-view": "accuracy"})
     assert {"simple", "class", "ensemble"} == {trace["name"] for trace in figures(app)[0]["data"]}
