@@ -18,12 +18,13 @@ PAGES = {
     "frequency": "/frequency?concept=raised+hand",
     "explore": "/explore?concept=apple",
     "tail": "/tail",
-    "data": "/data",
     "lab": "/lab",
     "failures": "/failures",
     "inspector": "/inspector",
-    "deck": "/deck",
+    "counts": "/counts",
     "shifts": "/shifts",
+    "corruptions": "/corruptions",
+    "attacks": "/attacks",
     "composition": "/composition?composition=pairs",
     "published": "/published",
     "letitwag": "/letitwag",
@@ -38,6 +39,7 @@ def take(page: Page, address: str, name: str) -> None:
     page.wait_for_selector(SETTLED, timeout=180_000)
     page.wait_for_selector("h1", timeout=180_000)
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=60_000)
+    page.wait_for_function("!document.querySelector('[data-testid=stProgress]')", timeout=900_000)  # jobs have ended
     page.wait_for_timeout(6_000)  # plots draw and pictures load after the script has ended
     picture = Image.open(io.BytesIO(page.screenshot(timeout=120_000)))
     picture.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(OUT / f"{name}.png", optimize=True)
