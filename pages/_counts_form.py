@@ -11,12 +11,12 @@ import pandas as pd
 import streamlit as st
 
 from cache import keys
+from core.addresses import is_url
 from core.datasets.roots import VARIABLE, allowed_roots
 from core.errors import BadInput, PathRefused
 from core.frequency import counted
 from core.frequency.count import names, parts
 from core.frequency.count.findings import many
-from core.frequency.count.places import is_url
 from core.frequency.count.run import MODES, Request
 from pages import _lens
 from pages._jobs import is_local, may_change, need

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pages._jobs import is_local, need
 from pages._text import quiet
 
 OWN, NONE = "auto", "none"
+_BUCKET = re.compile(r"(s3|gs)://[A-Za-z0-9][\w./-]*", re.ASCII)
 
 
 def defaults() -> dict[str, Any]:
@@ -148,7 +150,12 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
 
 
 def _located(text: str) -> str:
-    """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set."""
+    """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set.
+
+    An address may come from a link: only a bucket's, without options, and only where nobody else reaches the server.
+    """
+    if is_local() and _BUCKET.fullmatch(text):
+        return text
     if not ("/" in text or "\\" in text or text.startswith(("~", ".")) or Path(text).exists()):
         open_set(text)
     return str(check_path(text, local=is_local()))
@@ -166,7 +173,8 @@ def images(id: str | None = None) -> ImageSet:
     if id in {info.id for info in _sets()}:
         found = open_set(id, names=names)
     else:
-        roots, key = allowed_roots(local=is_local()), ("open", id, keys.digest(names), stamp(Path(id)))
+        roots = None if is_local() and _BUCKET.fullmatch(id) else allowed_roots(local=is_local())
+        key = ("open", id, keys.digest(names), stamp(Path(id)))
         found = need(key, f"Reading {id}", lambda report: open_set(id, names=names, roots=roots), lane="io")
     thumbs.publish(found)
     return found

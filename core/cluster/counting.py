@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.addresses import is_shared
 from core.cluster.dealing import deal_out, wait_until
 from core.cluster.session import Share, processors, session
 from core.errors import BadInput, TailscopeError
 from core.frequency.count.parts import Part
-from core.frequency.count.places import is_shared
 from core.frequency.count.query import Query
 from core.frequency.count.run import Engine
 from core.frequency.count.work import compute, done

@@ -10,6 +10,7 @@ from typing import Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core import embed
+from core.addresses import is_shared
 from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
 from core.cluster.session import Share, session, share
 from core.datasets import open_set
@@ -117,6 +118,8 @@ def embeddings_on_ray(
     """Image vectors of the lens's set under its model, as ``core.evaluate.embeddings_for``, by a Ray cluster."""
     from core.evaluate import matrices
 
+    if not is_shared(lens.image_set):
+        raise BadInput(f"{lens.image_set} lives in one process only and cannot be read by the workers of a cluster.")
     load, open_images = partial(_load, lens.model, lens.precision), partial(open_set, lens.image_set)
     return embed_on_ray(load, open_images, matrices(), address=address, workers=workers, report=report)
 

@@ -17,8 +17,10 @@ from threading import Lock
 from typing import Any
 
 from cache import keys as cache_keys
+from core.addresses import is_url
 from core.datasets.layout import detect_layout, stamp
 from core.datasets.names import Names, Naming
+from core.datasets.remote import Remote, open_address
 from core.datasets.roots import inside, resolve
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
@@ -68,9 +70,10 @@ def open_set(
     roots: Sequence[Path] | None = None,
     fresh: bool = False,
 ) -> ImageSet:
-    """Open an image set by built-in id, id of a fetched set, or path; its layout is detected.
+    """Open an image set by built-in id, id of a fetched set, path or address; its layout is detected.
 
-    The last few sets are kept and listed again when a folder or container in them changes.
+    The last few sets are kept and listed again when a folder or container in them changes;
+    what lies behind an address (``s3://bucket/set``; webdatasets only) is listed once in a process.
 
     Args:
         names: a names file, or corrections as class key -> name.
@@ -81,7 +84,8 @@ def open_set(
     Raises:
         UnknownName: no set and no folder is called this.
         ImagesMissing: the set is known but not fetched.
-        PathRefused: the path leads outside ``roots``.
+        PathRefused: the path leads outside ``roots``, or it is an address although there are roots.
+        DownloadFailed: what lies behind an address is not delivered.
         UnreadableData: there is something, but no image set.
     """
     id = os.fspath(id)
@@ -90,7 +94,7 @@ def open_set(
     base, option = split_option(id)
     if option.startswith("over="):
         return _over(base, option, id=id, names=names, naming=naming, roots=roots, fresh=fresh)
-    path, within = _locate(base, roots)
+    path, within = _locate(base, roots, fresh=fresh)
     if roots is not None and isinstance(names, str | os.PathLike):
         names = inside(names, roots)
     key = (id, str(path), _hashable(names), naming, within)
@@ -190,8 +194,12 @@ def _is_set(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir() and not entry.name.startswith(".") and not entry.name.endswith(".part")
 
 
-def _locate(id: str, roots: Sequence[Path] | None) -> tuple[Path, tuple[Path, ...] | None]:
+def _locate(
+    id: str, roots: Sequence[Path] | None, *, fresh: bool = False
+) -> tuple[Path | Remote, tuple[Path, ...] | None]:
     """Where the set is, and the folders it is confined to (a fetched set to its own)."""
+    if roots is None and is_url(id):
+        return open_address(id, fresh=fresh), None
     if _FETCHABLE.fullmatch(id) and ".." not in id:
         folder = _fetched_root() / (id if id == "letitwag" else "wds_" + id[4:].replace("/", "-"))
         if folder.is_dir():

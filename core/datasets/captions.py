@@ -10,7 +10,7 @@ import numpy as np
 
 from core.datasets.listing import Listing, fingerprint, require_images
 from core.datasets.names import Names, Naming
-from core.datasets.tars import Part, Shards, find_shards, picture_part, sizes
+from core.datasets.tars import Part, picture_part, shards_of, sizes
 from core.errors import UnreadableData
 from core.types import LeftOut
 
@@ -41,9 +41,7 @@ def open_captions(
     Raises:
         UnreadableData: no picture has a caption.
     """
-    _, tars, left_out = find_shards(path, roots)
-    shards = Shards(tars)
-    left_out += shards.left_out
+    _, shards, left_out = shards_of(path, roots)
     ids: list[str] = []
     parts: list[Part] = []
     captions: list[tuple[int, str]] = []

@@ -13,6 +13,7 @@ from core.datasets.objectnet import FOLDERS as OBJECTNET
 from core.datasets.objectnet import MAPPINGS
 from core.datasets.parquet import find_parquet, image_column
 from core.datasets.picture import read_text
+from core.datasets.remote import Remote
 from core.datasets.tars import find_shards, peek
 from core.datasets.tracks import beside
 from core.datasets.vidrobust import PM_SETS
@@ -23,12 +24,14 @@ _MOST_STAMPED = 20_000
 _CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
 
 
-def detect_layout(path: Path) -> str:
+def detect_layout(path: Path | Remote) -> str:
     """Kind of the image set at an existing path; OSError when it cannot be listed.
 
     Raises:
         UnreadableData: nothing here is a layout that Tailscope reads.
     """
+    if isinstance(path, Remote):
+        return _behind_address(path)
     if path == Path(path.anchor):
         raise UnreadableData(f"{path} is the root of the file system; give the folder of one image set.")
     kind = _of_folder(path) if path.is_dir() else _of_file(path) if path.is_file() else ""
@@ -39,6 +42,18 @@ def detect_layout(path: Path) -> str:
             "embeddings."
         )
     return kind
+
+
+def _behind_address(path: Remote) -> str:
+    if not find_shards(path)[1]:
+        what = "holds no tar shards (test/0.tar and so on, or tars directly in it)"
+    elif _holds_captions(path):
+        what = "holds captions for retrieval"
+    else:
+        return "webdataset"
+    raise UnreadableData(
+        f"{path} {what}. By address only labelled webdatasets are read; fetch or mount the set and give its path."
+    )
 
 
 def _of_file(path: Path) -> str:
@@ -75,7 +90,7 @@ def _of_folder(path: Path) -> str:
         return "table" if len(tables) == 1 else ""
 
 
-def _holds_captions(path: Path) -> bool:
+def _holds_captions(path: Path | Remote) -> bool:
     """Whether a webdataset is for retrieval: it says so, or its first sample has captions and no label."""
     top, tars, _ = find_shards(path)
     try:
@@ -95,8 +110,13 @@ def _has_pictures(path: Path) -> bool:
         return False
 
 
-def stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Name, size, time and inode of a path and what lies directly in it: differs when files come or go."""
+def stamp(path: Path | Remote) -> tuple[tuple[str, int, int, int], ...]:
+    """Name, size, time and inode of a path and what lies directly in it: differs when files come or go.
+
+    What lies behind an address stays as it was listed.
+    """
+    if isinstance(path, Remote):
+        return ()
     found = [_mark(path)]
     for folder in (path, *(path / name for name in _CONTAINERS)):
         try:

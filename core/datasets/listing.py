@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from core.errors import UnreadableData
 from core.types import LeftOut, Report
 
 _SAMPLED = 256
-_END = 1024
+END = 1024
 _SHOWN = 3
 
 
@@ -64,12 +65,15 @@ def fingerprint(
     labels: np.ndarray,
     keys: Sequence[str],
     ends: Callable[[int], bytes],
+    *,
+    at_once: int = 1,
 ) -> str:
     """Digest of what the images are and which class each belongs to; readable names are not part of it.
 
     Args:
         sizes: int64 [n], bytes of each picture (or of what stands for it).
         ends: index -> first and last KB of the picture; asked for up to 256 evenly spaced pictures.
+        at_once: how many of those to ask for at a time.
 
     Returns:
         32 hex characters.
@@ -81,8 +85,10 @@ def fingerprint(
     digest.update(np.asarray(sizes, np.int64).tobytes())
     digest.update(np.asarray(labels, np.int64).tobytes())
     n = len(image_ids)
-    for index in np.unique(np.linspace(0, max(n - 1, 0), min(n, _SAMPLED)).astype(int)):
-        digest.update(hashlib.sha256(ends(int(index))).digest())
+    sampled = np.unique(np.linspace(0, max(n - 1, 0), min(n, _SAMPLED)).astype(int)).tolist()
+    with ThreadPoolExecutor(at_once) as pool:
+        for data in (pool.map if at_once > 1 else map)(ends, sampled):
+            digest.update(hashlib.sha256(data).digest())
     return digest.hexdigest()[:32]
 
 
@@ -92,9 +98,9 @@ def file_ends(path: str | os.PathLike[str], offset: int = 0, size: int | None = 
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             length = os.fstat(file.fileno()).st_size - offset if size is None else size
             file.seek(offset)
-            head = file.read(min(_END, length))
-            file.seek(offset + max(length - _END, 0))
-            return head + file.read(min(_END, length))
+            head = file.read(min(END, length))
+            file.seek(offset + max(length - END, 0))
+            return head + file.read(min(END, length))
     except (OSError, ValueError):
         return b""
 

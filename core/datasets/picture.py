@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from core.datasets.remote import Remote
 from core.errors import UnreadableData
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -77,12 +78,15 @@ def read_bytes(path: str | os.PathLike[str], *, name: str = "", limit: int = MAX
         raise UnreadableData(f"{name} cannot be read: {_reason(error)}.") from error
 
 
-def read_text(path: str | os.PathLike[str], *, limit: int = 64 * 2**20) -> str:
+def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20) -> str:
     """A UTF-8 text file (a byte-order mark is dropped); UnreadableData when it is anything else."""
+    behind = isinstance(path, Remote)
+    name = path.name if behind else Path(path).name
     try:
-        return read_bytes(path, name=Path(path).name, limit=limit).decode("utf-8-sig")
+        data = path.read_bytes(limit=limit) if behind else read_bytes(path, name=name, limit=limit)
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableData(f"{Path(path).name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+        raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
 
 
 def _decode(data: bytes, max_pixels: int) -> Image.Image:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.addresses import is_url
 from core.errors import PathRefused, UnreadableData
 
 VARIABLE = "TAILSCOPE_DATA_ROOTS"
@@ -40,6 +41,12 @@ def check_path(path: str | os.PathLike[str], *, local: bool = True) -> Path:
 
 def inside(path: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     """The path with every link resolved, if it lies in one of these folders; PathRefused otherwise."""
+    if is_url(os.fspath(path)):
+        raise PathRefused(
+            f"{os.fspath(path)[:80]!a} is an address, and a server reads only the folders that it was told to. "
+            "Addresses of image sets are opened by the command line (python -m core embed, evaluate), and s3:// and "
+            f"gs:// without options by a server on localhost; else mount the set and give its path inside {VARIABLE}."
+        )
     resolved = resolve(path)
     if any(resolved.is_relative_to(root) for root in roots):
         return resolved

@@ -20,8 +20,9 @@ from core.datasets.listing import (
 )
 from core.datasets.names import Names, Naming, name_classes
 from core.datasets.picture import read_text
+from core.datasets.remote import AT_ONCE, Remote
 from core.datasets.roots import problem
-from core.datasets.tars import Part, Sample, Shards, find_shards, picture_part, sizes
+from core.datasets.tars import Part, Sample, Shards, picture_part, shards_of, sizes
 from core.errors import UnreadableData
 from core.types import LeftOut
 
@@ -29,7 +30,7 @@ _SLOT = re.compile(r"\{(c|class)?\}")
 
 
 def open_webdataset(
-    path: Path,
+    path: Path | Remote,
     *,
     id: str = "",
     names: Names = None,
@@ -44,9 +45,8 @@ def open_webdataset(
     Raises:
         UnreadableData: there is no usable sample.
     """
-    top, tars, left_out = find_shards(path, roots)
-    shards = Shards(tars)
-    left_out += shards.left_out
+    top, shards, left_out = shards_of(path, roots)
+    tars = shards.paths
     lines = _lines(top / "classnames.txt", roots, left_out)
     keys = unique(lines)
     ids, parts, said = _labelled(shards, keys, left_out)
@@ -58,6 +58,7 @@ def open_webdataset(
     left_out += empty_classes(keys, labels)
     readable, how = name_classes(keys, names, naming=naming, own=lines, released=lines)
     read_from = ", ".join(tar.name for tar in tars[:3]) + (", ..." if len(tars) > 3 else "")
+    at_once = AT_ONCE if isinstance(path, Remote) else 1
     note = f"Detected a webdataset of {len(tars):,} shards ({read_from}). {how} {repeated_names(readable)}".strip()
     return Listing(
         id=id or str(path),
@@ -67,7 +68,9 @@ def open_webdataset(
         labels=labels,
         image_ids=ids,
         source=lambda index: shards.read(parts[index]),
-        fingerprint=fingerprint(ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index])),
+        fingerprint=fingerprint(
+            ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index]), at_once=at_once
+        ),
         note=note,
         templates=_templates(top / "zeroshot_classification_templates.txt", roots, left_out),
         left_out=tuple(left_out),
@@ -125,7 +128,7 @@ def _from_npy(data: bytes) -> int:
     return int(marked[0])
 
 
-def _lines(path: Path, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> list[str]:
+def _lines(path: Path | Remote, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> list[str]:
     """Lines of a list beside the shards, stripped; nothing (and a record) when it cannot be read."""
     if not path.is_file():
         return []
@@ -141,7 +144,7 @@ def _lines(path: Path, roots: Sequence[Path] | None, left_out: list[LeftOut]) ->
     return lines
 
 
-def _templates(path: Path, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> tuple[str, ...]:
+def _templates(path: Path | Remote, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> tuple[str, ...]:
     lines = _lines(path, roots, left_out)
     for number, line in enumerate(lines, 1):
         if line and not _SLOT.search(line):

@@ -1,7 +1,4 @@
-"""Where captions lie: paths, folders, globs and URLs as files on an Arrow file system.
-
-Plain paths and ``file://``, ``s3://``, ``gs://``, ``hdfs://`` are Arrow's own; every other scheme is asked of fsspec.
-"""
+"""Where captions lie: paths, folders, globs and URLs as files on an Arrow file system (``core.addresses``)."""
 
 from __future__ import annotations
 
@@ -10,14 +7,13 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.addresses import is_url, locate
 from core.datasets.roots import inside
-from core.errors import BadInput, ExtraMissing, UnreadableData
+from core.errors import BadInput, UnreadableData
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
 _END = 1 << 16
 MOST_FILES = 1_000_000
@@ -36,61 +32,6 @@ class Place:
         """The last part of the address, without its query."""
         bare = self.uri.partition("?")[0] if is_url(self.uri) else self.uri
         return bare.rstrip("/").rpartition("/")[2]
-
-
-def is_url(text: str) -> bool:
-    """Whether this is an address with a scheme rather than a path."""
-    return bool(_SCHEME.match(text))
-
-
-def is_shared(uri: str) -> bool:
-    """Whether another process can open it too: fsspec's ``memory://`` lives in one process only."""
-    return not uri.startswith("memory://")
-
-
-@lru_cache(maxsize=64)
-def _filesystem(root: str) -> Any:
-    from pyarrow import ArrowException, fs
-
-    try:
-        return fs.FileSystem.from_uri(root)[0]
-    except (ArrowException, ValueError, OSError):
-        pass  # not one of Arrow's own
-    scheme = root.partition("://")[0]
-    try:
-        import fsspec
-
-        return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
-    except ImportError as error:
-        raise ExtraMissing(
-            f"Reading {scheme}:// needs a package that is not installed ({str(error)[:120]}); "
-            f"install fsspec's driver for it, for example `pip install 'fsspec[{scheme}]'`."
-        ) from error
-    except ValueError as error:
-        raise BadInput(f"{scheme}:// is no file system that Arrow or fsspec knows.") from error
-
-
-def locate(uri: str) -> tuple[Any, str]:
-    """The Arrow file system of an address and the path on it.
-
-    Raises:
-        BadInput: nobody knows this scheme. ExtraMissing: its driver is not installed.
-    """
-    if not is_url(uri):
-        from pyarrow import fs
-
-        return fs.LocalFileSystem(), uri
-    scheme, _, rest = uri.partition("://")
-    if scheme == "file":
-        from pyarrow import fs
-
-        return fs.LocalFileSystem(), rest if rest.startswith("/") else f"/{rest}"
-    if scheme in ("http", "https"):
-        return _filesystem(f"{scheme}://"), uri
-    query = rest.partition("?")[2]
-    bucket, _, path = rest.partition("?")[0].partition("/")
-    root = f"{scheme}://{bucket}/" + (f"?{query}" if query else "")
-    return _filesystem(root), f"{bucket}/{path}" if scheme != "memory" else f"/{bucket}/{path}".rstrip("/")
 
 
 def find(captions: str, *, roots: Sequence[Path] | None = None) -> list[Place]:

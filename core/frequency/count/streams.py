@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from core.addresses import locate
 from core.errors import UnreadableData
-from core.frequency.count.places import Place, locate
+from core.frequency.count.places import Place
 
 LONGEST = 1 << 20
 """Bytes of one caption, line or tar member; what is longer is a bad row."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from core.addresses import is_shared
 from core.errors import UnreadableData
 from core.frequency.count.parts import Part
-from core.frequency.count.places import is_shared
 from core.frequency.count.query import Query
 from core.frequency.count.work import compute
 from core.types import LeftOut, Progress, Report
