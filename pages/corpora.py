@@ -93,12 +93,10 @@ if pairs:
         "figures are from.",
     )
     figure = charts.pairs_figure(pairs, TABLE_4)
-    st.plotly_chart(
-        figure, key="pairs", config=PLOT_CONFIG, alt="Rank correlation of concept counts for every pair of sets"
-    )
+    title = "Rank correlation of concept counts for every pair of sets"
+    st.plotly_chart(figure, key="pairs", config=PLOT_CONFIG, alt=title)
     header = ["a", "b", "method", "n", "by_name", "n_position", "by_position", "aligned"]
     rows = [[pair[key] for key in header] for pair in pairs]
-    title = "Rank correlation of concept counts for every pair of sets"
     downloads("corpora-correlations", header, rows, figure=figure, title=title, source=CITATION)
     lined = [f"{set_name(pair['a'])}–{set_name(pair['b'])}" for pair in pairs if pair["aligned"]]
     n = [pair["n"] for pair in pairs]
@@ -111,13 +109,7 @@ if rates:
     figure = charts.misalignment_figure(rates, TABLE_7)
     st.plotly_chart(figure, key="misaligned", config=PLOT_CONFIG, alt="Misalignment rates of the pretraining sets")
     header = ["pretraining", "pairs", "of_fixed", "fixed_size", "of_extracted", "extracted_size"]
-    rows = [
-        [
-            row["pretraining"],
-            row["pairs"],
-            *(row[kind][key] for kind in ("fixed", "extracted") for key in ("rate", "size")),
-        ]
-        for row in rates
-    ]
+    kinds = [(kind, key) for kind in ("fixed", "extracted") for key in ("rate", "size")]
+    rows = [[row["pretraining"], row["pairs"], *(row[kind][key] for kind, key in kinds)] for row in rates]
     title = "Misalignment rates of the pretraining sets"
     downloads("corpora-misalignment", header, rows, figure=figure, title=title, source=CITATION)

@@ -89,8 +89,9 @@ def deal_out(
         num_cpus=given.cpus,
         num_gpus=given.gpus or None,
     )
+    rows = iter(done.iter_rows())
     try:
-        for row in done.iter_rows():
+        for row in rows:
             item, problem = int(row["item"]), json.loads(row["problem"])
             if problem == [_LOST] and lost is not None:
                 yield item, row["machine"], lost(item, 1 + retries)
@@ -101,6 +102,8 @@ def deal_out(
                 yield item, row["machine"], json.loads(row["answer"])
     except ray.exceptions.RayError as error:
         raise _failed(error) from error
+    finally:
+        rows.close()  # a job that ends early stops Ray Data's own thread
 
 
 class _Ledger:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +99,16 @@ def session(address: str | None) -> Iterator[Any]:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         yield ray
     finally:
+        _await_executors()
         ray.shutdown()
+
+
+def _await_executors() -> None:
+    """Wait for threads of Ray Data that end: Ray aborts the process when its core goes while one still asks it."""
+    gc.collect()  # executors are told to stop when the last reference to their output goes
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(timeout=30)
 
 
 def share(ray: Any, *, workers: int | None = None) -> Share:
