@@ -76,12 +76,16 @@ def _captions() -> str:
 
 
 def _allowed(typed: str | None) -> str:
-    """A typed path or address; only a server that nobody else reaches opens addresses."""
+    """A typed path or address; only a server that nobody else reaches opens addresses, and only those of buckets."""
     text = (typed or "").strip()
-    if is_url(text) and not text.startswith("file://") and not is_local():
+    if not is_url(text) or text.startswith("file://"):
+        return text
+    if not is_local():
         raise PathRefused(
             f"A server that others can reach opens no addresses. Use the command line, or a path inside {VARIABLE}."
         )
+    if not _lens.is_bucket(text.replace("*", "")):
+        raise PathRefused("A page opens addresses of s3:// and gs:// without options only; the command line, others too.")
     return text
 
 

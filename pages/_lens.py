@@ -149,12 +149,17 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
 
 
+def is_bucket(text: str) -> bool:
+    """Whether this is an address of a bucket without password, query or options: a link can carry an address."""
+    return bool(_BUCKET.fullmatch(text))
+
+
 def _located(text: str) -> str:
     """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set.
 
     An address may come from a link: only a bucket's, without options, and only where nobody else reaches the server.
     """
-    if is_local() and _BUCKET.fullmatch(text):
+    if is_local() and is_bucket(text):
         return text
     if not ("/" in text or "\\" in text or text.startswith(("~", ".")) or Path(text).exists()):
         open_set(text)
@@ -173,7 +178,7 @@ def images(id: str | None = None) -> ImageSet:
     if id in {info.id for info in _sets()}:
         found = open_set(id, names=names)
     else:
-        roots = None if is_local() and _BUCKET.fullmatch(id) else allowed_roots(local=is_local())
+        roots = None if is_local() and is_bucket(id) else allowed_roots(local=is_local())
         key = ("open", id, keys.digest(names), stamp(Path(id)))
         found = need(key, f"Reading {id}", lambda report: open_set(id, names=names, roots=roots), lane="io")
     thumbs.publish(found)

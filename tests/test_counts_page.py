@@ -160,6 +160,12 @@ def test_a_server_that_others_reach_opens_no_addresses(captions, monkeypatch):
     assert any("opens no addresses" in item.value for item in app.warning)
 
 
+def test_a_page_opens_buckets_only(captions, monkeypatch):
+    monkeypatch.setattr("pages._counts_form.is_local", lambda: True)
+    app = opened(captions=f"local://{captions}")
+    assert any("without options only" in item.value for item in app.warning)
+
+
 def test_a_read_only_server_counts_nothing(captions, monkeypatch):
     monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "0")
     app = fill(opened(), captions)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Error, Page, TimeoutError, sync_playwright
 
 from tests.browser.ensure_chromium import find
 
@@ -40,6 +40,19 @@ class Visit:
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_selector("h1")
         return self.page
+
+    def see_picture(self) -> None:
+        """Wait until the first picture of the gallery is drawn, looking again when it is drawn anew."""
+        for attempt in range(8):
+            self.settle()
+            first = self.page.locator(".tile img").first
+            try:
+                first.wait_for()
+                first.evaluate("image => { image.scrollIntoView(); return image.decode(); }")
+                return
+            except Error as error:
+                if attempt == 7 or isinstance(error, TimeoutError):
+                    raise
 
     def click_point(self, where: str, url: str, arg: object = None) -> None:
         """Click at what the script ``where`` finds until the address is ``url``: a figure drawn anew eats a click."""

@@ -60,7 +60,7 @@ def test_a_picture_is_corrupted_live_and_a_click_shows_the_best_classes(visit: O
     page = tab.page
     page.get_by_text("corrupted pictures of “anchor” correctly").wait_for(timeout=300_000)
     page.locator(".tile img").nth(47).wait_for()  # two models, four corruptions, six pictures each
-    page.wait_for_function("[...document.querySelectorAll('.tile img')].slice(0, 6).every(one => one.naturalWidth > 0)")
+    tab.see_picture()
     page.locator(".tile").nth(3).click()
     page.get_by_role("heading", name="anchor/0 · snow 3").wait_for()
     page.wait_for_selector(SETTLED)
@@ -101,9 +101,7 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
     )
     tab.click_point(CELL, "**shift-model=icon-RN*icons-50k*", ["icon-RN,icons-50k", str(outside)])
     page.get_by_text("classes lose accuracy").wait_for(timeout=300_000)
-    page.locator(".tile img").first.scroll_into_view_if_needed()
-    first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search
-    page.wait_for_function("image => image.naturalWidth > 0", arg=first)
+    tab.see_picture()
     page.get_by_text("overlap", exact=True).click()
     page.get_by_role("textbox", name="Or a set to search").fill(str(outside))
     page.get_by_role("textbox", name="Or a set to search").press("Enter")
@@ -138,8 +136,7 @@ def test_a_click_on_a_pair_shows_its_pictures_and_the_composer_answers(visit: Op
     )
     page.wait_for_selector(SETTLED)
     assert page.url != before
-    first = page.locator(".tile img").first.element_handle()  # inside a shadow root, which the document does not search
-    page.wait_for_function("image => image.naturalWidth > 0", arg=first)
+    tab.see_picture()
     page.get_by_text("composer", exact=True).click()
     page.get_by_label("Attribute", exact=True).fill("red")
     page.get_by_label("Attribute", exact=True).press("Enter")
