@@ -85,7 +85,7 @@ def _allowed(typed: str | None) -> str:
             f"A server that others can reach opens no addresses. Use the command line, or a path inside {VARIABLE}."
         )
     if not _lens.is_bucket(text.replace("*", "")):
-        raise PathRefused("A page opens addresses of s3:// and gs:// without options only; the command line, others too.")
+        raise PathRefused("A page opens s3:// and gs:// addresses without options only; the command line opens others.")
     return text
 
 
