@@ -15,9 +15,11 @@ from core.errors import TailscopeError
 from core.findings import percent
 from core.prompts import strategies
 from core.robustness import supervised
-from core.robustness.attack_findings import committed, known_as, prompts_matter, tail_breaks_first
+from core.robustness.attack_findings import DIRECT, prompts_matter, tail_breaks_first
 from core.robustness.attacks import ATTACKS, find
+from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _attacks, _lens, _pin
 from pages._downloads import downloads
@@ -106,7 +108,7 @@ def _records(
     lens: Lens, image_set: ImageSet, series: Mapping[str, tuple[str, str]], attack: str, *, units: str, n: int
 ) -> dict[str, list[Record]]:
     """The curves that ship or are measured; progress of the others stands here."""
-    shipped = [*committed(lens.image_set, "attacks-prompts", "attacks-tail"), *committed(lens.image_set)]
+    shipped = [*committed(lens.image_set, "attacks-prompts", "attacks-tail"), *committed(lens.image_set, *DIRECT)]
     found: dict[str, list[Record]] = {}
     missing = {}
     for label, (model, prompts) in series.items():

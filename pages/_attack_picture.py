@@ -16,8 +16,8 @@ from core import deck_slides, thumbs
 from core.charts import top_bars
 from core.deck import Picture
 from core.findings import percent
-from core.robustness.attack_findings import known_as
 from core.robustness.attacks import ATTACKS, find
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _answers, _attacks, _detail, _gallery, _pin
 from pages._jobs import need

@@ -9,9 +9,11 @@ from core.charts import PLOT_CONFIG
 from core.charts.attacks import transfer_figure
 from core.findings import percent
 from core.robustness import supervised
-from core.robustness.attack_findings import committed, known_as
+from core.robustness.attack_findings import DIRECT
 from core.robustness.attacks import ATTACKS, find
+from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _attacks, _lens, _pin
 from pages._downloads import downloads
@@ -45,7 +47,7 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
     known = [one for one in shipped if one.condition == attack and one.eps == eps]
     pairs = {(one.more["surrogate"], one.model) for one in known}
     if all((a, b) in pairs for a in models for b in models if a != b):
-        direct = [one for one in committed(lens.image_set) if one.condition == attack and one.eps == eps]
+        direct = [one for one in committed(lens.image_set, *DIRECT) if one.condition == attack and one.eps == eps]
         noise = [one for one in shipped if one.condition == "noise" and one.eps == eps]
         records = [*known, *(one for one in (*direct, *noise) if one.model in models)]
     else:

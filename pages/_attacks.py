@@ -11,9 +11,11 @@ from core.datasets.roots import check_path
 from core.engine import Job, engine
 from core.models import icon_models
 from core.robustness import supervised
-from core.robustness.attack_findings import committed, headline, known_as
+from core.robustness.attack_findings import DIRECT, headline
 from core.robustness.attacks import ATTACKS, find, settings_of
+from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _lens
 from pages._jobs import ask, is_local
@@ -40,7 +42,8 @@ def opening(lens: Lens) -> None:
 
 
 def _known(lens: Lens) -> Sequence[Record]:
-    mine = [one for one in committed(lens.image_set) if one.model == lens.model and not one.more.get("surrogate")]
+    shipped = committed(lens.image_set, *DIRECT)
+    mine = [one for one in shipped if one.model == lens.model and not one.more.get("surrogate")]
     if any(one.prompts == lens.prompts for one in mine):
         return mine
     found: list[Record] = []

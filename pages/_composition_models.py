@@ -15,6 +15,7 @@ from core.composition.generalisation import ModelResult, generalisation, headlin
 from core.composition.probe import ProbePoint, as_json
 from core.errors import TailscopeError
 from core.findings import model_name
+from core.robustness.committed import table
 from core.stats import wilson
 from core.types import Interval, Lens
 from pages import _composition, _lens, _pin
@@ -81,7 +82,7 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
 def _result(asked: measure.Question, model: str, known: str) -> ModelResult | None:
     """The committed result of an icon model, or that of a job whose progress stands here."""
     lens = replace(asked.lens, model=model)
-    for row in records.committed():
+    for row in table(records.TABLE):
         same = (row.model, row.set, row.prompts) == (model, lens.image_set, lens.prompts)
         if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known:
             return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))

@@ -8,11 +8,11 @@ from cache import keys
 from core import deck_slides, thumbs
 from core.robustness import ask as robustness_ask
 from core.robustness import corruption_findings as findings
-from core.robustness.attack_findings import known_as
 from core.robustness.corrupted import corrupted
 from core.robustness.corruptions import IN_MEMORY, words
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _corruptions, _gallery, _pin
 from pages._jobs import ask, watch

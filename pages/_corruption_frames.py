@@ -13,10 +13,10 @@ from core import deck_slides, thumbs
 from core.charts import PLOT_CONFIG
 from core.charts.corruptions import frame_margins
 from core.robustness import ask as robustness_ask
-from core.robustness.attack_findings import known_as
 from core.robustness.corruption_metrics import flips, top5_distance
 from core.robustness.corruptions import words
 from core.robustness.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
+from core.robustness.supervised import known_as
 from core.types import Answer, ImageSet, Lens
 from pages import _corruptions, _gallery, _pin
 from pages._downloads import downloads

@@ -11,9 +11,9 @@ from cache import keys
 from core import deck_slides, thumbs
 from core.charts import top_bars
 from core.robustness import ask as robustness_ask
-from core.robustness.attack_findings import known_as
 from core.robustness.corrupted import severity_grid
 from core.robustness.corruptions import GROUPS, IN_MEMORY, SEVERITIES, words
+from core.robustness.supervised import known_as
 from core.types import Answer, ImageSet, Lens
 from pages import _corruptions, _detail, _gallery, _pin
 from pages._downloads import downloads

@@ -11,9 +11,10 @@ from core import deck_slides
 from core.charts import PLOT_CONFIG
 from core.charts.corruptions import condition_map
 from core.robustness import corruption_findings as findings
-from core.robustness.attack_findings import known_as
+from core.robustness.committed import committed
 from core.robustness.corruptions import CORRUPTIONS, IN_MEMORY, words
 from core.robustness.records import Record
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _corruption_broken, _corruption_sample, _corruptions, _pin, _points
 from pages._downloads import downloads
@@ -58,7 +59,7 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
     cells, before, whole = findings.cells(records), findings.clean(records), findings.total(records)
     reference = {}
     if whole is not None and whole.reference:
-        theirs = [one for one in findings.committed(image_set.id) if one.model == whole.reference]
+        theirs = [one for one in committed(image_set.id, findings.TABLE) if one.model == whole.reference]
         reference = findings.cells(theirs)
     values = {place: findings.value(one, measure, before=before, reference=reference) for place, one in cells.items()}
     section(known_as(model), findings.worst(records, before) or "")

@@ -8,8 +8,8 @@ from core import deck_slides
 from core.charts import PLOT_CONFIG
 from core.charts.corruptions import severity_lines
 from core.robustness import corruption_findings as findings
-from core.robustness.attack_findings import known_as
 from core.robustness.corruptions import IN_MEMORY, words
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _corruption_sample, _corruptions, _pin
 from pages._downloads import downloads

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.robustness import corruption_findings as findings
-from core.robustness.attack_findings import known_as
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _corruptions
 from pages._jobs import watch

@@ -12,9 +12,10 @@ from core.datasets.roots import check_path
 from core.engine import Job, engine
 from core.errors import ExtraMissing, TailscopeError
 from core.robustness import corruption_findings, supervised
-from core.robustness.attack_findings import known_as
+from core.robustness.committed import committed
 from core.robustness.corruptions import IN_MEMORY, library_version
 from core.robustness.records import Record
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _answers, _lens
 from pages._jobs import ask, is_local
@@ -74,7 +75,9 @@ def known(lens: Lens, image_set: ImageSet) -> list[Record]:
         if isinstance(job.key, tuple) and job.key[:1] == ("corruptions",) and job.state == "done":
             found = corruption_findings.of_model(job.value(), lens.model, lens.prompts)
             measured = [one for one in found if one.set == image_set.id] or measured
-    shipped = corruption_findings.of_model(corruption_findings.committed(image_set.id), lens.model, lens.prompts)
+    shipped = corruption_findings.of_model(
+        committed(image_set.id, corruption_findings.TABLE), lens.model, lens.prompts
+    )
     if not measured:
         return shipped
     sequences = [one for one in shipped if one.condition.endswith(("sequence", "perturbations"))]

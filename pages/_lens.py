@@ -19,7 +19,6 @@ from core.evaluate import results
 from core.frequency import sources
 from core.frequency.table import METHODS, join
 from core.prompts import AGGREGATIONS, prompt_file, strategies
-from core.reports import split_model
 from core.stats import Tag, tags
 from core.types import ImageSet, Lens
 from pages._jobs import is_local, need
@@ -145,7 +144,7 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     if path := prompt_file(prompts):
         inside(path, (*allowed_roots(local=is_local()), generate.folder().resolve()))
     if frequency == OWN:
-        frequency = own_source(model)
+        frequency = sources.own(model)
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
 
 
@@ -229,19 +228,13 @@ def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
     Args:
         model: take the counts of this model's own pretraining data where they are known.
     """
-    source = own_source(model) or lens().frequency
+    source = sources.own(model) or lens().frequency
     return _tagged(source, count_method(source), image_set.fingerprint, image_set) if source else {}
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _tagged(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, Tag]:
     return tags(_joined(source, method, fingerprint, _images))
-
-
-def own_source(model: str) -> str:
-    """The source that counts a model's own pretraining data, empty when there is none."""
-    pretraining = split_model(model)[1]
-    return pretraining if pretraining in {source.name for source in sources.list_sources()} else ""
 
 
 def families() -> Mapping[str, str]:

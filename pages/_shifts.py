@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +15,7 @@ from core.datasets.roots import check_path
 from core.errors import TailscopeError
 from core.robustness import baselines, supervised
 from core.robustness.ask import named
+from core.robustness.committed import FOLDER
 from core.robustness.records import Record, read_records
 from core.robustness.shift_findings import condition_name
 from core.robustness.shift_records import measured_of
@@ -25,7 +25,7 @@ from pages import _lens
 from pages._jobs import ask, is_local, watch
 from pages._text import quiet
 
-COMMITTED = Path(__file__).resolve().parents[1] / "assets" / "robustness" / "shifts.json"
+COMMITTED = FOLDER / "shifts.json"
 ICONS = "icons"
 MOST = 12
 

@@ -11,8 +11,9 @@ from core.charts import PLOT_CONFIG
 from core.charts.shifts import KINDS, board_figure, figure_of, robustness_figure
 from core.robustness.baselines import FitSet
 from core.robustness.records import Record
-from core.robustness.shift_findings import called, condition_name, of_cell
+from core.robustness.shift_findings import condition_name, of_cell
 from core.robustness.shifts import CLEAN
+from core.robustness.supervised import known_as
 from core.types import Lens
 from pages import _pin, _points
 from pages._downloads import downloads
@@ -79,7 +80,7 @@ def robustness(rows: Sequence[Record], condition: str, model: str, chosen: FitSe
         quiet("This cell has not been measured.")
         return
     finding_of(of_cell(own))
-    names = {row.model: called(row.model) for row in shown}
+    names = {row.model: known_as(row.model) for row in shown}
     figure = robustness_figure(
         shown, chosen, names, x_title="In distribution, same classes", y_title=f"Under {condition_name(condition)}"
     )

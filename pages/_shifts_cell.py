@@ -13,9 +13,9 @@ from core.datasets.tracks import Track, tracks_of
 from core.datasets.views import matched
 from core.errors import TailscopeError
 from core.robustness.ask import answer_for
-from core.robustness.shift_findings import called, condition_name
+from core.robustness.shift_findings import condition_name
 from core.robustness.shifts import hits
-from core.robustness.supervised import is_supervised
+from core.robustness.supervised import is_supervised, known_as
 from core.types import Answer, ImageSet, Lens
 from pages import _detail, _gallery, _lens
 from pages._jobs import ask, watch
@@ -36,7 +36,7 @@ def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, Ima
 
     try:
         key = ("shift-cell", model, lens.prompts, within.fingerprint, shift.fingerprint, shift.id)
-        job = ask(key, f"{called(model)} on {condition_name(condition)}", work)
+        job = ask(key, f"{known_as(model)} on {condition_name(condition)}", work)
     except TailscopeError as error:
         quiet(str(error))
         return None
@@ -135,7 +135,7 @@ def frames(lens: Lens, model: str, condition: str) -> None:
     sure = [t for t in tracks if t.anchor in place and right[place[t.anchor]]]
     flipped = [t for t in sure if not all(right[place[n]] for n in t.neighbours if n in place)]
     finding_of(
-        f"Of {len(tracks):,} anchors {called(model)} gets {len(sure):,} right; in {len(flipped):,} of those some frame "
+        f"Of {len(tracks):,} anchors {known_as(model)} gets {len(sure):,} right; in {len(flipped):,} of those some frame "
         f"nearby flips to another answer."
     )
     if not flipped:

@@ -11,8 +11,8 @@ from cache import keys
 from core import deck_slides
 from core.errors import BadInput, TailscopeError
 from core.robustness import overlap as overlaps
-from core.robustness.shift_findings import called
 from core.robustness.shifts import hits
+from core.robustness.supervised import known_as
 from core.types import ImageSet, Lens
 from pages import _answers, _lens, _pin
 from pages._downloads import downloads
@@ -96,7 +96,7 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     gap = found.gap
     sure = "more than noise" if gap.low > 0 or gap.high < 0 else "no more than noise"
     told = (
-        f"{found.n['overlapping']:,} of {found.n['all']:,} images overlap; {called(lens.model)} gets "
+        f"{found.n['overlapping']:,} of {found.n['all']:,} images overlap; {known_as(lens.model)} gets "
         f"{100 * found.overlapping.value:.1f} % of them right and {100 * found.clean.value:.1f} % of the clean ones: "
         f"{100 * gap.value:+.1f} points (95 % CI {100 * gap.low:+.1f} to {100 * gap.high:+.1f}), {sure}."
     ).replace("-", "−")

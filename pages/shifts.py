@@ -6,9 +6,10 @@ import streamlit as st
 
 from core.charts import PLOT_CONFIG
 from core.charts.shifts import parts_figure
-from core.robustness.shift_findings import called, condition_name, headline, of_parts
+from core.robustness.shift_findings import condition_name, headline, of_parts
 from core.robustness.shift_records import fit_sets, records
 from core.robustness.shifts import CLEAN
+from core.robustness.supervised import known_as
 from pages import _lens, _shifts, _shifts_board, _shifts_cell, _shifts_overlap
 from pages._downloads import downloads
 from pages._text import finding, finding_of, quiet
@@ -38,7 +39,7 @@ fits, without = fit_sets(found, table, columns=columns)
 rows = records(
     found, lens.image_set, fits=fits, table=table.name if table else None, against=asked[0] if asked else None
 )
-models = {model: called(model) for model in asked if any(row.model == model for row in rows)}
+models = {model: known_as(model) for model in asked if any(row.model == model for row in rows)}
 named = {condition: condition_name(condition) for condition in conditions}
 with opening:
     if not models or not named:

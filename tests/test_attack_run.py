@@ -15,11 +15,12 @@ from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness.attack_bench import BATCH, TOP, Bench
 from core.robustness.attack_figures import guard, median, on_grid, shares
-from core.robustness.attack_findings import DIRECT, committed
+from core.robustness.attack_findings import DIRECT
 from core.robustness.attack_plan import Plan, sample_rows
 from core.robustness.attack_run import Question, attack_records, transfer_records
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.typographic import overlay
+from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
 from core.types import Progress
 from tests.fakes import FakeImageSet

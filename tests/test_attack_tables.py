@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.robustness.attack_findings import committed
 from core.robustness.attacks import find
+from core.robustness.committed import committed
 from core.robustness.records import Record
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "ATTACKS.md").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness import ask, corruption_findings, corruption_records, perturbation_run
+from core.robustness.committed import committed
 from core.robustness.corruption_command import Asked, measure
 from core.robustness.corruption_folders import OnDisk, conditions_in
 from core.robustness.corruption_metrics import ALEXNET
@@ -267,11 +268,8 @@ def test_the_command_writes_records(asked: list[str], tmp_path: Path) -> None:
 
 
 def test_the_documented_table_is_the_committed_one() -> None:
-    path = corruption_findings.COMMITTED / f"{corruption_findings.TABLE}.json"
-    if not path.exists():
-        pytest.skip("no table is committed")
     page = (Path(__file__).resolve().parents[1] / "docs" / "CORRUPTIONS.md").read_text(encoding="utf-8")
-    records = corruption_findings.committed("icons")
+    records = committed("icons", corruption_findings.TABLE)
     models = list(dict.fromkeys(one.model for one in records))
     assert len(models) >= 6
     for model in models:

@@ -9,7 +9,7 @@ import typer
 
 from core.cli.evaluation import Precision
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput
 from core.types import Lens
 
 
@@ -88,12 +88,7 @@ def _lenses(
 
 
 def _table(lens: Lens, frequency: str):
-    from core.frequency.sources import load_source
-    from core.reports import split_model
+    from core.frequency import sources
 
-    if frequency:
-        return load_source(frequency)
-    try:
-        return load_source(split_model(lens.model)[1])
-    except UnknownName:
-        return None
+    source = frequency or sources.own(lens.model)
+    return sources.load_source(source) if source else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from core import evaluate
 from core.composition import measure
 from core.composition.probe import SHOTS, as_json
 from core.composition.scores import PARTS, errors, shares
-from core.robustness.records import Record, read_records, record
+from core.robustness.records import Record, record
 from core.stats import wilson
 from core.types import Interval, Lens, Progress, Report
 
-TABLE = Path(__file__).resolve().parents[2] / "assets" / "robustness" / "composition.json"
+TABLE = "composition"
 COMMAND = (
     "python -m core composition icon-RN,icons-10k icons-composition --also icon-RN,icons-50k "
     "--also icon-RN,icons-50k-permuted --also icon-RN,icons-200k --also icon-ViT,icons-200k --precision float32 "
@@ -123,11 +122,6 @@ def _unscored(model: str, image_set: str, condition: str, n: int, more: Mapping[
 
 def _figure(value: Interval) -> dict[str, float]:
     return {"value": value.value, "low": value.low, "high": value.high}
-
-
-def committed() -> list[Record]:
-    """The committed records of the icon models; empty when the table is not there."""
-    return read_records(TABLE) if TABLE.is_file() else []
 
 
 def interval_of(figure: Mapping[str, float | None]) -> Interval:

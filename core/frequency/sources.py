@@ -9,6 +9,7 @@ from core.errors import BadInput, UnknownName
 from core.frequency import counted, icons
 from core.frequency.table import Provider, Records, SourceInfo
 from core.published import source as published
+from core.reports import split_model
 from core.types import FrequencyTable
 
 PROVIDERS: list[Provider] = [icons, published, counted]
@@ -47,6 +48,12 @@ def records(name: str) -> Records:
 def families(name: str) -> Mapping[str, str]:
     """Concept key -> family, for the concepts of one source that have one."""
     return _find(name)[0].families(name)
+
+
+def own(model: str) -> str:
+    """The source that counts a model's own pretraining data, empty when there is none."""
+    pretraining = split_model(model)[1]
+    return pretraining if any(source.name == pretraining for source in list_sources()) else ""
 
 
 def _find(name: str) -> tuple[Provider, SourceInfo]:

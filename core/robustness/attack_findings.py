@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
-from core.findings import model_name, percent
+from core.findings import percent
 from core.robustness.attacks import ATTACKS, find
-from core.robustness.records import Record, read_records
-from core.robustness.supervised import PROMPTS, is_supervised
+from core.robustness.records import Record
+from core.robustness.supervised import PROMPTS, known_as
 from core.stats import wilson
 from core.types import Interval
 
-COMMITTED = Path(__file__).resolve().parents[2] / "assets" / "robustness"
 DIRECT = ("attacks", "attacks-supervised", "attacks-scores")
+"""Committed tables of attacks on the model itself."""
 FEW = 10
 """Images a part must have right before head and tail are compared in words."""
-
-
-@cache
-def _table(name: str) -> tuple[Record, ...]:
-    path = COMMITTED / f"{name}.json"
-    return tuple(read_records(path)) if path.exists() else ()
-
-
-def committed(image_set: str, *tables: str) -> list[Record]:
-    """The records that ship with Tailscope for this image set, of the direct attacks or of the tables named."""
-    return [one for table in tables or DIRECT for one in _table(table) if one.set == image_set]
-
-
-def known_as(model: str) -> str:
-    """A model in words, a supervised classifier marked as one."""
-    if is_supervised(model):
-        return f"{model_name(model.partition(':')[2])}, supervised"
-    return model_name(model)
 
 
 def strongest(records: Sequence[Record], eps: float) -> Record | None:

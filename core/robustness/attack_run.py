@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.datasets import open_set
-from core.errors import BadInput, UnknownName
-from core.frequency.sources import load_source
-from core.reports import split_model
+from core.errors import BadInput
 from core.robustness.attack_bench import Bench
 from core.robustness.attack_figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attack_plan import Plan, Units, sample_rows
@@ -165,10 +163,8 @@ class _Crafted:
 
 def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:
     """Head, torso or tail of every class by the counts of the model's own pretraining data; empty when unknown."""
-    try:
-        return split(load_source(split_model(model)[1]), image_set.keys, image_set.names)
-    except UnknownName:
-        return {}
+    source = sources.own(model)
+    return split(sources.load_source(source), image_set.keys, image_set.names) if source else {}
 
 
 def right_unattacked(bench: Bench, answer: Arrays) -> np.ndarray:

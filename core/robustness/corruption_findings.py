@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 
 from core.findings import percent
-from core.robustness import supervised
-from core.robustness.attack_findings import COMMITTED, known_as
 from core.robustness.corruption_records import ALL
 from core.robustness.corruptions import BENCHMARK, words
 from core.robustness.perturbation_run import ALL as ALL_SEQUENCES
-from core.robustness.records import Record, read_records
+from core.robustness.records import Record
+from core.robustness.supervised import PROMPTS, known_as
 from core.robustness.tail_first import verdict
 from core.stats import wilson
 from core.types import Interval
@@ -23,20 +21,9 @@ TABLE = "corruptions"
 MEASURES = ("accuracy", "points lost", "error against the reference")
 
 
-@cache
-def _table() -> tuple[Record, ...]:
-    path = COMMITTED / f"{TABLE}.json"
-    return tuple(read_records(path)) if path.exists() else ()
-
-
-def committed(image_set: str) -> list[Record]:
-    """The records that ship with Tailscope for this image set; empty for a set without any."""
-    return [one for one in _table() if one.set == image_set]
-
-
 def of_model(records: Sequence[Record], model: str, prompts: str) -> list[Record]:
     """One model's records under one strategy; a supervised classifier has none to differ by."""
-    return [one for one in records if one.model == model and one.prompts in (prompts, supervised.PROMPTS)]
+    return [one for one in records if one.model == model and one.prompts in (prompts, PROMPTS)]
 
 
 def cells(records: Sequence[Record]) -> dict[tuple[str, int], Record]:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from core.errors import UnknownName
-from core.frequency.sources import list_sources, load_source
-from core.reports import split_model
 from core.robustness.corruption_metrics import (
     ALEXNET,
     Reference,
@@ -54,10 +52,8 @@ def reference_of(outcome: Outcome) -> Reference:
 
 def tags_of(model: str, keys: Sequence[str], names: Sequence[str], frequency: str = "") -> Mapping[str, Tag]:
     """Head, torso and tail by the model's own pretraining counts, or by a named source; empty when none is known."""
-    source = frequency or split_model(model)[1]
-    if not frequency and source not in {known.name for known in list_sources()}:
-        source = "icons-200k" if model == ICON_REFERENCE else ""
-    return split(load_source(source), keys, names) if source else {}
+    source = frequency or sources.own(model) or ("icons-200k" if model == ICON_REFERENCE else "")
+    return split(sources.load_source(source), keys, names) if source else {}
 
 
 def records(

@@ -5,20 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.findings import model_name
 from core.robustness.records import Record
 from core.robustness.shifts import CLEAN
-from core.robustness.supervised import ICON, is_supervised
+from core.robustness.supervised import known_as
 
 FLOOR = 0.05
 """Accuracy in distribution below which what is lost says nothing."""
-
-
-def called(model: str) -> str:
-    """A model in words; supervised ones say so."""
-    if is_supervised(model):
-        return f"{model_name(model.removeprefix(ICON))}, supervised"
-    return model_name(model)
 
 
 def condition_name(condition: str) -> str:
@@ -40,10 +32,10 @@ def headline(rows: Sequence[Record], model: str) -> str:
     own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
     fair = [row for row in own if not row.more.get("excluded_from_ranking")]
     if not fair:
-        return f"{called(model)} has not been measured under a shift that did not choose its own mistakes."
+        return f"{known_as(model)} has not been measured under a shift that did not choose its own mistakes."
     worst = max(fair, key=lambda row: row.more["drop"])
     sentence = (
-        f"{called(model)} falls furthest on {condition_name(worst.condition)}: from {_percent(worst.more['id_acc1'])} "
+        f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from {_percent(worst.more['id_acc1'])} "
         f"to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, 95 % CI "
         f"{_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
     )
@@ -66,7 +58,7 @@ def of_cell(row: Record) -> str:
     if what == "anchors" and near != "0":
         what += f" with every frame within {near}"
     sentence = (
-        f"{called(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} right "
+        f"{known_as(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} right "
         f"(95 % CI {_percent(row.low)} to {_percent(row.high)}), {_percent(row.more['id_acc1'])} in distribution"
     )
     if row.more.get("rho") is not None:
@@ -89,7 +81,7 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
     own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
     known = [row for row in own if all(row.more.get(n) is not None for n in ("head", "tail", "id_head", "id_tail"))]
     if not known:
-        return f"No pretraining counts of {called(model)} are known, so head and tail cannot be told apart."
+        return f"No pretraining counts of {known_as(model)} are known, so head and tail cannot be told apart."
     had, has = (
         {part: sum(row.more[before + part] for row in known) / len(known) for part in ("head", "tail")}
         for before in ("id_", "")
@@ -97,7 +89,7 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
     lost = {part: had[part] - has[part] for part in had}
     more = sum(row.more["id_tail"] - row.more["tail"] > row.more["id_head"] - row.more["head"] for row in known)
     sentence = (
-        f"Under shift {called(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} in "
+        f"Under shift {known_as(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} in "
         f"the tail on average; the tail loses more points on {more} of {len(known)} shifts."
     )
     if had["tail"] < FLOOR:

@@ -13,8 +13,6 @@ from core.datasets.tracks import Track, reach_of, tracks_of
 from core.datasets.views import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
-from core.reports import split_model
-from core.robustness import supervised
 from core.robustness.ask import answer_for
 from core.robustness.metrics import frame_accuracy
 from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
@@ -62,9 +60,8 @@ def icon_shifts() -> list[str]:
 
 def own_counts(model: str) -> FrequencyTable | None:
     """Counts of a model's own pretraining data, None where they are not known."""
-    pretraining = split_model(model.removeprefix(supervised.ICON))[1]
-    known = {source.name for source in sources.list_sources()}
-    return sources.load_source(pretraining) if pretraining in known else None
+    name = sources.own(model)
+    return sources.load_source(name) if name else None
 
 
 def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:

@@ -21,6 +21,7 @@ from core.datasets import open_set
 from core.datasets.views import View
 from core.errors import UnknownName, UnreadableData
 from core.evaluate import assemble, matrices, results
+from core.findings import model_name
 from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report
 from core.versions import version
 
@@ -37,6 +38,11 @@ _BLOCK = 8192
 def is_supervised(model: str) -> bool:
     """Whether a model's name is that of a supervised classifier."""
     return model.startswith((ICON, TIMM))
+
+
+def known_as(model: str) -> str:
+    """Any classifier in words, a supervised one marked as such."""
+    return f"{model_name(model.partition(':')[2])}, supervised" if is_supervised(model) else model_name(model)
 
 
 def shipped() -> list[str]:
