@@ -135,8 +135,8 @@ def frames(lens: Lens, model: str, condition: str) -> None:
     sure = [t for t in tracks if t.anchor in place and right[place[t.anchor]]]
     flipped = [t for t in sure if not all(right[place[n]] for n in t.neighbours if n in place)]
     finding_of(
-        f"Of {len(tracks):,} anchors {known_as(model)} gets {len(sure):,} right; in {len(flipped):,} of those some frame "
-        f"nearby flips to another answer."
+        f"Of {len(tracks):,} anchors {known_as(model)} gets {len(sure):,} right; in {len(flipped):,} of those some "
+        f"frame nearby flips to another answer."
     )
     if not flipped:
         return

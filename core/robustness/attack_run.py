@@ -10,6 +10,7 @@ import numpy as np
 
 from core.datasets import open_set
 from core.errors import BadInput
+from core.frequency import sources
 from core.robustness.attack_bench import Bench
 from core.robustness.attack_figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attack_plan import Plan, Units, sample_rows

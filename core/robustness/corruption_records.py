@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import UnknownName
+from core.frequency import sources
 from core.robustness.corruption_metrics import (
     ALEXNET,
     Reference,

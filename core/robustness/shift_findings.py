@@ -35,8 +35,8 @@ def headline(rows: Sequence[Record], model: str) -> str:
         return f"{known_as(model)} has not been measured under a shift that did not choose its own mistakes."
     worst = max(fair, key=lambda row: row.more["drop"])
     sentence = (
-        f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from {_percent(worst.more['id_acc1'])} "
-        f"to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, 95 % CI "
+        f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from "
+        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, 95 % CI "
         f"{_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
     )
     lined = [row for row in fair if row.more.get("rho") is not None]
@@ -89,8 +89,8 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
     lost = {part: had[part] - has[part] for part in had}
     more = sum(row.more["id_tail"] - row.more["tail"] > row.more["id_head"] - row.more["head"] for row in known)
     sentence = (
-        f"Under shift {known_as(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} in "
-        f"the tail on average; the tail loses more points on {more} of {len(known)} shifts."
+        f"Under shift {known_as(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} "
+        f"in the tail on average; the tail loses more points on {more} of {len(known)} shifts."
     )
     if had["tail"] < FLOOR:
         return f"{sentence} With {_percent(had['tail'])} in distribution the tail has hardly anything to lose."
