@@ -36,8 +36,8 @@ def headline(rows: Sequence[Record], model: str) -> str:
     worst = max(fair, key=lambda row: row.more["drop"])
     sentence = (
         f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from "
-        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, 95 % CI "
-        f"{_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
+        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, "
+        f"95 % CI {_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
     )
     lined = [row for row in fair if row.more.get("rho") is not None]
     if not lined:
