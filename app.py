@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core import thumbs
 from core.errors import TailscopeError
+from core.runtime import thumbnails as thumbs
 
 ROOT = Path(__file__).resolve().parent
 KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -48,7 +48,7 @@ async def warm(_app: st.App):
 
 def _import_pages() -> None:
     import core.charts
-    import core.evaluate  # noqa: F401
+    import core.evaluation.evaluate  # noqa: F401
 
 
 app = st.App(

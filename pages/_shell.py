@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
-from pages import _answers, _jobs, _lens, _selection
-from pages._links import to_data
-from pages._text import plain
-
-HERE = Path(__file__).parent
-ASSETS = HERE.parent / "assets"
-PAGES = {
-    "explore": "Explore",
-    "frequency": "Frequency",
-    "tail": "Tail",
-    "counts": "Count captions",
-    "data": "Data",
-}
-LAB = {
-    "lab": "Prompt lab",
-    "inspector": "Prompt inspector",
-    "sentences": "New sentences",
-    "failures": "Failures",
-    "deck": "Deck",
-}
-ROBUSTNESS = {
-    "corruptions": "Corruption studio",
-    "shifts": "Shifts",
-    "attacks": "Attacks",
-    "composition": "Composition",
-}
-PUBLISHED = {
-    "published": "Published curves",
-    "among": "Your model",
-    "letitwag": "Let It Wag!",
-    "corpora": "Corpora",
-    "claims": "Claims",
-}
+from core.paths import ASSETS
+from pages import registry
+from pages.ui import answers, jobs, lensbar, selection
+from pages.ui.links import to_data
+from pages.ui.text import plain
 
 
 def explain(error: TailscopeError) -> None:
@@ -47,8 +18,8 @@ def explain(error: TailscopeError) -> None:
     stopped = isinstance(error, Stopped)
     (st.info if stopped else st.warning)(plain(error))
     with st.container(horizontal=True):
-        st.button("Run it again" if stopped else "Try again", on_click=_jobs.again)
-        st.button("Use the built-in model and images", on_click=_lens.reset)
+        st.button("Run it again" if stopped else "Try again", on_click=jobs.again)
+        st.button("Use the built-in model and images", on_click=lensbar.reset)
         asked = st.session_state.get("_lens")
         if isinstance(error, WeightsMissing) and asked:
             to_data("Fetch it on the Data page", "models", fetch_model=asked.model)
@@ -59,30 +30,25 @@ def explain(error: TailscopeError) -> None:
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
 home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
-groups = {
-    group: [st.Page(HERE / f"{name}.py", title=title) for name, title in pages.items()]
-    for group, pages in {
-        "": PAGES,
-        "Prompts and failures": LAB,
-        "Robustness": ROBUSTNESS,
-        "Published evidence": PUBLISHED,
-    }.items()
-}
-page = st.navigation({**groups, "": [home, *groups[""]]}, position="top")
+groups: dict[str, list[StreamlitPage]] = {"": [home]}
+for info in registry.PAGES:
+    groups.setdefault(info.group, []).append(st.Page(info.file, title=info.title, url_path=info.id))
+page = st.navigation(groups, position="top")
 if page == home:
     # The default page has no address but the bare one, so every page that is linked to is another.
-    st.switch_page("frequency.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
-st.session_state["_page"] = page.title
-with _jobs.asking():
+    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    st.switch_page(registry.find("frequency").file, query_params=query)
+st.session_state["_page"] = page.url_path
+with jobs.asking():
     try:
         with st.sidebar:
-            _lens.sidebar()
-        if page.title in ("Explore", "Frequency", "Tail", "Prompt lab", "Prompt inspector", "Failures"):
+            lensbar.sidebar()
+        if registry.find(page.url_path).concepts:
             with st.sidebar:
-                _selection.picker(_lens.images())
+                selection.picker(lensbar.images())
         page.run()
         with st.sidebar:
-            _answers.start_live()
-        _lens.read_models()
+            answers.start_live()
+        lensbar.read_models()
     except TailscopeError as error:
         explain(error)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.evaluation.zeroshot import class_scores
 from core.types import Answer, Lens
-from core.zeroshot import class_scores
 
 
 def make_answer(

@@ -10,13 +10,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
 from core.charts.attacks import eps_curves, needed_figure, transfer_figure
-from core.engine import Engine
-from core.robustness import attack_findings
-from core.robustness.attack_findings import difference, headline, prompts_matter, tail_breaks_first
+from core.robustness.attacks import findings as attack_findings
+from core.robustness.attacks.findings import difference, headline, prompts_matter, tail_breaks_first
 from core.robustness.records import Record, record
-from core.stats import wilson
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
+from core.stats.intervals import wilson
 from tests.test_pages import opened, words
 
 MODEL = "icon-RN,icons-200k"
@@ -27,8 +27,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A fresh engine, empty page caches, and no background work but the page's own."""
     own = Engine()
     monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
-    monkeypatch.setattr("pages._answers.start_live", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.answers.start_live", lambda: None)
     st.cache_resource.clear()
     yield
     own.close()
@@ -101,7 +101,7 @@ def test_the_minimal_eps_of_every_image_is_drawn(engine) -> None:
 
 
 def test_another_model_is_only_measured_when_asked(engine, unmeasured, monkeypatch) -> None:
-    monkeypatch.setattr("pages._attacks.icon_models", lambda: [])
+    monkeypatch.setattr("pages.attacks.shared.icon_models", lambda: [])
     app = opened("attacks", **{"attacks-view": "accuracy"})
     assert not app.exception
     assert [button.label for button in app.button if button.label == "Measure"]

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
-from core.robustness.attack_bench import BATCH, TOP, Bench
-from core.robustness.attack_figures import guard, median, on_grid, shares
-from core.robustness.attack_findings import DIRECT
-from core.robustness.attack_plan import Plan, sample_rows
-from core.robustness.attack_run import Question, attack_records, transfer_records
 from core.robustness.attacks import ATTACKS, find, settings_of
+from core.robustness.attacks.figures import guard, median, on_grid, shares
+from core.robustness.attacks.findings import DIRECT
+from core.robustness.attacks.plan import Plan, sample_rows
+from core.robustness.attacks.run import Question, attack_records, transfer_records
+from core.robustness.attacks.runner import BATCH, TOP, Bench
 from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
@@ -161,7 +161,7 @@ def test_the_control_writes_as_much_and_names_nothing(
         drawn.append((text, options))
         return overlay(pixels, text, **options)
 
-    monkeypatch.setattr("core.robustness.attack_bench.overlay", watched)
+    monkeypatch.setattr("core.robustness.attacks.runner.overlay", watched)
     bench = Bench(model, images, np.arange(4))
     words = bench.written(Plan("typographic"))["word"]
     assert (bench.written(Plan("letters"))["word"] == words).all()

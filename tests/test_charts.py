@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import charts, stats
+from core import charts
 from core.charts.palette import PARTS
+from core.stats import intervals as stats
 from core.types import Interval
 
 

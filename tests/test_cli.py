@@ -75,7 +75,7 @@ def test_curve_has_every_figure(folder: Path) -> None:
 
 def test_a_second_evaluation_embeds_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = output("evaluate", MODEL, str(folder), "--prompts", "class")
-    monkeypatch.setattr("core.evaluate.encoders", lambda: pytest.fail("the model was asked again"))
+    monkeypatch.setattr("core.evaluation.evaluate.encoders", lambda: pytest.fail("the model was asked again"))
     assert output("evaluate", MODEL, str(folder), "--prompts", "class") == first
 
 

@@ -34,8 +34,8 @@ from core.cli.engines import chosen
 from core.cluster import dealing, session
 from core.cluster.embedding import Order, ShardWorker
 from core.cluster.session import Share, processors, share
-from core.embed import embed_images, image_key
 from core.errors import BadInput, ExtraMissing, TailscopeError
+from core.evaluation.embed import embed_images, image_key
 from core.types import LeftOut
 from tests import ray_parts, tiny
 from tests.fakes import FakeEncoder
@@ -270,8 +270,8 @@ def test_counting_survives_a_killed_worker_and_gives_the_local_counts(address, t
     script = f"""
     from pathlib import Path
     from core.cluster import counting
-    from core.frequency.count import run
-    from core.frequency.count.names import concepts
+    from core.counting import run
+    from core.counting.names import concepts
     from tests.ray_parts import KillingCounter
     counting.PartCounter = KillingCounter
     request = run.Request({str(captions)!r}, concepts({str(tmp_path / "names.txt")!r}))

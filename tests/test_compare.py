@@ -13,15 +13,15 @@ import pytest
 from scipy.stats import binomtest
 from typer.testing import CliRunner
 
-from core import compare as comparing
-from core import evaluate as evaluation
-from core import models
-from core.calibration import ece, reliability
+from core.analysis import compare as comparing
 from core.cli.app import app
 from core.errors import BadInput
-from core.paired import class_difference, holm, mcnemar, pair
+from core.evaluation import evaluate as evaluation
+from core.models import registry as models
+from core.models.weights import Found
+from core.stats.calibration import ece, reliability
+from core.stats.paired import class_difference, holm, mcnemar, pair
 from core.types import FrequencyTable
-from core.weights import Found
 from tests.answers import make_answer
 from tests.fakes import FakeEncoder, FakeImageSet
 

@@ -28,7 +28,7 @@ from core.composition.seen import headline, seen_gap
 from core.datasets import open_set
 from core.errors import BadInput, UnreadableData
 from core.icons.concepts import held_out
-from core.stats import wilson
+from core.stats.intervals import wilson
 from core.types import Classifier, Embeddings, Interval
 from tests.answers import make_answer
 

@@ -11,14 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
-from core import evaluate
 from core.composition import measure, sets
 from core.composition.probe import ProbePoint
 from core.datasets import open_set
-from core.engine import Engine
+from core.evaluation import evaluate
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
-from pages import _composition, _composition_pairs
+from pages.composition import pairs, shared
 from tests import test_pages
 from tests.fakes import FakeEncoder
 from tests.test_pages import answered, words
@@ -79,7 +79,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluate, "encoders", lambda: SimpleNamespace(get=lambda *_: FakeEncoder()))
     monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, report=None: embedded(lens))
     monkeypatch.setattr(evaluate, "classifier_for", classified)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     monkeypatch.setattr(measure, "measure", lambda asked, *, report=None: measured(asked.lens))
     # The probe has tests of its own; here it would take most of a minute.
     point = ("linear", 4, Interval(0.5, 0.4, 0.6), 0.45, 0.55, 80, 9, 3)
@@ -136,13 +136,13 @@ def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatc
     """Rows of a typed array come back from the browser as objects keyed by position."""
     state = {"pair-matrix": SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": data}]))}
     monkeypatch.setattr(st, "session_state", state)
-    _composition_pairs._clicked(["red ant", "blue ant"])()
+    pairs._clicked(["red ant", "blue ant"])()
     assert state["cell"] == "blue ant"
 
 
 def test_pictures_of_either_set_can_be_enlarged() -> None:
     lens = Lens("icon-RN,icons-200k", "icons-composition")
-    sides = _composition.sides(measure.question(lens), measured(lens))
+    sides = shared.sides(measure.question(lens), measured(lens))
     assert [one.images.id for _, _, one in sides] == ["icons-composition", "icons"]
     for _, composed, images in sides:
         assert len(images.labels) == len(images.image_ids)

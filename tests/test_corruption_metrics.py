@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from core.robustness.corruption_metrics import (
+from core.robustness.corruptions.metrics import (
     ALEXNET,
     corruption_error,
     flip_probability,
@@ -17,7 +17,7 @@ from core.robustness.corruption_metrics import (
     relative_to,
     top5_distance,
 )
-from core.robustness.corruptions import BENCHMARK
+from core.robustness.corruptions.registry import BENCHMARK
 
 
 def test_ce_is_the_ratio_of_summed_errors() -> None:

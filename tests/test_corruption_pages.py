@@ -11,11 +11,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
-from core import evaluate
-from core.engine import Engine
-from core.robustness import ask, corruption_findings, corruption_records, corruptions
-from core.robustness.corruption_run import InMemory, Plan, run
+from core.evaluation import evaluate
+from core.robustness.corruptions import (
+    findings as corruption_findings,
+)
+from core.robustness.corruptions import (
+    records as corruption_records,
+)
+from core.robustness.corruptions import (
+    registry as corruptions,
+)
+from core.robustness.corruptions.run import InMemory, Plan, run
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
+from core.supervised import ask
 from core.types import Answer, Lens
 from tests.test_pages import answered, opened, words
 
@@ -49,7 +58,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(engine_module, "_ENGINE", own)
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(ask, "answer_for", answer_for)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     st.cache_resource.clear()
     yield
     own.close()

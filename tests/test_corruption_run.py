@@ -14,14 +14,23 @@ from typer.testing import CliRunner
 
 from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
-from core.robustness import ask, corruption_findings, corruption_records, perturbation_run
 from core.robustness.committed import committed
-from core.robustness.corruption_command import Asked, measure
-from core.robustness.corruption_folders import OnDisk, conditions_in
-from core.robustness.corruption_metrics import ALEXNET
-from core.robustness.corruption_run import CLEAN, InMemory, Plan, run
+from core.robustness.corruptions import (
+    findings as corruption_findings,
+)
+from core.robustness.corruptions import (
+    perturbation_run,
+)
+from core.robustness.corruptions import (
+    records as corruption_records,
+)
+from core.robustness.corruptions.command import Asked, measure
+from core.robustness.corruptions.folders import OnDisk, conditions_in
+from core.robustness.corruptions.metrics import ALEXNET
+from core.robustness.corruptions.run import CLEAN, InMemory, Plan, run
 from core.robustness.records import read_records
 from core.robustness.tail_first import tail_first, verdict
+from core.supervised import ask
 from core.types import Answer, Progress
 from tests.answers import make_answer
 from tests.fakes import FakeImageSet

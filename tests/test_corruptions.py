@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import embed
 from core.errors import BadInput, ExtraMissing, UnreadableData
-from core.robustness import corruptions
-from core.robustness.corrupted import corrupted, severity_grid
-from core.robustness.corruptions import BENCHMARK, CORRUPTIONS, corrupt, framed, image_seed, words
+from core.evaluation import embed
+from core.robustness.corruptions import registry as corruptions
+from core.robustness.corruptions.registry import BENCHMARK, CORRUPTIONS, corrupt, framed, image_seed, words
+from core.robustness.corruptions.views import corrupted, severity_grid
 from core.robustness.sampling import balanced_rows
 from tests.fakes import FakeEncoder, FakeImageSet
 
@@ -107,7 +107,7 @@ def test_a_corrupted_set_keeps_labels_and_ids_and_has_a_fingerprint_of_its_own()
 
 
 def test_vectors_of_a_corrupted_set_are_cached_like_any_other(tmp_cache) -> None:
-    from core.evaluate import matrices
+    from core.evaluation.evaluate import matrices
 
     encoder, view = FakeEncoder(), corrupted(FakeImageSet(n=12), "contrast", 2)
     first = embed.embed_images(encoder, view, matrices(), report=lambda _: None)

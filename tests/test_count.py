@@ -23,17 +23,17 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from core.cli.app import app
+from core.counting import names, pairs, parts, run, summary, tally, workers
+from core.counting.captions import contained
+from core.counting.places import find
+from core.counting.query import Query, spelled
+from core.counting.scan import Scanner
+from core.counting.workers import here
 from core.errors import BadInput, ExtraMissing, Stopped, UnknownName, UnreadableData
 from core.frequency import counted, sources
-from core.frequency.count import names, pairs, parts, run, summary, tally, workers
-from core.frequency.count.captions import contained
-from core.frequency.count.places import find
-from core.frequency.count.query import Query, spelled
-from core.frequency.count.scan import Scanner
-from core.frequency.count.workers import here
-from core.frequency.matcher import Matcher, lemmas
-from core.icons.export import write_corpus
-from core.models import icon_models
+from core.icons.training.export import write_corpus
+from core.models.registry import icon_models
+from core.text.matcher import Matcher, lemmas
 from core.types import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -339,7 +339,7 @@ def test_a_worker_leaves_out_a_file_that_unpacks_to_too_much_and_goes_on(tmp_pat
     query = Query("text", tuple(CONCEPTS), spelled(CONCEPTS, {}), columns=found.columns)
     bomb = parts.Part(find(str(tmp_path / "bomb.parquet"))[0], "parquet")
     said = [{"query": query.as_json(), "store": str(tmp_path / "store")}, bomb.as_json(), found.parts[0].as_json()]
-    code = "from core.frequency.count import worker; worker.MEMORY = 300 << 20; worker.main()"
+    code = "from core.counting import worker; worker.MEMORY = 300 << 20; worker.main()"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, input="".join(json.dumps(line) + "\n" for line in said), text=True,
         capture_output=True, check=True, env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},
@@ -582,7 +582,7 @@ def test_names_of_sources_are_no_paths(name):
 def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
     from PIL import Image
 
-    from core import evaluate
+    from core.evaluation import evaluate
     from core.types import Lens
 
     colours = {"red": (230, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 220)}

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.counting import guess, parts, rows, streams
+from core.counting.parts import Part, plan
+from core.counting.places import find
+from core.counting.rows import read_rows
+from core.counting.streams import line_blocks
 from core.errors import BadInput, ExtraMissing, UnreadableData
-from core.frequency.count import guess, parts, rows, streams
-from core.frequency.count.parts import Part, plan
-from core.frequency.count.places import find
-from core.frequency.count.rows import read_rows
-from core.frequency.count.streams import line_blocks
 
 CAPTIONS = ["a red apple", "two dogs, running", 'he said "hi"', "", "naïve café ☕", "line one"]
 

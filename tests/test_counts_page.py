@@ -11,13 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
 from core.charts.counted import rank_figure
-from core.engine import Engine
+from core.counting import findings, run, workers
+from core.counting.workers import here
 from core.frequency import counted, sources
-from core.frequency.count import findings, run, workers
-from core.frequency.count.workers import here
 from core.frequency.icons import table as icon_table
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
+from tests.apppages import switch
 
 SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 CAPTIONS = ["a red apple", "two dogs", "a night snake", "red dog, red apple", "nothing"] * 4
@@ -29,7 +30,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Its own engine, a folder that may be read, and parts counted in this process (processes have their own tests)."""
     own = Engine()
     monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path / "data"))
     monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "1")
 
@@ -54,7 +55,7 @@ def opened(**query: str) -> AppTest:
     app = AppTest.from_file(str(SHELL), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page("counts.py")
+    switch(app, "counts")
     return settled(app.run())
 
 
@@ -122,7 +123,7 @@ def test_the_example_finds_the_counts_that_are_known(captions):
 
 
 def test_a_stopped_count_is_resumed_without_counting_twice(captions, monkeypatch):
-    from core.frequency.count import parts
+    from core.counting import parts
 
     monkeypatch.setattr(parts, "_PART", 200)
     told = []
@@ -155,13 +156,13 @@ def test_paths_outside_the_allowed_folders_are_refused(captions, tmp_path):
 
 
 def test_a_server_that_others_reach_opens_no_addresses(captions, monkeypatch):
-    monkeypatch.setattr("pages._counts_form.is_local", lambda: False)
+    monkeypatch.setattr("pages.counts.form.is_local", lambda: False)
     app = opened(captions="s3://bucket/captions.parquet")
     assert any("opens no addresses" in item.value for item in app.warning)
 
 
 def test_a_page_opens_buckets_only(captions, monkeypatch):
-    monkeypatch.setattr("pages._counts_form.is_local", lambda: True)
+    monkeypatch.setattr("pages.counts.form.is_local", lambda: True)
     app = opened(captions=f"local://{captions}")
     assert any("without options only" in item.value for item in app.warning)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from core.curve import curve, headline
-from core.paper import paper_curve
+from core.analysis.curve import curve, headline
+from core.stats.paper_curve import paper_curve
 from core.types import FrequencyTable
 from tests.answers import answer_with_accuracies
 

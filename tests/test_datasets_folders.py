@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.datasets import detect, open_set
-from core.datasets.folders import letitwag_classes
+from core.datasets.formats.folders import letitwag_classes
 from core.datasets.names import name_classes, read_names
 from core.errors import UnreadableData
 from tests.pictures import encoded, snapshot, write_tree

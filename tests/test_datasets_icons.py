@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from core.datasets import detect, open_set
-from core.datasets.icons import RECIPES
+from core.datasets.formats.icons import RECIPES
 from core.errors import Stopped
 from core.icons.concepts import concepts, held_out
 from core.icons.corpus import drawn_labels
@@ -84,7 +84,7 @@ def test_no_two_sets_share_a_picture_or_a_fingerprint():
 
 
 def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
-    monkeypatch.setattr("core.datasets.icons.concepts_of", lambda id: concepts()[:30])
+    monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:30])
     found = open_set("icons-composition")
     drawn = [np.asarray(found.image(index)) for index in (0, 150, 299)]
     seen: list[Progress] = []
@@ -97,13 +97,13 @@ def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
     for index, picture in zip((0, 150, 299), drawn, strict=True):
         np.testing.assert_array_equal(np.asarray(found.image(index)), picture)
     # Read from the file, not drawn again:
-    monkeypatch.setattr("core.datasets.icons.render", None)
+    monkeypatch.setattr("core.datasets.formats.icons.render", None)
     np.testing.assert_array_equal(np.asarray(found.image(-1)), drawn[-1])
 
 
 @pytest.mark.parametrize("damage", ["cut short", "other pixels", "other shape"])
 def test_a_damaged_file_is_drawn_again(monkeypatch, damage):
-    monkeypatch.setattr("core.datasets.icons.concepts_of", lambda id: concepts()[:10])
+    monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:10])
     found = open_set("icons-composition")
     drawn = np.asarray(found.image(50))
     found.prepare(lambda progress: None)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.datasets import detect, list_sets, open_set
-from core.datasets.icon_recipes import RECIPES
-from core.datasets.roots import allowed_roots, check_path
+from core.datasets.formats.icon_recipes import RECIPES
+from core.datasets.io.roots import allowed_roots, check_path
 from core.errors import ImagesMissing, PathRefused, TailscopeError, UnknownName, UnreadableData
 from tests.pictures import encoded, write_tar, write_tree
 

@@ -12,15 +12,15 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from cache.matrices import MatrixStore
-from core.addresses import is_url
 from core.cluster.embedding import embeddings_on_ray
 from core.datasets import detect, open_set
-from core.datasets.remote import SMALL, WINDOW, Windows, open_address
-from core.datasets.tars import Shards
-from core.embed import embed_images
+from core.datasets.io.addresses import is_url
+from core.datasets.io.remote import SMALL, WINDOW, Windows, open_address
+from core.datasets.io.tars import Shards
 from core.errors import BadInput, DownloadFailed, ExtraMissing, PathRefused, UnknownName, UnreadableData
+from core.evaluation.embed import embed_images
 from core.types import Lens
-from pages import _lens
+from pages.ui import lensbar
 from tests.fakes import FakeEncoder
 from tests.pictures import encoded, write_tar, write_tree
 from tests.test_datasets_tars import benchmark, reasons
@@ -243,16 +243,16 @@ def test_addresses_are_refused_where_roots_are_given(counted, tmp_path, monkeypa
             with pytest.raises(PathRefused, match=r"is an address.*command line"):
                 ask(address, roots=[tmp_path])
     assert not [1 for what, _ in Counted.asked if what == "list"]
-    monkeypatch.setattr(_lens, "is_local", lambda: False)
+    monkeypatch.setattr(lensbar, "is_local", lambda: False)
     for address in ("s3://bucket/set", "memory://bucket/set"):
         with pytest.raises(PathRefused, match="is an address"):
-            _lens._located(address)
-    monkeypatch.setattr(_lens, "is_local", lambda: True)
-    assert _lens._located("s3://bucket/some-set/v2") == "s3://bucket/some-set/v2"
+            lensbar._located(address)
+    monkeypatch.setattr(lensbar, "is_local", lambda: True)
+    assert lensbar._located("s3://bucket/some-set/v2") == "s3://bucket/some-set/v2"
     for address in ("s3://bucket/set?endpoint_override=a.example", "s3://a:b@c/d", "file:///etc", "local://etc"):
         assert is_url(address)
         with pytest.raises(PathRefused, match="is an address"):
-            _lens._located(address)
+            lensbar._located(address)
 
 
 def test_a_cluster_does_not_get_what_one_process_holds():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from core.datasets import detect, open_set
+from core.datasets.formats.tracks import Track, tracks_of
 from core.datasets.matching import imagenet_groups, match
 from core.datasets.names import imagenet_classes
-from core.datasets.tracks import Track, tracks_of
-from core.datasets.views import accepted_labels, matched, over
+from core.datasets.subset import accepted_labels, matched, over
 from core.errors import BadInput, UnreadableData
 from tests.fakes import FakeImageSet
 from tests.pictures import encoded, snapshot, write_tar, write_tree

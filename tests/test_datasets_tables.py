@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.datasets import detect, open_set
-from core.datasets.columns import as_text, read_columns
+from core.datasets.formats.columns import as_text, read_columns
 from core.errors import TailscopeError, UnreadableData
 from tests.pictures import encoded, snapshot, write_tree
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.datasets import detect, open_set
-from core.datasets.tars import Shards
+from core.datasets.io.tars import Shards
 from core.errors import UnreadableData
 from tests.pictures import encoded, snapshot, write_tar, write_tree
 

@@ -13,10 +13,10 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from core import deck_store
-from core.deck import MOST_SLIDES, Deck, Picture, Slide, figure_json, from_json, to_json
-from core.deck_page import page
-from core.deck_slides import comparison_slide, concept_slide, image_slide, plot_slide
+from core.deck import store as deck_store
+from core.deck.deck import MOST_SLIDES, Deck, Picture, Slide, figure_json, from_json, to_json
+from core.deck.page import page
+from core.deck.slides import comparison_slide, concept_slide, image_slide, plot_slide
 from core.errors import BadInput, UnreadableData
 from tests.answers import answer_with_accuracies
 from tests.fakes import FakeImageSet

@@ -13,9 +13,9 @@ import pytest
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
-from core import embed
-from core.embed import embed_images, embed_texts, image_key
 from core.errors import BadInput, Stopped, UnreadableData
+from core.evaluation import embed
+from core.evaluation.embed import embed_images, embed_texts, image_key
 from core.types import LeftOut, Progress
 from tests.fakes import FakeEncoder, FakeImageSet
 
@@ -120,7 +120,7 @@ def in_another_process(body: str) -> subprocess.Popen:
 import os, sys, time
 from cache import keys
 from cache.matrices import MatrixStore
-from core.embed import embed_images
+from core.evaluation.embed import embed_images
 from tests.fakes import FakeEncoder, FakeImageSet
 store, image_set, encoder = MatrixStore(keys.root() / "embeddings"), FakeImageSet(n=40, broken=(7,)), FakeEncoder()
 {body}

@@ -14,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from core import encoder as encoder_module
-from core import loading
-from core.encoder import Encoder, EncoderPool, load_encoder
 from core.errors import TailscopeError, UnknownName, UnreadableData
-from core.text_tower import text_lengths, trimmed_text_features
+from core.models import encoder as encoder_module
+from core.models import loading
+from core.models.encoder import Encoder, EncoderPool, load_encoder
+from core.models.text_tower import text_lengths, trimmed_text_features
 from tests import tiny
 from tests.offline import forbid_network
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.engine import Engine, Job, _Meter, engine
 from core.errors import BadInput, Stopped
+from core.runtime.jobs import Engine, Job, _Meter, engine
 from core.types import Progress, Report
 
 SOON = 5.0  # seconds after which a test is stuck
@@ -495,8 +495,6 @@ def test_there_is_one_engine_a_process() -> None:
 
 
 def test_importing_the_engine_loads_no_models() -> None:
-    check = (
-        "import sys, core.engine; sys.exit(any(name in sys.modules for name in ('torch', 'open_clip', 'streamlit')))"
-    )
+    check = "import sys, core.runtime.jobs; sys.exit(bool({'torch', 'open_clip', 'streamlit'} & set(sys.modules)))"
     root = Path(__file__).resolve().parents[1]
     assert subprocess.run([sys.executable, "-c", check], cwd=root, check=False).returncode == 0

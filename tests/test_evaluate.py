@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core import evaluate as evaluation
-from core import models
 from core.errors import BadInput
-from core.reports import clip_benchmark, strict_json
+from core.evaluation import evaluate as evaluation
+from core.evaluation.reports import clip_benchmark, strict_json
+from core.models import registry as models
+from core.models.weights import Found
 from core.types import Lens, Progress, PromptSet
-from core.weights import Found
 from tests.fakes import FakeEncoder, FakeImageSet
 
 LENS = Lens("fake,fake", "fake-6-30", "a {c}")

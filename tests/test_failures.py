@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import failures, name_audit
+from core.analysis import failures, name_audit
 from core.errors import BadInput
-from core.similar import Search
+from core.evaluation.similar import Search
+from core.evaluation.zeroshot import absorbers, confusions
 from core.types import Answer
-from core.zeroshot import absorbers, confusions
 from tests.answers import make_answer
 
 

@@ -20,11 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 
-from core import fetch, hub, models
+from core import downloads as fetch
 from core.datasets import open_set
+from core.downloads import hub, ranges
+from core.downloads.letitwag import class_folders
 from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
-from core.fetch import ranges
-from core.fetch.letitwag import class_folders
+from core.models import registry as models
 from core.types import Progress
 from tests.hub import StandIn, serve
 
@@ -130,9 +131,7 @@ def test_a_server_that_ignores_ranges_sends_everything_again(
     assert min(arrived) < 0
 
 
-def test_another_checksum_is_refused_and_thrown_away(
-    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
-) -> None:
+def test_another_checksum_is_refused_and_thrown_away(stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path) -> None:
     stand_in.corrupt.add("big.bin")
     with pytest.raises(DownloadFailed, match="another checksum"):
         hub.download(remote, tmp_path / "big.bin", advance=lambda n: None)
@@ -225,9 +224,7 @@ def test_an_expired_storage_address_is_asked_for_again(stand_in: StandIn, remote
     assert [source.fetch(start, start + 9) for start in range(5)] == [content[start : start + 9] for start in range(5)]
 
 
-def test_range_reads_are_bounded_and_need_a_server_that_serves_them(
-    stand_in: StandIn, remote: hub.RemoteFile
-) -> None:
+def test_range_reads_are_bounded_and_need_a_server_that_serves_them(stand_in: StandIn, remote: hub.RemoteFile) -> None:
     with pytest.raises(DownloadFailed, match="damaged"):
         ranges.RangeFile(remote, largest=1000).read(1001)
     stand_in.ranges = False
@@ -269,9 +266,7 @@ def fetched(folder: Path) -> dict[str, list[bytes]]:
 
 
 @pytest.mark.parametrize("sorted_rows", [True, False])
-def test_a_few_images_of_every_class_cost_few_bytes(
-    stand_in: StandIn, tmp_cache: Path, sorted_rows: bool
-) -> None:
+def test_a_few_images_of_every_class_cost_few_bytes(stand_in: StandIn, tmp_cache: Path, sorted_rows: bool) -> None:
     files = letitwag(sorted_rows=sorted_rows)
     stand_in.add("dataset", LETITWAG, files)
     whole = sum(len(data) for path, data in files.items() if path.endswith(".parquet"))
@@ -328,8 +323,7 @@ def test_the_whole_set_is_unpacked_into_class_folders(stand_in: StandIn, tmp_cac
     pictures = fetched(plan.target)
     labels = np.sort(np.arange(180) % len(NAMES))
     expected = {
-        name: [picture(row) for row in np.flatnonzero(labels == index) if row != 7]
-        for index, name in enumerate(NAMES)
+        name: [picture(row) for row in np.flatnonzero(labels == index) if row != 7] for index, name in enumerate(NAMES)
     }
     assert pictures == expected
     facts = fetch.provenance("letitwag")
@@ -686,9 +680,7 @@ def test_a_repository_that_open_clip_cannot_load_is_told(stand_in: StandIn, tiny
         fetch.plan_model("hf-hub:org/odd")
 
 
-def test_weights_behind_a_plain_address_are_checked_by_their_name(
-    stand_in: StandIn, tmp_path: Path
-) -> None:
+def test_weights_behind_a_plain_address_are_checked_by_their_name(stand_in: StandIn, tmp_path: Path) -> None:
     weights = random.Random(1).randbytes(50_000)
     stand_in.add("model", "org/release", {"x": weights})
     stand_in.signatures["0"] = 99

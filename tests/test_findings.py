@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import findings
-from core.evaluate import assemble
+from core.analysis import findings
+from core.evaluation.evaluate import assemble
 from core.types import Answer, Lens
 from tests.fakes import FakeImageSet
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from core import generate as generating
 from core.cli.app import app
 from core.errors import BadInput, DownloadFailed, Stopped, UnreadableData
-from core.generate import QUESTIONS, Settings, estimate, generate, replies_path
-from core.generate.run import sentence
+from core.prompts import generate as generating
 from core.prompts import prompt_set
+from core.prompts.generate import QUESTIONS, Settings, estimate, generate, replies_path
+from core.prompts.generate.run import sentence
 from core.types import Progress
 from tests.fakes import FakeImageSet
 
@@ -83,7 +83,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     stand_in.url = f"http://127.0.0.1:{server.server_port}/v1"
-    monkeypatch.setattr("core.generate.endpoint._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("core.prompts.generate.endpoint._LONGEST_WAIT", 0.01)
     for name in ("TAILSCOPE_LLM_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     yield stand_in
@@ -231,7 +231,7 @@ def test_a_key_does_not_cross_a_network_in_the_clear(animals, tmp_path, monkeypa
 
 
 def test_an_unreachable_endpoint(animals, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.generate.endpoint._LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("core.prompts.generate.endpoint._LONGEST_WAIT", 0.0)
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         generate(Settings("http://127.0.0.1:9/v1", "m"), animals, tmp_path / "o.json")
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from core.datasets import open_set
-from core.datasets.icon_recipes import SHIFTS
+from core.datasets.formats.icon_recipes import SHIFTS
 from core.errors import UnknownName
-from core.icons.baselines import BASELINES, STAND_IN
-from core.icons.classifier import SHIPPED, ClassifierRun
-from core.robustness.baseline_table import keep_reference, measured, write_table
-from core.robustness.baselines import ICONS, columns_for, fit_set, icon_baselines, read_baselines
+from core.icons.training.baselines import BASELINES, STAND_IN
+from core.icons.training.classifier import SHIPPED, ClassifierRun
 from core.robustness.records import read_records
-from core.robustness.supervised import folder_of
+from core.robustness.shifts.baseline_table import keep_reference, measured, write_table
+from core.robustness.shifts.baselines import ICONS, columns_for, fit_set, icon_baselines, read_baselines
+from core.supervised.answers import folder_of
 from core.types import Answer, Lens
 
 
@@ -59,7 +59,7 @@ def test_the_rows_are_the_recipes_and_none_is_a_model_under_test():
 
 
 def test_the_reference_has_the_row_of_its_baseline():
-    from core.robustness.scorer import scorer_for
+    from core.supervised.scorer import scorer_for
 
     row = icon_baselines().models.index(STAND_IN)
     frames, columns = open_set("icons-frames"), icon_baselines().columns
@@ -98,7 +98,7 @@ def test_accuracies_are_percent_by_column(monkeypatch):
             len(labels), {},
         )  # fmt: skip
 
-    monkeypatch.setattr("core.robustness.shifts.answer_for", answer)
+    monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer)
     found = measured("supervised:none")
     assert found["icons"] == found["icons-v2"] == found["icons-sketch"] == 25.0
     assert set(found) == {
@@ -110,7 +110,7 @@ def test_accuracies_are_percent_by_column(monkeypatch):
 
 
 def test_the_reference_is_a_copy_of_its_baseline_under_its_own_name(monkeypatch, tmp_path):
-    monkeypatch.setattr("core.robustness.baseline_table.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("core.robustness.shifts.baseline_table.SHIPPED", tmp_path / "shipped")
     (tmp_path / "rn").mkdir()
     (tmp_path / "rn" / "model.safetensors").write_bytes(b"weights")
     (tmp_path / "rn" / "card.json").write_text('{"name": "rn8-50k-x4", "steps": 3}')

@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from core.datasets import icon_recipes, list_sets, open_set
-from core.datasets.icon_recipes import KEPT, RECIPES, SHIFTS, draw_one, reference_of
+from core.datasets import list_sets, open_set
+from core.datasets.formats import icon_recipes
+from core.datasets.formats.icon_recipes import KEPT, RECIPES, SHIFTS, draw_one, reference_of
 from core.errors import UnreadableData
 from core.icons.concepts import concepts, held_out
 from core.icons.glyphs import Pose
@@ -120,7 +121,7 @@ def test_the_camera_drifts_at_a_constant_speed():
 
 
 def test_adversarial_pictures_are_candidates_that_their_named_reference_gets_wrong():
-    from core.robustness.scorer import scorer_for
+    from core.supervised.scorer import scorer_for
 
     found = open_set("icons-adversarial")
     assert found.reference == reference_of("icons-adversarial") == "supervised:icon-reference"
@@ -134,7 +135,7 @@ def test_adversarial_pictures_are_candidates_that_their_named_reference_gets_wro
 
 
 def test_the_filter_keeps_the_first_wrong_candidates_of_the_weights_that_ship(tmp_path):
-    from core.robustness.adversarial import EACH, is_current
+    from core.robustness.shifts.adversarial import EACH, is_current
 
     assert is_current(), "the reference or its candidates changed: run python -m core icons adversarial"
     other = json.loads(KEPT.read_text(encoding="utf-8"))
@@ -172,7 +173,7 @@ def test_a_missing_or_damaged_list_of_candidates_is_a_sentence(patch, tmp_path):
 
 
 def test_listing_the_sets_draws_nothing(monkeypatch):
-    monkeypatch.setattr("core.datasets.icons.render", None)
+    monkeypatch.setattr("core.datasets.formats.icons.render", None)
     began = time.process_time()
     assert {info.id for info in list_sets()} >= set(RECIPES)
     assert time.process_time() - began < 2

@@ -10,14 +10,17 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import deck_store, evaluate, sentences, waffle_band
-from core import engine as engine_module
+from core.analysis import random_words_band as waffle_band
 from core.datasets import open_set
-from core.deck import Deck, Slide
-from core.engine import Engine
+from core.deck import store as deck_store
+from core.deck.deck import Deck, Slide
+from core.evaluation import evaluate, sentences
 from core.prompts import prompt_set
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
-from pages import _failures
+from pages.failures import pairs
+from tests.apppages import switch
 from tests.fakes import FakeEncoder
 from tests.test_pages import opened, words
 
@@ -50,7 +53,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(engine_module, "_ENGINE", own)
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(waffle_band, "evaluate", answered)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     pool = SimpleNamespace(get=lambda *_: FakeEncoder())
     monkeypatch.setattr(evaluate, "encoders", lambda: pool)
     monkeypatch.setattr(sentences, "encoders", lambda: pool)
@@ -183,7 +186,8 @@ def test_pinning_fills_the_deck_and_the_deck_page_shows_it() -> None:
     assert [slide.kind for slide in deck_of(app).slides] == ["comparison"]
     app.button(key="pin-reliability").click().run()
     assert [slide.kind for slide in deck_of(app).slides] == ["comparison", "plot"]
-    app.switch_page("deck.py").run()
+    switch(app, "deck")
+    app.run()
     assert not app.exception
     assert "2 slides: 1 plot, 1 comparison." in words(app)
 
@@ -225,7 +229,7 @@ def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch, shared: 
     if shared == "behind a proxy":
         monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "0")
     else:
-        monkeypatch.setattr("pages._pin.is_local", lambda: False)
+        monkeypatch.setattr("pages.ui.pins.is_local", lambda: False)
     app = opened("lab", lenses=["simple", "ensemble"])
     app.button(key="pin-lenses").click().run()
     assert len(deck_of(app).slides) == 1
@@ -272,7 +276,7 @@ def test_every_view_of_failures_is_drawn(view: str) -> None:
 def test_a_click_in_the_matrix_chooses_its_pair_as_lists_and_as_browsers_send_it(monkeypatch, cell) -> None:
     state = {"matrix": SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": cell}]))}
     monkeypatch.setattr(st, "session_state", state)
-    _failures._clicked()
+    pairs._clicked()
     assert state["_cell"] == (3, 7)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.similar import Search
+from core.evaluation.similar import Search
 from core.types import Embeddings
 from tests.test_pages import MODEL, fresh, galleries, opened, words
 
@@ -47,7 +47,7 @@ def test_a_picture_is_shown_with_its_nearest(photos: Path, monkeypatch: pytest.M
     def searched(lens, *, report):
         return found, Search(vectors, note="Through an index that finds 97 % of the ten nearest.")
 
-    monkeypatch.setattr("pages._detail.search_for", searched)
+    monkeypatch.setattr("pages.ui.detail.search_for", searched)
     app = opened(model=MODEL, set=str(photos), concept="class0", image="class0/100.png")
     app.run()
     alike = galleries(app)[-1]["groups"][0]["items"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import loading, machine
 from core.errors import BadInput
+from core.models import loading
+from core.runtime import machine
 from tests import tiny
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from cache import keys
-from core import model_table, models, weights
 from core.errors import UnknownName, UnreadableData, WeightsMissing
+from core.models import open_clip_table as model_table
+from core.models import registry as models
+from core.models import weights
+from core.paths import ROOT
 from tests import tiny
 from tests.offline import forbid_network
 
@@ -98,7 +101,7 @@ def test_missing_weights_name_the_command_that_fetches_them(hub):
 
 
 def test_loading_missing_weights_asks_nothing_of_the_network(hub):
-    from core.encoder import load_encoder
+    from core.models.encoder import load_encoder
 
     with pytest.raises(WeightsMissing, match=f"python -m core fetch model {LAION}"):
         load_encoder(LAION)
@@ -145,7 +148,7 @@ def test_a_hub_repository_needs_configuration_and_weights(hub):
 
 
 def test_a_hub_repository_in_the_cache_loads(hub, tmp_path):
-    from core.encoder import load_encoder
+    from core.models.encoder import load_encoder
 
     folder = tiny.save(tmp_path / "made")
     for file in folder.iterdir():
@@ -163,7 +166,7 @@ def test_released_pairs_and_checkpoint_files_load_with_the_tag_s_preprocessing(h
     import torch
     from open_clip import factory, pretrained
 
-    from core.encoder import load_encoder
+    from core.models.encoder import load_encoder
 
     released = {
         "url": "",
@@ -301,14 +304,14 @@ def test_listing_reads_the_kept_table_and_imports_neither_torch_nor_open_clip(hu
     put(tmp_path / "hf" / "hub", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "open_clip_model.safetensors")
     script = f"""
 import sys
-from core import models
+from core.models import registry as models
 here = [model.id for model in models.list_models() if model.kind == "open_clip" and model.available]
 assert here == [{LAION!r}], here
 assert not {{"torch", "open_clip"}} & set(sys.modules)
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_HOME": str(tmp_path / "hf")}
-    repository = Path(models.__file__).parents[1]
+    repository = ROOT
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=repository, env=environment, capture_output=True, text=True
     )

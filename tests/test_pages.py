@@ -13,17 +13,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
-from core import evaluate
 from core.datasets import open_set
-from core.engine import Engine
 from core.errors import WeightsMissing
-from core.icons.shipped import shipped_answer
-from core.models import icon_models
+from core.evaluation import evaluate
+from core.evaluation.shipped import shipped_answer
+from core.models.registry import icon_models
 from core.prompts import prompt_set
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Progress, Report
-from pages._overlay import selected
-from pages._selection import labels_of
+from pages.frequency.overlay import selected
+from pages.ui.selection import labels_of
+from tests.apppages import switch
 
 SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 PAGES = ("explore", "frequency", "tail", "letitwag", "published", "data")
@@ -55,7 +56,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     own = Engine()
     monkeypatch.setattr(engine_module, "_ENGINE", own)
     monkeypatch.setattr(evaluate, "evaluate", answered)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     st.cache_resource.clear()
     yield
     own.close()
@@ -66,7 +67,7 @@ def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(SHELL), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"{page}.py")
+    switch(app, page)
     app.run()
     for job in engine_module.engine().jobs():
         assert job.wait(120), job.label
@@ -141,7 +142,7 @@ def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(evaluate, "evaluate", slow)
     app = AppTest.from_file(str(SHELL), default_timeout=60)
-    app.switch_page("explore.py")
+    switch(app, "explore")
     app.query_params["model"] = MODEL
     app.run()
     assert "shipped run" in words(app)
@@ -157,7 +158,7 @@ def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(evaluate, "evaluate", slow)
     app = AppTest.from_file(str(SHELL), default_timeout=60)
-    app.switch_page("explore.py")
+    switch(app, "explore")
     app.query_params["set"] = "icons-tail"
     app.run()
     bars = [item.proto.text for item in app.get("progress")]
@@ -254,13 +255,13 @@ def test_the_control_experiment_is_told_where_it_applies() -> None:
 
 
 def test_names_are_never_markup() -> None:
-    from pages._text import plain
+    from pages.ui.text import plain
 
     assert plain("<b>*x*</b> $y$ :red[z]") == r"\<b\>\*x\*\</b\> \$y\$ \:red\[z\]"
 
 
 def test_a_server_open_to_others_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._jobs.is_local", lambda: False)
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
     app = opened("data", show="cache")
     assert "read-only" in words(app)
     assert next(button for button in app.button if button.label == "Clear").disabled
@@ -276,11 +277,11 @@ def test_every_part_of_the_data_page_draws(show: str) -> None:
 
 
 def test_corrected_names_are_said_and_can_be_taken_back() -> None:
-    from pages import _lens
+    from pages.ui import lensbar
 
-    _lens.correct("icons", {"dog": "hound"})
+    lensbar.correct("icons", {"dog": "hound"})
     assert "“hound” is recognised" in words(opened(concept="hound"))
-    _lens.correct("icons", {})
+    lensbar.correct("icons", {})
     assert "“dog” is recognised" in words(opened(concept="dog"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from core.errors import BadInput
-from core.robustness.perturbations import FRAMES, NOISE, PERTURBATIONS, frame, sequences
+from core.robustness.corruptions.perturbations import FRAMES, NOISE, PERTURBATIONS, frame, sequences
 from tests.fakes import FakeImageSet
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.datasets.picture import read_bytes, read_text, safe_open
+from core.datasets.io.picture import read_bytes, read_text, safe_open
 from core.errors import UnreadableData
 from tests.pictures import encoded
 

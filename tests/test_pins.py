@@ -7,8 +7,8 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import deck_store
-from core.deck import Deck, from_json, to_json
+from core.deck import store as deck_store
+from core.deck.deck import Deck, from_json, to_json
 from core.published.manifest import CITATION
 from core.published.store import Store
 from tests.test_lab_pages import deck_of
@@ -58,7 +58,7 @@ def test_ones_own_run_among_the_published_ones_is_pinned(release: Store) -> None
 
 
 def test_the_tail_is_pinned_with_its_concepts_and_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     app = open_page("tail")
     app.button(key="pin-tail").click().run()
     assert not app.exception

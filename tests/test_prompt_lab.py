@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import confusable, evaluate, flips, inspect_prompts, sentences, zeroshot
+from core.analysis import confusable, flips
+from core.analysis import prompt_inspection as inspect_prompts
 from core.errors import BadInput, UnknownName
-from core.sentences import Sentences
+from core.evaluation import evaluate, sentences, zeroshot
+from core.evaluation.sentences import Sentences
 from core.types import Answer, Lens, PromptSet
 from tests.answers import make_answer
 from tests.fakes import FakeEncoder

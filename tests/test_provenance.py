@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from cache import keys
-from core import models, references
+from core.analysis import references
+from core.analysis.discrepancy import explain
+from core.analysis.references import Reference, set_name
 from core.icons.concepts import concepts
-from core.provenance import explain
-from core.references import Reference, set_name
+from core.models import registry as models
 from core.types import Answer, Lens
 from tests.answers import make_answer
 
@@ -120,7 +121,7 @@ def test_aggregation_and_imagenet_names(monkeypatch):
     answer = run("ViT-B-16,openai", "wds_imagenet1k", right=600, n=1000, classes=1000, prompts="cupl-full@max")
     answer.fingerprint["prompts"]["aggregation"] = "max"
     answer.fingerprint["names"] = keys.digest(["other"])
-    monkeypatch.setattr("core.provenance._imagenet_names", lambda: keys.digest(["the names"]))
+    monkeypatch.setattr("core.analysis.discrepancy._imagenet_names", lambda: keys.digest(["the names"]))
     titles = [cause.title for cause in explain(answer, references.references(answer)[0]).causes]
     assert {"aggregation", "class names", "images"} <= set(titles)
     answer.fingerprint["names"] = keys.digest(["the names"])

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.bootstrap import Resampler, interval
 from core.errors import BadInput, NotHere, UnknownName
 from core.published import catalogue, curves, recipe_honest, sensitivity, store
 from core.published.anomalies import spelling_flags
 from core.published.decades import column_of
 from core.published.importer import import_release
 from core.published.sentences import difference, finding
+from core.stats.bootstrap import Resampler, interval
 from tests import published_release
 
 RECORD_KEYS = [

@@ -15,13 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.charts import letitwag as wag_charts
 from core.charts import published as charts
-from core.engine import engine
 from core.published import findings, letitwag, store, view
 from core.published.importer import import_release
 from core.published.overlay import lay_over
 from core.published.runs import Run
 from core.published.view import View
+from core.runtime.jobs import engine
 from tests import published_release
+from tests.apppages import switch
 
 SHELL = str(Path(__file__).parent.parent / "pages" / "_shell.py")
 PAGES = ("published", "among", "letitwag", "corpora", "claims")
@@ -47,7 +48,8 @@ def open_page(name: str, **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(SHELL, default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"{name}.py").run()
+    switch(app, name)
+    app.run()
     settle(app)
     return app
 

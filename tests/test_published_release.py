@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.frequency import published as source
 from core.frequency import sources
-from core.published import catalogue, corpora, curves, letitwag, letitwag_assets, manifest, source, store
+from core.published import catalogue, corpora, curves, letitwag, letitwag_assets, manifest, store
 from core.published.claims import CLAIMS, check
 from core.published.importer import import_release
 from tests import published_release

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from core.cli.app import app
 from core.errors import BadInput, UnknownName, UnreadableData
-from core.published import corpora, letitwag, overlay, runs, source, store
+from core.frequency import published as source
+from core.published import corpora, letitwag, overlay, runs, store
 from core.published.anomalies import ratio_flags
 from core.published.importer import import_release
 from core.published.runs import Run

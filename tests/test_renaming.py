@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import renaming, waffle_band
+from core.analysis import random_words_band as waffle_band
+from core.analysis import renaming
+from core.analysis.compare import compare
 from core.charts.lab_names import arrow_figure
 from core.charts.lab_null import accuracy_figure
-from core.compare import compare
 from core.errors import BadInput
 from core.prompts.real import Synonyms
-from core.stats import wilson
+from core.stats.intervals import wilson
 from tests.answers import answer_with_accuracies, make_answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.retrieval import retrieval
+from core.evaluation.retrieval import retrieval
 
 
 def unit(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput, UnknownName, UnreadableData
-from core.robustness.baselines import columns_for, fit_set, read_baselines, read_types
-from core.robustness.fit import LEAST, effective_robustness, fit_line, logit
 from core.robustness.metrics import difference, frame_accuracy, relative_robustness
-from core.stats import wilson
+from core.robustness.shifts.baselines import columns_for, fit_set, read_baselines, read_types
+from core.robustness.shifts.fit import LEAST, effective_robustness, fit_line, logit
+from core.stats.intervals import wilson
 from core.types import Interval
 
 # Six rows of imagenet-testbed's robustness_top1s.csv (MIT), percent, as quoted by its authors to two digits.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.search import find_concepts
+from core.text.search import find_concepts
 
 KEYS = ["elephant", "fire-ext", "fire", "campfire", "dog"]
 NAMES = ["elephant", "fire extinguisher", "fire", "campfire", "dog"]

@@ -8,9 +8,9 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
-from core import generate
-from core.generate import Settings
+from core.prompts import generate
+from core.prompts.generate import Settings
+from core.runtime import jobs as engine_module
 from core.types import Progress
 from tests.fakes import FakeImageSet
 from tests.test_generate import SECRET, StandIn, endpoint
@@ -25,7 +25,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> FakeImageSet:
     """Four classes in place of 586, so that a run is short."""
     images = FakeImageSet(classes=4, n=8)
     images.id = "icons"
-    monkeypatch.setattr("pages._lens.images", lambda *_: images)
+    monkeypatch.setattr("pages.ui.lensbar.images", lambda *_: images)
     return images
 
 

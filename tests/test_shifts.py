@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from core.cli.app import app
 from core.datasets import open_set
 from core.errors import BadInput, UnreadableData
-from core.robustness import overlap as overlaps
-from core.robustness import shifts as shifts_module
-from core.robustness.baselines import read_baselines
-from core.robustness.hashes import distance, perceptual_hash
 from core.robustness.records import read_records
-from core.robustness.shift_records import fit_sets, measured_of, records
-from core.robustness.shifts import CLEAN, board, hits, measure
+from core.robustness.shifts import measure as shifts_module
+from core.robustness.shifts import overlap as overlaps
+from core.robustness.shifts.baselines import read_baselines
+from core.robustness.shifts.hashes import distance, perceptual_hash
+from core.robustness.shifts.measure import CLEAN, board, hits, measure
+from core.robustness.shifts.records import fit_sets, measured_of, records
 from core.types import FrequencyTable
 from tests.answers import make_answer
 from tests.fakes import FakeImageSet
@@ -234,8 +234,8 @@ def test_the_command_line_finds_the_pictures_that_both_folders_hold(tiny_world, 
 
 def test_a_view_embeds_nothing_anew(tmp_path) -> None:
     from cache.matrices import MatrixStore
-    from core.datasets.views import View
-    from core.embed import embed_images
+    from core.datasets.subset import View
+    from core.evaluation.embed import embed_images
     from tests.fakes import FakeEncoder
 
     encoder, images = FakeEncoder(), FakeImageSet(classes=4, n=12, broken=[5])

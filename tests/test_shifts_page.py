@@ -11,12 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import engine as engine_module
 from core.datasets import open_set
-from core.engine import Engine
-from core.robustness import baselines
+from core.paths import ASSETS
+from core.robustness.shifts import baselines
+from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
 from core.types import Answer
-from pages import _shifts, _shifts_board
+from pages.shifts import board as board_view
+from pages.shifts import shared
 from tests.answers import make_answer
 from tests.pictures import encoded, write_tree
 from tests.test_pages import opened, words
@@ -51,13 +53,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """An engine of its own, no committed rows, answers by hand and a small table of ordinary models."""
     own = Engine()
     monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages._lens.read_models", lambda: None)
-    monkeypatch.setattr("core.robustness.shifts.answer_for", answer_for)
-    monkeypatch.setattr("pages._shifts_cell.answer_for", answer_for)
-    monkeypatch.setattr(
-        "pages._shifts_overlap._answers.answer_for", lambda lens: answer_for(lens.model, lens.image_set)
-    )
-    monkeypatch.setattr(_shifts, "COMMITTED", tmp_path / "none.json")
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+    monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer_for)
+    monkeypatch.setattr("pages.shifts.cell.answer_for", answer_for)
+    monkeypatch.setattr("pages.shifts.overlap._answers.answer_for", lambda lens: answer_for(lens.model, lens.image_set))
+    monkeypatch.setattr(shared, "COMMITTED", tmp_path / "none.json")
     lines = tmp_path / "lines.csv"
     lines.write_text(TABLE, encoding="utf-8")
     monkeypatch.setattr(baselines, "ICONS", lines)
@@ -107,10 +107,10 @@ def test_a_click_on_the_board_chooses_the_cell(monkeypatch: pytest.MonkeyPatch) 
     points = [{"customdata": [MODELS[1], "icons-sketch", "hover"]}]
     state = {"shift-board": SimpleNamespace(selection=SimpleNamespace(points=points))}
     monkeypatch.setattr(st, "session_state", state)
-    _shifts_board._clicked()
+    board_view._clicked()
     assert (state["shift-model"], state["shift"]) == (MODELS[1], "icons-sketch")
     points[0]["customdata"] = {"0": MODELS[0], "1": "clean", "2": "hover"}
-    _shifts_board._clicked()
+    board_view._clicked()
     assert (state["shift-model"], state["shift"]) == (MODELS[0], "icons-sketch")
 
 
@@ -166,10 +166,10 @@ def test_nothing_chosen_asks_for_something(tmp_path, monkeypatch) -> None:
 
 
 def test_overlap_says_what_the_shared_images_change(monkeypatch) -> None:
-    from core.robustness.overlap import Pair
+    from core.robustness.shifts.overlap import Pair
 
     found = [Pair("apple-whole/0", "x/1.png", 0.99, 2), Pair("apple-whole/1", "x/2.png", 0.98, 1)]
-    monkeypatch.setattr("core.robustness.overlap.find", lambda *_, **__: found)
+    monkeypatch.setattr("core.robustness.shifts.overlap.find", lambda *_, **__: found)
     app = page(**{"shifts-view": "overlap", "overlap-set": "icons-sketch"})
     assert not app.exception
     assert "2 of 11,720 images overlap" in words(app)
@@ -178,9 +178,11 @@ def test_overlap_says_what_the_shared_images_change(monkeypatch) -> None:
 
 
 def test_committed_rows_are_shown_at_once_and_only_for_the_pictures_they_are_about(monkeypatch, tmp_path) -> None:
-    real = Path(_shifts.__file__).resolve().parents[1] / "assets" / "robustness" / "shifts.json"
-    monkeypatch.setattr(_shifts, "COMMITTED", real)
-    monkeypatch.setattr("core.robustness.shifts.answer_for", lambda *_, **__: pytest.fail("nothing is to be measured"))
+    real = ASSETS / "robustness" / "shifts.json"
+    monkeypatch.setattr(shared, "COMMITTED", real)
+    monkeypatch.setattr(
+        "core.robustness.shifts.measure.answer_for", lambda *_, **__: pytest.fail("nothing is to be measured")
+    )
     app = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
     assert not app.exception
     assert "shipped results" in words(app)
@@ -189,8 +191,8 @@ def test_committed_rows_are_shown_at_once_and_only_for_the_pictures_they_are_abo
     other = json.loads(real.read_text(encoding="utf-8"))
     stale = tmp_path / "stale.json"
     stale.write_text(json.dumps([{**row, "images": "drawn otherwise"} for row in other]), encoding="utf-8")
-    monkeypatch.setattr(_shifts, "COMMITTED", stale)
-    monkeypatch.setattr("core.robustness.shifts.answer_for", answer_for)
+    monkeypatch.setattr(shared, "COMMITTED", stale)
+    monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer_for)
     st.cache_resource.clear()
     again = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
     assert "measured here" in words(again)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.datasets import open_set
-from core.models import icon_models
+from core.models.registry import icon_models
 from core.robustness.records import read_records
-from core.robustness.shifts import CLEAN, icon_shifts
+from core.robustness.shifts.measure import CLEAN, icon_shifts
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = read_records(ROOT / "assets" / "robustness" / "shifts.json")

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from core import models
 from core.datasets import open_set
-from core.icons.shipped import shipped_answer
+from core.evaluation.shipped import shipped_answer
+from core.models import registry as models
 from core.prompts import prompt_set
 from core.types import Lens
 
@@ -24,8 +24,8 @@ def test_there_are_models_with_answers() -> None:
 
 @pytest.mark.parametrize("model", SHIPPED)
 def test_a_live_run_says_the_same(model: str) -> None:
-    from core.encoder import load_encoder
-    from core.zeroshot import build_classifier, classify
+    from core.evaluation.zeroshot import build_classifier, classify
+    from core.models.encoder import load_encoder
 
     answer, images = shipped_answer(Lens(model, "icons")), open_set("icons")
     rows = np.random.default_rng(0).choice(len(images.labels), 96, replace=False)
@@ -45,7 +45,7 @@ def test_a_live_run_says_the_same(model: str) -> None:
 def test_the_fingerprint_names_the_weights(model: str) -> None:
     folder = models.icon_folder(model)
     told = json.loads((folder / "icons_simple.json").read_text())
-    from core.weights import find_in_folder, sha256
+    from core.models.weights import find_in_folder, sha256
 
     assert told["model"]["weights"] == sha256(find_in_folder(folder).weights)
     assert told["images"] == open_set("icons").fingerprint

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cache.matrices import MatrixStore
-from core import similar, similar_index
 from core.errors import Stopped
-from core.similar import Search, search_in
+from core.evaluation import similar, similar_index
+from core.evaluation.similar import Search, search_in
 from core.types import Embeddings, Progress
 
 needs_faiss = pytest.mark.skipif(find_spec("faiss") is None, reason="faiss-cpu is an optional extra")

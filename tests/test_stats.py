@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import stats
-from core.bootstrap import Resampler
+from core.stats import intervals as stats
+from core.stats.bootstrap import Resampler
 from core.types import FrequencyTable
 
 

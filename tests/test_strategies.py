@@ -11,10 +11,10 @@ import pytest
 
 from core import prompts
 from core.errors import BadInput, UnknownName, UnreadableData
+from core.evaluation.zeroshot import build_classifier, similarities
 from core.icons.concepts import concepts
 from core.icons.synonyms import count_terms, term_counts
 from core.prompts import cupl, dclip, icon_texts, real, waffle
-from core.zeroshot import build_classifier, similarities
 from tests.fakes import FakeImageSet
 
 

@@ -13,14 +13,14 @@ from PIL import Image
 from core.datasets import open_set
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName, UnreadableData, WeightsMissing
-from core.evaluate import results
-from core.icons import classifier
-from core.icons.baselines import BASELINES, STAND_IN
-from core.icons.classifier import ClassifierRun, LabelledData, build, fit, labelled, save
-from core.robustness import supervised
-from core.robustness.ask import answer_for
-from core.robustness.classifiers import load, project
-from core.robustness.scorer import scorer_for
+from core.evaluation.evaluate import results
+from core.icons.training import classifier
+from core.icons.training.baselines import BASELINES, STAND_IN
+from core.icons.training.classifier import ClassifierRun, LabelledData, build, fit, labelled, save
+from core.supervised import answers as supervised
+from core.supervised.ask import answer_for
+from core.supervised.classifiers import load, project
+from core.supervised.scorer import scorer_for
 from core.types import Progress
 
 REFERENCE = "supervised:icon-reference"
@@ -125,14 +125,14 @@ def test_a_set_of_fewer_classes_is_answered_among_them_only():
 
 
 def test_a_view_is_answered_from_the_logits_of_its_set():
-    from core.datasets.views import matched
+    from core.datasets.subset import matched
 
     icons, tail = Part(open_set("icons"), 97), Part(open_set("icons-tail"), 300)
     view = matched(icons, tail)
     assert 0 < len(view.labels) < len(icons.labels)
     answer_for(REFERENCE, icons)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.robustness.classifiers.SupervisedModel.encode_images", None)  # read, not computed again
+        patch.setattr("core.supervised.classifiers.SupervisedModel.encode_images", None)  # read, not computed again
         answer, loaded = answer_for(REFERENCE, view), load(REFERENCE)
     logits = loaded.encode_images([loaded.preprocess(view.image(row)) for row in range(len(view.labels))])
     places = [loaded.outputs.index(key) for key in view.keys]
@@ -245,7 +245,7 @@ def test_a_timm_model_whose_outputs_are_not_imagenets_is_refused(tmp_path):
     name = f"timm:{ARCH},{file}"
     wrong = load(name, device="cpu")
     assert wrong.dim == 1000
-    from core.robustness import timm_models
+    from core.supervised import timm_models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("timm.data.infer_imagenet_subset", lambda module: None)
@@ -259,7 +259,7 @@ def weights(module: torch.nn.Module) -> torch.Tensor:
 
 def test_training_resumes_bit_equal(data, tmp_path, monkeypatch):
     whole, losses = fit(TINY, data)
-    monkeypatch.setattr("core.icons.fitting.CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr("core.icons.training.fitting.CHECKPOINT_EVERY", 5)
     fit(TINY, data, checkpoint=tmp_path / "run.pt", stop_after=12)
     resumed, again = fit(TINY, data, checkpoint=tmp_path / "run.pt")
     assert len(losses) == 20
@@ -294,7 +294,7 @@ def test_labels_are_the_icons_drawn(data):
 
 
 def test_the_shipped_classifier_has_the_visual_tower_of_its_zero_shot_model():
-    from core.icons.train import build as contrastive
+    from core.icons.training.train import build as contrastive
 
     for name, run in classifier.SHIPPED.items():
         tower = contrastive(run.arch).visual.state_dict()

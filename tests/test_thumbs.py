@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from core import thumbs
 from core.errors import ImagesMissing, TailscopeError, UnknownName
+from core.runtime import thumbnails as thumbs
 from tests.fakes import FakeImageSet
 
 

@@ -11,8 +11,8 @@ import torch
 
 from core.icons import corpus as corpora
 from core.icons.concepts import COLOURS, concepts, held_out
-from core.icons.fitting import Run
-from core.icons.train import RUNS, TrainingData, fit, save, training_data
+from core.icons.training.fitting import Run
+from core.icons.training.train import RUNS, TrainingData, fit, save, training_data
 
 TINY = Run("icon-ViT", "icons-10k", 10, batch=32)
 
@@ -37,7 +37,7 @@ def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = fit(TINY, data)
-    monkeypatch.setattr("core.icons.fitting.CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr("core.icons.training.fitting.CHECKPOINT_EVERY", 5)
     fit(TINY, data, checkpoint=tmp_path / "run.pt", stop_after=12)
     resumed, losses = fit(TINY, data, checkpoint=tmp_path / "run.pt")
     assert len(losses) == 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.evaluation.shipped import shipped_answer
 from core.frequency.sources import load_source
-from core.icons.shipped import shipped_answer
-from core.icons.within import PAIR, finding, within_icon
+from core.icons.training.within import PAIR, finding, within_icon
 from core.types import FrequencyTable, Lens
 from tests.answers import answer_with_accuracies
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from core import zeroshot
 from core.errors import BadInput, Stopped
+from core.evaluation import zeroshot
 from tests.answers import make_answer
 
 
@@ -201,6 +201,9 @@ def test_neighbours_leave_the_query_out():
 
 
 def test_numbers_do_not_load_torch():
-    modules = "core.zeroshot, core.stats, core.prompts, core.retrieval, core.curve, core.frequency.sources"
+    modules = (
+        "core.evaluation.zeroshot, core.stats.intervals, core.prompts, core.evaluation.retrieval, core.analysis.curve, "
+        "core.frequency.sources"
+    )
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'open_clip' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

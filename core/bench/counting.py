@@ -13,9 +13,10 @@ import numpy as np
 
 from core.bench import Row, seconds
 from core.errors import ExtraMissing
-from core.machine import cores
+from core.paths import ROOT
+from core.runtime.machine import cores
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = ROOT
 _WORDS, _CHUNK = 50_000, 1_000_000
 _TIMED = """
 import json, os, subprocess, sys, time
@@ -32,10 +33,10 @@ LIMIT = 2e9
 
 def count_captions() -> list[Row]:
     """Captions a second of one core of the engine against a plain spaCy noun-lemma index on the same captions."""
-    from core.frequency.count.captions import TextCounter
-    from core.frequency.count.paper import SPELLER, nouns, pipeline
-    from core.frequency.count.query import Query, spelled
-    from core.frequency.count.tally import Tally
+    from core.counting.captions import TextCounter
+    from core.counting.paper import SPELLER, nouns, pipeline
+    from core.counting.query import Query, spelled
+    from core.counting.tally import Tally
     from core.icons.concepts import concepts
     from core.icons.corpus import corpus
 

@@ -26,7 +26,7 @@ def random_encoder(device: str | None = None) -> Iterator:
     import open_clip
     from safetensors.torch import save_file
 
-    from core.encoder import load_encoder
+    from core.models.encoder import load_encoder
 
     with tempfile.TemporaryDirectory() as folder:
         model = open_clip.create_model(ARCHITECTURE)
@@ -76,7 +76,7 @@ def embedding() -> list[Row]:
 def _three_ways(encoder, photos: Path, scratch: Path):
     from cache.matrices import MatrixStore
     from core.datasets import open_set
-    from core.embed import embed_images
+    from core.evaluation.embed import embed_images
 
     images = open_set(str(photos))
     pixels = [encoder.preprocess(images.image(index)) for index in range(len(images.labels))]
@@ -112,8 +112,8 @@ class _Decoded:
 def _decode_all(photos: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from core.datasets.picture import safe_open
-    from core.machine import cores
+    from core.datasets.io.picture import safe_open
+    from core.runtime.machine import cores
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(safe_open, sorted(photos.glob("*/*.jpg"))))
@@ -132,7 +132,7 @@ def _against_clip_benchmark(encoder, photos: Path, ours) -> Row:
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder
 
-    from core.machine import cores
+    from core.runtime.machine import cores
 
     transform = image_transform_v2(PreprocessCfg(**encoder.fingerprint["preprocessing"]), is_train=False)
     loader = DataLoader(ImageFolder(str(photos), transform), batch_size=BATCH, num_workers=cores())

@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from core import stats
 from core.bench import Row, paired, seconds
 from core.charts.frequency import Series
+from core.stats import intervals as stats
 
 
 def page_rerun() -> list[Row]:

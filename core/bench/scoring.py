@@ -9,7 +9,7 @@ from core.bench import Row, paired
 
 def prompt_switch() -> list[Row]:
     """A changed prompt strategy on 130,500 cached image vectors and 290 classes, against one BLAS product."""
-    from core.zeroshot import build_classifier, classify, predict
+    from core.evaluation.zeroshot import build_classifier, classify, predict
 
     n, d, c = 130_500, 512, 290
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def prompt_switch() -> list[Row]:
 
 def prompt_switch_max() -> list[Row]:
     """The rule max, which needs a product for every sentence, against those products alone in blocks."""
-    from core.zeroshot import build_classifier, classify
+    from core.evaluation.zeroshot import build_classifier, classify
 
     n, d, c, each = 130_500, 512, 290, 6
     rng = np.random.default_rng(0)

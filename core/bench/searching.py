@@ -26,7 +26,7 @@ def _vectors(n: int, dim: int, *, groups: int = 2000) -> np.ndarray:
 
 def search() -> list[Row]:
     """The 10 nearest of a million vectors, against one BLAS matrix-vector product of that size."""
-    from core.zeroshot import neighbours
+    from core.evaluation.zeroshot import neighbours
 
     n, d = 1_000_000, 256
     vectors = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
@@ -49,8 +49,8 @@ def _against_flat(name: str, n: int, dim: int) -> Row:
         return Row(name, None, "<=", 1.5, against, 0, "faiss-cpu is not installed")
     import faiss
 
-    from core.machine import cores
-    from core.similar import Search
+    from core.evaluation.similar import Search
+    from core.runtime.machine import cores
 
     vectors = _vectors(n, dim)
     faiss.omp_set_num_threads(cores())
@@ -71,8 +71,8 @@ def through_index() -> list[Row]:
     if find_spec("faiss") is None:
         return [Row(name, None, "<=", 0.2, against, 0, "faiss-cpu is not installed")]
     from cache.matrices import MatrixStore
-    from core.similar import Search
-    from core.similar_index import built
+    from core.evaluation.similar import Search
+    from core.evaluation.similar_index import built
 
     with tempfile.TemporaryDirectory() as folder:
         vectors = _on_disk(Path(folder, "vectors.npy"), n, dim)
@@ -87,7 +87,7 @@ def through_index() -> list[Row]:
 
 def from_disk() -> list[Row]:
     """All answers of a million images from their float16 matrix on disk, against a product of resident float32."""
-    from core.zeroshot import build_classifier, classify
+    from core.evaluation.zeroshot import build_classifier, classify
 
     n, dim, classes = 1_000_000, 256, 290
     rng = np.random.default_rng(0)

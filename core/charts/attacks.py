@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, SERIES, SYMBOLS, WRONG, blank, text
 from core.robustness.records import Record
-from core.stats import wilson
+from core.stats.intervals import wilson
 
 
 def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/255") -> go.Figure:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.charts.counts import LANE
 from core.charts.palette import PART_SYMBOLS, PARTS, RULE, blank, compact, text
-from core.stats import tags
+from core.stats.intervals import tags
 
 
 def rank_figure(rows: Sequence[Mapping[str, Any]], *, method: str, height: int = 420) -> go.Figure:

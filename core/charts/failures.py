@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from core.analysis.failures import Cells
 from core.charts.palette import RIGHT, RULE, WRONG, blank, text
-from core.failures import Cells
 
 MOST = 6_000
 """Cells drawn, the largest first; the page says when there are more."""

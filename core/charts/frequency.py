@@ -23,7 +23,7 @@ from core.charts.palette import (
     text,
     translucent,
 )
-from core.stats import Bin, Trend
+from core.stats.intervals import Bin, Trend
 
 MANY = 2_000  # Points beyond which the browser draws with WebGL.
 NAMED = 8  # Selected concepts that are labelled in the figure.
@@ -38,7 +38,7 @@ class Series:
         label: what the legend says.
         classes: int [c], class index of every concept (comes back when a point is selected).
         names: [c]; counts: int [c]; accuracy: float [c], fractions; n: int [c], images.
-        bins, trend: from ``core.stats``, over the same concepts.
+        bins, trend: from ``core.stats.intervals``, over the same concepts.
     """
 
     label: str

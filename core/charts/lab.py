@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.calibration import ReliabilityBin
+from core.analysis.compare import ClassChange, Difference
+from core.analysis.prompt_inspection import CountPoint
 from core.charts.palette import (
     FREQUENCY_SCALE,
     QUIET,
@@ -22,8 +23,7 @@ from core.charts.palette import (
     text,
     translucent,
 )
-from core.compare import ClassChange, Difference
-from core.inspect_prompts import CountPoint
+from core.stats.calibration import ReliabilityBin
 
 CHOSEN = "#d1517d"
 RANDOM = "random words"

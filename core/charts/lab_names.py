@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from core.analysis.renaming import Arrow
 from core.charts.counts import count_axis, lane_below, positions
 from core.charts.palette import FREQUENCY_SCALE, QUIET, blank, compact, text
-from core.renaming import Arrow
 
 LABELLED = 6
 

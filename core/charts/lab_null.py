@@ -7,10 +7,10 @@ from itertools import groupby
 
 import plotly.graph_objects as go
 
+from core.analysis.compare import Summary
+from core.analysis.random_words_band import Band
 from core.charts.palette import QUIET, RIGHT, blank, text, translucent
-from core.compare import Summary
-from core.stats import wilson
-from core.waffle_band import Band
+from core.stats.intervals import wilson
 
 
 def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) -> go.Figure:

@@ -20,10 +20,10 @@ from core.charts.palette import (
     text,
     translucent,
 )
-from core.robustness.baselines import FitSet
-from core.robustness.fit import LEAST, MOST, logit
 from core.robustness.records import Record
-from core.robustness.shifts import CLEAN
+from core.robustness.shifts.baselines import FitSet
+from core.robustness.shifts.fit import LEAST, MOST, logit
+from core.robustness.shifts.measure import CLEAN
 
 KINDS = ("accuracy", "drop", "relative", "rho")
 _FIELDS = {"drop": "drop", "relative": "tau", "rho": "rho"}

@@ -8,8 +8,8 @@ import sys
 import typer
 
 from core.cli import catalogue, compare, composition, counting, evaluation, icons, prompts, robustness, storage
+from core.cli.published import app as published
 from core.errors import TailscopeError
-from core.published.cli import app as published
 
 app = typer.Typer(
     help="Tailscope without a browser: evaluate CLIP-family models and see where they fail in the long tail.",
@@ -36,5 +36,5 @@ def main() -> int:
         print("tailscope: stopped; what was finished is kept.", file=sys.stderr)
         return 130
     finally:
-        gc.unfreeze()  # what ``core.evaluate`` froze for the server's sake can be torn down in order
+        gc.unfreeze()  # what ``core.evaluation.evaluate`` froze for the server's sake can be torn down in order
     return 0

@@ -57,8 +57,7 @@ def attacks(
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
-    from core.robustness.ask import named
-    from core.robustness.attack_run import (
+    from core.robustness.attacks.run import (
         DEFAULT_ATTACKS,
         DEFAULT_EPS,
         attack_records,
@@ -66,7 +65,8 @@ def attacks(
         transfer_records,
     )
     from core.robustness.records import write_records
-    from core.robustness.supervised import is_supervised
+    from core.supervised.answers import is_supervised
+    from core.supervised.ask import named
 
     models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
     sources = [named(one) for one in surrogate or []]

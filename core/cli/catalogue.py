@@ -25,7 +25,7 @@ def models(
     available: Annotated[bool, typer.Option("--available", help="Only models whose weights are on this disk.")] = False,
 ) -> None:
     """Every model open_clip knows, the icon models first, and whether its weights are on this disk."""
-    from core.models import list_models
+    from core.models.registry import list_models
 
     found = [model for model in list_models() if model.available or not available]
     if as_json:

@@ -31,12 +31,12 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
 ) -> None:
     """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
-    from core import reports
-    from core.compare import as_json, headline
-    from core.compare import compare as compare_answers
+    from core.analysis.compare import as_json, headline
+    from core.analysis.compare import compare as compare_answers
+    from core.analysis.random_words_band import band, waffle_answers
     from core.datasets import open_set
-    from core.evaluate import evaluate
-    from core.waffle_band import band, waffle_answers
+    from core.evaluation import reports
+    from core.evaluation.evaluate import evaluate
 
     asked = _lenses(model, image_set, lens or [], prompts or [], precision)
     opened = {name: open_set(name) for name in {one.image_set for one in asked.values()}}
@@ -68,8 +68,8 @@ def _lenses(
     model: str | None, image_set: str | None, lenses: list[str], prompts: list[str], precision: str
 ) -> dict[str, Lens]:
     """Lens id (MODEL::SET::STRATEGY as typed) -> lens."""
-    from core.compare import MOST
-    from core.models import canonical
+    from core.analysis.compare import MOST
+    from core.models.registry import canonical
 
     if bool(lenses) == bool(prompts) or (prompts and not (model and image_set)) or (lenses and model):
         raise BadInput(

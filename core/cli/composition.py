@@ -44,7 +44,7 @@ def composition(
     from core.composition.measure import question
     from core.composition.records import as_records
     from core.composition.sets import PARTNER
-    from core.models import canonical
+    from core.models.registry import canonical
     from core.robustness.records import write_records
 
     rows = []

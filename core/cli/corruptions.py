@@ -60,12 +60,12 @@ def corruptions(
     a few points. A folder of ROOT/CORRUPTION/SEVERITY/CLASS/* is read as it is; one condition of it, or a generated
     Stylized-ImageNet, is an ordinary image set: python -m core evaluate MODEL ROOT/gaussian_noise/3
     """
-    from core.robustness.ask import named
-    from core.robustness.corruption_command import Asked, measure
-    from core.robustness.corruption_run import Plan
-    from core.robustness.corruptions import BENCHMARK, SEVERITIES
-    from core.robustness.perturbations import PERTURBATIONS
+    from core.robustness.corruptions.command import Asked, measure
+    from core.robustness.corruptions.perturbations import PERTURBATIONS
+    from core.robustness.corruptions.registry import BENCHMARK, SEVERITIES
+    from core.robustness.corruptions.run import Plan
     from core.robustness.records import write_records
+    from core.supervised.ask import named
 
     plan = Plan(
         corruptions=tuple(dict.fromkeys(corruption or BENCHMARK)),

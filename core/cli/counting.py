@@ -14,7 +14,7 @@ from core.cli.output import echo_json, echo_table, progress_bar
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.frequency.count import run
+    from core.counting import run
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +51,10 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
 ) -> None:
     """Count concepts in captions, images or both; a run that was stopped goes on where it was."""
+    from core.counting import output, run
+    from core.counting.names import concepts as listed
+    from core.counting.names import synonyms as read_synonyms
     from core.frequency import counted
-    from core.frequency.count import output, run
-    from core.frequency.count.names import concepts as listed
-    from core.frequency.count.names import synonyms as read_synonyms
 
     if name:
         counted.check_name(name)

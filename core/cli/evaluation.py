@@ -34,7 +34,7 @@ def embed(
     workers: Workers = None,
 ) -> None:
     """Embed the images of a set once; every later question reuses the vectors."""
-    from core.models import canonical
+    from core.models.registry import canonical
 
     lens, engine = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
@@ -47,7 +47,7 @@ def embed(
 
 def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
     from core.cluster.embedding import embeddings_on_ray
-    from core.evaluate import embeddings_for
+    from core.evaluation.evaluate import embeddings_for
 
     return engine.run(partial(embeddings_for, lens, report=report), partial(embeddings_on_ray, lens, report=report))
 
@@ -66,20 +66,20 @@ def evaluate(
     workers: Workers = None,
 ) -> None:
     """Zero-shot classification (or retrieval) with per-class accuracies, in CLIP_benchmark's schema."""
-    from core import reports
     from core.datasets import open_set
-    from core.models import canonical
+    from core.evaluation import reports
+    from core.models.registry import canonical
 
     lens, engine = Lens(canonical(model), image_set, prompts, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
         if engine.ray:
             _same_here(lens, _embedded(lens, engine, report))
         if task == "retrieval":
-            from core.evaluate import evaluate_retrieval
+            from core.evaluation.evaluate import evaluate_retrieval
 
             result = reports.retrieval(lens, *evaluate_retrieval(lens, report=report))
         else:
-            from core.evaluate import evaluate as answer_lens
+            from core.evaluation.evaluate import evaluate as answer_lens
 
             opened = open_set(image_set, names=names_file, naming=names)
             result = reports.clip_benchmark(answer_lens(lens, report=report, image_set=opened))
@@ -94,8 +94,8 @@ def evaluate(
 def _same_here(lens: Lens, found: Embeddings) -> None:
     """Refuse to embed once more what a cluster embedded, because this machine computes otherwise."""
     from core.datasets import open_set
-    from core.embed import image_key, precomputed
-    from core.evaluate import encoders
+    from core.evaluation.embed import image_key, precomputed
+    from core.evaluation.evaluate import encoders
 
     encoder, image_set = encoders().get(lens.model, lens.precision), open_set(lens.image_set)
     if precomputed(encoder, image_set) is None and image_key(encoder, image_set) != found.key:
@@ -117,11 +117,11 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
-    from core.curve import curve as build
-    from core.curve import headline
-    from core.evaluate import evaluate as answer_lens
+    from core.analysis.curve import curve as build
+    from core.analysis.curve import headline
+    from core.evaluation.evaluate import evaluate as answer_lens
     from core.frequency.sources import load_source
-    from core.models import canonical
+    from core.models.registry import canonical
 
     lens = Lens(canonical(model), image_set, prompts, frequency)
     table = load_source(frequency, method=method)

@@ -19,7 +19,7 @@ MODELS = ASSETS.parent / "models"
 @app.command()
 def corpus(name: str, out: Annotated[Path, typer.Option(help="Folder for NAME.parquet.")]) -> None:
     """Write the captions and drawn labels of a corpus as parquet."""
-    from core.icons.export import write_corpus
+    from core.icons.training.export import write_corpus
 
     typer.echo(str(write_corpus(name, out)))
 
@@ -39,11 +39,11 @@ def counts() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k (see core/icons/train.py).")],
+    name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k (see core/icons/training/train.py).")],
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
 ) -> None:
     """Train one icon model from scratch (resumes after a stop) and write it to assets/models."""
-    from core.icons.train import train as run
+    from core.icons.training.train import train as run
 
     folder = run(name, out=MODELS, work=keys.root() / "training", device=device)
     typer.echo(str(folder))
@@ -52,7 +52,7 @@ def train(
 @app.command()
 def answers(name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-RN,icons-200k.")]) -> None:
     """Evaluate an icon model on `icons` and commit its per-image answers beside its weights."""
-    from core.icons.shipped import write_answers
+    from core.evaluation.shipped import write_answers
 
     typer.echo(str(write_answers(name)))
 
@@ -63,8 +63,8 @@ def classifier(
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
 ) -> None:
     """Train the supervised classifier that ships beside an icon model and write it to assets/supervised."""
-    from core.icons.classifier import SHIPPED, train
-    from core.robustness.supervised import SHIPPED as folder
+    from core.icons.training.classifier import SHIPPED, train
+    from core.supervised.answers import SHIPPED as folder
 
     if name not in SHIPPED:
         raise UnknownName(f"No supervised classifier {name!r} ships; there is {', '.join(SHIPPED)}.")
@@ -82,7 +82,7 @@ def baselines(
 
     Also writes the reference model and the adversarial set that is filtered with it.
     """
-    from core.robustness.baseline_table import ICONS, write_baselines
+    from core.robustness.shifts.baseline_table import ICONS, write_baselines
 
     with progress_bar() as report:
         typer.echo(str(write_baselines(out or ICONS, work=keys.root() / "training", device=device, report=report)))
@@ -91,7 +91,7 @@ def baselines(
 @app.command()
 def adversarial() -> None:
     """Search for pictures that the reference model gets wrong and write their numbers (assets/robustness)."""
-    from core.robustness.adversarial import write_adversarial
+    from core.robustness.shifts.adversarial import write_adversarial
 
     with progress_bar() as report:
         typer.echo(str(write_adversarial(report=report)))

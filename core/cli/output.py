@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 from tqdm import tqdm
 
-from core.reports import strict_json
+from core.evaluation.reports import strict_json
 from core.types import Progress
 
 

@@ -33,8 +33,8 @@ def export(
 ) -> None:
     """The finished sentences of every class as a prompt file, {class key: [sentence, ...]}."""
     from core.datasets import open_set
+    from core.evaluation.reports import write_json
     from core.prompts import prompt_set
-    from core.reports import write_json
 
     opened = open_set(image_set)
     made = prompt_set(prompts, opened)
@@ -68,8 +68,8 @@ def generate(
     goes on where it ended.
     """
     from core.datasets import open_set
-    from core.generate import QUESTIONS, Settings, answered, estimate
-    from core.generate import generate as run
+    from core.prompts.generate import QUESTIONS, Settings, answered, estimate
+    from core.prompts.generate import generate as run
 
     opened = open_set(image_set)
     settings = Settings(base_url, model, QUESTIONS[questions], count, temperature, max_tokens, seed)

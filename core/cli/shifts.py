@@ -40,11 +40,11 @@ def shifts(
 ) -> None:
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
-    from core.robustness.ask import named
-    from core.robustness.baselines import ICONS, icon_baselines, read_baselines, read_types
     from core.robustness.records import write_records
-    from core.robustness.shift_records import fit_sets, records
-    from core.robustness.shifts import board, icon_shifts, own_counts
+    from core.robustness.shifts.baselines import ICONS, icon_baselines, read_baselines, read_types
+    from core.robustness.shifts.measure import board, icon_shifts, own_counts
+    from core.robustness.shifts.records import fit_sets, records
+    from core.supervised.ask import named
 
     asked = [named(one) for one in models]
     base = named(against) if against else asked[0]
@@ -118,10 +118,10 @@ def overlap(
 ) -> None:
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.datasets import open_set
-    from core.robustness import overlap as overlaps
-    from core.robustness.ask import answer_for, named
     from core.robustness.records import write_records
-    from core.robustness.shifts import hits
+    from core.robustness.shifts import overlap as overlaps
+    from core.robustness.shifts.measure import hits
+    from core.supervised.ask import answer_for, named
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 @fetch.command("model")
 def fetch_model(pair: str, yes: Yes = False) -> None:
     """Download the weights of ARCH,PRETRAINED or hf-hub:org/repo to where open_clip looks for them."""
-    from core.fetch import plan_model
+    from core.downloads import plan_model
 
     _run(plan_model(pair), yes=yes)
 
@@ -36,13 +36,13 @@ def fetch_set(
     yes: Yes = False,
 ) -> None:
     """Download an image set into the cache."""
-    from core.fetch import plan_set
+    from core.downloads import plan_set
 
     _run(plan_set(set_id, per_class=per_class), yes=yes)
 
 
 def _run(plan, *, yes: bool) -> None:
-    from core.fetch import run
+    from core.downloads import run
 
     typer.echo(plan.sentence)
     if not yes and plan.bytes:
@@ -55,7 +55,7 @@ def _run(plan, *, yes: bool) -> None:
 def cache_info(as_json: AsJson = False) -> None:
     """What is cached, how large it is and by which policy it goes."""
     from cache import keys
-    from core.evaluate import matrices, results
+    from core.evaluation.evaluate import matrices, results
 
     entries = matrices().entries()
     small = results().info()
@@ -88,7 +88,7 @@ def cache_info(as_json: AsJson = False) -> None:
 @cache.command("verify")
 def cache_verify() -> None:
     """Check every matrix against its full checksum; damaged ones are set aside and recomputed when asked for."""
-    from core.evaluate import matrices
+    from core.evaluation.evaluate import matrices
 
     problems = matrices().verify_all()
     for problem in problems.values():
@@ -101,7 +101,7 @@ def cache_verify() -> None:
 @cache.command("clear")
 def cache_clear(yes: Yes = False) -> None:
     """Delete cached embeddings and answers (fetched models and image sets stay)."""
-    from core.evaluate import matrices, results
+    from core.evaluation.evaluate import matrices, results
 
     entries = matrices().entries()
     size = sum(entry.bytes for entry in entries)

@@ -1,4 +1,4 @@
-"""Counting on a Ray cluster: the parts of ``core.frequency.count``, each computed by whichever worker is free."""
+"""Counting on a Ray cluster: the parts of ``core.counting``, each computed by whichever worker is free."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.addresses import is_shared
 from core.cluster.dealing import deal_out, wait_until
 from core.cluster.session import Share, processors, session
+from core.counting.parts import Part
+from core.counting.query import Query
+from core.counting.run import Engine
+from core.counting.work import compute, done
+from core.datasets.io.addresses import is_shared
 from core.errors import BadInput, TailscopeError
-from core.frequency.count.parts import Part
-from core.frequency.count.query import Query
-from core.frequency.count.run import Engine
-from core.frequency.count.work import compute, done
 from core.types import LeftOut, Progress, Report
 
 
 @contextmanager
 def counting_on_ray(*, address: str | None = None, workers: int | None = None) -> Iterator[Engine]:
-    """An engine for ``core.frequency.count.run.count`` whose parts are computed by the workers of a Ray cluster.
+    """An engine for ``core.counting.run.count`` whose parts are computed by the workers of a Ray cluster.
 
     All machines must see the captions, and the folder of the counts, under the same address or path. Results that are
     there are not computed again, whoever made them.

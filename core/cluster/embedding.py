@@ -1,4 +1,4 @@
-"""Embedding an image set on a Ray cluster: the shards of ``core.embed``, each computed by whichever worker is free."""
+"""Embedding an image set on a Ray cluster: the shards of ``core.evaluation.embed`` dealt to free workers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from cache.matrices import MatrixStore, ShardWriter
-from core import embed
-from core.addresses import is_shared
 from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
 from core.cluster.session import Share, session, share
 from core.datasets import open_set
-from core.embedding_run import EmbeddingRun
+from core.datasets.io.addresses import is_shared
 from core.errors import BadInput
+from core.evaluation import embed
+from core.evaluation.embedding_run import EmbeddingRun
 from core.types import Embeddings, ImageSet, Lens, Progress, Report
 
 
@@ -95,7 +95,7 @@ def embed_on_ray(
         retries: how often a shard that was lost with its worker is computed again.
 
     Raises:
-        ExtraMissing: Ray is not installed. What ``core.embed.embed_images`` raises, here or in a worker.
+        ExtraMissing: Ray is not installed. What ``core.evaluation.embed.embed_images`` raises, here or in a worker.
     """
     image_set = open_images()
     with session(address) as ray:
@@ -115,8 +115,8 @@ def embed_on_ray(
 def embeddings_on_ray(
     lens: Lens, *, address: str | None = None, workers: int | None = None, report: Report = _silent
 ) -> Embeddings:
-    """Image vectors of the lens's set under its model, as ``core.evaluate.embeddings_for``, by a Ray cluster."""
-    from core.evaluate import matrices
+    """Image vectors of the lens's set under its model, as ``evaluate.embeddings_for``, by a Ray cluster."""
+    from core.evaluation.evaluate import matrices
 
     if not is_shared(lens.image_set):
         raise BadInput(f"{lens.image_set} lives in one process only and cannot be read by the workers of a cluster.")
@@ -125,7 +125,7 @@ def embeddings_on_ray(
 
 
 def _load(model: str, precision: str) -> Any:
-    from core.encoder import load_encoder  # a worker needs torch, the driver does not
+    from core.models.encoder import load_encoder  # a worker needs torch, the driver does not
 
     return load_encoder(model, precision=precision)
 

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from cache import keys
 from core.errors import BadInput, ExtraMissing
-from core.machine import cores
+from core.paths import ROOT
+from core.runtime.machine import cores
 
 INSTALL = 'pip install "ray[data]"'
 
 _NO_PROCESSOR = "No machine of this Ray cluster offers a processor to work on."
 _PASSED_ON = ("TAILSCOPE_EMBEDDINGS", "TAILSCOPE_PRECISION", "HF_HOME", "HF_HUB_OFFLINE")
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = ROOT
 
 
 @dataclass(frozen=True, slots=True)

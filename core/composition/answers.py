@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from cache import keys
-from core import evaluate, zeroshot
-from core.blocks import in_blocks
 from core.composition.pairs import Compositions, CompositionSet
+from core.evaluation import evaluate, zeroshot
 from core.prompts import prompt_set
+from core.stats.blocks import in_blocks
 from core.types import Answer, Classifier, Lens, Progress, Report
 
 SCHEMA = 1

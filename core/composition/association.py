@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import stats
 from core.composition.counts import PairCounts, nmi, pmi
 from core.composition.pairs import Compositions
+from core.stats import intervals as stats
 from core.types import Interval
 
 

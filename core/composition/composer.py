@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from core import evaluate
 from core.composition.answers import directions
 from core.composition.pairs import Compositions
 from core.errors import BadInput
+from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.types import Embeddings, Lens, Progress, Report
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from core.composition.pairs import Compositions
-from core.datasets.columns import read_columns
+from core.datasets.formats.columns import read_columns
 from core.errors import BadInput, UnreadableData
 from core.icons.concepts import ASSETS, COLOURS, concepts
 from core.icons.corpus import CORPORA, corpus
@@ -117,7 +117,7 @@ def count_icons(name: str) -> dict[tuple[str, str], tuple[int, int]]:
     ``text``: captions whose words match the colour and the concept's name under the default matcher, whatever the
     generator meant (the background's colour counts too); ``image``: icons drawn in this colour.
     """
-    from core.frequency.matcher import Matcher
+    from core.text.matcher import Matcher
 
     things = Matcher({concept.key: [concept.name] for concept in concepts()})
     colours = Matcher({colour: [colour] for colour in COLOURS})

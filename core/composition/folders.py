@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from core.composition.pairs import Compositions, compositions
-from core.datasets.columns import read_columns
+from core.datasets.formats.columns import read_columns
 from core.datasets.names import imagenet_names, read_names, shown
 from core.errors import BadInput, UnreadableData
 from core.types import ImageSet, LeftOut

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.analysis.findings import model_name
 from core.errors import BadInput
-from core.findings import model_name
-from core.robustness.fit import Fit, effective_robustness, fit_line
-from core.stats import UNDEFINED
+from core.robustness.shifts.fit import Fit, effective_robustness, fit_line
+from core.stats.intervals import UNDEFINED
 from core.types import Interval
 
 
@@ -38,8 +38,8 @@ class Generalisation:
 def generalisation(models: Sequence[ModelResult]) -> Generalisation:
     """Effective compositional generalisation acc - beta(acc_known) of every model, beta logit-linear.
 
-    In the manner of effective robustness (``core.robustness.fit``). No line was published for compositions, so it is
-    fitted on the very models shown: residuals compare these models with each other and nothing else.
+    In the manner of effective robustness (``robustness.shifts.fit``). No line was published for compositions, so it
+    is fitted on the very models shown: residuals compare these models with each other and nothing else.
     """
     try:
         fit = fit_line([one.known.value for one in models], [one.composed.value for one in models])

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core import evaluate, stats
 from core.composition import sets
 from core.composition.additive import Additivity, additivity, pair_means
 from core.composition.answers import Composed, ask, directions
@@ -18,7 +17,9 @@ from core.composition.probe import SHOTS, ProbePoint, Vectors, probe
 from core.composition.scores import right
 from core.composition.seen import SeenGap, seen_gap
 from core.datasets import open_set
+from core.evaluation import evaluate
 from core.prompts import prompt_set
+from core.stats import intervals as stats
 from core.types import ImageSet, Lens, Progress, Report
 
 

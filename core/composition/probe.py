@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from core import stats
-from core.bootstrap import Resampler, interval, ratio
 from core.errors import BadInput
+from core.stats import intervals as stats
+from core.stats.bootstrap import Resampler, interval, ratio
 from core.types import Interval, Progress, Report
 
 Method = Literal["nearest mean", "linear"]

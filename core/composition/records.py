@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from core import evaluate
 from core.composition import measure
 from core.composition.probe import SHOTS, as_json
 from core.composition.scores import PARTS, errors, shares
+from core.evaluation import evaluate
 from core.robustness.records import Record, record
-from core.stats import wilson
+from core.stats.intervals import wilson
 from core.types import Interval, Lens, Progress, Report
 
 TABLE = "composition"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.composition.answers import Composed
-from core.stats import wilson
+from core.stats.intervals import wilson
 from core.types import Interval
 
 PARTS = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.bootstrap import UNDEFINED, Resampler, interval
-from core.stats import RESAMPLES
+from core.stats.bootstrap import UNDEFINED, Resampler, interval
+from core.stats.intervals import RESAMPLES
 from core.types import Interval
 
 OBJECT_BINS, ATTRIBUTE_BINS = 10, 4

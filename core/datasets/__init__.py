@@ -17,28 +17,28 @@ from threading import Lock
 from typing import Any
 
 from cache import keys as cache_keys
-from core.addresses import is_url
+from core.datasets.io.addresses import is_url
+from core.datasets.io.remote import Remote, open_address
+from core.datasets.io.roots import inside, resolve
 from core.datasets.layout import detect_layout, stamp
 from core.datasets.names import Names, Naming
-from core.datasets.remote import Remote, open_address
-from core.datasets.roots import inside, resolve
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
 
 __all__ = ["SetInfo", "detect", "list_sets", "open_set"]
 
 _OPENERS = {
-    "folders": ("core.datasets.folders", "open_folders"),
-    "letitwag": ("core.datasets.folders", "open_folders"),
-    "webdataset": ("core.datasets.webdataset", "open_webdataset"),
-    "captions": ("core.datasets.captions", "open_captions"),
-    "table": ("core.datasets.table", "open_table"),
-    "imagefolder": ("core.datasets.imagefolder", "open_imagefolder"),
-    "parquet": ("core.datasets.parquet", "open_parquet"),
-    "embeddings": ("core.datasets.embeddings", "open_embeddings"),
-    "objectnet": ("core.datasets.objectnet", "open_objectnet"),
-    "vidrobust": ("core.datasets.vidrobust", "open_vid_robust"),
-    "ytbbrobust": ("core.datasets.ytbbrobust", "open_ytbb_robust"),
+    "folders": ("core.datasets.formats.folders", "open_folders"),
+    "letitwag": ("core.datasets.formats.folders", "open_folders"),
+    "webdataset": ("core.datasets.formats.webdataset", "open_webdataset"),
+    "captions": ("core.datasets.formats.captions", "open_captions"),
+    "table": ("core.datasets.formats.table", "open_table"),
+    "imagefolder": ("core.datasets.formats.imagefolder", "open_imagefolder"),
+    "parquet": ("core.datasets.formats.parquet", "open_parquet"),
+    "embeddings": ("core.datasets.formats.embeddings", "open_embeddings"),
+    "objectnet": ("core.datasets.formats.objectnet", "open_objectnet"),
+    "vidrobust": ("core.datasets.formats.vidrobust", "open_vid_robust"),
+    "ytbbrobust": ("core.datasets.formats.ytbbrobust", "open_ytbb_robust"),
 }
 _FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
 _KEPT = 8
@@ -127,7 +127,7 @@ def split_option(id: str) -> tuple[str, str]:
 
 
 def _over(base: str, option: str, *, id: str, roots: Sequence[Path] | None, **how: Any) -> ImageSet:
-    from core.datasets.views import over
+    from core.datasets.subset import over
 
     target = option.removeprefix("over=")
     other = target if target in ("imagenet", "mapped") else open_set(target, roots=roots)
@@ -181,7 +181,7 @@ def list_sets() -> list[SetInfo]:
 
 
 def _icons() -> Any:
-    return import_module("core.datasets.icons")
+    return import_module("core.datasets.formats.icons")
 
 
 def _fetched_root() -> Path:

@@ -6,18 +6,18 @@ import os
 import stat
 from pathlib import Path
 
-from core.datasets.columns import TABLES
-from core.datasets.folders import SPLITS, is_letitwag, looks_like_folders, split_of
-from core.datasets.imagefolder import metadata_file
-from core.datasets.objectnet import FOLDERS as OBJECTNET
-from core.datasets.objectnet import MAPPINGS
-from core.datasets.parquet import find_parquet, image_column
-from core.datasets.picture import read_text
-from core.datasets.remote import Remote
-from core.datasets.tars import find_shards, peek
-from core.datasets.tracks import beside
-from core.datasets.vidrobust import PM_SETS
-from core.datasets.ytbbrobust import ANCHORS
+from core.datasets.formats.columns import TABLES
+from core.datasets.formats.folders import SPLITS, is_letitwag, looks_like_folders, split_of
+from core.datasets.formats.imagefolder import metadata_file
+from core.datasets.formats.objectnet import FOLDERS as OBJECTNET
+from core.datasets.formats.objectnet import MAPPINGS
+from core.datasets.formats.parquet import find_parquet, image_column
+from core.datasets.formats.tracks import beside
+from core.datasets.formats.vidrobust import PM_SETS
+from core.datasets.formats.ytbbrobust import ANCHORS
+from core.datasets.io.picture import read_text
+from core.datasets.io.remote import Remote
+from core.datasets.io.tars import find_shards, peek
 from core.errors import UnreadableData
 
 _MOST_STAMPED = 20_000

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.datasets.picture import safe_open
+from core.datasets.io.picture import safe_open
 from core.errors import UnreadableData
 from core.types import LeftOut, Report
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Literal
 
-from core.datasets.picture import read_text
+from core.datasets.io.picture import read_text
 from core.errors import UnreadableData
 
 _WNID = re.compile(r"n[0-9]{8}")

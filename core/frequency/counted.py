@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
+from core.counting.output import COUNTS, PROVENANCE, REPORT
 from core.errors import BadInput, UnknownName
-from core.frequency.count.output import COUNTS, PROVENANCE, REPORT
+from core.evaluation.reports import write_json
 from core.frequency.table import METHODS, Records, SourceInfo
-from core.reports import write_json
 from core.types import FrequencyTable
 
 PREFIX, REQUEST = "counted:", "request.json"

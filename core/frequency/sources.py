@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from core.errors import BadInput, UnknownName
-from core.frequency import counted, icons
+from core.evaluation.reports import split_model
+from core.frequency import counted, icons, published
 from core.frequency.table import Provider, Records, SourceInfo
-from core.published import source as published
-from core.reports import split_model
 from core.types import FrequencyTable
 
 PROVIDERS: list[Provider] = [icons, published, counted]

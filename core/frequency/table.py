@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.spelling import spellings
+from core.text.spelling import spellings
 from core.types import FrequencyTable
 
 Records = dict[str, dict[str, int | None]]

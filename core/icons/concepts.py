@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "icons"
+from core.paths import ASSETS
+
+ASSETS = ASSETS / "icons"
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 39, 40),

@@ -192,7 +192,7 @@ def count(name: str) -> dict[str, tuple[int, int, int]]:
     ``text`` counts captions whose words match the concept's name under the default matcher, whatever the generator
     meant; ``image`` counts the icon drawn; ``integrated`` counts samples with both.
     """
-    from core.frequency.matcher import Matcher
+    from core.text.matcher import Matcher
 
     matcher = Matcher({concept.key: [concept.name] for concept in concepts()})
     text: Counter[str] = Counter()

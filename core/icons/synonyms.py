@@ -18,7 +18,7 @@ def spellings() -> list[tuple[str, str]]:
 
     A term that differs from another concept's name or term only by inflection is left out: its count would be theirs.
     """
-    from core.frequency.matcher import lemmas
+    from core.text.matcher import lemmas
 
     claims: dict[str, set[str]] = {}
     for concept in concepts():
@@ -37,7 +37,7 @@ def count_terms(name: str) -> dict[tuple[str, str], tuple[int, int]]:
 
     A spelling counts when it matches under the default matcher.
     """
-    from core.frequency.matcher import Matcher
+    from core.text.matcher import Matcher
 
     terms = spellings()
     matcher = Matcher({pair: [pair[1]] for pair in terms})

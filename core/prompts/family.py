@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import UnknownName, UnreadableData
 from core.prompts.files import bare, read_json, read_text
 from core.prompts.icon_texts import icons_of
-from core.spelling import spellings
+from core.text.spelling import spellings
 from core.types import ImageSet, PromptSet
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from core.errors import BadInput, UnreadableData
 from core.prompts.templates import from_templates, parse_templates
-from core.spelling import spellings
+from core.text.spelling import spellings
 from core.types import ImageSet, PromptSet
 
 _MAX_FILE = 64 * 2**20

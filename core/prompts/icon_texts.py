@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 
 from core.errors import BadInput
 from core.icons.concepts import IconConcept, concepts
-from core.spelling import spellings
+from core.paths import ASSETS
+from core.text.spelling import spellings
 from core.types import ImageSet
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "prompts"
+ASSETS = ASSETS / "prompts"
 
 
 @cache

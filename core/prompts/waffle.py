@@ -2,7 +2,7 @@
 
 Roth et al., 2023: 15 pairs of a random phrase and a random string, the same for every class; the mean of cosines
 counts. One seed is one draw: the result of the method is the mean and standard deviation over seeds
-(``core.waffle_band``).
+(``core.analysis.random_words_band``).
 """
 
 from __future__ import annotations

@@ -9,16 +9,16 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.errors import UnknownName
+from core.paths import ASSETS
 from core.published.names import LET_IT_WAG
 from core.published.store import Store, open_store
 
-ASSETS = Path(__file__).parents[2] / "assets" / "published"
+ASSETS = ASSETS / "published"
 COLUMNS = (
     *(f"{pretraining}/{kind}" for pretraining in ("cc3m", "cc12m", "yfcc15m", "laion400m", "synthci30m")
       for kind in ("text", "image", "integrated")),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from core.paths import ASSETS
+
 REPOSITORY = "bethgelab/frequency_determines_performance"
 RELEASE = "11ef009"
 """Commit of the release that Tailscope reads, as it is cited."""
@@ -17,7 +19,7 @@ CITATION = (
     "Udandarao et al., \"No 'Zero-Shot' Without Exponential Data\" (arXiv 2404.04125); data: "
     f"github.com/{REPOSITORY}, commit {RELEASE}, MIT licence"
 )
-PATH = Path(__file__).parents[2] / "assets" / "published" / "manifest.csv"
+PATH = ASSETS / "published" / "manifest.csv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ import numpy as np
 
 from cache.keys import digest
 from core.errors import BadInput, UnknownName
+from core.evaluation.reports import write_json
 from core.published import recipe_honest, recipe_paper, store
 from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS, fold
 from core.published.pool import Combination, Recipe, Rows
 from core.published.runs import Run
 from core.published.store import Store, open_store
-from core.reports import write_json
-from core.spelling import spellings
+from core.text.spelling import spellings
 from core.types import LeftOut
 
 SUGGESTIONS = 3

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from core.bootstrap import (
+from core.published.names import fold
+from core.published.pool import Combination, Rows
+from core.published.recipe_paper import labels
+from core.stats.bootstrap import (
     UNDEFINED,
     Resampler,
     about_means,
@@ -23,9 +26,6 @@ from core.bootstrap import (
     ratio,
     slope,
 )
-from core.published.names import fold
-from core.published.pool import Combination, Rows
-from core.published.recipe_paper import labels
 from core.types import Interval
 
 BINS_PER_DECADE = 2

@@ -1,4 +1,4 @@
-"""A published curve exactly as the release draws it: ``core.paper`` with each family's edges and hand-cut ends.
+"""A published curve exactly as the release draws it: ``core.stats.paper_curve`` with its edges and hand-cut ends.
 
 The steps are those of the released notebooks (``*_search_results.ipynb``, then the log-linear plots).
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.paper import paper_curve
 from core.published.names import RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.pool import Combination, Rows
+from core.stats.paper_curve import paper_curve
 
 EDGES = {ZERO_SHOT: 12, RETRIEVAL: 7, TEXT_TO_IMAGE: 7}
 SIGNIFICANT = 0.05

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.paper import paper_curve
 from core.published.pool import Combination, Rows
 from core.published.recipe_paper import EDGES, dropped_bins
+from core.stats.paper_curve import paper_curve
 
 BIN_NUMBERS = tuple(range(5, 41))
 TRIMS = tuple(range(5))

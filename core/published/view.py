@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput, NotHere
-from core.published import catalogue, recipe_honest, recipe_paper, source
+from core.frequency import published as source
+from core.published import catalogue, recipe_honest, recipe_paper
 from core.published.names import (
     METHODS,
     PRETRAINING,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
+from core.paths import ASSETS
 from core.robustness.records import Record, read_records
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "robustness"
+FOLDER = ASSETS / "robustness"
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.stats import UNDEFINED, wilson
+from core.stats.intervals import UNDEFINED, wilson
 from core.types import Interval
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UnreadableData
-from core.reports import write_json
-from core.stats import wilson
+from core.evaluation.reports import write_json
+from core.stats.intervals import wilson
 
 _FIELDS = (
     "model", "set", "condition", "severity", "eps", "units", "prompts", "n", "acc1", "low", "high", "reference", "seed",

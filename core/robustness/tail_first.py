@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.stats import RESAMPLES, UNDEFINED, Tag
+from core.stats.intervals import RESAMPLES, UNDEFINED, Tag
 from core.types import Interval
 
 FEWEST = 10

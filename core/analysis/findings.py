@@ -1,0 +1,95 @@
+"""The sentence that opens a page: what the numbers say, computed, with its n and its interval.
+
+Plain text; whoever shows it escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.analysis.curve import Curve
+from core.evaluation.reports import split_model
+from core.types import Answer
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage: two digits below ten percent would promise too much, so none are shown."""
+    return f"{100 * fraction:.0f} %"
+
+
+def model_name(model: str) -> str:
+    """A model id in words: architecture and what it was pretrained on."""
+    arch, pretrained = split_model(model)
+    return f"{arch} ({pretrained})" if pretrained else arch
+
+
+def seen(count: int) -> str:
+    """How often something was met: ``never seen``, ``seen once``, ``seen 1,234 times``."""
+    return {0: "never seen", 1: "seen once", 2: "seen twice"}.get(count, f"seen {count:,} times")
+
+
+def overall(answer: Answer) -> str:
+    """What the model does on the whole set, and how many concepts it never gets right."""
+    judged = [score for score in answer.classes if score.n]
+    never = sum(score.accuracy == 0 for score in judged)
+    always = sum(score.accuracy == 1 for score in judged)
+    return (
+        f"{model_name(answer.lens.model)} names {percent(answer.acc1)} of {len(answer.rows):,} images correctly; "
+        f"of {len(judged):,} concepts it never recognises {never:,} and always recognises {always:,}."
+    )
+
+
+def concept(answer: Answer, index: int, count: int | None) -> str:
+    """One concept: how often right, how often seen in pretraining, and what is said instead."""
+    score = answer.classes[index]
+    if not score.n:
+        return f"“{score.name}” has no images in this set, so nothing can be said about it."
+    met = "" if count is None else f" It was {seen(count)} in pretraining."
+    right = round(score.accuracy * score.n)
+    sentence = (
+        f"“{score.name}” is recognised in {right} of {score.n} images "
+        f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{met}"
+    )
+    rival = common_error(answer, index)
+    if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one
+        return sentence
+    return f"{sentence} Most often it is taken for “{answer.names[rival[0]]}” ({rival[1]}×)."
+
+
+def common_error(answer: Answer, index: int) -> tuple[int, int] | None:
+    """The class most often said wrongly for this class and how often, or None when nothing was wrong."""
+    said = answer.top[answer.labels == index, 0]
+    wrong = said[said != index]
+    if not len(wrong):
+        return None
+    counts = np.bincount(wrong)
+    return int(counts.argmax()), int(counts.max())
+
+
+def several(answer: Answer, indices: Sequence[int]) -> str:
+    """A selection of concepts taken together."""
+    scores = [answer.classes[index] for index in indices if answer.classes[index].n]
+    if not scores:
+        return f"None of the {len(indices)} selected concepts has images in this set."
+    right, n = sum(round(score.accuracy * score.n) for score in scores), sum(score.n for score in scores)
+    worst = min(scores, key=lambda score: (score.accuracy, score.name))
+    return (
+        f"The {len(scores)} selected concepts are recognised in {right:,} of {n:,} images ({percent(right / n)}); "
+        f"hardest is “{worst.name}” ({percent(worst.accuracy)})."
+    )
+
+
+def tail(found: Curve) -> str:
+    """How much worse the rarest fifth fares than the commonest."""
+    rare = [row for row in found.rows if row.tag == "tail"]
+    if not rare:
+        return f"Too few concepts of this set have a known pretraining count ({found.n}) to tell a tail from a head."
+    most = max(row.count for row in rare)
+    gap = found.head.value - found.tail.value
+    return (
+        f"The rarest fifth ({len(rare)} concepts, each seen at most {most:,} times in pretraining) is right "
+        f"{percent(found.tail.value)} of the time (95 % CI {100 * found.tail.low:.0f}–{100 * found.tail.high:.0f}), "
+        f"the commonest fifth {percent(found.head.value)}: a gap of {100 * gap:.0f} points.".replace("-", "−")
+    )

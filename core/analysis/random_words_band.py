@@ -1,0 +1,63 @@
+"""WaffleCLIP's result: mean and standard deviation over seeds, the band of what random words achieve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.evaluation.evaluate import evaluate
+from core.prompts import prompt_file
+from core.prompts.waffle import SEEDS
+from core.types import Answer, ImageSet, Lens, Progress, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Top-1 accuracy (fractions) of every seed, their mean and sample standard deviation (NaN for one seed)."""
+
+    values: tuple[float, ...]
+    mean: float
+    sd: float
+
+
+def waffle_answers(
+    lens: Lens, *, seeds: int = SEEDS, image_set: ImageSet | None = None, report: Report | None = None
+) -> list[Answer]:
+    """The answers of the first ``seeds`` seeds under the lens's model and images, each from the cache or computed."""
+    answers = []
+    for seed in range(seeds):
+
+        def told(progress: Progress, seed: int = seed) -> None:
+            if report:
+                report(replace(progress, message=f"Random words, seed {seed + 1} of {seeds}: {progress.message}"))
+
+        answers.append(evaluate(replace(lens, prompts=f"waffle:{seed}"), report=told, image_set=image_set))
+    return answers
+
+
+def band(values: list[float]) -> Band:
+    """Mean and standard deviation of one figure over seeds."""
+    return Band(
+        tuple(values), float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    )
+
+
+def is_written(strategy: str) -> bool:
+    """Whether a strategy's sentences describe each class in its own words, so that random words are its null."""
+    named = strategy.partition(":")[0].partition("@")[0]
+    return named in ("cupl-base", "cupl-full", "cupl-both", "dclip", "waffle") or (
+        prompt_file(strategy) is not None and not strategy.startswith(("real:", "name-family:"))
+    )
+
+
+def against(label: str, acc1: float, found: Band) -> str:
+    """One lens held against the band, in words; a band of one seed has no spread and decides nothing."""
+    gap = 100 * (acc1 - found.mean)
+    null = f"{100 * found.mean:.1f} ± {100 * found.sd:.2f} % of random words ({len(found.values)} seeds)"
+    start = f"{label}: {100 * acc1:.1f} %"
+    if not abs(gap) > 100 * found.sd:
+        return f"{start} lies inside the {null}: its content adds nothing that shows."
+    if gap < 0:
+        return f"{start} is {-gap:.1f} points below the {null}: its sentences do worse than words without meaning."
+    return f"{start} is {gap:.1f} points above the {null}."

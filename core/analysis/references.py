@@ -1,0 +1,119 @@
+"""Published accuracies of known models on known images, each with its source.
+
+The figures are those of ``assets/published/reference_accuracies.csv``; the built-in models bring the run that was
+committed beside their weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from core.evaluation.reports import split_model
+from core.evaluation.shipped import SET, STRATEGY
+from core.icons.concepts import concepts
+from core.models import registry as models
+from core.paths import ASSETS
+from core.types import Answer
+
+TABLE = ASSETS / "published" / "reference_accuracies.csv"
+_ALIASES = {"imagenet": "imagenet1k", "imagenetval": "imagenet1k", "ilsvrc2012": "imagenet1k"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One published top-1 accuracy (a fraction).
+
+    Attributes:
+        arch, pretrained: open_clip's names; set: CLIP_benchmark's name without ``wds_``.
+        images, classes: how many were scored; prompts: the strategy.
+        source: citation.
+        fingerprint: that of the run, where it is known (the committed runs of the icon models).
+    """
+
+    arch: str
+    pretrained: str
+    set: str
+    images: int
+    classes: int
+    prompts: str
+    acc1: float
+    source: str
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def table() -> tuple[Reference, ...]:
+    """All cited figures."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            Reference(
+                row["arch"], row["pretrained"], row["set"], int(row["images"]), int(row["classes"]), row["prompts"],
+                float(row["acc1"]), row["source"],
+            )
+            for row in csv.DictReader(file)
+        )  # fmt: skip
+
+
+def references(answer: Answer) -> tuple[Reference, ...]:
+    """Published figures for this answer's model and images: those with the same prompts first."""
+    arch, pretrained = split_model(answer.lens.model)
+    if models.kind(answer.lens.model) == "icon":
+        return _committed(answer.lens.model) if answer.lens.image_set == SET else ()
+    name = set_name(answer.lens.image_set)
+    found = [
+        one for one in table() if one.set == name and one.pretrained == pretrained and _base(one.arch) == _base(arch)
+    ]
+    # open_clip publishes some weights under both activations: then only the same architecture is the same model.
+    exact = [one for one in found if one.arch == arch]
+    prompts = strategy_of(answer)
+    return tuple(sorted(exact or found, key=lambda one: one.prompts != prompts))
+
+
+def set_name(image_set: str) -> str:
+    """CLIP_benchmark's name of an image set (``imagenet1k``, ``imagenet-a``), as far as an id or path tells."""
+    last = re.split(r"[/\\]", image_set.rstrip("/\\"))[-1].lower()
+    known = {_plain(one.set): one.set for one in table()}
+    plain = _plain(re.sub(r"^(wds[_/-])?(vtab[_/-])?", "", last))
+    return known.get(_ALIASES.get(plain, plain), last)
+
+
+def strategy_of(answer: Answer) -> str:
+    """The strategy without its option: the file or seed is not what a table can name."""
+    head = answer.lens.prompts.partition("@")[0]
+    return head.partition(":")[0] if "{" not in head else head
+
+
+def _committed(model: str) -> tuple[Reference, ...]:
+    path = models.icon_folder(model) / f"{SET}_{STRATEGY}.json"
+    if not path.exists():
+        return ()
+    record = json.loads(path.read_text(encoding="utf-8"))
+    arch, pretrained = split_model(model)
+    source = "The run committed beside the model's weights"
+    return (
+        Reference(
+            arch,
+            pretrained,
+            SET,
+            record["n"],
+            len(concepts()),
+            STRATEGY,
+            record["acc1"],
+            source,
+            record,
+        ),
+    )
+
+
+def _base(arch: str) -> str:
+    return arch.removesuffix("-quickgelu")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())

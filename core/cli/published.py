@@ -1,0 +1,192 @@
+"""``python -m core published``: the released evidence without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+
+app = typer.Typer(help="The frequency–performance results that the paper's authors released.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON.")]
+Pretraining = Annotated[str, typer.Option(help="Pretraining set, such as cc3m or laion400m.")]
+Model = Annotated[str, typer.Option(help="Model, such as RN50.")]
+Recipe = Annotated[str, typer.Option(help="honest, or paper (exactly as released).")]
+
+
+@app.command("fetch")
+def fetch() -> None:
+    """Download the release (26 MB) at its pinned commit, verified file by file, and import it."""
+    from core.published import fetch as fetching
+    from core.published.importer import import_release
+
+    todo = fetching.outstanding()
+    typer.echo(f"{len(todo)} files, {megabytes(fetching.total_bytes(todo))}, from {fetching.base()}")
+    with progress_bar() as report:
+        folder = fetching.fetch_release(report=report)
+        result = import_release(folder, report=report)
+    _tell(result, as_json=False)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="A clone, a folder, or a zip or tar archive of the release.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read a copy of the release that is already on this disk."""
+    from core.published.importer import import_release
+
+    with progress_bar() as report:
+        result = import_release(path, report=report)
+    _tell(result, as_json=as_json)
+
+
+def _tell(result, *, as_json: bool) -> None:
+    if as_json:
+        echo_json(result.as_json())
+        return
+    typer.echo(
+        f"Imported {sum(result.read.values())} files ({', '.join(f'{n} {kind}' for kind, n in result.read.items())})."
+    )
+    typer.echo(
+        f"{len(result.skipped)} skipped, {len(result.missing)} of the release missing, {len(result.unlisted)} unlisted."
+    )
+    for item in (*result.skipped[:20], *result.unlisted[:20]):
+        typer.echo(f"  {item.item}: {item.reason}")
+    for odd in result.anomalies:
+        typer.echo(f"  {odd.kind}{f' ({odd.where})' if odd.where else ''}: {odd.sentence} {odd.handled}")
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Name every combination, with its status and why some are absent."""
+    from core.published.curves import listing
+
+    found = listing()
+    if as_json:
+        echo_json(found)
+        return
+    columns = ("family", "pretraining", "method", "model", "status", "reason")
+    echo_table(
+        (*columns[:3], "prompts or metric", *columns[3:]),
+        [
+            [item[name] or "–" for name in columns[:3]]
+            + [item.get("prompts") or item.get("metric")]
+            + [item[name] for name in columns[3:]]
+            for item in found
+        ],
+    )
+
+
+@app.command("curve")
+def curve(
+    pretraining: Pretraining,
+    model: Model,
+    family: Annotated[str, typer.Option(help="zero-shot, retrieval or text-to-image.")] = "zero-shot",
+    method: Annotated[
+        str, typer.Option(help="Search method, named as in the count files.")
+    ] = "integrated_tlemmatized_i0.7",
+    prompts: Annotated[str | None, typer.Option(help="class, simple or ensemble (zero-shot).")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Such as t2i_k=10 (retrieval) or human_align (text-to-image).")
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Comma-separated data sets; default: those of the figures.")
+    ] = None,
+    recipe: Recipe = "honest",
+    as_json: AsJson = False,
+) -> None:
+    """Print one curve."""
+    from core.published.curves import curve_record
+
+    if prompts is None and metric is None and family in ("zero-shot", "zeroshot", "zs"):
+        prompts = "class"
+    record = curve_record(
+        family=family,
+        pretraining=pretraining,
+        method=method,
+        model=model,
+        prompts=prompts,
+        metric=metric,
+        datasets=_names(datasets),
+        recipe=_recipe(recipe),
+    )
+    if as_json:
+        echo_json(record)
+        return
+    from core.published.sentences import finding
+
+    typer.echo(finding(record))
+
+
+@app.command("curves")
+def curves(
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    pretraining: Annotated[str | None, typer.Option(help="Only this pretraining set.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only this search method.")] = None,
+    prompts: Annotated[str | None, typer.Option(help="Only this prompt strategy.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only this metric.")] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Comma-separated data sets; default: those of the figures.")
+    ] = None,
+    recipe: Recipe = "paper",
+    as_json: AsJson = False,
+) -> None:
+    """Write the records of every combination of the release."""
+    from core.evaluation.reports import write_json
+    from core.published.curves import curves as all_curves
+
+    with progress_bar() as report:
+        records = list(
+            all_curves(
+                recipe=_recipe(recipe),
+                family=family,
+                pretraining=pretraining,
+                model=model,
+                method=method,
+                condition=prompts or metric,
+                datasets=_names(datasets),
+                report=report,
+            )
+        )
+    if out is not None:
+        write_json(records, out)
+    if as_json and out is None:
+        echo_json(records)
+    elif not as_json:
+        typer.echo(f"{len(records)} curves{f' in {out}' if out else ''}")
+
+
+@app.command("decades")
+def decades(pretraining: Pretraining, model: Model, as_json: AsJson = False) -> None:
+    """Mean accuracy per decade of frequency, in the recipe that reproduces the paper's Table 6."""
+    from core.published.curves import decades as decades_of
+
+    result = decades_of(pretraining, model)
+    if as_json:
+        echo_json(result)
+        return
+    typer.echo(f"{result['recipe']['prompts']}, {result['recipe']['method']}: {result['recipe']['edges_rule']}")
+    echo_table(
+        ("from", "to", "n", "mean"),
+        [
+            (row["from"], row["to"], row["n"], "–" if row["mean"] is None else f"{row['mean']:.2f}")
+            for row in result["decades"]
+        ],
+    )
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None
+
+
+def _recipe(text: str) -> str:
+    from core.errors import UnknownName
+
+    if text not in ("paper", "honest"):
+        raise UnknownName(f"There is no recipe «{text}». Choose paper or honest.")
+    return text

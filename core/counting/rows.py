@@ -1,0 +1,202 @@
+"""Reading captions, a few thousand at a time, from every format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from core.counting.guess import LINE
+from core.counting.places import Place
+from core.counting.streams import LONGEST, line_blocks, opened, packing
+from core.errors import UnreadableData
+
+BATCH = 8192
+_LOOKED_AT = 200
+_LARGEST_GROUP = 4 << 30
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is read of a row: caption and id (empty: its number); ``downloaded``: only rows with status “success”."""
+
+    caption: str
+    id: str = ""
+    downloaded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Consecutive rows: caption of each (None = a bad row), their ids when there is a column of them, and how many
+    samples between them were left out because they were never downloaded."""
+
+    captions: list[str | None]
+    ids: list[str | None] | None = None
+    missing: int = 0
+
+
+def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end: int = 0) -> Iterator[Rows]:
+    """Rows of one part, in order, in bounded memory.
+
+    Raises:
+        UnreadableData: the file is damaged, is not what its name says, or has no such column.
+    """
+    from core.counting.shards import tar_rows
+    from core.counting.tables import table_rows
+
+    if kind == "parquet":
+        yield from _parquet(place, columns, start, end)
+    elif kind == "tar":
+        yield from tar_rows(place, columns)
+    else:
+        with opened(place, seekable=bool(start)) as stream:
+            if start:
+                stream.seek(start - 1)
+            blocks = line_blocks(stream, start=start, end=end or None)
+            if kind == "text":
+                yield from _text(blocks, columns, place)
+            elif kind == "jsonl":
+                yield from _json_lines(blocks, columns)
+            else:
+                yield from table_rows(blocks, columns, place, kind, inside=bool(start))
+
+
+def first_rows(place: Place, kind: str) -> dict[str, list[str]]:
+    """The first texts of every column that holds text; UnreadableData when the file is not what it claims to be."""
+    from core.counting.shards import first_of_tar
+    from core.counting.tables import first_of_table
+
+    if kind == "parquet":
+        return _first_of_parquet(place)
+    if kind == "tar":
+        return first_of_tar(place, _LOOKED_AT)
+    if kind in ("csv", "tsv"):
+        return first_of_table(place, kind, _LOOKED_AT)
+    with opened(place) as stream:
+        lines = list(islice((line for block in line_blocks(stream) for line in block if line), _LOOKED_AT))
+    if not lines:
+        raise UnreadableData(f"{place.name} is empty.")
+    if kind == "text":
+        return {LINE: [line.removeprefix(_BOM).decode("utf-8", "replace") for line in lines]}
+    records = [record for record in map(_record, lines) if record]
+    if not records:
+        raise UnreadableData(f"{place.name} holds no JSON objects, one a line.")
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: [text for record in records if isinstance(text := record.get(name), str)] for name in names}
+
+
+def row_groups(place: Place) -> list[int]:
+    """Rows of every row group of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    with opened(place, seekable=True) as file, pq.ParquetFile(file) as table:
+        return [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
+
+
+def clean(texts: Sequence[str | None]) -> list[str | None]:
+    """Captions with None for those that are too long or not Unicode (lone surrogates)."""
+    try:
+        "".join(filter(None, texts)).encode()
+        return [text if text is None or len(text) <= LONGEST else None for text in texts]
+    except UnicodeEncodeError:
+        return [text if text is None or (len(text) <= LONGEST and _is_unicode(text)) else None for text in texts]
+
+
+def position(column: str, names: Sequence[str], place: Place) -> int:
+    """Where a column is; UnreadableData when this file lacks it."""
+    if column not in names:
+        raise UnreadableData(f"{place.name} has no column “{column[:40]}”.")
+    return list(names).index(column)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode(line: bytes | None) -> str | None:
+    try:
+        return None if line is None else line.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(blocks: Iterator[list[bytes | None]], columns: Columns, place: Place) -> Iterator[Rows]:
+    position(columns.caption, (LINE,), place)
+    for number, block in enumerate(blocks):
+        if not number and block and block[0]:
+            block[0] = block[0].removeprefix(_BOM)
+        yield Rows([_decode(line) for line in block])
+
+
+def _record(line: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        record = json.loads(line.removeprefix(_BOM)) if line else None
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _json_lines(blocks: Iterator[list[bytes | None]], columns: Columns) -> Iterator[Rows]:
+    for block in blocks:
+        records = [_record(line) or {} for line in block if line is None or line.strip()]
+        texts = [text if isinstance(text := record.get(columns.caption), str) else None for record in records]
+        ids = [as_id(record.get(columns.id)) for record in records] if columns.id else None
+        yield Rows(clean(texts), ids)
+
+
+def as_id(value: Any) -> str | None:
+    """A sample's id as text; None for a missing one and for what is no id."""
+    return None if value is None or isinstance(value, dict | list | float) else str(value)
+
+
+def _is_text(type: Any) -> bool:
+    import pyarrow.types as kinds
+
+    type = type.value_type if kinds.is_dictionary(type) else type
+    return kinds.is_string(type) or kinds.is_large_string(type) or kinds.is_string_view(type)
+
+
+def _first_of_parquet(place: Place) -> dict[str, list[str]]:
+    import pyarrow.parquet as pq
+
+    if packing(place.name):
+        raise UnreadableData(f"{place.name} is a compressed Parquet file; unpack it (Parquet compresses its columns).")
+    with opened(place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False) as table:
+        names = [field.name for field in table.schema_arrow if _is_text(field.type)]
+        batch = next(table.iter_batches(_LOOKED_AT, columns=names), None) if names else None
+        texts = {name: [] if batch is None else [text for text in batch[name].to_pylist() if text] for name in names}
+        return texts | {field.name: [] for field in table.schema_arrow if field.name not in texts}
+
+
+def _parquet(place: Place, columns: Columns, start: int, end: int) -> Iterator[Rows]:
+    import pyarrow.parquet as pq
+
+    with opened(place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as table:
+        schema = {field.name: field.type for field in table.schema_arrow}
+        wanted = [columns.caption, *filter(None, [columns.id]), *(["status"] if columns.downloaded else [])]
+        for name in wanted:
+            position(name, list(schema), place)
+        if not _is_text(schema[columns.caption]):
+            raise UnreadableData(f"Column “{columns.caption[:40]}” of {place.name} does not hold text.")
+        groups = list(range(start, end or table.num_row_groups))
+        for group in groups:
+            facts = table.metadata.row_group(group)
+            chunks = [facts.column(index) for index in range(facts.num_columns)]
+            sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted]
+            if sum(sizes) > _LARGEST_GROUP:
+                raise UnreadableData(f"A row group of {place.name} unpacks to more than 4 GiB of captions.")
+        for batch in table.iter_batches(BATCH, row_groups=groups, columns=wanted, use_threads=False):
+            captions = batch[columns.caption].to_pylist()
+            ids = [as_id(id) for id in batch[columns.id].to_pylist()] if columns.id else None
+            if columns.downloaded:
+                kept = [row for row, status in enumerate(batch["status"].to_pylist()) if status == "success"]
+                ids = ids and [ids[row] for row in kept]
+                captions = [captions[row] for row in kept]
+            yield Rows(clean(captions), ids, len(batch) - len(captions))

@@ -1,0 +1,151 @@
+"""The default matcher over thousands of captions at once.
+
+Finds exactly what ``core.text.matcher.Matcher`` finds, one caption at a time, in about half the time and with
+the place of every hit: each distinct token is lemmatised once and becomes one character (words of no query share
+one), and phrases are walked through a trie with NumPy, all captions of a batch together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.text.matcher import lemmas
+
+_OTHER, _BREAK, _FIRST = "\x01", "\x02", 3
+_SEPARATOR = "\udfff"
+"""A lone surrogate: no Unicode caption contains it, and no white space is in it."""
+_KEPT, _LONGEST = 300_000, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Where terms stand in a batch, in order of place: caption, owner of the term, first word and word after it."""
+
+    caption: np.ndarray
+    owner: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+
+class _Tokens(dict[str, str]):
+    """Token -> one character for each of its words; forgets everything when it grows too large."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        super().__init__({_SEPARATOR: _BREAK})
+        self._words = words
+
+    def __missing__(self, token: str) -> str:
+        found = "".join(self._words.get(word, _OTHER) for word in lemmas(token))
+        if len(token) <= _LONGEST:
+            if len(self) >= _KEPT:
+                self.clear()
+                self[_SEPARATOR] = _BREAK
+            self[token] = found
+        return found
+
+
+class Scanner:
+    """Finds terms in batches of captions.
+
+    Args:
+        terms: owner -> its lemmatised spellings, words separated by one space.
+        window: 0 for phrases of consecutive words; else all words of a spelling within so many, in any order.
+    """
+
+    def __init__(self, terms: Sequence[Sequence[str]], *, window: int = 0) -> None:
+        owners: dict[tuple[str, ...], list[int]] = {}
+        for owner, spelled in enumerate(terms):
+            for term in spelled:
+                owners.setdefault(tuple(term.split(" ")), []).append(owner)
+        words = {word: _FIRST + at for at, word in enumerate(dict.fromkeys(w for query in owners for w in query))}
+        # Surrogates cannot be decoded from a string that is joined with others.
+        self._codes = {word: code if code < 0xD800 else code + 0x800 for word, code in words.items()}
+        self._tokens = _Tokens({word: chr(code) for word, code in self._codes.items()})
+        self._width = max(self._codes.values(), default=_FIRST) + 1
+        self._window = window
+        self._near: dict[int, list[tuple[Counter[int], list[int]]]] = {}
+        phrases = {}
+        for query, owned in owners.items():
+            if window and len(query) > 1:
+                coded = Counter(self._codes[word] for word in query)
+                self._near.setdefault(self._codes[query[0]], []).append((coded, owned))
+            else:
+                phrases[query] = owned
+        self._plant(phrases)
+
+    def _plant(self, phrases: dict[tuple[str, ...], list[int]]) -> None:
+        """The trie as sorted arrays: (state, word) -> state, and the owners of each state that ends a phrase."""
+        steps: dict[tuple[int, int], int] = {}
+        ends: dict[int, list[int]] = {}
+        for phrase, owned in phrases.items():
+            state = 0
+            for word in phrase:
+                state = steps.setdefault((state, self._codes[word]), len(steps) + 1)
+            ends[state] = owned
+        keys = np.array([state * self._width + word for state, word in steps], np.int64)
+        order = np.argsort(keys)
+        self._keys, self._next = keys[order], np.array(list(steps.values()), np.int64)[order]
+        self._first = np.zeros(self._width, np.int64)
+        for (state, word), target in steps.items():
+            if not state:
+                self._first[word] = target
+        self._many = np.zeros(len(steps) + 1, np.int64)
+        for state, owned in ends.items():
+            self._many[state] = len(owned)
+        self._from = np.concatenate([[0], np.cumsum(self._many)[:-1]])
+        self._owned = np.array([owner for state in range(len(steps) + 1) for owner in ends.get(state, ())], np.int64)
+
+    def scan(self, captions: Sequence[str]) -> Hits:
+        """All hits in these captions (Unicode text), ordered by caption."""
+        words = f" {_SEPARATOR} ".join(captions).split()
+        coded = "".join(map(self._tokens.__getitem__, words)).encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(coded, np.uint32).astype(np.int64)
+        caption = np.cumsum(codes == ord(_BREAK))
+        found = [*self._phrases(codes), *self._within(codes, caption)]
+        if not found:
+            empty = np.zeros(0, np.int64)
+            return Hits(empty, empty, empty, empty)
+        start, stop, owner = (np.concatenate([hit[at] for hit in found]) for at in range(3))
+        order = np.argsort(start, kind="stable")
+        return Hits(caption[start[order]], owner[order], start[order], stop[order])
+
+    def _phrases(self, codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        found = []
+        place = np.flatnonzero(self._first[codes])
+        state, length = self._first[codes[place]], 1
+        while len(place):
+            many = self._many[state]
+            if many.any():
+                start = np.repeat(place, many)
+                within = np.arange(len(start)) - np.repeat(np.cumsum(many) - many, many)
+                owner = self._owned[np.repeat(self._from[state], many) + within]
+                found.append((start, start + length, owner))
+            inside = place + length < len(codes)
+            place, state = place[inside], state[inside]
+            keys = state * self._width + codes[place + length]
+            at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            known = self._keys[at] == keys
+            place, state, length = place[known], self._next[at[known]], length + 1
+        return found
+
+    def _within(self, codes: np.ndarray, caption: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        if not self._near:
+            return []
+        found = []
+        for place in np.flatnonzero(np.isin(codes, list(self._near))).tolist():
+            low, high = max(0, place - self._window + 1), min(len(codes), place + self._window)
+            around = codes[low:high][caption[low:high] == caption[place]].tolist()
+            # A separator opens its caption and is no word of it.
+            around = around[1:] if around[0] == ord(_BREAK) else around
+            for wanted, owned in self._near[int(codes[place])]:
+                if wanted <= Counter(around) and _together(around, wanted, self._window):
+                    found += [(place, place + 1, owner) for owner in owned]
+        return [tuple(map(np.array, zip(*found, strict=True)))] if found else []
+
+
+def _together(words: list[int], wanted: Counter[int], window: int) -> bool:
+    return any(wanted <= Counter(words[low : low + window]) for low in range(max(1, len(words) - window + 1)))

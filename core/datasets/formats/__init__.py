@@ -1,0 +1,1 @@
+"""One module per layout of an image set on disk."""

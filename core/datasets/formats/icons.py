@@ -1,0 +1,205 @@
+"""The test sets of the embedded world: drawn on demand, the same on every machine.
+
+What is on the pictures is decided in ``icon_recipes``; here they are rendered, one at a time or all at once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cache import keys as cache_keys
+from core.datasets.formats.icon_recipes import (
+    RECIPES,
+    concepts_of,
+    draw_one,
+    fingerprint,
+    frame_of,
+    numbers_of,
+    reference_of,
+)
+from core.datasets.listing import empty_classes
+from core.datasets.names import Names, Naming, name_classes
+from core.icons.concepts import held_out
+from core.icons.render import SIZE, Drawing, render
+from core.paths import ROOT
+from core.types import LeftOut, Progress, Report
+
+_REPOSITORY = ROOT
+_BLOCK = 200
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IconSet:
+    """An ImageSet (see ``core.types``) of drawings; pictures are rendered when asked for, or all by ``prepare``.
+
+    Attributes:
+        numbers: int64 [n], which of its concept's pictures each one is.
+        reference: the model whose errors chose the pictures, to be left out of rankings; empty for most sets.
+        reach: frames on either side of an anchor when the pictures are sequences, else 0.
+    """
+
+    id: str
+    keys: Sequence[str]
+    names: Sequence[str]
+    labels: np.ndarray
+    image_ids: Sequence[str]
+    fingerprint: str
+    note: str
+    numbers: np.ndarray
+    reference: str = ""
+    reach: int = 0
+    kind: str = "icons"
+    templates: Sequence[str] = ()
+    left_out: Sequence[LeftOut] = ()
+    has_images: bool = True
+
+    def drawing(self, index: int) -> Drawing:
+        """What is on the picture at this index."""
+        return draw_one(self.id, self.keys[self.labels[index]], int(self.numbers[index]))
+
+    def frame(self, index: int) -> int:
+        """Frames between the picture at this index and the anchor of its sequence, negative before it."""
+        return frame_of(self.id, int(self.numbers[index]))
+
+    def render(self, index: int) -> Image.Image:
+        """Draw the picture at this index anew."""
+        return render(self.drawing(index), RECIPES[self.id].setting, frame=self.frame(index))
+
+    def image(self, index: int) -> Image.Image:
+        """The picture at this index, RGB 64 x 64."""
+        matrix = self._rendered()
+        return self.render(index) if matrix is None else Image.fromarray(matrix[index])
+
+    def details(self, index: int) -> Mapping[str, Any]:
+        """Colour, background, pattern and style of a picture, and whether a corpus pairs its colour and concept.
+
+        Pictures of sequences also have their ``sequence`` (id) and ``frame`` (0 is the anchor, -1 the one before it).
+        """
+        drawing = self.drawing(index)
+        place = {"sequence": f"{drawing.key}/{drawing.seed[-1]}", "frame": self.frame(index)} if self.reach else {}
+        return {
+            "colour": drawing.colour,
+            "background": drawing.background,
+            "pattern": drawing.pattern,
+            "style": drawing.style,
+            "seen_pair": (drawing.colour, drawing.key) not in held_out(),
+            **place,
+        }
+
+    @property
+    def _file(self) -> Path:
+        return cache_keys.root() / "icons" / f"{self.id}-{self.fingerprint[:12]}.npy"
+
+    def prepare(self, report: Report) -> None:
+        """Render all pictures into the cache with all cores, unless they are there: uint8 [n, 64, 64, 3]."""
+        n, matrix = len(self.labels), self._rendered()
+        sampled = (0, n // 2, n - 1)
+        if matrix is None or any((matrix[i] != np.asarray(self.render(i))).any() for i in sampled):
+            _render_all(self.id, n, self._file, report)
+
+    def _rendered(self) -> np.ndarray | None:
+        """All pictures, memory-mapped, or None until they are there and whole."""
+        try:
+            matrix = _map(str(self._file), self._file.stat().st_mtime_ns)
+        except (OSError, ValueError):
+            return None
+        whole = matrix.dtype == np.uint8 and matrix.shape == (len(self.labels), SIZE, SIZE, 3)
+        return matrix if whole else None
+
+
+def open_icons(id: str, *, names: Names = None, naming: Naming = "shown") -> IconSet:
+    """The built-in set of this id; its class keys are the icons' keys in Font Awesome."""
+    recipe, drawn = RECIPES[id], concepts_of(id)
+    keys = [concept.key for concept in drawn]
+    readable, _ = name_classes(keys, names, naming=naming, own=[concept.name for concept in drawn])
+    numbers = [numbers_of(id, key) for key in keys]
+    each = [len(listed) for listed in numbers]
+    labels = np.repeat(np.arange(len(keys), dtype=np.int64), each)
+    return IconSet(
+        id=id,
+        keys=keys,
+        names=readable,
+        labels=labels,
+        numbers=np.fromiter((number for listed in numbers for number in listed), np.int64),
+        image_ids=[f"{key}/{number}" for key, listed in zip(keys, numbers, strict=True) for number in listed],
+        fingerprint=fingerprint(id),
+        left_out=empty_classes(keys, labels),
+        note=_note(id, sum(map(bool, each)), sum(each)),
+        reference=reference_of(id),
+        reach=recipe.reach,
+    )
+
+
+def _note(id: str, held: int, n: int) -> str:
+    recipe = RECIPES[id]
+    if recipe.filtered:
+        wrong = f"those that {reference_of(id)} gets wrong among up to {recipe.per_concept} candidates a concept"
+        return f"{recipe.title}: {n:,} drawings of {held} concepts, {wrong}; it has no place in a ranking on them."
+    if recipe.reach:
+        frames = f"{recipe.per_concept // recipe.frames * held} sequences of {recipe.frames} frames"
+        return f"{recipe.title}: {frames}, one of each of {held} concepts, the same on every machine."
+    return f"{recipe.title}: {recipe.per_concept} drawings of each of {held} concepts, the same on every machine."
+
+
+@lru_cache(maxsize=4)
+def _map(path: str, changed: int) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _render_all(id: str, n: int, target: Path, report: Report) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(suffix=".part", dir=target.parent)
+    os.close(handle)
+    half_done = Path(name)
+    # Plain processes: multiprocessing would import the caller's __main__ (under Streamlit, a page) in every worker.
+    edges = np.linspace(0, n, (os.cpu_count() or 1) + 1).astype(int)
+    workers = []
+    try:
+        np.lib.format.open_memmap(half_done, mode="w+", dtype=np.uint8, shape=(n, SIZE, SIZE, 3)).flush()
+        for start, stop in pairwise(edges[1:]):
+            command = [sys.executable, "-m", "core.datasets.formats.icons", id, name, str(start), str(stop)]
+            workers.append(subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL))
+        for done in _render_part(id, half_done, 0, int(edges[1])):
+            report(Progress(done * len(edges[1:]), n, f"Drawing {id}"))
+        for worker, (start, stop) in zip(workers, pairwise(edges[1:]), strict=True):
+            if worker.wait():
+                for _ in _render_part(id, half_done, int(start), int(stop)):
+                    report(Progress(0, 0, f"Drawing {id}"))
+        with half_done.open("rb") as file:
+            os.fsync(file.fileno())
+        half_done.replace(target)
+    finally:
+        for worker in workers:
+            with suppress(OSError):
+                worker.kill()
+            worker.wait()
+        half_done.unlink(missing_ok=True)
+
+
+def _render_part(id: str, file: Path, start: int, stop: int) -> Iterator[int]:
+    """Render rows start to stop into the matrix, yielding how many are done after every block."""
+    image_set = open_icons(id)
+    matrix = np.lib.format.open_memmap(file, mode="r+")
+    for first in range(start, stop, _BLOCK):
+        for index in range(first, min(first + _BLOCK, stop)):
+            matrix[index] = image_set.render(index)
+        yield min(first + _BLOCK, stop) - start
+    matrix.flush()
+
+
+if __name__ == "__main__":
+    for _ in _render_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])):
+        pass

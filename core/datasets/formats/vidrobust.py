@@ -1,0 +1,66 @@
+"""ImageNet-Vid-Robust (Shankar et al., 2021): ``metadata/pmsets.json`` and ``labels.json`` over ``val/<video>/``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.datasets.formats.tracks import FrameListing, beside, list_frames, offset_between, read_object
+from core.datasets.names import Names, Naming
+from core.errors import UnreadableData
+from core.types import LeftOut
+
+PM_SETS = "pmsets.json"
+_CLASSES = ("imagenet_vid_class_index.json", "names.json", "names.csv", "names.txt")
+
+
+def open_vid_robust(
+    path: Path,
+    *,
+    id: str = "",
+    names: Names = None,
+    naming: Naming = "shown",
+    roots: Sequence[Path] | None = None,
+) -> FrameListing:
+    """List the anchors and the frames near them; a frame may have several true classes.
+
+    ``pmsets.json`` gives the neighbours of every anchor, ``labels.json`` the class numbers of every frame.
+
+    Raises:
+        UnreadableData: a list is missing or damaged, or no frame of it is there.
+    """
+    sets, labels = beside(path, PM_SETS, roots=roots), beside(path, "labels.json", roots=roots)
+    if sets is None or labels is None:
+        raise UnreadableData(f"{path} needs metadata/{PM_SETS} and metadata/labels.json.")
+    left_out: list[LeftOut] = []
+    near: dict[str, dict[str, int]] = {}
+    for anchor, listed in read_object(sets).items():
+        if not isinstance(listed, list) or not all(isinstance(frame, str) for frame in listed):
+            left_out.append(LeftOut(ascii(anchor)[1:-1][:200], "its neighbours are no list of frames"))
+            continue
+        # Without numbers in the names, neighbours are taken in the order listed.
+        near[anchor] = {frame: offset_between(anchor, frame) or place for place, frame in enumerate(listed, 1)}
+    return list_frames(
+        path,
+        path,
+        near,
+        _labels(labels),
+        kind="vidrobust",
+        what="ImageNet-Vid-Robust",
+        classes=beside(path, *_CLASSES, roots=roots),
+        id=id,
+        names=names,
+        naming=naming,
+        roots=roots,
+        left_out=left_out,
+    )
+
+
+def _labels(path: Path) -> dict[str, frozenset[int]]:
+    found = {}
+    for frame, listed in read_object(path).items():
+        values = listed if isinstance(listed, list) else [listed]
+        if not all(isinstance(label, int) and 0 <= label < 10_000 for label in values):
+            raise UnreadableData(f"{path.name}: the labels of {ascii(frame)[:80]} are no class numbers.")
+        found[frame] = frozenset(values)
+    return found

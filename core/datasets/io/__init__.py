@@ -1,0 +1,1 @@
+"""Reading untrusted files: pictures, archives, remote objects, served folders."""

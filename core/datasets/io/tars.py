@@ -1,0 +1,238 @@
+"""Random access to the samples of webdataset tar shards, without unpacking and without trusting them."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from core.datasets.formats.folders import SPLITS
+from core.datasets.io.picture import MAX_BYTES, read_text
+from core.datasets.io.remote import AT_ONCE, Remote
+from core.datasets.io.roots import problem
+from core.datasets.listing import END, file_ends
+from core.errors import UnreadableData
+from core.types import LeftOut
+
+PICTURES = ("webp", "png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff")
+_LARGEST_LABEL = 1 << 20
+_KEPT_LABEL = 64
+_NEAR = 1 << 16
+_BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file inside a shard: where its bytes lie."""
+
+    shard: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All files of one key: ``id`` is ``shard/key``, ``parts`` goes by ending."""
+
+    id: str
+    parts: dict[str, Part]
+
+
+class Shards:
+    """The tar files of one set, in numeric order; those behind an address are walked several at once.
+
+    Attributes:
+        paths: the shards; samples: their samples in order; left_out: what could not be read.
+    """
+
+    def __init__(self, paths: Sequence[Path | Remote]) -> None:
+        self.paths = tuple(paths)
+        self.samples: list[Sample] = []
+        self.left_out: list[LeftOut] = []
+        self._labels: dict[tuple[int, int], bytes] = {}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            behind = bool(self.paths) and isinstance(self.paths[0], Remote)
+            for samples, left_out in (pool.map if behind else map)(self._index, range(len(self.paths)), self.paths):
+                self.samples += samples
+                self.left_out += left_out
+
+    def read(self, part: Part, *, limit: int = MAX_BYTES) -> bytes:
+        """The bytes of one part; UnreadableData when they are more than ``limit`` or no longer there."""
+        path = self.paths[part.shard]
+        name = path.name
+        if part.size > limit:
+            raise UnreadableData(f"A file in {name} cannot be read: it is larger than {limit / 2**20:.4g} MiB.")
+        try:
+            if isinstance(path, Remote):
+                data = path.fetch(part.offset, part.size)
+            else:
+                with path.open("rb") as file:
+                    file.seek(part.offset)
+                    data = file.read(part.size)
+        except OSError as error:
+            raise UnreadableData(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        if len(data) < part.size:
+            raise UnreadableData(f"{name} became shorter since it was listed.")
+        return data
+
+    def read_label(self, part: Part) -> bytes:
+        """The bytes of a small part (a label, captions)."""
+        kept = self._labels.get((part.shard, part.offset))
+        return self.read(part, limit=_LARGEST_LABEL) if kept is None else kept
+
+    def ends(self, part: Part) -> bytes:
+        """First and last KB of a part, for a fingerprint."""
+        path = self.paths[part.shard]
+        if not isinstance(path, Remote):
+            return file_ends(path, part.offset, part.size)
+        if part.size <= _NEAR:
+            data = path.fetch(part.offset, part.size)
+            return data[:END] + data[-END:]
+        return path.fetch(part.offset, END) + path.fetch(part.offset + part.size - END, END)
+
+    def _index(self, number: int, path: Path | Remote) -> tuple[list[Sample], list[LeftOut]]:
+        samples: list[Sample] = []
+        left_out: list[LeftOut] = []
+        found: dict[str, dict[str, Part]] = {}
+        reason = ""
+        try:
+            with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+                length = path.size if isinstance(path, Remote) else os.fstat(file.fileno()).st_size
+                end = 0
+                while (member := tar.next()) is not None:
+                    tar.members = []  # tarfile keeps every header otherwise
+                    if member.offset < end or member.size < 0:
+                        raise tarfile.ReadError("a header that leads back")
+                    end = member.offset_data
+                    if not member.isreg() or member.issparse():
+                        continue
+                    end += member.size
+                    if end > length:
+                        raise tarfile.ReadError("the file is cut short")
+                    key, suffix = _split(member.name)
+                    if suffix in found.setdefault(key, {}):
+                        left_out.append(LeftOut(f"{path.name}/{member.name}", "a second file of this name"))
+                        continue
+                    found[key][suffix] = Part(number, member.offset_data, member.size)
+                    if isinstance(path, Remote) and suffix == "cls" and member.size <= _KEPT_LABEL:
+                        # It lies in the window that was read for its header; later it would be a request.
+                        file.seek(member.offset_data)
+                        self._labels[number, member.offset_data] = file.read(member.size)
+                # tarfile takes an unreadable header for the end of the archive.
+                file.seek(-(-end // _BLOCK) * _BLOCK)
+                if any(file.read(_BLOCK)):
+                    raise tarfile.ReadError(f"an unreadable header at byte {file.tell() - _BLOCK:,}")
+        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+            reason = f"the archive is broken ({str(error)[:120] or type(error).__name__}); "
+            reason += f"{len(found):,} samples before that are used" if found else "nothing of it can be used"
+        if reason:
+            left_out.append(LeftOut(path.name, reason))
+        for key, parts in found.items():
+            try:
+                key.encode()
+            except UnicodeEncodeError:
+                left_out.append(LeftOut(f"{path.name}/{ascii(key)[1:-1]}", "its name is not UTF-8"))
+            else:
+                samples.append(Sample(f"{path.stem}/{key}", parts))
+        return samples, left_out
+
+
+def _opened(path: Path | Remote) -> IO[bytes]:
+    return path.open() if isinstance(path, Remote) else path.open("rb")
+
+
+def peek(path: Path | Remote, *, files: int = 20) -> set[str]:
+    """Endings of the first files of a tar, all lower case; empty when it cannot be read."""
+    try:
+        with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            return {_split(member.name)[1] for member, _ in zip(tar, range(files), strict=False)}
+    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
+        return set()
+
+
+def picture_part(sample: Sample) -> Part | None:
+    """The picture of a sample, in CLIP_benchmark's order of endings."""
+    return next((sample.parts[suffix] for suffix in PICTURES if suffix in sample.parts), None)
+
+
+def sizes(parts: Sequence[Part]) -> np.ndarray:
+    """Bytes of each part, int64 [n]."""
+    return np.array([part.size for part in parts], np.int64)
+
+
+def shards_of(path: Path | Remote, roots: Sequence[Path] | None) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+    """As ``find_shards``, walked; of what lies behind addresses the last few are kept, so that no tar is walked twice.
+
+    ``left_out`` is a list of one's own and holds what the shards left out too.
+    """
+    top, shards, left_out = _behind(path) if isinstance(path, Remote) else _walked(path, roots)
+    return top, shards, [*left_out, *shards.left_out]
+
+
+def _walked(path: Path | Remote, roots: Sequence[Path] | None) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+    top, tars, left_out = find_shards(path, roots)
+    return top, Shards(tars), left_out
+
+
+@lru_cache(maxsize=2)
+def _behind(path: Remote) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+    return _walked(path, None)
+
+
+def find_shards(
+    path: Path | Remote, roots: Sequence[Path] | None = None
+) -> tuple[Path | Remote, list[Path | Remote], list[LeftOut]]:
+    """Folder with the set's text files, its shards in numeric order, and shards that are announced but missing.
+
+    A folder with ``test/0.tar`` ..., a folder of tars, or one tar; of several splits ``test`` comes first.
+    """
+    if path.is_file():
+        return path.parent.parent if path.parent.name in SPLITS else path.parent, [path], []
+    folders = [path / split for split in SPLITS] + [path]
+    folder, tars = next(((folder, tars) for folder in folders if (tars := _tars(folder))), (path, []))
+    top = path.parent if folder == path and path.name in SPLITS else path
+    left_out = [LeftOut(tar.name, reason) for tar in tars if (reason := problem(tar, roots))]
+    refused = {item.item for item in left_out}
+    kept = [tar for tar in tars if tar.name not in refused]
+    if (folder / "nshards.txt").is_file():
+        left_out += _absent(folder / "nshards.txt", {tar.name for tar in tars})
+    return top, kept, left_out
+
+
+def _tars(folder: Path | Remote) -> list[Path | Remote]:
+    try:
+        if isinstance(folder, Remote):
+            found = [file for file in folder.files() if file.name.endswith(".tar")]
+        else:
+            entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".tar")]
+            found = [Path(entry.path) for entry in entries if entry.is_file()]
+    except OSError:
+        return []
+    found = [tar for tar in found if not tar.name.startswith(".")]
+    return sorted(found, key=lambda tar: (int(tar.stem) if re.fullmatch("[0-9]{1,9}", tar.stem) else -1, tar.name))
+
+
+def _absent(announcement: Path | Remote, present: set[str]) -> list[LeftOut]:
+    try:
+        announced = int(read_text(announcement, limit=_BLOCK))
+    except (ValueError, UnreadableData):
+        return [LeftOut("nshards.txt", "does not hold a number")]
+    if announced > 100_000:
+        return [LeftOut("nshards.txt", f"announces {announced:,} shards")]
+    names = [f"{number}.tar" for number in range(announced)]
+    return [LeftOut(name, "nshards.txt announces it, but it is not here") for name in names if name not in present]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Key and ending as webdataset has them: the ending starts at the first dot of the last part of the path."""
+    folder, _, file = name.removeprefix("./").rpartition("/")
+    stem, _, suffix = file.partition(".")
+    return (f"{folder}/{stem}" if folder else stem), suffix.lower()

@@ -1,0 +1,1 @@
+"""A deck of pinned slides and its export."""

@@ -1,0 +1,235 @@
+"""A demo deck: pinned pictures, concepts, plots and comparisons, with captions, in an order, as one project file.
+
+A project file is strict JSON. Whoever opens one trusts nothing in it: pictures are decoded and written anew, figures
+may only hold the few Plotly traces that this project draws, and text stays text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from core.datasets.io.picture import safe_open
+from core.errors import BadInput, UnreadableData
+from core.runtime.thumbnails import encode
+
+Kind = Literal["image", "concept", "plot", "comparison"]
+FORMAT = "tailscope-deck"
+VERSION = 1
+MOST_SLIDES, MOST_PICTURES, MOST_ROWS, MOST_CELLS = 100, 24, 60, 12
+MOST_TEXT, MOST_PICTURE, MOST_FIGURE, MOST_FILE = 2_000, 2_000_000, 4_000_000, 64_000_000
+MOST_PIXELS = 4_000_000
+_TRACES = {"scatter", "bar", "contour", "heatmap"}
+_REMOTE = ("images", "updatemenus", "sliders", "template", "mapbox", "map", "geo")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One embedded picture (WebP bytes) with its label; ``right`` marks it ✓ or ✗, None leaves it unmarked."""
+
+    data: bytes
+    label: str
+    right: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One pinned thing.
+
+    Attributes:
+        title: what it is, or what it says; caption: a person's own words; source: where the numbers come from.
+        facts: short lines under the title; pictures: at most 24.
+        header, rows: a small table of text; figure: Plotly JSON as ``figure_json`` writes it, or empty.
+    """
+
+    kind: Kind
+    title: str
+    caption: str = ""
+    source: str = ""
+    facts: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    figure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """Slides in order under a title; changes give a new deck."""
+
+    title: str = "Failure cases"
+    slides: tuple[Slide, ...] = ()
+
+    def add(self, slide: Slide) -> Deck:
+        """With this slide at the end; a slide that is there already is not pinned twice."""
+        if len(self.slides) >= MOST_SLIDES:
+            raise BadInput(f"A deck holds {MOST_SLIDES} slides; remove one before pinning another.")
+        pinned = [replace(other, caption="") for other in self.slides]
+        return self if slide in pinned else replace(self, slides=(*self.slides, slide))
+
+    def remove(self, index: int) -> Deck:
+        """Without one slide."""
+        return replace(self, slides=(*self.slides[:index], *self.slides[index + 1 :]))
+
+    def move(self, index: int, to: int) -> Deck:
+        """With one slide at another place; places beyond the ends are the ends."""
+        rest = self.remove(index)
+        to = min(max(to, 0), len(rest.slides))
+        return replace(self, slides=(*rest.slides[:to], self.slides[index], *rest.slides[to:]))
+
+    def caption(self, index: int, text: str) -> Deck:
+        """With another caption on one slide."""
+        changed = replace(self.slides[index], caption=text[:MOST_TEXT])
+        return replace(self, slides=(*self.slides[:index], changed, *self.slides[index + 1 :]))
+
+
+def figure_json(figure: Any) -> str:
+    """A Plotly figure as the JSON that a deck keeps.
+
+    Only traces that need neither WebGL (which would need ``eval``) nor the network are kept; others are refused.
+
+    Args:
+        figure: a ``plotly.graph_objects.Figure`` or a mapping with ``data`` and ``layout``.
+
+    Raises:
+        BadInput: it is no figure of these kinds, or larger than 4 MB.
+    """
+    import plotly.graph_objects as go
+
+    spec = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("data"), list):
+        raise BadInput("A figure of the deck needs data and a layout.")
+    traces = []
+    for trace in spec["data"]:
+        kind = trace.get("type", "scatter") if isinstance(trace, Mapping) else None
+        kind = "scatter" if kind == "scattergl" else kind
+        if kind not in _TRACES:
+            raise BadInput(f"A figure of the deck may not hold a trace of type {str(kind)[:40]!r}.")
+        traces.append({**trace, "type": kind})
+    layout = {key: value for key, value in (spec.get("layout") or {}).items() if key not in _REMOTE}
+    try:
+        clean = json.loads(go.Figure({"data": traces, "layout": layout}).to_json())
+    except (ValueError, TypeError) as error:
+        raise BadInput("A figure of the deck is not one that Plotly can draw.") from error
+    clean["layout"].pop("template", None)
+    text = json.dumps({"data": clean["data"], "layout": clean["layout"]}, sort_keys=True, allow_nan=False)
+    if len(text) > MOST_FIGURE:
+        raise BadInput("This figure is larger than 4 MB; pin one with fewer points.")
+    return text
+
+
+def to_json(deck: Deck) -> str:
+    """The project file of a deck: strict JSON with pictures as base64."""
+    slides = [
+        {
+            "kind": slide.kind,
+            "title": slide.title,
+            "caption": slide.caption,
+            "source": slide.source,
+            "facts": list(slide.facts),
+            "pictures": [
+                {"webp": base64.b64encode(one.data).decode(), "label": one.label, "right": one.right}
+                for one in slide.pictures
+            ],
+            "header": list(slide.header),
+            "rows": [list(row) for row in slide.rows],
+            "figure": json.loads(slide.figure) if slide.figure else None,
+        }
+        for slide in deck.slides
+    ]
+    whole = {"format": FORMAT, "version": VERSION, "title": deck.title, "slides": slides}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def from_json(data: bytes) -> Deck:
+    """Open a project file.
+
+    Raises:
+        UnreadableData: it is not a deck of this version, or something in it is not what it should be.
+    """
+    if len(data) > MOST_FILE:
+        raise UnreadableData("This project file is larger than 64 MB; a deck of 100 slides stays far below.")
+    try:
+        whole = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise UnreadableData("This is no project file: it does not hold strict JSON. Open one saved here.") from error
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT or whole.get("version") != VERSION:
+        raise UnreadableData(f"This is no {FORMAT} file of version {VERSION}. Open one saved with Save project.")
+    listed = whole.get("slides")
+    if not isinstance(listed, list) or len(listed) > MOST_SLIDES:
+        raise UnreadableData(f"The project file must hold a list of at most {MOST_SLIDES} slides.")
+    slides = tuple(_slide(one, number) for number, one in enumerate(listed, start=1))
+    return Deck(_text(whole.get("title"), "the title"), slides)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _slide(value: Any, number: int) -> Slide:
+    where = f"slide {number}"
+    known = set(Slide.__slots__)
+    if not isinstance(value, dict) or set(value) - known or value.get("kind") not in get_args(Kind):
+        raise UnreadableData(f"In this project file {where} is not a slide: unknown kind or fields.")
+    figure = value.get("figure")
+    try:
+        figure = figure_json(figure) if figure is not None else ""
+    except BadInput as error:
+        raise UnreadableData(f"In this project file the figure of {where} cannot be used: {error}") from error
+    return Slide(
+        kind=value["kind"],
+        title=_text(value.get("title"), where),
+        caption=_text(value.get("caption", ""), where),
+        source=_text(value.get("source", ""), where),
+        facts=_texts(value.get("facts", []), where, MOST_CELLS),
+        pictures=tuple(_picture(one, where) for one in _list(value.get("pictures", []), where, MOST_PICTURES)),
+        header=_texts(value.get("header", []), where, MOST_CELLS),
+        rows=tuple(_texts(row, where, MOST_CELLS) for row in _list(value.get("rows", []), where, MOST_ROWS)),
+        figure=figure,
+    )
+
+
+def _list(value: Any, where: str, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise UnreadableData(f"In this project file {where} has a list that is none, or is longer than {most}.")
+    return value
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise UnreadableData(f"In this project file {where} has a text that is none, or is over-long.")
+    return value
+
+
+def _texts(value: Any, where: str, most: int) -> tuple[str, ...]:
+    return tuple(_text(one, where) for one in _list(value, where, most))
+
+
+def _picture(value: Any, where: str) -> Picture:
+    if not isinstance(value, dict) or set(value) != {"webp", "label", "right"}:
+        raise UnreadableData(f"In this project file {where} has a picture with unknown fields.")
+    if not isinstance(value["right"], bool | None) or not isinstance(value["webp"], str):
+        raise UnreadableData(f"In this project file {where} has a picture with unknown fields.")
+    if len(value["webp"]) > MOST_PICTURE:
+        raise UnreadableData(f"In this project file {where} has a picture larger than 1.5 MB.")
+    try:
+        raw = base64.b64decode(value["webp"], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnreadableData(f"In this project file {where} has a picture that is not base64.") from error
+    return Picture(rewritten(raw, name=f"A picture of {where}"), _text(value["label"], where), value["right"])
+
+
+def rewritten(raw: bytes, *, name: str) -> bytes:
+    """The same picture as WebP bytes written here, which hold pixels and nothing else."""
+    picture = safe_open(raw, name=name, max_pixels=MOST_PIXELS)
+    return encode(picture, max(picture.size))
+
+
+def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
+    """Header and rows as the text a slide keeps, cut to what a slide can show."""
+    cells = tuple(tuple(str(cell)[:200] for cell in row[:MOST_CELLS]) for row in rows[:MOST_ROWS])
+    return {"header": tuple(str(cell)[:200] for cell in header[:MOST_CELLS]), "rows": cells}

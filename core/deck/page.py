@@ -1,0 +1,117 @@
+"""A deck as one HTML file that opens anywhere without a network.
+
+Data enters as escaped text, as ``data:`` pictures that this process encoded, and as attributes; the only scripts are
+this project's own and Plotly's, and the page's content security policy names them by digest, so nothing else runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+from functools import cache
+
+from PIL import Image
+
+from core import paths
+from core.deck.deck import Deck, Picture, Slide
+from core.runtime.thumbnails import SIZES
+
+ASSETS = paths.ASSETS / "deck"
+
+
+def page(deck: Deck, *, presenting: bool = False) -> str:
+    """The whole file.
+
+    Args:
+        presenting: open on the first slide, one at a time, instead of as a page to scroll.
+    """
+    scripts = [(ASSETS / "deck.js").read_text(encoding="utf-8")]
+    if any(slide.figure for slide in deck.slides):
+        scripts.insert(0, _plotly())
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            "img-src data:",
+            "style-src 'unsafe-inline'",
+            f"script-src {' '.join(_digest(script) for script in scripts)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    slides = "\n".join(_slide(slide, number, len(deck.slides)) for number, slide in enumerate(deck.slides, start=1))
+    return f"""<!doctype html>
+<html lang="en"{' data-presenting=""' if presenting else ""}>
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{_text(deck.title)}</title>
+<style>{(ASSETS / "deck.css").read_text(encoding="utf-8")}</style>
+</head>
+<body>
+<header class="cover"><h1>{_text(deck.title)}</h1><p class="keys">
+<button type="button" id="present">Present</button>
+<span>→ next · ← back · F full screen · Esc all slides</span></p></header>
+<main>
+{slides}
+</main>
+{"".join(f"<script>{script}</script>" for script in scripts)}
+</body>
+</html>
+"""
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs()
+    # Inside a page the parser, not JavaScript, decides where a script ends; and it turns CR into LF before the digest.
+    return script.replace("</script", "<\\/script").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=True)
+
+
+def _slide(slide: Slide, number: int, total: int) -> str:
+    parts = [f"<h2>{_text(slide.title)}</h2>"]
+    if slide.caption:
+        parts.append(f'<p class="caption">{_text(slide.caption)}</p>')
+    parts += [f'<p class="fact">{_text(fact)}</p>' for fact in slide.facts]
+    if slide.pictures:
+        alone = " alone" if len(slide.pictures) == 1 else ""
+        parts.append(f'<div class="pictures{alone}">{"".join(map(_picture, slide.pictures))}</div>')
+    if slide.figure:
+        parts.append(f'<div class="plot" role="img" aria-label="{_text(slide.title)}"')
+        parts[-1] += f' data-figure="{_text(slide.figure)}"></div>'
+    if slide.rows:
+        parts.append(_table(slide))
+    parts.append(f"<footer><span>{_text(slide.source)}</span><span>{number} / {total}</span></footer>")
+    return f'<section class="slide" data-kind="{slide.kind}" id="slide-{number}">{"".join(parts)}</section>'
+
+
+def _picture(picture: Picture) -> str:
+    source = base64.b64encode(picture.data).decode()
+    mark = {True: ' class="right"', False: ' class="wrong"', None: ""}[picture.right]
+    with Image.open(io.BytesIO(picture.data), formats=("WEBP",)) as opened:
+        crisp = ' class="crisp"' if max(opened.size) <= SIZES[0] else ""
+    sign = {True: "✓ ", False: "✗ ", None: ""}[picture.right]
+    label = _text(picture.label)
+    return (
+        f'<figure{mark}><img{crisp} src="data:image/webp;base64,{source}" alt="{label}">'
+        f"<figcaption>{sign}{label}</figcaption></figure>"
+    )
+
+
+def _table(slide: Slide) -> str:
+    head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in slide.header)
+    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in slide.rows)
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,0 +1,96 @@
+"""What a pin makes of the thing it stands beside: slides from answers, comparisons and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.analysis import findings
+from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
+from core.runtime import thumbnails as thumbs
+from core.types import Answer, ImageSet
+
+
+def source_line(answer: Answer) -> str:
+    """Where the numbers of an answer come from, in one line."""
+    lens = answer.lens
+    return (
+        f"{findings.model_name(lens.model)} · {lens.image_set} · prompts {lens.prompts} · "
+        f"{len(answer.rows):,} of {answer.n_images:,} images used · {answer.source}"
+    )
+
+
+def pictures(
+    answer: Answer, image_set: ImageSet, positions: Sequence[int], *, size: int = thumbs.SIZES[0]
+) -> tuple[Picture, ...]:
+    """Pictures at rows of an answer with what was said of each; empty for a set of bare embeddings."""
+    if not image_set.has_images:
+        return ()
+    found = []
+    for position in list(positions)[:MOST_PICTURES]:
+        true, said = int(answer.labels[position]), int(answer.top[position, 0])
+        data = thumbs.encode(image_set.image(int(answer.rows[position])), size)
+        words = answer.names[true] if true == said else f"{answer.names[true]}, taken for {answer.names[said]}"
+        found.append(Picture(data, f"{words} (margin {_signed(answer.margin[position])})", true == said))
+    return tuple(found)
+
+
+def image_slide(answer: Answer, image_set: ImageSet, position: int) -> Slide:
+    """One picture with the best classes the model gave it."""
+    index, true, said = int(answer.rows[position]), int(answer.labels[position]), int(answer.top[position, 0])
+    verdict = "is recognised" if true == said else f"is taken for “{answer.names[said]}”"
+    ranked = [
+        (rank, answer.names[label], f"{score:.3f}")
+        for rank, (label, score) in enumerate(
+            zip(answer.top[position].tolist(), answer.scores[position].tolist(), strict=True), start=1
+        )
+    ]
+    return Slide(
+        kind="image",
+        title=f"“{answer.names[true]}” {verdict}",
+        facts=(
+            f"Margin {_signed(answer.margin[position])}, probability of the class said "
+            f"{findings.percent(answer.probability[position])} · {image_set.image_ids[index]}",
+        ),
+        pictures=pictures(answer, image_set, [position], size=thumbs.SIZES[1]),
+        source=source_line(answer),
+        **table(("rank", "class", "cosine"), ranked),
+    )
+
+
+def concept_slide(
+    answer: Answer, image_set: ImageSet, label: int, positions: Sequence[int], count: int | None = None
+) -> Slide:
+    """One concept: the sentence about it and some of its pictures."""
+    return Slide(
+        kind="concept",
+        title=answer.names[label],
+        facts=(findings.concept(answer, label, count),),
+        pictures=pictures(answer, image_set, positions),
+        source=source_line(answer),
+    )
+
+
+def plot_slide(title: str, figure: Any, source: str) -> Slide:
+    """A figure under the sentence that it supports."""
+    return Slide(kind="plot", title=title, figure=figure_json(figure), source=source)
+
+
+def comparison_slide(
+    title: str,
+    header: Sequence[object],
+    rows: Sequence[Sequence[object]],
+    source: str,
+    *,
+    shown: Sequence[Picture] = (),
+) -> Slide:
+    """A small table under its finding, perhaps with pictures."""
+    return Slide(
+        kind="comparison", title=title, source=source, pictures=tuple(shown)[:MOST_PICTURES], **table(header, rows)
+    )
+
+
+def _signed(value: Any) -> str:
+    return f"{float(np.nan_to_num(value)):+.3f}".replace("-", "−")

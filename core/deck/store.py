@@ -1,0 +1,64 @@
+"""The one deck of a machine, kept in the cache folder as a project file so that it outlives the browser tab.
+
+For a server that only its own machine can reach: whoever opens a page there is the person the folder belongs to. A
+shared server keeps nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache import files, keys
+from core.deck.deck import MOST_FILE, Deck, from_json, to_json
+from core.errors import UnreadableData
+
+NAME = "deck.tailscope.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The deck on the disk and the version of its file, to be compared with ``version``."""
+
+    deck: Deck
+    version: tuple[int, ...]
+
+
+def place() -> Path:
+    """Where the deck is kept."""
+    return keys.root() / NAME
+
+
+def version() -> tuple[int, ...]:
+    """Changes whenever the file does, in whichever tab; empty for no file."""
+    try:
+        found = place().stat()
+    except OSError:
+        return ()
+    # Each save is a new file, so that two within one tick of the clock still differ.
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def load() -> Kept:
+    """The kept deck, empty at first.
+
+    Raises:
+        UnreadableData: the file is damaged; it was renamed, so that the next deck starts afresh.
+    """
+    found = version()
+    if not found:
+        return Kept(Deck(), found)
+    try:
+        with place().open("rb") as file:
+            return Kept(from_json(file.read(MOST_FILE + 1)), found)
+    except UnreadableData as error:
+        aside = place().with_suffix(".damaged")
+        files.set_aside(place(), aside)
+        raise UnreadableData(f"The kept deck cannot be read and was set aside as {aside.name}. {error}") from None
+
+
+def save(deck: Deck) -> tuple[int, ...]:
+    """Keep this deck and return the version of its file; OSError when the disk refuses."""
+    with files.whole(place()) as file:
+        file.write(to_json(deck).encode())
+    return version()

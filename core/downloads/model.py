@@ -1,0 +1,144 @@
+"""Weights for open_clip, put where open_clip looks for them: huggingface_hub's cache, or ``~/.cache/clip``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+
+from core.downloads import hub
+from core.downloads.plan import Meter, Plan, in_words
+from core.errors import BadInput, DownloadFailed
+from core.models import registry as models
+from core.models.weights import CONFIG_OF_TEXT_MODEL, Source
+
+TOKENIZER_FILES = {
+    "added_tokens.json", "config.json", "merges.txt", "sentencepiece.bpe.model", "special_tokens_map.json",
+    "spiece.model", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
+}  # fmt: skip
+
+
+def plan_model(id: str) -> Plan:
+    """Plan everything that ``ARCH,PRETRAINED`` or ``hf-hub:org/repo`` needs: weights, configuration, tokenizer."""
+    id = models.canonical(id)
+    source = models.source(id)
+    if source is None:
+        raise BadInput(f"{id} is a model of this disk; there is nothing to fetch.")
+    files = tuple(_files(source))
+    missing = tuple(file for file in files if not _is_here(file))
+    coming = [file for file in missing if not _place(file).is_file()]
+    size = sum(file.size for file in coming)
+    target = _target(files[0])
+
+    def work(meter: Meter) -> None:
+        for file in missing:
+            _fetch(file, meter)
+        for repository in {file.repository for file in missing if file.repository}:
+            _point_main_to(repository)
+
+    if not coming:
+        return Plan(id, "model", files, 0, target, f"{id} is on this disk already, in {target}.", work=work)
+    waiting = sum(partial.stat().st_size for file in coming if (partial := hub.partial_of(_place(file))).is_file())
+    resumed = f" ({in_words(waiting)} of it arrived earlier)" if waiting else ""
+    sentence = f"{id}: {in_words(size)}{resumed} from {_origin(files[0])} into {target}."
+    return Plan(id, "model", files, size, target, sentence, work=work)
+
+
+def _files(source: Source) -> Iterator[hub.RemoteFile]:
+    listed = {file.path: file for file in hub.files(source.repo, kind="model")} if source.repo else {}
+    weights = next((listed[name] for name in source.filenames if name in listed), None)
+    if weights is None and not source.url:
+        raise DownloadFailed(
+            f"{source.repo} holds no weights for open_clip ({' or '.join(source.filenames)}); choose another one."
+        )
+    yield weights or hub.plain(source.url, sha256=_sha256_in(source.url))
+    tokenizer, text_model = source.tokenizer, source.text_model
+    if source.config:
+        if source.config not in listed:
+            raise DownloadFailed(f"{source.repo} holds no {source.config}: open_clip cannot load it; choose another.")
+        yield listed[source.config]
+        tokenizer, text_model = _text_side(listed[source.config])
+    for repository, wanted in ((tokenizer, TOKENIZER_FILES), (text_model, {CONFIG_OF_TEXT_MODEL})):
+        if repository:
+            yield from (file for file in hub.files(repository, kind="model") if file.path in wanted)
+
+
+def _text_side(config: hub.RemoteFile) -> tuple[str, str]:
+    """Repositories of the tokenizer and of the text tower that a configuration names; empty for open_clip's own."""
+    try:
+        text = json.loads(hub.read_text(config))["model_cfg"]["text_cfg"]
+        return text.get("hf_tokenizer_name") or "", text.get("hf_model_name") or ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DownloadFailed(
+            f"{config.path} of {config.repository.id} is not a model configuration; choose another repository."
+        ) from error
+
+
+def _fetch(file: hub.RemoteFile, advance: hub.Advance) -> None:
+    if file.repository is None or file.blob:
+        hub.download(file, _place(file), advance=advance)
+    if file.repository is None:
+        return
+    with hub.speaking(file.path):
+        # The content is in its place: huggingface_hub only links it into the snapshot of this commit.
+        hf_hub_download(
+            file.repository.id,
+            file.path,
+            repo_type=file.repository.kind,
+            revision=file.repository.commit,
+            cache_dir=constants.HF_HUB_CACHE,
+            endpoint=hub.endpoint(),
+            library_name="tailscope",
+        )
+
+
+def _point_main_to(repository: hub.Repository) -> None:
+    """Make a commit what huggingface_hub finds offline; done last, so that an older snapshot serves until then."""
+    newest = _folder(repository) / "refs" / constants.DEFAULT_REVISION
+    with hub.speaking(repository.id):
+        newest.parent.mkdir(exist_ok=True)
+        partial = newest.with_suffix(".tailscope")
+        partial.write_text(repository.commit)
+        os.replace(partial, newest)
+
+
+def _folder(repository: hub.Repository) -> Path:
+    return Path(constants.HF_HUB_CACHE) / f"{repository.kind}s--{repository.id.replace('/', '--')}"
+
+
+def _place(file: hub.RemoteFile) -> Path:
+    """Where the content will be: a blob of huggingface_hub's cache, or open_clip's folder for plain URLs."""
+    if file.repository is None:
+        return Path("~/.cache/clip").expanduser() / file.path
+    return _folder(file.repository) / "blobs" / file.blob
+
+
+def _is_here(file: hub.RemoteFile) -> bool:
+    if file.repository is None:
+        return _place(file).is_file() and _place(file).stat().st_size == file.size
+    id, kind, commit = file.repository.id, file.repository.kind, file.repository.commit
+    newest = [
+        try_to_load_from_cache(id, file.path, cache_dir=constants.HF_HUB_CACHE, revision=revision, repo_type=kind)
+        for revision in (commit, constants.DEFAULT_REVISION)
+    ]
+    return isinstance(newest[0], str) and newest[0] == newest[1]
+
+
+def _target(weights: hub.RemoteFile) -> Path:
+    if weights.repository is None:
+        return _place(weights).parent
+    return _folder(weights.repository) / "snapshots" / weights.repository.commit
+
+
+def _origin(weights: hub.RemoteFile) -> str:
+    if weights.repository is None:
+        return weights.url
+    return f"{weights.repository.id} (commit {weights.repository.commit[:7]})"
+
+
+def _sha256_in(url: str) -> str:
+    """The beginning of the checksum that open_clip's own releases carry in their names."""
+    return PurePosixPath(url).stem.rpartition("-")[2] if "mlfoundations" in url else ""

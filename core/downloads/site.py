@@ -1,0 +1,92 @@
+"""Where a fetched image set is put together, and the record of where it came from.
+
+A set grows in ``sets/.partial/<id>/`` and moves to ``sets/<id>/`` when it is complete: whatever lies there can be used,
+and an unfinished download goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cache import keys
+from core.downloads import hub
+from core.downloads.plan import Meter, Plan
+
+
+def provenance(id: str) -> Mapping[str, Any] | None:
+    """Where a fetched set came from (repository, commit, per_class, classes, left_out), or None while not complete."""
+    try:
+        return json.loads((keys.root() / "sets" / id / "provenance.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def finished(id: str, files: Sequence[hub.RemoteFile], per_class: int | None) -> Plan | None:
+    """The empty plan of a set that is on disk at this commit, with as many images of a class or all."""
+    record = provenance(id)
+    if not record or record["commit"] != files[0].repository.commit or record["per_class"] not in (None, per_class):
+        return None
+    target = keys.root() / "sets" / id
+    return Plan(id, "set", tuple(files), 0, target, f"{id} is on this disk already, in {target}.", record["per_class"])
+
+
+class Site:
+    """Where one set is being put together: ``data`` becomes the set, ``work`` holds what resuming needs."""
+
+    def __init__(self, id: str, files: Sequence[hub.RemoteFile], per_class: int | None) -> None:
+        self.id, self.files, self.per_class = id, tuple(files), per_class
+        self.repository = files[0].repository
+        self.target = keys.root() / "sets" / id
+        self._base = keys.root() / "sets" / ".partial" / id
+        place = self._base / f"{self.repository.commit[:16]}-{per_class or 'all'}"
+        self.data, self.work = place / "data", place / "work"
+        self.origin = f"{self.repository.id} (commit {self.repository.commit[:7]}) into {self.target}"
+
+    def plan(self, size: int, sentence: str, build: Callable[[Meter], dict[str, Any]]) -> Plan:
+        def work(meter: Meter) -> None:
+            if finished(self.id, self.files, self.per_class):
+                return  # another process was faster
+            self.data.mkdir(parents=True, exist_ok=True)
+            self.work.mkdir(parents=True, exist_ok=True)
+            with hub.speaking(self.id):
+                self._publish(build(meter))
+
+        return Plan(self.id, "set", self.files, size, self.target, sentence, self.per_class, work)
+
+    def _publish(self, facts: dict[str, Any]) -> None:
+        record = {
+            "id": self.id,
+            "repository": self.repository.id,
+            "commit": self.repository.commit,
+            "endpoint": hub.endpoint(),
+            "per_class": self.per_class,
+            "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+            # A hub announces checksums of files, not of their parts.
+            "checked": "sha256" if self.per_class is None else "sizes",
+            "files": [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files],
+            **facts,
+        }
+        (self.data / "provenance.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+        old = self._base / "replaced"
+        shutil.rmtree(old, ignore_errors=True)
+        if self.target.exists():
+            self.target.rename(old)
+        self.data.rename(self.target)
+        shutil.rmtree(self._base)
+
+
+def note(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all."""
+    write(path, json.dumps(value).encode())
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f"{path.name}.incomplete")
+    partial.write_bytes(data)
+    partial.replace(path)

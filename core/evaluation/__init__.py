@@ -1,0 +1,1 @@
+"""From a lens to its answer: embedding, zero-shot classification, retrieval, similar pictures."""

@@ -1,0 +1,220 @@
+"""Vectors of whole image sets and of lists of sentences: computed once, kept, taken up again where a run stopped.
+
+Knows nothing of torch: an encoder is anything with ``preprocess``, ``encode_images`` and ``encode_texts``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cache import keys
+from cache.matrices import MatrixStore
+from cache.results import Results
+from core.datasets.subset import View
+from core.errors import BadInput, UnreadableData
+from core.evaluation.embedding_run import EmbeddingRun, holding, storage_dtype
+from core.runtime.machine import cores
+from core.types import Embeddings, ImageSet, LeftOut, Progress, Report
+
+SCHEMA = 1
+"""Counts up when the same files would give other vectors; a release that changes nothing keeps the cache."""
+
+BATCH, SHARD_ROWS = 64, 2048
+"""Pictures of one forward pass, and of one file while a run lasts."""
+
+_OF_IMAGES = ("config", "weights", "preprocessing", "precision")
+_OF_TEXTS = ("config", "weights", "tokenizer", "precision")
+_BUCKETS = 64
+_SENTENCES_AT_ONCE = 1024
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def image_key(encoder: Any, image_set: ImageSet) -> str:
+    """Content key of a set's vectors: what the model is, how it sees pictures, and what the pictures are.
+
+    Neither names of models, sets and classes nor library versions and devices are part of it.
+    """
+    return keys.digest({"schema": SCHEMA, "encoder": _part(encoder, _OF_IMAGES), "images": image_set.fingerprint})
+
+
+def left_out(meta: Mapping[str, Any]) -> tuple[LeftOut, ...]:
+    """The images that a cached matrix lacks, from its own notes (``MatrixStore.meta``)."""
+    return tuple(LeftOut(item, reason) for _, item, reason in meta.get("left_out", ()))
+
+
+def embed_images(
+    encoder: Any,
+    image_set: ImageSet,
+    store: MatrixStore,
+    *,
+    report: Report = _silent,
+    batch: int = BATCH,
+    shard_rows: int = SHARD_ROWS,
+    workers: int | None = None,
+    finish: Callable[[EmbeddingRun], None] | None = None,
+) -> Embeddings:
+    """Vectors of all images of a set, from the store or computed now.
+
+    Pictures are decoded in threads while the model works on the batch before; every finished shard is kept, and so is
+    what was done when the run is stopped. Two processes share one run: the second waits and reads.
+
+    Args:
+        report: called after every batch; raises Stopped to end the run.
+        batch: pictures of one forward pass.
+        shard_rows: pictures of one file while the run lasts; at most these are lost by a kill.
+        workers: decoding threads; one a core by default.
+        finish: ends the run in another way than computing here (``core.cluster``); ``batch`` and ``workers`` are then
+            its own affair.
+
+    Raises:
+        UnreadableData: not one picture could be read. BadInput: precomputed vectors of another model.
+        Stopped: from ``report``.
+    """
+    if isinstance(image_set, View):
+        how = {"report": report, "batch": batch, "shard_rows": shard_rows, "workers": workers, "finish": finish}
+        return of_view(embed_images(encoder, image_set.parent, store, **how), image_set)
+    own = precomputed(encoder, image_set)
+    if own is not None:
+        return own
+    key = image_key(encoder, image_set)
+    if found := stored(store, key, len(image_set.labels), encoder.dim):
+        return found
+    with holding(store.lock(key), report):
+        if found := stored(store, key, len(image_set.labels), encoder.dim):
+            return found
+        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report)
+        if finish:
+            finish(run)
+        else:
+            run.finish(batch=batch, workers=workers or cores())
+        found = stored(store, key, len(image_set.labels), encoder.dim)
+    if found is None:
+        raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
+    return found
+
+
+def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, report: Report = _silent) -> np.ndarray:
+    """Unit vectors float32 [s, d] of sentences, each computed once per model ever.
+
+    They are kept in blocks by a digest of their text; a new block is written every few thousand sentences, and at the
+    end however the run ends.
+    """
+    identity = keys.digest({"schema": SCHEMA, "encoder": _part(encoder, _OF_TEXTS)})
+    digests = {text: _text_digest(text) for text in dict.fromkeys(sentences)}
+    known: dict[bytes, np.ndarray] = {}
+    for bucket in {_bucket(digest) for digest in digests.values()}:
+        known |= _read_block(results, identity, bucket, encoder.dim)
+    # Texts of similar length share a call, so that the encoder can cut its batches short.
+    missing = sorted((text for text, digest in digests.items() if digest not in known), key=len)
+    new: dict[bytes, np.ndarray] = {}
+    try:
+        for start in range(0, len(missing), _SENTENCES_AT_ONCE):
+            report(Progress(start, len(missing), f"Encoding sentences with {encoder.id}"))
+            part = missing[start : start + _SENTENCES_AT_ONCE]
+            # Rounded as it will be read back, so that the first answer equals every later one.
+            rounded = encoder.encode_texts(part).astype(storage_dtype(encoder)).astype(np.float32)
+            new |= {digests[text]: vector for text, vector in zip(part, rounded, strict=True)}
+            if len(new) >= 4 * _SENTENCES_AT_ONCE:
+                _write_blocks(results, identity, new, encoder)
+                known |= new
+                new = {}
+    finally:
+        _write_blocks(results, identity, new, encoder)
+    known |= new
+    if not sentences:
+        return np.zeros((0, encoder.dim), np.float32)
+    return np.stack([known[digests[text]] for text in sentences]).astype(np.float32, copy=False)
+
+
+def of_view(whole: Embeddings, view: View) -> Embeddings:
+    """The vectors of a view's pictures, taken from those of the whole set: a view embeds nothing anew."""
+    place = np.full(len(view.parent.labels), -1)
+    place[whole.rows] = np.arange(len(whole.rows))
+    at = place[view.rows]
+    here = np.flatnonzero(at >= 0)
+    ids, held = view.image_ids, set(here.tolist())
+    missing = {ids[row] for row in range(len(ids)) if row not in held}
+    left = tuple(item for item in whole.left_out if item.item in missing)
+    everything = len(here) == len(whole.rows) and np.array_equal(at[here], np.arange(len(whole.rows)))
+    return Embeddings(whole.vectors if everything else whole.vectors[at[here]], here, left, whole.key)
+
+
+def cut(image_set: ImageSet, shard_rows: int = SHARD_ROWS) -> int:
+    """Into how many shards a set is cut: the same for every engine, so that one goes on where another stopped."""
+    return -(-len(image_set.labels) // shard_rows)
+
+
+def stored(store: MatrixStore, key: str, n: int, dim: int) -> Embeddings | None:
+    """The complete vectors of a set of n images under their key, or None while there are none."""
+    vectors = store.open(key)
+    if vectors is None:
+        return None
+    meta = store.meta(key)
+    rows = np.setdiff1d(np.arange(n), np.array([row for row, _, _ in meta["left_out"]], dtype=np.int64))
+    if vectors.shape != (len(rows), dim):
+        raise UnreadableData(f"The cached matrix {key} does not belong to this set; clear the cache and run again.")
+    return Embeddings(vectors, rows, left_out(meta), key)
+
+
+def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
+    """The vectors that a set brings along, or None when its pictures must be embedded.
+
+    Raises:
+        UnreadableData: the set is empty. BadInput: it has vectors of another model only.
+    """
+    if not len(image_set.labels):
+        raise UnreadableData(f"{image_set.id} holds no images.")
+    vectors = getattr(image_set, "vectors", None)  # unit vectors [n, d] of a precomputed set
+    if vectors is None or (vectors.shape[1] != encoder.dim and image_set.has_images):
+        return None
+    if vectors.shape[1] != encoder.dim:
+        raise BadInput(
+            f"The vectors of {image_set.id} have {vectors.shape[1]} numbers, those of {encoder.id} {encoder.dim}: "
+            "choose the model that made them."
+        )
+    key = keys.digest({"schema": SCHEMA, "images": image_set.fingerprint})
+    return Embeddings(vectors, np.arange(len(vectors)), (), key)
+
+
+def _part(encoder: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: encoder.fingerprint[name] for name in names if name in encoder.fingerprint}
+
+
+def _text_digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _bucket(digest: bytes) -> int:
+    return digest[0] % _BUCKETS
+
+
+def _block_name(identity: str, bucket: int) -> str:
+    return f"sentences:{identity}:{bucket}"
+
+
+def _read_block(results: Results, identity: str, bucket: int, dim: int) -> dict[bytes, np.ndarray]:
+    block = results.get_arrays(_block_name(identity, bucket))
+    if block is None or block["vectors"].shape != (len(block["digests"]), dim):
+        return {}
+    vectors = block["vectors"].astype(np.float32)
+    return {digest.tobytes(): vector for digest, vector in zip(block["digests"], vectors, strict=True)}
+
+
+def _write_blocks(results: Results, identity: str, new: Mapping[bytes, np.ndarray], encoder: Any) -> None:
+    for bucket in {_bucket(digest) for digest in new}:
+        block = _read_block(results, identity, bucket, encoder.dim)
+        block |= {digest: vector for digest, vector in new.items() if _bucket(digest) == bucket}
+        results.put_arrays(
+            _block_name(identity, bucket),
+            {
+                "digests": np.frombuffer(b"".join(block), np.uint8).reshape(len(block), 32),
+                "vectors": np.stack(list(block.values())).astype(storage_dtype(encoder)),
+            },
+        )

@@ -1,0 +1,245 @@
+"""From a lens to its answer: the one path that the pages, the command line and the tests share.
+
+Images are embedded once per model and set, prompts once per model and text; everything after that is a small matrix
+product, and its answer is kept. This module knows which parts to call in which order and nothing of how they work.
+torch is only loaded when something must be encoded.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cache import keys
+from cache.matrices import MatrixStore
+from cache.results import Results
+from core.datasets import open_set
+from core.errors import BadInput
+from core.evaluation import embed, zeroshot
+from core.evaluation.retrieval import retrieval
+from core.models import registry as models
+from core.models import weights
+from core.prompts import prompt_set
+from core.runtime.machine import settled_precision
+from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
+from core.versions import version
+
+ANSWER_SCHEMA = 1
+"""Counts up when the same question would get another answer from the same vectors."""
+
+
+@cache
+def _stores(root: Path, embeddings: Path) -> tuple[MatrixStore, Results]:
+    return MatrixStore(embeddings), Results(root / "results")
+
+
+def matrices() -> MatrixStore:
+    """The store of image-embedding matrices (``keys.embeddings``); several machines may share it."""
+    return _stores(keys.root(), keys.embeddings())[0]
+
+
+def results() -> Results:
+    """The store of small values whose loss costs a recomputation; one machine's own (it is a database)."""
+    return _stores(keys.root(), keys.embeddings())[1]
+
+
+@cache
+def encoders() -> Any:
+    """The models in memory (at most two); only the engine's worker, or a command, may use them."""
+    import open_clip  # noqa: F401
+
+    from core.models.encoder import EncoderPool
+
+    # Streamlit collects garbage after each run, under the interpreter lock: without this every poll of a progress bar
+    # would walk all objects of torch while the model waits.
+    gc.collect()
+    gc.freeze()
+    return EncoderPool()
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def embeddings_for(lens: Lens, *, report: Report = _silent) -> Embeddings:
+    """Image vectors of the lens's set under its model, from the cache or computed now."""
+    encoder = encoders().get(lens.model, lens.precision)
+    return embed.embed_images(encoder, open_set(lens.image_set), matrices(), report=report)
+
+
+def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) -> Classifier:
+    """Zero-shot classifier of these prompts under the lens's model; a sentence is encoded once ever."""
+    encoder = encoders().get(lens.model, lens.precision)
+    flat = [sentence for sentences in prompts.sentences for sentence in sentences]
+    return zeroshot.build_classifier(
+        embed.embed_texts(encoder, flat, results(), report=report),
+        np.repeat(np.arange(len(prompts.sentences)), [len(sentences) for sentences in prompts.sentences]),
+        aggregation=prompts.aggregation,
+        scale=encoder.scale,
+        bias=encoder.bias,
+        sigmoid=encoder.sigmoid,
+    )
+
+
+def evaluate(
+    lens: Lens,
+    *,
+    report: Report = _silent,
+    image_set: ImageSet | None = None,
+    prompts: PromptSet | None = None,
+) -> Answer:
+    """Answer one lens, from the cache or computed now.
+
+    Args:
+        report: called with Progress; raises Stopped to end the work.
+        image_set, prompts: given when a person corrected names or sentences; otherwise made from the lens.
+
+    Raises:
+        TailscopeError: one sentence that says what is wrong and what to do.
+    """
+    image_set = image_set or open_set(lens.image_set)
+    prompts = prompts or prompt_set(lens.prompts, image_set)
+    key = answer_key(lens, image_set, prompts)
+    stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
+    if stored is None or about is None:
+        stored, about = _compute(lens, image_set, prompts, report)
+        results().put_arrays(f"answer:{key}", stored)
+        results().put_json(f"about:{key}", about)
+    return assemble(lens, image_set, stored, about=about)
+
+
+def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
+    """Digest of all that decides an answer; computed from files, without loading the model."""
+    found = models.find(lens.model)
+    return keys.digest(
+        {
+            "schema": [ANSWER_SCHEMA, embed.SCHEMA],
+            "model": lens.model,
+            "weights": weights.sha256(found.weights),
+            "config": keys.file_digest(found.folder / weights.CONFIG) if found.folder else None,
+            "precision": settled_precision(lens.precision),
+            "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
+            "images": image_set.fingerprint,
+            "classes": keys.digest([list(image_set.keys), np.asarray(image_set.labels).tolist()]),
+            "prompts": _about_prompts(prompts),
+        }
+    )
+
+
+def _about_prompts(prompts: PromptSet) -> dict[str, Any]:
+    counts = [len(sentences) for sentences in prompts.sentences]
+    return {
+        "strategy": prompts.strategy,
+        "aggregation": prompts.aggregation,
+        "sentences": keys.digest([list(sentences) for sentences in prompts.sentences]),
+        "sentences_per_class": [min(counts), max(counts)],
+    }
+
+
+def _compute(
+    lens: Lens, image_set: ImageSet, prompts: PromptSet, report: Report
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    encoder = encoders().get(lens.model, lens.precision)
+    embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
+    classifier = classifier_for(lens, prompts, report=report)
+    labels = np.asarray(image_set.labels)[embeddings.rows]
+    scores = zeroshot.classify(embeddings.vectors, classifier, labels, report=report)
+    stored = {
+        "rows": np.asarray(embeddings.rows),
+        "top": scores.top,
+        "scores": scores.scores,
+        "margin": scores.margin,
+        "probability": scores.probability,
+    }
+    about = {
+        "left_out": [[item.item, item.reason] for item in embeddings.left_out],
+        "fingerprint": {
+            "model": dict(encoder.fingerprint),
+            "images": image_set.fingerprint,
+            "names": keys.digest(list(image_set.names)),
+            "prompts": _about_prompts(prompts),
+        },
+    }
+    return stored, about
+
+
+def assemble(
+    lens: Lens,
+    image_set: ImageSet,
+    stored: Mapping[str, np.ndarray],
+    *,
+    about: Mapping[str, Any],
+    source: str = "live",
+) -> Answer:
+    """An Answer from the per-image arrays ``rows, top, scores, margin, probability`` and what is known about them."""
+    labels = np.asarray(image_set.labels)[stored["rows"]]
+    left_out = tuple(LeftOut(item, reason) for item, reason in about["left_out"])
+    return Answer(
+        lens=lens,
+        keys=tuple(image_set.keys),
+        names=tuple(image_set.names),
+        rows=stored["rows"],
+        labels=labels,
+        top=stored["top"],
+        scores=stored["scores"],
+        margin=stored["margin"],
+        probability=stored["probability"],
+        classes=zeroshot.class_scores(image_set.keys, image_set.names, labels, stored["top"][:, 0] == labels),
+        left_out=(*image_set.left_out, *left_out),
+        n_images=len(image_set.labels),
+        fingerprint=about["fingerprint"],
+        source=source,
+    )
+
+
+def score_pictures(
+    lens: Lens,
+    pictures: Sequence[Image.Image],
+    *,
+    texts: Sequence[str] | None = None,
+    image_set: ImageSet | None = None,
+    report: Report = _silent,
+) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Score pictures that belong to no set against the lens's concepts, or against typed texts as they are.
+
+    Args:
+        image_set: given when a person corrected names; otherwise opened from the lens.
+
+    Returns:
+        cosines float32 [n, c], the class names [c], and softmax (sigmoid) probabilities float32 [n, c].
+    """
+    encoder = encoders().get(lens.model, lens.precision)
+    if texts is None:
+        image_set = image_set or open_set(lens.image_set)
+        prompts, names = prompt_set(lens.prompts, image_set), tuple(image_set.names)
+    else:
+        prompts, names = PromptSet("typed", tuple((text,) for text in texts)), tuple(texts)
+    classifier = classifier_for(lens, prompts, report=report)
+    vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
+    cosines = zeroshot.similarities(vectors, classifier)
+    return cosines, names, zeroshot.probabilities(cosines, classifier)
+
+
+def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[str, float], dict[str, int]]:
+    """Image-text retrieval on an image-caption set, from the same cached vectors.
+
+    Returns:
+        CLIP_benchmark's metrics as fractions, and how much was used: ``n_images``, ``n_used``, ``n_captions``.
+    """
+    image_set = open_set(lens.image_set)
+    captions = getattr(image_set, "captions", None)
+    if captions is None:
+        raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")
+    encoder = encoders().get(lens.model, lens.precision)
+    embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
+    place = {int(row): position for position, row in enumerate(embeddings.rows)}
+    used = [(place[image], text) for image, text in captions if image in place]
+    vectors = embed.embed_texts(encoder, [text for _, text in used], results(), report=report)
+    metrics = retrieval(embeddings.vectors, vectors, [owner for owner, _ in used], report=report)
+    return metrics, {"n_images": len(image_set.labels), "n_used": len(embeddings.rows), "n_captions": len(used)}

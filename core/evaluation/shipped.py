@@ -1,0 +1,51 @@
+"""Committed answers of the icon models on ``icons``: shown at once, until the live run has replaced them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core.evaluation.evaluate import assemble, evaluate
+from core.models.registry import icon_folder
+from core.types import Answer, Lens
+
+SET, STRATEGY = "icons", "simple"
+_FILE = "icons_simple"
+_ARRAYS = {"top": np.int16, "scores": np.float16, "margin": np.float16, "probability": np.float16}
+
+
+def shipped_answer(lens: Lens) -> Answer | None:
+    """The committed answer to this lens, marked ``shipped run``, or None when none was committed."""
+    if (lens.image_set, lens.prompts) != (SET, STRATEGY) or not lens.model.startswith("icon-"):
+        return None
+    path = icon_folder(lens.model) / f"{_FILE}.npz"
+    if not path.exists():
+        return None
+    from core.datasets import open_set
+
+    with np.load(path, allow_pickle=False) as packed:
+        stored = {name: packed[name].astype(np.float32) for name in _ARRAYS}
+    stored["top"] = stored["top"].astype(np.int32)
+    stored["rows"] = np.arange(len(stored["top"]))
+    fingerprint = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    about = {"left_out": [], "fingerprint": fingerprint}
+    return assemble(lens, open_set(SET), stored, about=about, source="shipped run")
+
+
+def write_answers(model: str) -> Path:
+    """Run the model on ``icons`` in float32 and write what is committed beside its weights."""
+    answer = evaluate(Lens(model, SET, STRATEGY, precision="float32"))
+    path = icon_folder(model) / f"{_FILE}.npz"
+    partial = path.with_suffix(".tmp.npz")
+    np.savez_compressed(partial, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
+    os.replace(partial, path)
+    fingerprint = {**answer.fingerprint, "acc1": answer.acc1, "n": len(answer.rows)}
+    card_path = path.parent / "card.json"
+    card = json.loads(card_path.read_text(encoding="utf-8"))
+    card["accuracy"] = {"set": SET, "prompts": STRATEGY, "acc1": answer.acc1, "n": len(answer.rows)}
+    card_path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(fingerprint, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path

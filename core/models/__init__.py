@@ -1,0 +1,1 @@
+"""Models: the registry, weights on disk, loading, encoding."""

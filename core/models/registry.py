@@ -1,0 +1,258 @@
+"""Which models exist, what they are called, and whether their weights are on this disk.
+
+A model's name is open_clip's own spelling. Nothing here asks the network or imports torch (the first listing of a new
+open_clip version imports open_clip once, see ``core.models.open_clip_table``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from core import paths
+from core.errors import UnknownName, UnreadableData, WeightsMissing
+from core.models import weights
+from core.models.open_clip_table import Pair, table
+
+Kind = Literal["icon", "open_clip", "hf-hub", "local-dir", "checkpoint"]
+ICON_MODELS = paths.ASSETS / "models"
+_HUB, _LOCAL = "hf-hub:", "local-dir:"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model that can be asked.
+
+    Attributes:
+        id: canonical name.
+        available: the weights are on this disk.
+        size_bytes: size of the weights file, None while it is not here.
+        pretraining: what it was trained on: open_clip's tag, for icon models the corpus (also the name of their
+            frequency source), empty when unknown.
+        note: what a person should know before choosing it.
+    """
+
+    id: str
+    kind: Kind
+    available: bool
+    size_bytes: int | None
+    pretraining: str
+    note: str = ""
+
+
+def list_models() -> list[ModelInfo]:
+    """Icon models, open_clip models fetched from the hub by repository, then every pair that open_clip releases."""
+    return [*icon_models(), *_fetched_models(), *(_pair_info(pair) for pair in table().pairs.values())]
+
+
+def icon_models() -> list[ModelInfo]:
+    """The models that ship with Tailscope, largest pretraining corpus first; needs no open_clip."""
+    found = []
+    for model_id, folder in _icon_folders().items():
+        card = _card(folder)
+        note = f"Trained on {card.get('training_pairs', 0):,} icon-caption pairs."
+        size = weights.find_in_folder(folder).weights.stat().st_size
+        info = ModelInfo(model_id, "icon", True, size, model_id.partition(",")[2], note)
+        found.append((-int(card.get("training_pairs", 0)), model_id, info))
+    return [info for _, _, info in sorted(found)]
+
+
+def icon_folder(model_id: str) -> Path:
+    """The folder of an icon model under ``assets/models``; UnknownName when there is none of that name."""
+    try:
+        return _icon_folders()[model_id]
+    except KeyError:
+        raise UnknownName(_unknown(model_id, list(_icon_folders()))) from None
+
+
+def kind(model_id: str) -> Kind:
+    """What sort of address a canonical name is."""
+    if model_id.startswith(_HUB):
+        return "hf-hub"
+    if model_id.startswith(_LOCAL):
+        return "local-dir"
+    if model_id in _icon_folders():
+        return "icon"
+    return "checkpoint" if Path(model_id.partition(",")[2]).is_absolute() else "open_clip"
+
+
+def path_of(model_id: str) -> Path | None:
+    """The folder or file that a ``local-dir:`` or ``ARCH,/file`` name leads to; None for every other model."""
+    if kind(model_id) == "local-dir":
+        return Path(model_id.removeprefix(_LOCAL))
+    return Path(model_id.partition(",")[2]) if kind(model_id) == "checkpoint" else None
+
+
+def canonical(text: str) -> str:
+    """The one spelling of a model that a person named.
+
+    Takes ``ARCH,PRETRAINED`` (also ``ARCH/PRETRAINED`` and clip-retrieval's ``open_clip:ARCH/PRETRAINED``),
+    ``hf-hub:org/repo`` (also ``hf_clip:``), ``local-dir:/path`` and ``ARCH,/path/to/checkpoint``.
+
+    Raises:
+        UnknownName: with the closest names that exist.
+        UnreadableData: a path that leads nowhere.
+    """
+    name = text.strip()
+    if name in _icon_folders():
+        return name
+    for prefix in (_HUB, "hf_clip:"):
+        if name.startswith(prefix):
+            return _canonical_repo(name.removeprefix(prefix))
+    if name.startswith(_LOCAL):
+        folder = _absolute(name.removeprefix(_LOCAL))
+        weights.find_in_folder(folder)
+        return f"{_LOCAL}{folder}"
+    name = name.removeprefix("open_clip:")
+    arch, comma, pretrained = name.partition(",")
+    if not comma:
+        arch, _, pretrained = name.rpartition("/")
+    arch, pretrained = arch.strip().replace("/", "-"), pretrained.strip()
+    pair = table().pairs.get((arch, pretrained.lower().replace("-", "_")))
+    if pair:
+        return f"{pair.arch},{pair.tag}"
+    if arch in table().architectures and _looks_like_path(pretrained):
+        file = _absolute(pretrained)
+        if not file.is_file():
+            raise UnreadableData(f"There is no file {file}; give the path of a checkpoint of {arch}.")
+        return f"{arch},{file}"
+    raise UnknownName(_unknown(text, [f"{pair.arch},{pair.tag}" for pair in table().pairs.values()]))
+
+
+def source(model_id: str) -> weights.Source | None:
+    """Where the files of a canonical model can be fetched; None for models that are files of this machine."""
+    if kind(model_id) == "hf-hub":
+        return weights.hub_source(model_id.removeprefix(_HUB))
+    return weights.pair_source(pair_of(model_id)) if kind(model_id) == "open_clip" else None
+
+
+def find(model_id: str) -> weights.Found:
+    """The files of a canonical model on this disk.
+
+    Raises:
+        WeightsMissing: they must be fetched first; the message holds the command.
+        UnreadableData: a local folder or file is not a model.
+    """
+    if kind(model_id) == "icon":
+        return weights.find_in_folder(icon_folder(model_id))
+    path = path_of(model_id)
+    if path is None:
+        found = weights.find(source(model_id))
+    elif model_id.startswith(_LOCAL):
+        found = weights.find_in_folder(path)
+    else:
+        found = weights.Found(path) if path.is_file() else None
+    if found is None:
+        command = fetch_command(model_id)
+        raise WeightsMissing(f"The weights of {model_id} are not on this disk; fetch them with: {command}")
+    return found
+
+
+def is_available(model_id: str) -> bool:
+    """Whether the weights of a canonical model are on this disk."""
+    try:
+        return bool(find(model_id))
+    except (WeightsMissing, UnreadableData):
+        return False
+
+
+def fetch_command(model_id: str) -> str:
+    """The command that fetches the weights of a model."""
+    return f"python -m core fetch model {shlex.quote(model_id)}"
+
+
+def quickgelu_warning(model_id: str) -> str | None:
+    """What is wrong with a pair whose weights were trained with the other activation, or None.
+
+    The vectors are then silently worse: ``ViT-B-32,openai`` runs QuickGELU weights under a GELU configuration.
+    """
+    if kind(model_id) != "open_clip":
+        return None
+    pair = pair_of(model_id)
+    arch = table().architectures[pair.arch]
+    if pair.quick_gelu == arch.quick_gelu:
+        return None
+    names = ("QuickGELU", "GELU") if pair.quick_gelu else ("GELU", "QuickGELU")
+    other = f"{pair.arch}-quickgelu" if pair.quick_gelu else pair.arch.removesuffix("-quickgelu")
+    remedy = f": use {other},{pair.tag}." if (other, pair.tag) in table().pairs else "."
+    return f"{model_id} runs {names[0]} weights under a {names[1]} configuration, which lowers its accuracy{remedy}"
+
+
+def pair_of(model_id: str) -> Pair:
+    """The released checkpoint of a canonical ``ARCH,PRETRAINED``; UnknownName when open_clip has none."""
+    arch, _, tag = model_id.partition(",")
+    try:
+        return table().pairs[arch, tag]
+    except KeyError:
+        raise UnknownName(_unknown(model_id, [",".join(pair) for pair in table().pairs])) from None
+
+
+def _pair_info(pair: Pair) -> ModelInfo:
+    model_id = f"{pair.arch},{pair.tag}"
+    found = weights.find(weights.pair_source(pair))
+    size = found.weights.stat().st_size if found else None
+    return ModelInfo(model_id, "open_clip", found is not None, size, pair.tag, quickgelu_warning(model_id) or "")
+
+
+def _fetched_models() -> Iterator[ModelInfo]:
+    from huggingface_hub import constants
+
+    released = {pair.repo for pair in table().pairs.values()}
+    for folder in sorted(Path(constants.HF_HUB_CACHE).glob("models--*--*")):
+        repo = folder.name.removeprefix("models--").replace("--", "/", 1)
+        if repo in released or weights.hub_file(repo, weights.CONFIG) is None:
+            continue
+        found = weights.find(weights.hub_source(repo))
+        size = found.weights.stat().st_size if found else None
+        yield ModelInfo(_HUB + repo, "hf-hub", found is not None, size, "", "Fetched from the hub by its repository.")
+
+
+@cache
+def _folders_in(root: Path) -> dict[str, Path]:
+    folders = {}
+    for path in sorted(root.glob(f"*/{weights.CONFIG}")):
+        name = _card(path.parent).get("name")
+        if isinstance(name, str):
+            folders[name] = path.parent
+    return folders
+
+
+def _icon_folders() -> dict[str, Path]:
+    return _folders_in(ICON_MODELS)
+
+
+def _card(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _canonical_repo(repo: str) -> str:
+    parts = repo.strip().strip("/").split("/")
+    if len(parts) != 2 or not all(parts):
+        raise UnknownName(f"{repo!r} is not the name of a hub repository; write hf-hub:org/repo.")
+    return _HUB + "/".join(parts)
+
+
+def _absolute(text: str) -> Path:
+    return Path(text.strip()).expanduser().absolute()
+
+
+def _looks_like_path(text: str) -> bool:
+    return "/" in text or text.startswith("~") or Path(text).suffix in (".pt", ".pth", ".bin", ".safetensors")
+
+
+def _unknown(text: str, names: list[str]) -> str:
+    names = [*_icon_folders(), *names]
+    lower = list(dict.fromkeys(name.lower() for name in names))
+    close = difflib.get_close_matches(text.strip().lower(), lower, n=3, cutoff=0.5)
+    meant = [name for low in close for name in names if name.lower() == low]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "`python -m core models` lists all of them."
+    return f"No model is called {text.strip()!r}: {hint}"

@@ -1,0 +1,24 @@
+"""Prompt sentences from a language model behind any OpenAI-compatible endpoint; Tailscope is complete without it."""
+
+from __future__ import annotations
+
+from core.prompts.generate.endpoint import KEY_VARIABLES, check_address, key_variable
+from core.prompts.generate.plan import QUESTIONS, Estimate, Settings, estimate
+from core.prompts.generate.run import Generated, answered, folder, generate, place, replies_path, written
+
+__all__ = [
+    "KEY_VARIABLES",
+    "QUESTIONS",
+    "Estimate",
+    "Generated",
+    "Settings",
+    "answered",
+    "check_address",
+    "estimate",
+    "folder",
+    "generate",
+    "key_variable",
+    "place",
+    "replies_path",
+    "written",
+]

@@ -1,0 +1,223 @@
+"""Attacks as records: robust accuracy by model, prompts, attack and ε, with what breaks first and trust in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from core.datasets import open_set
+from core.errors import BadInput
+from core.frequency import sources
+from core.robustness.attacks import Kind, find, loss_of, settings_of
+from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
+from core.robustness.attacks.plan import Plan, Units, sample_rows
+from core.robustness.attacks.runner import Bench
+from core.robustness.records import Record, record
+from core.stats.intervals import Tag, split
+from core.types import ImageSet, Report
+
+DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
+DEFAULT_EPS = (1.0, 2.0, 4.0)
+MOST_EPS = 64.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every model.
+
+    Attributes:
+        image_set: opened; n, seed: the sample, and what attacks draw.
+        attacks: ids; eps: strengths in 255ths of ``units``; bisect: attacks whose minimal ε is searched for.
+        presets: attack id -> preset, where another than the first is wanted.
+        loss: ``ce``, ``margin`` or ``dlr`` for the attacks that can climb it; empty for each one's own.
+        few: images that score-based attacks are run on, at most (they cost thousands of passes each).
+        guarded: run the margin loss beside cross-entropy.
+    """
+
+    image_set: ImageSet
+    n: int = 100
+    seed: int = 0
+    attacks: tuple[str, ...] = DEFAULT_ATTACKS
+    eps: tuple[float, ...] = DEFAULT_EPS
+    units: Units = "pixel"
+    bisect: tuple[str, ...] = ()
+    presets: Mapping[str, str] = field(default_factory=dict)
+    loss: str = ""
+    few: int = 16
+    guarded: bool = True
+
+    def __post_init__(self) -> None:
+        for name in (*self.attacks, *self.bisect, *self.presets):
+            find(name)
+        for name, preset in self.presets.items():
+            settings_of(find(name), preset)
+        if not self.attacks or self.n < 1 or self.few < 1:
+            raise BadInput("Ask for at least one attack and one image.")
+        if self.seed < 0:
+            raise BadInput(f"A seed is a whole number from 0, not {self.seed}.")
+        if not self.eps or not all(0 < eps <= MOST_EPS for eps in self.eps):
+            raise BadInput(f"ε is given in 255ths, above 0 and up to {MOST_EPS:g}: 1, 2 and 4 are usual.")
+
+    def plan(self, attack: str, eps: float | None) -> Plan:
+        """This attack at this strength."""
+        loss = self.loss if self.loss in find(attack).losses else ""
+        return Plan(attack, eps, self.units, self.presets.get(attack, ""), loss, self.seed)
+
+    def rows(self, kind: Kind = "white-box") -> np.ndarray:
+        """The sample, shorter for a score-based attack."""
+        n = min(self.n, self.few) if kind == "score" else self.n
+        return sample_rows(self.image_set.labels, n, seed=self.seed)
+
+
+def attack_records(
+    model: str, question: Question, *, prompts: str = "simple", report: Report = lambda progress: None
+) -> list[Record]:
+    """One record for the clean sample and one for every attack and ε, each from the cache or computed now."""
+    whole, short = (
+        Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
+        for kind in ("white-box", "score")
+    )
+    tags = parts_of(model, question.image_set)
+    found = [_record(question, whole, Plan("clean", seed=question.seed), whole.clean(), tags=tags)]
+    for attack in map(find, dict.fromkeys(question.attacks)):
+        bench = short if attack.kind == "score" else whole
+        if attack.kind == "overlay":
+            plan = question.plan(attack.id, None)
+            found.append(_record(question, bench, plan, bench.written(plan), tags=tags))
+            continue
+        # DeepFool looks for the nearest boundary anyway: its distance needs no bisection.
+        searched = attack.id in question.bisect or attack.id == "deepfool"
+        plans = [question.plan(attack.id, eps) for eps in question.eps]
+        answers = [bench.attacked(plan, guarded=question.guarded) for plan in plans]
+        if searched:
+            needed = bench.minimal(replace(plans[0], eps=1.0))["eps"]
+            how = "nearest boundary" if attack.id == "deepfool" else "bisection"
+        else:
+            needed, how = on_grid(bench.clean(), answers, question.eps), "grid"
+        minimal = {**median(needed), "minimal_by": how}
+        found += [
+            _record(question, bench, plan, answer, tags=tags, more=minimal)
+            for plan, answer in zip(plans, answers, strict=True)
+        ]
+    return found
+
+
+def minimal_eps(
+    model: str,
+    question: Question,
+    attack: str = "deepfool",
+    *,
+    prompts: str = "simple",
+    report: Report = lambda progress: None,
+) -> Arrays:
+    """Smallest ε of every image: ``eps`` [m] as in ``Bench.minimal``, with ``rows`` and ``labels``."""
+    bench = Bench(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
+    return bench.minimal(question.plan(attack, 1.0))
+
+
+def transfer_records(
+    models: Sequence[str],
+    question: Question,
+    *,
+    surrogates: Sequence[str] = (),
+    prompts: str = "simple",
+    report: Report = lambda progress: None,
+) -> list[Record]:
+    """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model.
+
+    Ends with the control: noise of the same ε on every model. What noise breaks was not transferred.
+    """
+    found = []
+    for source in dict.fromkeys(surrogates or models):
+        for attack in (one for one in map(find, dict.fromkeys(question.attacks)) if one.transfers):
+            preset = "paper-transfer" if "paper-transfer" in attack.presets else ""
+            for eps in question.eps:
+                plan = question.plan(attack.id, eps)
+                plan = plan if plan.preset else replace(plan, preset=preset)
+                crafted = _Crafted(source, question, plan, prompts, report)
+                for target in (one for one in models if one != source):
+                    bench = Bench(target, question.image_set, question.rows(), prompts=prompts, report=report)
+                    answer = bench.judge(plan, crafted.bench, crafted)
+                    tags = parts_of(target, question.image_set)
+                    found.append(_record(question, bench, plan, answer, tags=tags, more={"surrogate": source}))
+    noise = replace(question, attacks=("noise",), bisect=(), presets={})
+    for target in models:
+        found += attack_records(target, noise, prompts=prompts, report=report)[1:]
+    return found
+
+
+class _Crafted:
+    """Pixels crafted on one surrogate, made when first needed and lent to every target."""
+
+    def __init__(self, source: str, question: Question, plan: Plan, prompts: str, report: Report) -> None:
+        self.bench = Bench(source, question.image_set, question.rows(), prompts=prompts, report=report)
+        self._plan, self._pixels = plan, None
+
+    def __call__(self) -> list:
+        if self._pixels is None:
+            self._pixels = self.bench.craft(self._plan)
+        return self._pixels
+
+
+def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:
+    """Head, torso or tail of every class by the counts of the model's own pretraining data; empty when unknown."""
+    source = sources.own(model)
+    return split(sources.load_source(source), image_set.keys, image_set.names) if source else {}
+
+
+def right_unattacked(bench: Bench, answer: Arrays) -> np.ndarray:
+    """Which images of an answer the model names correctly when nobody attacks, bool [m]."""
+    clean = bench.clean()
+    return (clean["said"] == clean["labels"])[np.isin(clean["rows"], answer["rows"])]
+
+
+def _record(
+    question: Question,
+    bench: Bench,
+    plan: Plan,
+    answer: Arrays,
+    *,
+    tags: Mapping[str, Tag],
+    more: Mapping[str, Any] | None = None,
+) -> Record:
+    clean = right_unattacked(bench, answer)
+    right = clean & (answer["said"] == answer["labels"])
+    figures = {**shares(clean, right), **(more or {})}
+    of_part = np.array([tags.get(question.image_set.keys[label], "") for label in answer["labels"]])
+    for part in ("head", "tail"):
+        inside = of_part == part
+        if inside.any():
+            figures |= {f"{part}_{name}": value for name, value in shares(clean[inside], right[inside]).items()}
+            figures |= {part: float(right[inside].mean()), f"{part}_n": int(inside.sum())}
+    if "word" in answer:
+        figures |= {"said_word": float((answer["said"] == answer["word"]).mean())}
+    figures |= guard(bench.clean(), clean, right, answer) if plan.attack != "clean" else {}
+    if plan.attack != "clean":
+        attack = find(plan.attack)
+        chosen = plan.preset or next(iter(attack.presets))
+        figures |= {
+            "preset": chosen,
+            "settings": dict(settings_of(attack, chosen)),
+            "loss": loss_of(attack, plan.loss) or None,
+            "preset_note": attack.preset_notes[chosen],
+        }
+    return record(
+        bench.model,
+        question.image_set.id,
+        plan.attack,
+        right=int(right.sum()),
+        n=len(right),
+        prompts=bench.prompts,
+        eps=plan.eps,
+        units=f"{plan.units}/255" if plan.eps is not None else None,
+        seed=question.seed,
+        more=figures,
+    )
+
+
+def question_for(image_set: str | ImageSet, **options: Any) -> Question:
+    """A question about an image set by id or opened."""
+    return Question(open_set(image_set) if isinstance(image_set, str) else image_set, **options)

@@ -1,0 +1,1 @@
+"""Natural and synthetic distribution shifts, effective robustness, train-test overlap."""

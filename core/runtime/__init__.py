@@ -1,0 +1,1 @@
+"""What a process owns: jobs, caches, the model pool, thumbnails, the machine."""

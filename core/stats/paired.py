@@ -1,0 +1,91 @@
+"""Two answers to the same images: exact tests and intervals for their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import BadInput
+from core.stats import intervals as stats
+from core.types import Answer, Interval
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The images that two answers share.
+
+    Attributes:
+        rows: int64 [m], index into the image set; labels: int64 [m], true class.
+        said_a, said_b: int [m], the class each answer says.
+        margin_a, margin_b: float32 [m].
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray
+    said_a: np.ndarray
+    said_b: np.ndarray
+    margin_a: np.ndarray
+    margin_b: np.ndarray
+
+    @property
+    def fixed(self) -> np.ndarray:
+        """Bool [m]: a is wrong and b is right."""
+        return (self.said_a != self.labels) & (self.said_b == self.labels)
+
+    @property
+    def broken(self) -> np.ndarray:
+        """Bool [m]: a is right and b is wrong."""
+        return (self.said_a == self.labels) & (self.said_b != self.labels)
+
+
+def pair(a: Answer, b: Answer) -> Paired:
+    """Line two answers up; images that one of them lacks are left out.
+
+    Raises:
+        BadInput: they are not about the same images and classes.
+    """
+    if a.keys != b.keys or a.n_images != b.n_images or a.lens.image_set != b.lens.image_set:
+        raise BadInput(
+            f"A paired comparison needs the same images: {a.lens.image_set} and {b.lens.image_set} differ. "
+            "Choose one image set for all lenses."
+        )
+    rows, at_a, at_b = np.intersect1d(a.rows, b.rows, assume_unique=True, return_indices=True)
+    if not np.array_equal(a.labels[at_a], b.labels[at_b]):
+        raise BadInput(f"The labels of {a.lens.image_set} changed between the two runs; run both again.")
+    return Paired(
+        rows, a.labels[at_a], a.top[at_a, 0], b.top[at_b, 0], np.asarray(a.margin)[at_a], np.asarray(b.margin)[at_b]
+    )
+
+
+def mcnemar(b01: int, b10: int) -> float:
+    """Exact two-sided McNemar p-value: is an image that flips as likely to be fixed (b01) as to be broken (b10)?
+
+    The binomial test of min(b01, b10) among b01 + b10 at one half; 1 when nothing flipped.
+    """
+    from scipy.special import bdtr
+
+    flips = b01 + b10
+    return min(1.0, 2 * float(bdtr(min(b01, b10), flips, 0.5))) if flips else 1.0
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values adjusted for several tests by Holm's step-down rule, in the order given."""
+    adjusted, running = [0.0] * len(p), 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        running = max(running, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def class_difference(paired: Paired, *, seed: int = 0) -> Interval:
+    """Mean over classes of (accuracy of b - accuracy of a), with a bootstrap over classes.
+
+    Classes are drawn with replacement and keep all their images, so images of one class, which succeed and fail
+    together, are not counted as independent. Classes without a shared image are left out.
+    """
+    n = np.bincount(paired.labels)
+    gained = (paired.said_b == paired.labels).astype(float) - (paired.said_a == paired.labels)
+    sums = np.bincount(paired.labels, weights=gained)
+    return stats.mean(sums[n > 0] / n[n > 0], seed=seed)

@@ -1,0 +1,1 @@
+"""Classifiers without prompts behind the interface of zero-shot models."""

@@ -1,0 +1,32 @@
+"""One way to ask any classifier, zero-shot or supervised, what it sees on an image set."""
+
+from __future__ import annotations
+
+from core.evaluation.evaluate import evaluate
+from core.models import registry as models
+from core.supervised import answers as supervised
+from core.types import Answer, ImageSet, Lens, Progress, Report
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+def answer_for(model: str, image_set: str | ImageSet, *, prompts: str = "simple", report: Report = _silent) -> Answer:
+    """The answer of ``model`` on ``image_set``, from the cache or computed now.
+
+    Args:
+        model: an open_clip name as in ``core.models.registry``, or a supervised classifier.
+        image_set: built-in id or path, or an open set such as a corrupted view that has neither.
+        prompts: strategy of a zero-shot model.
+    """
+    if supervised.is_supervised(model):
+        return supervised.answer_for(model, image_set, report)
+    if isinstance(image_set, str):
+        return evaluate(Lens(model, image_set, prompts), report=report)
+    return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
+
+
+def named(text: str) -> str:
+    """The one spelling of any classifier's name; UnknownName for one that leads nowhere."""
+    return supervised.canonical(text) if supervised.is_supervised(text.strip()) else models.canonical(text)

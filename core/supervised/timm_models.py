@@ -1,0 +1,116 @@
+"""timm's classifiers, from this disk only: the hub's cache, timm's own, or a checkpoint that is named."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cache import keys
+from core.errors import BadInput, ExtraMissing, UnknownName, UnreadableData, WeightsMissing
+from core.models.weights import hub_file, sha256
+from core.supervised.answers import TIMM
+
+_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def find(model: str) -> Path:
+    """The weights of a canonical ``timm:`` name.
+
+    Raises:
+        UnknownName: timm has no such architecture or no such weights. WeightsMissing: they are not on this disk.
+        ExtraMissing: timm is not installed.
+    """
+    name, _, file = model.removeprefix(TIMM).partition(",")
+    timm = _timm()
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.partition('.')[0][:6]}*")[:3]
+        raise UnknownName(f"timm has no model {name!r}: {'did you mean ' + ' or '.join(near) + '?' if near else ''}")
+    if file:
+        if Path(file).is_file():
+            return Path(file)
+        raise UnreadableData(f"There is no file {file}; give the path of a checkpoint of {name}.")
+    released = _released(name)
+    repo = (released.hf_hub_id or "") if released else ""
+    for filename in ((released.hf_hub_filename,) if released and released.hf_hub_filename else _FILES) if repo else ():
+        if found := hub_file(repo, filename):
+            return found
+    if released and released.url:
+        import torch
+
+        found = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(released.url)
+        if found.is_file():
+            return found
+    where = f"fetch them with: hf download {repo} {_FILES[0]}, or give" if repo else "give"
+    own = f"timm:{name.partition('.')[0]},/path/to/checkpoint"
+    raise WeightsMissing(f"The weights of {model} are not on this disk; {where} a file: {own}")
+
+
+def load_timm(model: str, device: str) -> Any:
+    """Load a ``timm:`` classifier (``core.supervised.classifiers.SupervisedModel``) with its own preprocessing.
+
+    Raises:
+        BadInput: its outputs are not ImageNet's classes. UnreadableData: the file does not fit the architecture.
+        UnknownName, WeightsMissing: as ``find``.
+    """
+    from torchvision.transforms import Compose
+
+    from core.supervised.classifiers import SupervisedModel
+
+    file, timm = find(model), _timm()
+    from timm.data import ImageNetInfo, create_transform, infer_imagenet_subset, resolve_model_data_config
+
+    name = model.removeprefix(TIMM).partition(",")[0]
+    try:
+        # As a file, so that timm asks no network; it opens checkpoints with weights_only and safetensors as such.
+        module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={
+            "file": str(file), "source": None, "custom_load": False, "state_dict": None,
+        })  # fmt: skip
+    except Exception as error:  # torch, safetensors and timm raise nearly anything at a file that does not fit
+        raise UnreadableData(_does_not_fit(model, file, error)) from error
+    subset = infer_imagenet_subset(module)
+    if subset is None:
+        raise BadInput(
+            f"{model} has {module.num_classes:,} outputs, which are not ImageNet's classes: which class each one means "
+            "is not known. Choose a model with ImageNet-1k's 1,000."
+        )
+    settings = resolve_model_data_config(module)
+    *resizing, _, _ = create_transform(**settings, is_training=False).transforms
+    return SupervisedModel(
+        model, module, tuple(ImageNetInfo(subset).label_names()), resize=Compose(resizing),
+        mean=tuple(settings["mean"]), std=tuple(settings["std"]), device=device,
+        fingerprint={
+            "arch": name,
+            "config": keys.digest({"arch": name, "timm": timm.__version__}),
+            "weights": sha256(file),
+            "preprocessing": json.loads(json.dumps(settings)),
+        },
+    )  # fmt: skip
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise ExtraMissing("Models of timm need the package timm: pip install timm.") from error
+    return timm
+
+
+def _released(name: str) -> Any:
+    from timm.models import get_pretrained_cfg
+
+    try:
+        return get_pretrained_cfg(name)
+    except RuntimeError as error:
+        raise UnknownName(f"timm has no weights {name!r} ({' '.join(str(error).split())})") from error
+
+
+def _does_not_fit(model: str, file: Path, error: Exception) -> str:
+    if "weights_only" in str(error).lower():
+        return (
+            f"{file} holds more than weights (objects that run code when opened) and was not opened; "
+            "convert it to safetensors where you trust it."
+        )
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return f"{model} could not be loaded from {file}: {reason}"

@@ -1,0 +1,1 @@
+"""Strings: matching, spelling and searching names; knows no counts and no images."""

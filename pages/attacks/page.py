@@ -1,0 +1,35 @@
+"""Attacks: how small a change breaks a classifier, whether prompts help, who breaks first, what transfers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.attacks import curves, picture, shared, transfer
+from pages.ui import lensbar
+from pages.ui.text import finding, quiet
+
+VIEWS = ("one picture", "accuracy", "minimal ε", "transfer")
+
+lens, image_set = lensbar.lens(), lensbar.images()
+opening = st.container()
+if not image_set.has_images or len(image_set.keys) < 2:
+    with opening:
+        finding("Attacks", "An attack needs pictures and at least two classes, and this image set lacks them.")
+        quiet("Choose another set under Images; icons are always there.")
+    st.stop()
+
+view = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="attacks-view", bind="query-params",
+    help="one picture: before, change and after, live. accuracy: what is left at each ε, by prompts and model. "
+    "minimal ε: how much each image needs. transfer: crafted on one model, judged by another.",
+)  # fmt: skip
+with opening:
+    shared.opening(lens)
+if view == "one picture":
+    picture.draw(lens, image_set)
+elif view == "accuracy":
+    curves.accuracy(lens, image_set)
+elif view == "minimal ε":
+    curves.minimal(lens, image_set)
+else:
+    transfer.draw(lens, image_set)

@@ -1,0 +1,157 @@
+"""What the views of attacks share: the finding, the choice of an attack, records shipped or measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cache import keys
+from core.datasets.io.roots import check_path
+from core.models.registry import icon_models
+from core.robustness.attacks import ATTACKS, find, settings_of
+from core.robustness.attacks.findings import DIRECT, headline
+from core.robustness.committed import committed
+from core.robustness.records import Record
+from core.runtime.jobs import Job, engine
+from core.supervised import answers as supervised
+from core.supervised.answers import known_as
+from core.types import ImageSet, Lens
+from pages.ui import lensbar
+from pages.ui.jobs import ask, is_local
+from pages.ui.text import finding, quiet
+
+EPS = (1.0, 2.0, 4.0)
+UNITS = ("pixel", "normalised")
+
+
+def opening(lens: Lens) -> None:
+    """The page's finding: of the shipped or the latest measured records of this lens."""
+    records = [one for one in _known(lens) if one.prompts in (lens.prompts, supervised.PROMPTS)]
+    told = headline(records)
+    if told is None:
+        finding("Attacks", f"How small a change breaks {known_as(lens.model)} on {lens.image_set} is not measured yet.")
+        quiet("One picture is attacked live below; the accuracy view measures a sample and keeps what it found.")
+        return
+    finding("Attacks", told)
+    first = next(one for one in records if one.eps is not None)
+    quiet(
+        f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as right when it is right "
+        f"before and after · {lens.image_set} · docs/ATTACKS.md tells how"
+    )
+
+
+def _known(lens: Lens) -> Sequence[Record]:
+    shipped = committed(lens.image_set, *DIRECT)
+    mine = [one for one in shipped if one.model == lens.model and not one.more.get("surrogate")]
+    if any(one.prompts == lens.prompts for one in mine):
+        return mine
+    found: list[Record] = []
+    for job in engine().jobs():
+        if (
+            isinstance(job.key, tuple)
+            and job.key[:3] == ("attacks", lens.model, lens.image_set)
+            and job.state == "done"
+        ):
+            found = [one for one in job.value() if one.prompts == lens.prompts] or found
+    return found
+
+
+def choose_attack(offered: Sequence[str], *, first: str, key: str = "attack") -> str:
+    """One attack of those offered, in the URL, with what it is and whose settings it runs under."""
+    if st.session_state.get(key) not in (None, *offered):
+        st.session_state.pop(key)
+    chosen = st.selectbox(
+        "Attack", [first, *(one for one in offered if one != first)], key=key, bind="query-params", width=200,
+        format_func=lambda id: ATTACKS[id].title if id in ATTACKS else id,
+        help="FGSM, BIM, MIM, DIM, DeepFool, PGD and APGD follow gradients; NES and SPSA only see scores; "
+        "noise knows no model.",
+    )  # fmt: skip
+    return chosen or first
+
+
+def choose_units() -> str:
+    """Pixels or normalised units, in the URL."""
+    return (
+        st.segmented_control(
+            "ε is counted in", UNITS, default=UNITS[0], required=True, key="units", bind="query-params",
+            help="pixel: 255ths of a pixel's range. normalised: after the model's mean and standard deviation, as "
+            "arXiv 2403.10499 has it; the same number is then about a quarter of that in pixels for CLIP, half for "
+            "the icon models.",
+        )
+        or UNITS[0]
+    )  # fmt: skip
+
+
+def about(attack: str, *, settings: bool = True) -> None:
+    """The attack's source and settings, quietly."""
+    one = find(attack)
+    if not settings:
+        quiet(f"{one.title}: {one.cites}")
+        return
+    preset = next(iter(one.presets))
+    named = ", ".join(f"{name} {value:g}" for name, value in settings_of(one).items())
+    quiet(f"{one.title}: {one.cites} · {one.preset_notes[preset]}{f' ({named})' if named else ''}")
+
+
+def wanted(key: str, lens: Lens, cost: str) -> bool:
+    """Whether to measure now: at once for a small icon model, after a button for any other."""
+    if lens.model in {info.id for info in icon_models()}:
+        return True
+    pressed = st.session_state.setdefault("_measure", set())
+    if key in pressed:
+        return True
+    st.button("Measure", key=f"measure-{key}", on_click=pressed.add, args=(key,), type="primary", help=cost)
+    quiet(cost)
+    return False
+
+
+def measure(
+    lens: Lens, image_set: ImageSet, model: str, prompts: str, attack: str, *, units: str, n: int
+) -> Job[list[Record]]:
+    """The job that attacks a sample of one model and strategy; cells that are known come from the cache."""
+    names = keys.digest([image_set.fingerprint, list(image_set.names)])
+    key = ("attacks", model, lens.image_set, names, prompts, attack, units, n)
+
+    def work(report):
+        from core.robustness.attacks.run import Question, attack_records
+
+        question = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)
+        return attack_records(model, question, prompts=prompts, report=report)
+
+    return ask(key, f"{find(attack).title} on {known_as(model)}, {prompts}", work)
+
+
+def others(lens: Lens) -> list[str]:
+    """Classifiers that can stand beside the lens's model: supervised ones that ship, then models on this disk."""
+    known = [info.id for info in lensbar.known_models() if info.available]
+    return [one for one in (*supervised.shipped(), *known) if one != lens.model]
+
+
+def classifier(text: str) -> str:
+    """The name of a supervised classifier that was typed or linked; a path outside the served folders is refused."""
+    name = supervised.canonical(text)
+    if path := supervised.path_of(name):
+        check_path(path, local=is_local())
+    return name
+
+
+def record_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
+    """Header and rows of records as they are downloaded; shares are fractions."""
+    more = (
+        "clean", "clean_right", "success", "success_low", "success_high", "minimal_eps", "head", "tail",
+        "head_success", "tail_success", "margin_acc1", "saturated", "zero_gradient", "said_word", "surrogate",
+    )  # fmt: skip
+    header = ["model", "set", "prompts", "condition", "eps", "units", "n", "acc1", "low", "high", "seed", *more]
+    return header, [
+        [*(getattr(one, name) for name in header[:11]), *(one.more.get(name) for name in more)] for one in records
+    ]
+
+
+def warnings(records: Sequence[Record]) -> None:
+    """Signs of gradient masking, each told once."""
+    told = dict.fromkeys((one.prompts, one.eps, one.more["warning"]) for one in records if one.more.get("warning"))
+    if told:
+        with st.expander(f"{len(told)} signs that an attack may flatter the model"):
+            for prompts, eps, warning in told:
+                quiet(f"{prompts}, ε {eps:g}: {warning}" if eps is not None else f"{prompts}: {warning}")

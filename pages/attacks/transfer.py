@@ -1,0 +1,109 @@
+"""What is crafted on one model and tried on another: the matrix that ships, or one measured here."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.analysis.findings import percent
+from core.charts import PLOT_CONFIG
+from core.charts.attacks import transfer_figure
+from core.deck import slides as deck_slides
+from core.robustness.attacks import ATTACKS, find
+from core.robustness.attacks.findings import DIRECT
+from core.robustness.committed import committed
+from core.robustness.records import Record
+from core.supervised import answers as supervised
+from core.supervised.answers import known_as
+from core.types import ImageSet, Lens
+from pages.attacks import shared
+from pages.ui import lensbar, pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import need
+from pages.ui.text import finding_of, quiet, section
+
+TRANSFERABLE = tuple(one.id for one in ATTACKS.values() if one.transfers)
+
+
+def draw(lens: Lens, image_set: ImageSet) -> None:
+    """The matrix of who fools whom."""
+    shipped = committed(lens.image_set, "attacks-transfer")
+    listed = dict.fromkeys(one.model for one in shipped)
+    others = [
+        *supervised.shipped(),
+        *(info.id for info in lensbar.known_models() if info.available and info.id != lens.model),
+    ]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        attack = shared.choose_attack(TRANSFERABLE, first="dim", key="attack-transfer")
+        eps = st.select_slider(
+            "ε, in 255ths", (1.0, 2.0, 4.0, 8.0), 4.0, key="transfer-eps", bind="query-params", width=220
+        )
+        with_models = st.multiselect(
+            "Models", list(dict.fromkeys([*listed, *others])), default=[one for one in listed if one != lens.model],
+            key="transfer-with", bind="query-params", max_selections=6, placeholder="Another model to craft on",
+        )  # fmt: skip
+    models = list(dict.fromkeys([lens.model, *with_models]))
+    if len(models) < 2:
+        quiet("Choose a second model: what is crafted on it is tried on this one, and the other way round.")
+        return
+    known = [one for one in shipped if one.condition == attack and one.eps == eps]
+    pairs = {(one.more["surrogate"], one.model) for one in known}
+    if all((a, b) in pairs for a in models for b in models if a != b):
+        direct = [one for one in committed(lens.image_set, *DIRECT) if one.condition == attack and one.eps == eps]
+        noise = [one for one in shipped if one.condition == "noise" and one.eps == eps]
+        records = [*known, *(one for one in (*direct, *noise) if one.model in models)]
+    else:
+        cost = f"{find(attack).title} is crafted on {len(models)} models and tried on each other one."
+        if not shared.wanted(f"transfer-{'-'.join(models)}-{attack}-{eps}", lens, cost):
+            return
+        records = _measured(lens, image_set, models, attack, eps)
+    crossed = [one for one in records if one.condition == attack]
+    figure = transfer_figure(crossed, {model: known_as(model) for model in models})
+    if told := _told(records, models):
+        finding_of(told)
+    section(
+        f"{find(attack).title}, ε {eps:g}/255: broken among the images that the judge had right",
+        "Down: who judges. Across: on whose gradients it was crafted; the diagonal is the attack on the model itself.",
+    )
+    st.plotly_chart(figure, config=PLOT_CONFIG, key="transfer", alt="Transfer matrix of the attack between models")
+    shared.about(attack)
+    with st.container(horizontal=True):
+        downloads("transfer", *shared.record_rows(records), figure=figure, title="Transfer")
+        title = told or f"What {find(attack).title} carries from model to model"
+        source = f"{find(attack).title} {eps:g}/255 · {lens.image_set} · {records[0].n} images"
+        pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="transfer")
+
+
+def _measured(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> list[Record]:
+    key = ("transfer", *models, image_set.fingerprint, lens.prompts, attack, eps)
+
+    def work(report):
+        from core.robustness.attacks.run import Question, attack_records, transfer_records
+
+        question = Question(image_set, n=100, attacks=(attack,), eps=(eps,), guarded=False)
+        direct = [
+            one
+            for model in models
+            for one in attack_records(model, question, prompts=lens.prompts, report=report)
+            if one.eps is not None
+        ]
+        return [*transfer_records(models, question, prompts=lens.prompts, report=report), *direct]
+
+    return need(key, f"{find(attack).title} between {len(models)} models", work)
+
+
+def _told(records: list[Record], models: list[str]) -> str | None:
+    crossed = [
+        one for one in records
+        if one.more.get("surrogate") in models and one.model in models and one.more["clean_right"] >= 10
+    ]  # fmt: skip
+    if not crossed:
+        return None
+    best = max(crossed, key=lambda one: one.more["success"])
+    noise = [one for one in records if one.condition == "noise" and one.model == best.model]
+    control = f"; noise of the same ε breaks {percent(noise[0].more['success'])}" if noise else ""
+    return (
+        f"At most {percent(best.more['success'])} of what a model had right is broken by pixels crafted elsewhere "
+        f"(95 % CI {100 * best.more['success_low']:.0f}–{100 * best.more['success_high']:.0f}; "
+        f"{known_as(best.more['surrogate'])} against {known_as(best.model)}, {best.more['clean_right']} images)"
+        f"{control}."
+    )

@@ -1,0 +1,145 @@
+"""Views that ask for more: other models, and few-shot probes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.analysis.findings import model_name
+from core.charts import PLOT_CONFIG
+from core.charts import composition_models as charts
+from core.composition import measure, probe, records
+from core.composition.answers import ask as ask_compositions
+from core.composition.generalisation import ModelResult, generalisation, headline
+from core.composition.probe import ProbePoint, as_json
+from core.deck import slides as deck_slides
+from core.errors import TailscopeError
+from core.robustness.committed import table
+from core.stats.intervals import wilson
+from core.types import Interval, Lens
+from pages.composition import shared
+from pages.ui import lensbar, pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, need, watch
+from pages.ui.text import finding_of, quiet
+
+GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
+
+
+def models(asked: measure.Question, measured: measure.Measured) -> None:
+    """Composition accuracy against accuracy in distribution over models, with the line through them."""
+    icons = asked.images.kind == "icons"
+    offered = [info.id for info in lensbar.known_models() if info.available]
+    start = [info for info in offered if info.startswith("icon-")] if icons else [asked.lens.model]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect(
+            "Models",
+            list(dict.fromkeys([*offered, asked.lens.model])),
+            default=start,
+            key="generalise",
+            bind="query-params",
+        )
+        known = st.text_input(
+            "Set in distribution",
+            "icons" if icons else "",
+            key="indistribution",
+            bind="query-params",
+            help="Images of the objects alone, named by the objects, for example ImageNet val.",
+        )
+    if not known:
+        quiet("Name the set in distribution (for ImageNet-AO: a folder of ImageNet's validation images).")
+        return
+    lensbar.validated(asked.lens.model, known, asked.lens.prompts, lensbar.NONE)
+    found = [result for model in chosen if (result := _result(asked, model, known))]
+    if not found:
+        return
+    fitted = generalisation(found)
+    told = headline(fitted)
+    finding_of(told)
+    figure = charts.generalisation_figure(fitted, chosen=asked.lens.model, known=known)
+    st.plotly_chart(figure, key="generalisation", config=PLOT_CONFIG, alt=told)
+    quiet(
+        "Effective compositional generalisation: composition accuracy less that of a logit-linear fit on the models "
+        "shown. No published line exists, so residuals compare these models with each other and nothing else. "
+        "The sidebar's model is orange."
+    )
+    rows = [
+        [one.model, one.known.value, one.composed.value, off.value, off.low, off.high]
+        for one, off in zip(fitted.models, fitted.residual, strict=True)
+    ]
+    with st.container(horizontal=True):
+        downloads(
+            "generalisation",
+            ["model", "known", "composition", "off_line", "low", "high"],
+            rows,
+            figure=figure,
+            title=told,
+        )
+        source = f"{asked.lens.image_set} against {known} · prompts {asked.lens.prompts} · {len(found)} models"
+        pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="generalisation", label="Pin plot")
+
+
+def _result(asked: measure.Question, model: str, known: str) -> ModelResult | None:
+    """The committed result of an icon model, or that of a job whose progress stands here."""
+    lens = replace(asked.lens, model=model)
+    for row in table(records.TABLE):
+        same = (row.model, row.set, row.prompts) == (model, lens.image_set, lens.prompts)
+        if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known:
+            return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
+    try:
+        job = ask(
+            ("generalisation", *shared.about(lens, asked.images), known),
+            f"{model_name(model)} on {lens.image_set} and {known}",
+            lambda report: _compute(asked, lens, known, report),
+        )
+    except TailscopeError as error:
+        quiet(f"{model_name(model)} is left out: {error}")
+        return None
+    if not job.wait(0):
+        watch(job, small=True)
+        return None
+    return job.value()
+
+
+def _compute(asked: measure.Question, lens: Lens, known: str, report) -> ModelResult:
+    share = records.interval_of(records.known(replace(lens, image_set=known), report))
+    right = ask_compositions(lens, asked.images, report=report).right
+    return ModelResult(lens.model, share, wilson(int(right.sum()), len(right)))
+
+
+def probes(asked: measure.Question) -> None:
+    """Accuracy of few-shot probes against images a class, by part of the distribution and kind of pair."""
+    found: list[ProbePoint] = need(
+        ("probe", *shared.question_key(asked)),
+        f"Few-shot probes on the vectors of {asked.lens.image_set}",
+        lambda report: measure.probes(asked, report=report),
+    )
+    present = [group for group in GROUPS if any(point.group == group for point in found)]
+    start = [group for group in ("head", "tail", "other set") if group in present] or present[:1]
+    groups = st.pills(
+        "Test images",
+        present,
+        selection_mode="multi",
+        default=start,
+        key="probed",
+        bind="query-params",
+        help="all: images of the support's set that are not in the support; head, torso, tail: parts of "
+        "it by pretraining count; other set: never in the support; seen, never seen: by pretraining.",
+    )
+    groups = groups or present[:1]
+    told = probe.headline(found, groups)
+    finding_of(told)
+    most = next(point for point in found if point.group == "all")
+    figure = charts.probe_figure(found, groups)
+    st.plotly_chart(figure, key="probe", config=PLOT_CONFIG, alt=told)
+    quiet(
+        f"Classes are objects; {most.objects:,} take part. Each of {most.seeds} seeds splits the larger set anew into "
+        f"{max(point.k for point in found)} support images an object and test images. Intervals draw objects. Linear: "
+        "multinomial logistic regression, L-BFGS, L2 0.001 on vectors scaled to mean square 1."
+    )
+    rows = [list(as_json(point).values()) for point in found]
+    with st.container(horizontal=True):
+        downloads("probe", list(as_json(found[0])), rows, figure=figure, title=told)
+        source = f"{model_name(asked.lens.model)} · {asked.lens.image_set} · cached vectors"
+        pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="probe", label="Pin plot")

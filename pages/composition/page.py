@@ -1,0 +1,43 @@
+"""Composition: attributes and objects together, seen and never seen in pretraining, and what the embedding adds up."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.composition import scores
+from pages.composition import composer, models, pairs, seen, shared
+from pages.ui import detail, lensbar
+from pages.ui.text import finding, quiet
+
+VIEWS = ("errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer")
+
+opening = st.container()
+asked = shared.asked(lensbar.lens())
+measured = shared.measured(asked)
+with opening:
+    finding("Composition", scores.headline(measured.found))
+    quiet(shared.provenance(asked, measured))
+shared.unmatched(asked)
+view = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="composition", bind="query-params",
+    help="errors: the whole and its parts. pairs: attribute x object, a click shows the pictures. models: composition "
+    "against accuracy in distribution. embedding: additivity and captions. few-shot: probes on cached vectors. "
+    "composer: type any attribute and object.",
+)  # fmt: skip
+shown = None
+if view == "errors":
+    shown = pairs.errors(asked, measured)
+elif view == "pairs":
+    shown = pairs.matrix(asked, measured)
+elif view == "seen and never seen":
+    seen.gaps(asked, measured)
+elif view == "models":
+    models.models(asked, measured)
+elif view == "embedding":
+    seen.embedding(asked, measured)
+elif view == "few-shot":
+    models.probes(asked)
+else:
+    shown = composer.composer(asked, measured)
+if shown:
+    detail.enlarge_picked(*shown)

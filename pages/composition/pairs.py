@@ -1,0 +1,189 @@
+"""Views of single compositions: kinds of error, attributes taken for each other, and the attribute x object table."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.charts import PLOT_CONFIG
+from core.charts import composition as charts
+from core.composition import measure, scores
+from core.composition.sets import seen_pairs
+from core.deck import slides as deck_slides
+from pages.composition import shared
+from pages.composition.shared import Shown
+from pages.ui import pins, points
+from pages.ui.downloads import downloads
+from pages.ui.text import finding_of, quiet, section
+
+EACH = 18
+COLUMNS = ("hardest", "easiest", "commonest", "rarest")
+MOST_COLUMNS = 28
+_KINDS = dict(zip(("right", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
+
+
+def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
+    """Accuracy of the whole and its parts, the kinds of error with their pictures, and attribute confusion."""
+    found = measured.found
+    told, kinds = scores.shares(found), scores.errors(found)
+    title, source = scores.headline(found, told), shared.source(asked, measured)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        section("The whole and its parts", "Marks: top-1 with 95 % intervals (Wilson). Ticks: a uniform guess.")
+        figure = charts.share_figure(told)
+        st.plotly_chart(figure, key="parts", config=PLOT_CONFIG, alt="Accuracy of compositions, objects and attributes")
+        quiet(" · ".join(f"{name}: {about}" for name, (_, about) in scores.PARTS.items() if "|" not in name))
+        rows = [[n, s.right, s.n, s.interval.value, s.interval.low, s.interval.high, s.chance] for n, s in told.items()]
+        with st.container(horizontal=True):
+            downloads(
+                "composition-parts",
+                ["condition", "right", "n", "acc1", "low", "high", "chance"],
+                rows,
+                figure=figure,
+                title=title,
+            )
+            pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="parts", label="Pin plot")
+    with right:
+        section("Attributes taken for each other", "Share of the images of each true attribute.")
+        confusion = scores.attribute_confusion(found)
+        names = asked.images.compositions.attributes
+        if len(names) > MOST_COLUMNS:
+            kept = np.sort(np.argsort(-confusion.sum(1), kind="stable")[:MOST_COLUMNS])
+            quiet(f"The {MOST_COLUMNS} attributes with most images of {len(names):,}; the download holds all.")
+        else:
+            kept = np.arange(len(names))
+        taken = charts.confusion_figure(confusion[np.ix_(kept, kept)], [names[at] for at in kept])
+        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Attribute said for every true attribute")
+        downloads(
+            "attribute-confusion",
+            ["true", *names],
+            [[n, *row] for n, row in zip(names, confusion.tolist(), strict=True)],
+        )
+    section("Kinds of error", "What the best of all compositions gets right. Choose a kind to see its pictures.")
+    st.plotly_chart(charts.error_figure(kinds), key="kinds", config=PLOT_CONFIG, alt="Images by kind of error")
+    return _kind(asked, measured)
+
+
+def _kind(asked: measure.Question, measured: measure.Measured) -> Shown:
+    """Pictures of one kind of error, most confident first."""
+    found = measured.found
+    kind = st.segmented_control(
+        "Pictures", list(_KINDS), default="wrong object", required=True, key="mistake", bind="query-params"
+    )
+    said = found.pairs[found.answer.top[:, 0]]
+    attribute, thing = said[:, 0] == found.attribute, said[:, 1] == found.object
+    member = {"right": attribute & thing, "wrong attribute": ~attribute & thing, "wrong object": attribute & ~thing}
+    places = np.flatnonzero(member.get(kind, ~attribute & ~thing))
+    places = places[np.argsort(-np.abs(found.answer.margin[places]), kind="stable")][:EACH].tolist()
+    shown = (asked.lens, found.answer, asked.images)
+    shared.pictures(shown, places, key="kind-pictures", empty="No image is of this kind.")
+    return shown
+
+
+def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
+    """Attribute x object as marks; a click shows the pictures of that pair."""
+    found, sides = measured.sides.found, shared.sides(asked, measured)
+    size = len(found.pairs)
+    n, hits = (
+        sum(np.bincount(one.answer.labels, weights=None if plain else one.right, minlength=size) for _, one, _ in sides)
+        for plain in (True, False)
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        offered = (*COLUMNS[2:], *COLUMNS[:2]) if asked.pictures else COLUMNS[:2]
+        order = st.segmented_control(
+            "Objects",
+            offered,
+            default=offered[0],
+            required=True,
+            key="aocolumns",
+            bind="query-params",
+            help="Which objects stand in the columns.",
+        )
+    things = _columns(order, found, n, hits, asked)
+    place = np.full(len(found.objects), -1)
+    place[things] = np.arange(len(things))
+    cells = np.flatnonzero((n > 0) & (place[found.pairs[:, 1]] >= 0))
+    seen = seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    told = f"{int((n > 0).sum()):,} attribute–object pairs with images, among {size:,} compositions"
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        finding_of(f"{told}; {int((hits[n > 0] == 0).sum()):,} of them are never named right.")
+        quiet(
+            f"The {order} {len(things):,} of {len(found.objects):,} objects; colour: share right, size: images. "
+            "Click a mark to see its pictures."
+        )
+        figure = charts.matrix_figure(
+            found.pairs[cells, 0],
+            place[found.pairs[cells, 1]],
+            n[cells].astype(int),
+            hits[cells].astype(int),
+            seen[cells],
+            attributes=found.attributes,
+            objects=[found.object_names[at] for at in things],
+            composition=cells,
+        )
+        st.plotly_chart(
+            figure,
+            key="pair-matrix",
+            config=PLOT_CONFIG,
+            on_select=_clicked(found.names),
+            selection_mode="points",
+            alt=told,
+        )
+        present = np.flatnonzero(n)
+        rows = [
+            [found.attributes[a], found.objects[o], int(n[c]), int(hits[c]), hits[c] / n[c], seen[c]]
+            for c, (a, o) in zip(present.tolist(), found.pairs[present].tolist(), strict=True)
+        ]
+        with st.container(horizontal=True):
+            downloads(
+                "compositions", ["attribute", "object", "n", "right", "acc1", "seen"], rows, figure=figure, title=told
+            )
+            pins.pin(
+                lambda: deck_slides.plot_slide(told, figure, shared.source(asked, measured)),
+                key="pair-matrix",
+                label="Pin plot",
+            )
+    with right:
+        return _pair(asked, sides, found, cells)
+
+
+def _columns(order: str, found, n: np.ndarray, hits: np.ndarray, asked: measure.Question) -> np.ndarray:
+    objects = found.pairs[:, 1]
+    images = np.bincount(objects, weights=n, minlength=len(found.objects))
+    if order in COLUMNS[:2]:
+        rate = np.bincount(objects, weights=hits, minlength=len(images)) / np.maximum(images, 1)
+        value = rate if order == "hardest" else -rate
+    else:
+        _, counts = asked.pictures.margins(found)
+        value = -counts if order == "commonest" else counts
+    ranked = np.argsort(value, kind="stable")
+    return ranked[images[ranked] > 0][:MOST_COLUMNS]
+
+
+def _clicked(names: list[str]):
+    def read() -> None:
+        for place, *_ in points.clicked("pair-matrix", length=3)[:1]:
+            st.session_state["cell"] = names[int(place)]
+
+    return read
+
+
+def _pair(asked: measure.Question, sides, found, cells: np.ndarray) -> Shown | None:
+    """Pictures of one composition, from whichever set shows it."""
+    names = found.names
+    linked = st.session_state.get("cell") or st.query_params.get("cell")
+    options = list(dict.fromkeys([*(names[c] for c in cells), *([linked] if linked in set(names) else [])]))
+    chosen = st.selectbox("Pair", options, key="cell", bind="query-params")
+    if chosen not in options:
+        return None
+    label = names.index(chosen)
+    shows = [(np.flatnonzero(side[1].answer.labels == label), *side) for side in sides]
+    places, lens, composed, images = max(shows, key=lambda one: len(one[0]))
+    order = places[np.argsort(composed.answer.margin[places], kind="stable")][:EACH].tolist()
+    right = int(composed.right[places].sum())
+    shown = (lens, composed.answer, images)
+    known = "" if asked.pictures is None else f" · drawn {int(asked.pictures.of(found)[label]):,} times in pretraining"
+    quiet(f"{right} of {len(places)} right · from {lens.image_set}{known}")
+    shared.pictures(shown, order, key="pair-pictures", empty="This pair has no pictures.")
+    return shown

@@ -1,0 +1,103 @@
+"""Views of what pretraining showed: seen against never-seen pairs, additive embeddings, and captions."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG, composition_models
+from core.charts import composition as charts
+from core.composition import additive, association, measure, seen
+from core.deck import slides as deck_slides
+from pages.composition import shared
+from pages.ui import pins
+from pages.ui.downloads import downloads
+from pages.ui.text import finding_of, quiet, section
+
+
+def gaps(asked: measure.Question, measured: measure.Measured) -> None:
+    """Seen against never-seen pairs: as they are, at equal frequency, within the same objects and attributes."""
+    found = measured.sides.gaps
+    whole = found["composition"]
+    finding_of(seen.headline(whole))
+    if not (whole.n_seen and whole.n_unseen):
+        quiet("Give a table of pair counts, or choose the icon sets, whose held-out pairs no corpus holds.")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        section("Accuracy", "As it is: the two kinds of pairs may differ in how common their parts are.")
+        st.plotly_chart(
+            charts.gap_figure(found), key="gap", config=PLOT_CONFIG, alt="Accuracy on seen and unseen pairs"
+        )
+    with right:
+        section("Difference", "Three estimators; intervals draw objects with all their images.")
+        figure = charts.difference_figure(found)
+        st.plotly_chart(figure, key="gap-difference", config=PLOT_CONFIG, alt="Seen less never seen in points")
+    quiet(
+        f"At equal frequency: strata of up to {seen.OBJECT_BINS} groups of objects by {seen.ATTRIBUTE_BINS} of "
+        f"attributes of equal size by pretraining count, weighted by their never-seen images ({whole.strata} strata; "
+        f"{whole.unmatched:,} never-seen images have no seen counterpart). Same objects and attributes: coefficient of "
+        "“seen” beside one effect an object and one an attribute (least squares)."
+    )
+    if asked.pictures is not None:
+        quiet(f"Seen: the pair occurs in {asked.pictures.name} ({asked.pictures.kind} counts).")
+    rows = [
+        [what, gap.n_seen, gap.n_unseen, *(getattr(getattr(gap, field), end) for field in
+         ("seen", "unseen", "raw", "matched", "within") for end in ("value", "low", "high"))]
+        for what, gap in found.items()
+    ]  # fmt: skip
+    header = ["what", "n_seen", "n_never_seen", *(f"{field}_{end}" for field in
+              ("seen", "never_seen", "raw", "matched", "within") for end in ("value", "low", "high"))]  # fmt: skip
+    with st.container(horizontal=True):
+        downloads("seen-and-never-seen", header, rows, figure=figure, title=seen.headline(whole))
+        pins.pin(
+            lambda: deck_slides.plot_slide(seen.headline(whole), figure, shared.source(asked, measured)),
+            key="gap", label="Pin plot",
+        )  # fmt: skip
+
+
+def embedding(asked: measure.Question, measured: measure.Measured) -> None:
+    """Additivity of composition vectors and the association of attributes and objects in captions."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        _additivity(measured)
+    with right:
+        _captions(asked, measured)
+
+
+def _additivity(measured: measure.Measured) -> None:
+    texts, images = measured.additive["texts"], measured.additive["images"]
+    section("Is the whole the sum of its parts?")
+    finding_of(additive.headline(texts, images))
+    st.latex(r"v(a,o) \approx m + u_a + u_o,\qquad R^2 = 1 - \frac{\sum |v - \hat v|^2}{\sum |v - \bar v|^2}")
+    rows = [[what, fit.n, fit.factors, fit.r2, fit.adjusted] for what, fit in measured.additive.items()]
+    header = ["vectors", "n", "factors", "R2", "adjusted R2"]
+    st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="additivity",
+                 alt="R squared of the additive model")  # fmt: skip
+    quiet("Least squares over the compositions present. Adjusted R² takes the free factors into account.")
+    downloads("additivity", header, rows)
+
+
+def _captions(asked: measure.Question, measured: measure.Measured) -> None:
+    section("Do captions tie attributes to objects?")
+    found = measured.association
+    if found is None:
+        quiet("Unknown: give a table of pair counts (attribute,object,count) of the pretraining captions.")
+        return
+    finding_of(association.headline(found, asked.captions.name))
+    st.latex(r"\mathrm{NMI} = \frac{2\,I(A;O)}{H(A)+H(O)},\qquad \mathrm{PMI} = \log_2\frac{p(a,o)}{p(a)\,p(o)}")
+    figure = composition_models.pmi_figure(found, measured.sides.found.names)
+    st.plotly_chart(figure, key="pmi", config=PLOT_CONFIG, alt="Accuracy of a pair against its PMI in captions")
+    n, right = found.never
+    rate = f", {100 * right / n:.1f} % right" if n else ""
+    quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
+          f"objects. Pearson r = {association.signed(found.pearson.value)}.")  # fmt: skip
+    names = measured.sides.found.names
+    rows = [
+        [names[c], p, a, k] for c, p, a, k in zip(found.composition, found.pmi, found.accuracy, found.n, strict=True)
+    ]
+    with st.container(horizontal=True):
+        title = f"PMI against accuracy, NMI {found.nmi:.3f}"
+        downloads("pmi", ["composition", "pmi", "acc1", "n"], rows, figure=figure, title=title)
+        pins.pin(lambda: deck_slides.plot_slide(title, figure, shared.source(asked, measured)), key="pmi",
+                 label="Pin plot")  # fmt: skip

@@ -1,0 +1,130 @@
+"""What the composition page asks: the lens on a set of compositions, with a person's own tables, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import streamlit as st
+
+from core.composition import measure
+from core.composition.answers import Composed
+from core.composition.pairs import CompositionSet
+from core.composition.sets import PARTNER, with_partner
+from core.datasets.io.roots import check_path
+from core.deck import slides as deck_slides
+from core.runtime.jobs import Job
+from core.types import Answer, ImageSet, Lens
+from pages.ui import answers, gallery, lensbar
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, is_local, watch
+from pages.ui.text import finding, quiet
+
+T = TypeVar("T")
+HELD_OUT = "icons-composition"
+Shown = tuple[Lens, Answer, ImageSet]
+"""A gallery that was drawn: whose pictures a click enlarges."""
+
+
+def asked(lens: Lens) -> measure.Question:
+    """The question of this page, opened; `icons` stands for its held-out pairs, which are compared with it."""
+    if lens.image_set in PARTNER:
+        lens = replace(lens, image_set=HELD_OUT)
+    images = lensbar.images(lens.image_set)
+    overrides = counts = None
+    if images.kind == "icons":
+        lensbar.images(PARTNER.get(lens.image_set, lens.image_set))  # so that the partner's pictures can be fetched
+    else:
+        with st.expander("Tables of your own", on_change="rerun", key="composition-tables"):
+            overrides = _file("Overrides", "overrides", "CSV folder,attribute,object,imagenet_index: folders whose "
+                              "name the longest object name at its end splits wrongly, or not at all.")  # fmt: skip
+            counts = _file("Pair counts", "paircounts", "CSV attribute,object,count: how many pretraining captions "
+                           "name both. A pair that is not listed is unknown.")  # fmt: skip
+    key = (*about(lens, images), *(path and (str(path), path.stat().st_mtime_ns) for path in (overrides, counts)))
+    job = ask(
+        ("compositions", *key),
+        f"Reading the compositions of {lens.image_set}",
+        lambda report: measure.question(lens, image_set=images, overrides=overrides, counts=counts),
+        lane="io",
+    )
+    return _first(job, lens)
+
+
+def _first(job: Job[T], lens: Lens) -> T:
+    """The value of a job that the whole page needs, or what it waits for in the page's place."""
+    if not job.wait(0):
+        finding("Composition", f"Asking {answers.label(lens)}, for attribute and object together.")
+        quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
+        watch(job)
+        st.stop()
+    return job.value()
+
+
+def _file(label: str, key: str, help: str) -> Path | None:
+    typed = st.text_input(label, key=key, bind="query-params", placeholder="Path of a CSV file", help=help)
+    return check_path(typed, local=is_local()) if typed else None
+
+
+def about(lens: Lens, images: ImageSet) -> tuple[Hashable, ...]:
+    """What an answer over compositions depends on."""
+    return (lens.model, lens.image_set, images.fingerprint, tuple(images.names), lens.prompts, lens.precision)
+
+
+def question_key(asked: measure.Question) -> tuple[Hashable, ...]:
+    """The same of an open question: its compositions and counts too."""
+    counts = (asked.captions.name, len(asked.captions.counts)) if asked.captions else ()
+    return (*about(asked.lens, asked.images), *counts)
+
+
+def measured(asked: measure.Question) -> measure.Measured:
+    """The answer to the question, or its progress in the page's place."""
+    job = ask(
+        ("composition", *question_key(asked)),
+        f"Compositions: {answers.label(asked.lens)}",
+        lambda report: measure.measure(asked, report=report),
+    )
+    return _first(job, asked.lens)
+
+
+def provenance(asked: measure.Question, found: measure.Measured) -> str:
+    """Images used, candidates, partner."""
+    answer = found.found.answer
+    partner = f" · compared with {asked.partner_lens.image_set}" if asked.partner_lens else ""
+    return (
+        f"{answers.label(asked.lens)} · {len(answer.rows):,} of {answer.n_images:,} images used · prompts say "
+        f"“attribute object”{partner}"
+    )
+
+
+def source(asked: measure.Question, found: measure.Measured) -> str:
+    """Where numbers come from, for a slide."""
+    return deck_slides.source_line(found.found.answer)
+
+
+def unmatched(asked: measure.Question) -> None:
+    """Folders without attribute and object, listed."""
+    listed = asked.images.compositions.left_out
+    if listed:
+        quiet(
+            f"{len(listed):,} folders are not used because no known object ends their name; "
+            "give them in a table of overrides."
+        )
+        downloads("unmatched-folders", ["folder", "attribute", "object", "imagenet_index"],
+                  [[item.item, "", "", ""] for item in listed])  # fmt: skip
+
+
+def sides(asked: measure.Question, found: measure.Measured) -> list[tuple[Lens, Composed, CompositionSet]]:
+    """Lens, answers and pictures of the set and of its partner, all among the same compositions."""
+    lenses = [asked.lens, *([asked.partner_lens] if asked.partner_lens else [])]
+    images = with_partner(asked.images, asked.partner) if asked.partner else [asked.images]
+    return list(zip(lenses, found.sides.composed, images, strict=True))
+
+
+def pictures(shown: Shown, positions: Sequence[int], *, key: str, empty: str) -> None:
+    """Pictures at rows of an answer."""
+    _, answer, images = shown
+    items = [gallery.tile(answer, images, position) for position in positions]
+    groups = [{"key": "", "title": "", "note": "", "rate": "", "items": items}] if items else []
+    gallery.gallery(groups, images, key=key, empty=empty)

@@ -1,0 +1,69 @@
+"""What one condition breaks: images right when clean and wrong under it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cache import keys
+from core.deck import slides as deck_slides
+from core.robustness.corruptions import findings
+from core.robustness.corruptions.registry import IN_MEMORY, words
+from core.robustness.corruptions.views import corrupted
+from core.robustness.records import Record
+from core.robustness.sampling import balanced_rows
+from core.runtime import thumbnails as thumbs
+from core.supervised import ask as robustness_ask
+from core.supervised.answers import known_as
+from core.types import ImageSet, Lens
+from pages.corruptions import shared as shared_view
+from pages.ui import gallery, pins
+from pages.ui.jobs import ask, watch
+from pages.ui.text import quiet, section
+
+SHOWN = 24
+
+
+def draw(lens: Lens, image_set: ImageSet, records: list[Record], chosen: tuple[str, int]) -> None:
+    """Images of the sample that are right when clean and wrong under the chosen condition."""
+    if shared_view.is_absent():
+        return
+    name, severity = chosen
+    section(f"Broken by {words(name)} {severity}", "Right when clean, wrong now; the most confident mistakes first.")
+    before = findings.clean(records)
+    per_class = 1 if before is None or before.n <= len(image_set.keys) else round(before.n / len(image_set.keys))
+    seed = records[0].seed or 0
+    rows = balanced_rows(image_set.labels, per_class, seed=seed)
+    key = ("broken", lens.model, lens.prompts, image_set.fingerprint, keys.digest(list(image_set.names)), *chosen, seed)
+
+    def work(report):
+        views = [corrupted(image_set, *one, seed=seed, rows=rows) for one in ((None, 0), chosen)]
+        return [robustness_ask.answer_for(lens.model, one, prompts=lens.prompts, report=report) for one in views]
+
+    job = ask((*key, per_class), f"{words(name)} {severity} on {known_as(lens.model)}", work)
+    if not job.wait(0):
+        watch(job, small=True)
+        return
+    clean, after = job.value()
+    shared = np.intersect1d(clean.rows, after.rows)
+    at_first, now = np.searchsorted(clean.rows, shared), np.searchsorted(after.rows, shared)
+    lost = now[(clean.top[at_first, 0] == clean.labels[at_first]) & (after.top[now, 0] != after.labels[now])]
+    lost = lost[np.argsort(after.margin[lost], kind="stable")]
+    view = corrupted(image_set, name, severity, seed=seed, rows=rows)
+    thumbs.publish(view)
+    right = int((clean.top[at_first, 0] == clean.labels[at_first]).sum())
+    quiet(f"{len(lost):,} of {right:,} images that were right.")
+    tiles = [gallery.tile(after, view, place) for place in lost[:SHOWN].tolist()]
+    groups = [{"key": "", "title": "", "items": tiles}] if tiles else []
+    shared_view.clicked(())
+    gallery.gallery(groups, view, key="broken", empty="No image that was right is wrong under this condition.")
+    pins.pin(
+        lambda: deck_slides.comparison_slide(
+            f"{words(name)} {severity} breaks {len(lost):,} of {right:,} images",
+            ("condition", "right"),
+            [("clean", f"{100 * clean.acc1:.0f} %"), (f"{words(name)} {severity}", f"{100 * after.acc1:.0f} %")],
+            f"{deck_slides.source_line(after)} · {IN_MEMORY}",
+            shown=deck_slides.pictures(after, view, lost.tolist()),
+        ),
+        key="broken",
+        label="Pin these pictures",
+    )

@@ -1,0 +1,151 @@
+"""One picture, or a few of one class, under every corruption at every severity, with what is said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from cache import keys
+from core.charts import top_bars
+from core.deck import slides as deck_slides
+from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, words
+from core.robustness.corruptions.views import severity_grid
+from core.runtime import thumbnails as thumbs
+from core.supervised import ask as robustness_ask
+from core.supervised.answers import known_as
+from core.types import Answer, ImageSet, Lens
+from pages.corruptions import shared
+from pages.ui import detail, gallery, pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, watch
+from pages.ui.text import finding_of, quiet, section
+
+MOST = 6
+
+
+def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
+    """Pickers, the grid of each model, and a closer look at one cell."""
+    if shared.is_absent():
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        label = shared.choose_class(image_set)
+        whole = st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
+        own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
+        rows = own[:MOST] if whole else [shared.picture_row(lens, image_set, label)]
+        group = st.segmented_control(
+            "Corruptions", list(GROUPS), default="weather", required=True, key="group", bind="query-params",
+            help="The first four are the fifteen of mCE; extra are the paper's four for tuning.",
+        )  # fmt: skip
+    corruptions = GROUPS[group]
+    grid = severity_grid(image_set, rows, corruptions=corruptions)
+    thumbs.publish(grid)
+    found = _answers({"": lens} if other is None else {"A": lens, "B": other}, grid)
+    if not found:
+        return
+    finding_of(_sentence(image_set.names[label], found, len(rows)))
+    quiet(f"Severity 1 to 5 from left to right, the clean picture first · {IN_MEMORY} · seed 0")
+    columns = st.columns(len(found), gap="large") if len(found) > 1 else [st.container()]
+    for column, (side, answer) in zip(columns, found.items(), strict=True):
+        with column:
+            section(f"{side + ': ' if side else ''}{known_as(answer.lens.model)}")
+            gallery.gallery(
+                [_strip(answer, grid, place, name, len(rows)) for place, name in enumerate(corruptions)],
+                grid, key=f"grid-{side}", layout="strips",
+            )  # fmt: skip
+    _closer(found, grid)
+    header, listed = _rows(found, grid)
+    with st.container(horizontal=True):
+        downloads("corrupted-pictures", header, listed)
+        first = next(iter(found.values()))
+        source = deck_slides.source_line(first)
+        pins.pin(
+            lambda: deck_slides.comparison_slide(
+                _sentence(image_set.names[label], found, len(rows)),
+                ("corruption", "right at severity 1 to 5"),
+                [(words(name), _counts(first, place, len(rows))) for place, name in enumerate(corruptions)],
+                f"{source} · {IN_MEMORY}",
+                shown=deck_slides.pictures(first, grid, list(range(0, len(grid.labels), len(rows)))),
+            ),
+            key="corruption-grid",
+            label="Pin this grid",
+        )
+
+
+def _answers(lenses: Mapping[str, Lens], grid: ImageSet) -> dict[str, Answer]:
+    found = {}
+    for side, lens in lenses.items():
+        key = ("grid", lens.model, lens.prompts, grid.fingerprint, keys.digest(list(grid.names)))
+
+        def work(report, lens: Lens = lens):
+            return robustness_ask.answer_for(lens.model, grid, prompts=lens.prompts, report=report)
+
+        job = ask(key, f"{known_as(lens.model)} on corrupted pictures", work)
+        if job.wait(0):
+            found[side] = job.value()
+        else:
+            watch(job, small=True)
+    return found
+
+
+def _strip(answer: Answer, grid: ImageSet, place: int, name: str, each: int) -> dict:
+    """One corruption: the clean picture and, at every severity, the picture of median margin."""
+    blocks = [range(each), *(_block(place, number, each) for number in range(len(SEVERITIES)))]
+    middle = [sorted(block, key=lambda row: float(answer.margin[row]))[len(block) // 2] for block in blocks]
+    note = f"right at severity 1 to 5: {_counts(answer, place, each)}"
+    tiles = [gallery.tile(answer, grid, row) for row in middle]
+    return {"key": "", "title": words(name), "note": note, "rate": "", "items": tiles}
+
+
+def _block(place: int, number: int, each: int) -> range:
+    start = each * (1 + place * len(SEVERITIES) + number)
+    return range(start, start + each)
+
+
+def _counts(answer: Answer, place: int, each: int) -> str:
+    right = answer.top[:, 0] == answer.labels
+    counts = [int(right[list(_block(place, number, each))].sum()) for number in range(len(SEVERITIES))]
+    return ", ".join(map(str, counts)) + (f" of {each}" if each > 1 else " of 1")
+
+
+def _sentence(name: str, found: Mapping[str, Answer], each: int) -> str:
+    parts = []
+    for answer in found.values():
+        right = answer.top[each:, 0] == answer.labels[each:]
+        clean = int((answer.top[:each, 0] == answer.labels[:each]).sum())
+        parts.append(
+            f"{known_as(answer.lens.model)} names {clean} of {each} clean and {int(right.sum())} of {len(right)} "
+            f"corrupted pictures of “{name}” correctly"
+        )
+    return "; ".join(parts) + "."
+
+
+def _closer(found: Mapping[str, Answer], grid: ImageSet) -> None:
+    picked = shared.clicked(grid.image_ids)
+    if picked is None:
+        quiet("Click a picture to see the five best classes.")
+        return
+    row = list(grid.image_ids).index(picked)
+    section(picked)
+    columns = st.columns(1 + len(found), gap="large")
+    with columns[0]:
+        detail.picture(grid, row)
+    for column, (side, answer) in zip(columns[1:], found.items(), strict=True):
+        with column:
+            names = [answer.names[one] for one in answer.top[row]]
+            quiet(f"{known_as(answer.lens.model)}: margin {answer.margin[row]:+.3f}".replace("-", "−"))
+            figure = top_bars(names, answer.scores[row].tolist(), true=answer.names[int(answer.labels[row])])
+            alt = "The best classes: " + ", ".join(names)
+            st.plotly_chart(figure, config={"displayModeBar": False}, key=f"closer-{side}", alt=alt)
+
+
+def _rows(found: Mapping[str, Answer], grid: ImageSet) -> tuple[list[str], list[list[object]]]:
+    header = ["model", "image", "truth", "said", "right", "margin"]
+    listed: list[list[object]] = []
+    for answer in found.values():
+        for row, id in enumerate(grid.image_ids):
+            true, said = int(answer.labels[row]), int(answer.top[row, 0])
+            margin = float(answer.margin[row])
+            listed.append([answer.lens.model, id, answer.names[true], answer.names[said], true == said, margin])
+    return header, listed

@@ -1,0 +1,40 @@
+"""Corruption studio: pictures under nineteen corruptions, what it costs whom, and answers that flip along sequences."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.corruptions import frames, grid, map, parts, shared
+from pages.ui import lensbar
+from pages.ui.text import finding, quiet
+
+VIEWS = ("one picture", "heat map", "head and tail", "sequences")
+
+lens, image_set = lensbar.lens(), lensbar.images()
+opening = st.container()
+if not image_set.has_images or len(image_set.keys) < 2:
+    with opening:
+        finding("Corruption studio", "Corrupting needs pictures and at least two classes, which this image set lacks.")
+        quiet("Choose another set under Images; icons are always there.")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="corruption-view", bind="query-params",
+        help="one picture: every corruption at every severity, live. heat map: a sample of the set under each. "
+        "head and tail: accuracy along severity. sequences: answers from frame to frame.",
+    )  # fmt: skip
+    other = shared.choose_other(lens)
+with opening:
+    shared.opening(lens, image_set)
+    if view != "sequences" and (absent := shared.is_absent()):
+        st.info(absent, icon=":material/extension:")
+
+if view == "one picture":
+    grid.draw(lens, image_set, other)
+elif view == "heat map":
+    map.draw(lens, image_set, other)
+elif view == "head and tail":
+    parts.draw(lens, image_set, other)
+else:
+    frames.draw(lens, image_set, other)

@@ -1,0 +1,172 @@
+"""What the views of the corruption studio share: the finding, the second model, records shipped or measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from cache import keys
+from core.datasets.io.roots import check_path
+from core.errors import ExtraMissing, TailscopeError
+from core.robustness.committed import committed
+from core.robustness.corruptions import findings as corruption_findings
+from core.robustness.corruptions.registry import IN_MEMORY, library_version
+from core.robustness.records import Record
+from core.runtime.jobs import Job, engine
+from core.supervised import answers as supervised
+from core.supervised.answers import known_as
+from core.types import ImageSet, Lens
+from pages.ui import answers, lensbar
+from pages.ui.jobs import ask, is_local
+from pages.ui.text import finding, quiet
+
+PER_CLASS = {"1 a class": 1, "2 a class": 2, "5 a class": 5, "all images": None}
+OFFERED = 12
+
+
+def choose_other(lens: Lens) -> Lens | None:
+    """A second model beside the sidebar's, zero-shot or supervised, under the same prompts; None for none.
+
+    Raises:
+        TailscopeError: what was typed or linked names no model that can be used here.
+    """
+    offered = [info.id for info in lensbar.known_models() if info.available and info.id != lens.model]
+    typed = st.session_state.get("other") or st.query_params.get("other")
+    options = list(dict.fromkeys([*supervised.shipped(), *offered, *filter(None, [typed])]))
+    found = st.selectbox(
+        "Model B", options, index=None, key="other", bind="query-params", width=320, placeholder="None beside",
+        accept_new_options=True,
+        help="Any zero-shot model, supervised:NAME or timm:NAME. It sees the same pictures.",
+    )  # fmt: skip
+    if not found:
+        return None
+    if supervised.is_supervised(found):
+        if path := supervised.path_of(found):
+            check_path(path, local=is_local())
+        return replace(lens, model=supervised.canonical(found))
+    return replace(lens, model=lensbar.validated(found, lens.image_set, lens.prompts, lensbar.NONE).model)
+
+
+def opening(lens: Lens, image_set: ImageSet) -> None:
+    """The page's finding: of the shipped or the latest measured records of the sidebar's model."""
+    records = known(lens, image_set)
+    told = corruption_findings.headline(records)
+    if told is None:
+        started = f"What corruptions cost {known_as(lens.model)} on {lens.image_set} is not measured yet."
+        finding("Corruption studio", started)
+        quiet("One picture is corrupted live below; the heat map measures a sample and keeps what it found.")
+        return
+    finding("Corruption studio", told)
+    before = corruption_findings.clean(records)
+    costs = corruption_findings.worst(records, before)
+    flips = corruption_findings.sequences_sentence(records)
+    whole = corruption_findings.total(records)
+    relative = ""
+    if whole and whole.reference and whole.more.get("mce") is not None:
+        relative = f" mCE {whole.more['mce']:.0f} % of {known_as(whole.reference)}, {IN_MEMORY}."
+    quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}; docs/CORRUPTIONS.md tells how.".strip())
+
+
+def known(lens: Lens, image_set: ImageSet) -> list[Record]:
+    """Records of a model on this set: those measured here last, else the committed ones; empty without either."""
+    measured: list[Record] = []
+    for job in engine().jobs():
+        if isinstance(job.key, tuple) and job.key[:1] == ("corruptions",) and job.state == "done":
+            found = corruption_findings.of_model(job.value(), lens.model, lens.prompts)
+            measured = [one for one in found if one.set == image_set.id] or measured
+    shipped = corruption_findings.of_model(committed(image_set.id, corruption_findings.TABLE), lens.model, lens.prompts)
+    if not measured:
+        return shipped
+    sequences = [one for one in shipped if one.condition.endswith(("sequence", "perturbations"))]
+    return measured + sequences
+
+
+def is_absent() -> str:
+    """Why corruptions cannot be made here, with the command that helps; empty when they can."""
+    try:
+        library_version()
+    except ExtraMissing as error:
+        return str(error)
+    return ""
+
+
+def picture_row(lens: Lens, image_set: ImageSet, label: int) -> int:
+    """The picture in question of a class, in the URL; by default the first that is known to be right unharmed."""
+    rows = [row for row, own in enumerate(image_set.labels.tolist()) if own == label][:OFFERED]
+    offered = {image_set.image_ids[row]: row for row in rows}
+    if st.session_state.get("shot") not in (None, *offered):
+        st.session_state.pop("shot")
+    answer = answers.known_answer(lens)
+    right = set() if answer is None else set(answer.rows[answer.top[:, 0] == answer.labels].tolist())
+    first = next((place for place, row in enumerate(rows) if row in right), 0)
+    found = st.selectbox("Picture", list(offered), index=first, key="shot", bind="query-params", width=220)
+    return offered.get(found, rows[first])
+
+
+def clicked(offered: Sequence[str]) -> str | None:
+    """The derived picture that was clicked last, if it is one of these; pages of whole sets never see its id."""
+    st.session_state.pop("_enlarge", None)
+    if picked := st.session_state.pop("image", None):
+        st.session_state["_derived"] = picked
+    found = st.session_state.get("_derived")
+    return found if found in offered else None
+
+
+def choose_class(image_set: ImageSet, *, key: str = "class") -> int:
+    """One class, by its readable name, in the URL; the commonest at first, and only classes with pictures."""
+    held = sorted(set(image_set.labels.tolist()) - {-1})
+    counts = lensbar.counts(image_set)
+    first = max(range(len(held)), key=lambda place: counts.get(image_set.keys[held[place]], 0))
+    named = {image_set.keys[label]: label for label in held}
+    if st.session_state.get(key) not in (None, *named):
+        st.session_state.pop(key)
+    found = st.selectbox(
+        "Class", list(named), index=first, key=key, bind="query-params", width=280,
+        format_func=lambda one: image_set.names[named[one]] if one in named else str(one),
+    )  # fmt: skip
+    return named.get(found, held[first])
+
+
+def measure(lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0) -> Job:
+    """The job that measures models under the fifteen corruptions at five severities on a sample."""
+    names = keys.digest([image_set.fingerprint, list(image_set.names)])
+    key = ("corruptions", tuple(models), image_set.id, names, lens.prompts, per_class, lens.frequency, seed)
+
+    def work(report):
+        from core.robustness.corruptions.command import Asked, measure
+        from core.robustness.corruptions.run import Plan
+
+        plan = Plan(per_class=per_class, seed=seed, prompts=lens.prompts)
+        asked = Asked(models=tuple(models), image_set=image_set.id, plan=plan, reference=reference_here(image_set))
+        return measure(asked, report=report, image_set=image_set)
+
+    return ask(key, f"Corruptions on {', '.join(map(known_as, models))}", work)
+
+
+def reference_here(image_set: ImageSet) -> str:
+    """The reference that can be had here: the set's own if it is on this disk, else none."""
+    from core.robustness.corruptions.command import NONE
+    from core.robustness.corruptions.records import default_reference
+
+    wanted = default_reference(image_set.id, image_set.keys)
+    try:
+        if wanted and supervised.is_supervised(wanted):
+            supervised.folder_of(wanted)
+    except TailscopeError:
+        return NONE
+    return wanted or NONE
+
+
+def record_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
+    """Header and rows of records as they are downloaded; shares are fractions, CE is in percent."""
+    more = (
+        "ce", "relative_ce", "mce", "relative_mce", "flip", "mfp", "t5d", "head", "head_low", "head_high", "head_n",
+        "torso", "tail", "tail_low", "tail_high", "tail_n", "head_kept", "tail_kept", "kept_gap", "kept_gap_low",
+        "kept_gap_high", "source", "library",
+    )  # fmt: skip
+    own = ["model", "set", "prompts", "condition", "severity", "n", "acc1", "low", "high", "reference", "seed"]
+    return [*own, *more], [
+        [*(getattr(one, name) for name in own), *(one.more.get(name) for name in more)] for one in records
+    ]

@@ -1,0 +1,115 @@
+"""What a count found: rank and frequency, the table, ambiguity, examples, pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG
+from core.charts.counted import rank_figure
+from core.counting.findings import ambiguity, many
+from core.errors import UnreadableData
+from core.frequency import counted
+from pages.published.choices import one_of
+from pages.ui.downloads import downloads
+from pages.ui.jobs import may_change, require_change
+from pages.ui.text import finding_of, quiet, section
+
+_SHOWN = 300
+_NUMBERS = ("count", "text", "image", "integrated", "together", "a_count", "b_count", "adjacent")
+
+
+def draw(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], sentence: str) -> None:
+    """Everything one run left behind; ``sentence`` is its finding."""
+    place, about = counted.folder(name), counted.about(name)
+    _provenance(facts)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        section("Rank and frequency", "Each concept once; head and tail are its commonest and rarest fifths.")
+        figure = rank_figure(rows, method="count")
+        st.plotly_chart(figure, key="counted-ranks", config=PLOT_CONFIG, alt=sentence)
+    with right:
+        section("Counts", "With the query that was searched. Unmatchable is not zero: no caption could have matched.")
+        shown = ["concept", "count", *(["image", "text"] if facts["mode"] == "integrated" else []), "status", "query"]
+        _table(pd.DataFrame(rows)[shown].sort_values("count", ascending=False), "Counts by concept")
+        header = ["concept", "count", "status", "query"]
+        downloads(f"counts-{name}", header, [[row[key] for key in header] for row in rows], figure=figure)
+    with st.container(horizontal=True):
+        st.button("Use as frequency axis", type="primary", on_click=_use, args=(name, facts["mode"]))
+        _file(place / "counts.parquet", f"{name}.parquet", "Parquet")
+        for file in sorted(place.glob("*_search_counts.json")):
+            _file(file, file.name, "JSON, as the paper names it")
+        if may_change():
+            st.button("Delete these counts", type="tertiary", on_click=_delete, args=(name,))
+    if "captions" in about:
+        _captions(place, about)
+
+
+def _provenance(facts: Mapping[str, Any]) -> None:
+    column = f" from column “{facts['column']}”" if facts["column"] else ""
+    parts = [f"{many(facts['rows'], 'row')}{column} of {many(facts['files'], 'file')} in {facts['seconds']:,.1f} s"]
+    parts += [f"{many(facts['bad_rows'], 'row')} without a usable caption"] if facts["bad_rows"] else []
+    parts += [f"{many(facts['left_out_count'], 'item')} left out"] if facts["left_out_count"] else []
+    parts += [f"joined by {facts['joined_by']}"] if facts["joined_by"] else []
+    quiet(f"{facts['captions']}: {'; '.join(parts)}; {facts['finished']}.")
+    if facts["left_out"]:
+        with st.expander(f"{many(facts['left_out_count'], 'item')} left out"):
+            _table(pd.DataFrame(facts["left_out"]), "Items left out, with reasons")
+
+
+def _captions(place: Path, about: Mapping[str, Any]) -> None:
+    section("Ambiguity", "Counts of words are not counts of things: where a count may mean something else.")
+    finding_of(ambiguity(about))
+    for group in about.get("homonyms", ())[:20]:
+        quiet(f"Same spelling: {', '.join(group)}")
+    if about.get("contained"):
+        _table(pd.DataFrame(about["contained"][:_SHOWN]), "Concepts named inside another one's name")
+    examples = json.loads((place / "examples.json").read_text(encoding="utf-8"))
+    if examples:
+        section("Captions", "A few of each concept, drawn uniformly.")
+        concept = one_of("Concept", "example", sorted(examples), width=320)
+        for caption in examples[concept]:
+            quiet(f"“{caption}”")
+    for file, title, note in (
+        ("cooccurrence.parquet", "Named together", "Pairs of concepts in one caption; PMI in bits."),
+        ("pairs.parquet", "Attributes", "adjacent: the attribute stands directly before the concept; PMI in bits."),
+    ):
+        frame = _parquet(place / file)
+        if len(frame):
+            section(title, note)
+            _table(frame.head(_SHOWN), title)
+            downloads(file.partition(".")[0], list(frame), frame.itertuples(index=False))
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UnreadableData(f"{path.name} of these counts is damaged; count again.") from error
+
+
+def _table(frame: pd.DataFrame, alt: str) -> None:
+    numbers = {name: st.column_config.NumberColumn(format="localized") for name in frame if name in _NUMBERS}
+    ratios = {name: st.column_config.NumberColumn(format="%.2f") for name in frame if name.startswith(("pmi", "share"))}
+    st.dataframe(
+        frame, hide_index=True, height=min(420, 36 * (len(frame) + 1) + 4), column_config=numbers | ratios, alt=alt
+    )
+
+
+def _file(path: Path, name: str, label: str) -> None:
+    st.download_button(label, path.read_bytes, name, on_click="ignore", key=f"file-{name}", type="tertiary")
+
+
+def _use(name: str, mode: str) -> None:
+    st.session_state["frequency"] = f"{counted.PREFIX}{name}"
+    st.session_state["count"] = "text" if mode == "text-paper" else mode
+
+
+def _delete(name: str) -> None:
+    require_change("deleting counts")
+    counted.delete(name)

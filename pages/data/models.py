@@ -1,0 +1,79 @@
+"""Models: which there are, which are on this disk, and fetching one with its size stated first."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import downloads as fetch
+from core.models.registry import ModelInfo, canonical
+from pages.data import fetching
+from pages.ui import lensbar
+from pages.ui.text import finding, quiet, section, size
+
+
+def headline() -> None:
+    """How many models can be asked now."""
+    infos = lensbar.known_models(wait=True)
+    here, icons = sum(info.available for info in infos), sum(info.kind == "icon" for info in infos)
+    finding("Data", f"{here} of {len(infos)} models are on this disk, ready to be asked; {icons} came with Tailscope.")
+    quiet("Any other model that open_clip loads can be typed under Model: hf-hub:ORG/REPO, local-dir:PATH.")
+
+
+def draw() -> None:
+    """The searchable table of models and the place to fetch one."""
+    infos = lensbar.known_models(wait=True)
+    kept = st.segmented_control(
+        "Which", ["all", "on this disk"], default="all", required=True, key="which", label_visibility="collapsed"
+    )
+    _table([info for info in infos if info.available or kept == "all"])
+    section("Fetch a model", "The size is stated first; a download that was stopped goes on where it ended.")
+    wanted = st.selectbox(
+        "Model to fetch",
+        _offered([info.id for info in infos if not info.available]),
+        index=None,
+        key="fetch_model",
+        accept_new_options=True,
+        placeholder="ARCH,PRETRAINED or hf-hub:ORG/REPO",
+        label_visibility="collapsed",
+    )
+    if wanted:
+        fetching.offer(("model", wanted), lambda report: fetch.plan_model(canonical(wanted)))
+
+
+def _offered(ids: list[str]) -> list[str]:
+    typed = st.session_state.get("fetch_model")
+    return ids if not typed or typed in ids else [*ids, typed]
+
+
+def _table(infos: list[ModelInfo]) -> None:
+    frame = pd.DataFrame(
+        {
+            "Model": [info.id for info in infos],
+            "On disk": [info.available for info in infos],
+            "Size": [size(info.size_bytes) if info.size_bytes else None for info in infos],
+            "Pretraining": [info.pretraining for info in infos],
+            "Note": [info.note for info in infos],
+        }
+    )
+    st.dataframe(
+        frame,
+        key="models",
+        height=380,
+        hide_index=True,
+        on_select=lambda: _choose([info.id for info in infos]),
+        selection_mode="single-row",
+        placeholder="–",
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True, help="Choosing a row looks through this model"),
+            "On disk": st.column_config.CheckboxColumn(width="small"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+        alt="Models with availability, size and pretraining data",
+    )
+
+
+def _choose(ids: list[str]) -> None:
+    rows = st.session_state["models"].selection.rows
+    if rows and rows[0] < len(ids):
+        st.session_state["model"] = ids[rows[0]]

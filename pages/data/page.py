@@ -1,0 +1,37 @@
+"""Data: models, image sets, the cache and running jobs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.data import cache, jobs, models, sets
+from pages.published import release
+from pages.ui.jobs import may_change
+from pages.ui.text import quiet
+
+SECTIONS = {
+    "models": models,
+    "image sets": sets,
+    "published release": release,
+    "cache": cache,
+    "jobs": jobs,
+}
+
+top = st.container()
+show = st.segmented_control(
+    "Show",
+    list(SECTIONS),
+    default="models",
+    required=True,
+    key="show",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+with top:
+    SECTIONS[show].headline()
+SECTIONS[show].draw()
+if not may_change():
+    quiet(
+        "This server is read-only: fetching, renaming and clearing are switched "
+        "off. Start it with TAILSCOPE_ALLOW_JOBS=1 to allow them."
+    )

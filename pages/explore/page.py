@@ -1,0 +1,100 @@
+"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.analysis import findings
+from core.deck import slides as deck_slides
+from core.text.search import find_concepts
+from pages.ui import answers, detail, gallery, lensbar, own_picture, pins, selection, tables
+from pages.ui.downloads import downloads
+from pages.ui.text import finding, quiet, section
+
+GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
+VERDICTS = ("all", "wrong", "right")
+
+lens, image_set = lensbar.lens(), lensbar.images()
+answer = answers.answer_for(lens)
+counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families()
+chosen = selection.chosen(image_set)
+
+if len(chosen) == 1:
+    sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
+else:
+    sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
+finding("Explore", sentence)
+quiet(answers.provenance(answer))
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    section("Concepts")
+    query = st.text_input(
+        "Search", key="q", bind="query-params", live=True, placeholder="Name, also misspelt", type="search"
+    )
+    family = part = None
+    if counts:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            part = st.segmented_control("Part", ["head", "torso", "tail"], key="part", bind="query-params")
+            present = sorted({families[key] for key in answer.keys if key in families})
+            if present:
+                family = st.selectbox(
+                    "Family", present, index=None, key="family", bind="query-params", placeholder="All", width=190
+                )
+    found = find_concepts(
+        query or "", answer.keys, answer.names, families=families, parts=parts, family=family, part=part
+    )
+    tables.concept_table(answer, found, counts, families, parts, key="concepts")
+    downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts))
+
+with right:
+    section("Pictures")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        verdict = st.segmented_control(
+            "Show", VERDICTS, default="all", required=True, key="verdict", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        if chosen:
+            downloads("selection", *tables.concept_rows(answer, chosen, counts, families, parts))
+    if chosen:
+        shown = chosen
+    else:
+        quiet("Rarest concepts first, worst mistakes first. Choose a concept to see all its pictures.")
+        shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.keys[i]))
+    alone = len(shown) == 1
+    places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
+    each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
+    pages = -(-count // each)
+    page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
+    part = slice(each * (page - 1), each * page)
+    groups = [
+        gallery.group(
+            answer, image_set, label,
+            places[part] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
+        )
+        for label in (shown if alone else shown[part])
+    ]  # fmt: skip
+    groups = [group for group in groups if group["items"]]
+    gallery.gallery(
+        groups,
+        image_set,
+        key="gallery",
+        layout="grid" if alone else "strips",
+        empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
+    )
+    if len(chosen) == 1:
+        seen, shown = counts.get(answer.keys[chosen[0]]), gallery.positions_of(answer, chosen[0], most=12)
+        pins.pin(
+            lambda: deck_slides.concept_slide(answer, image_set, chosen[0], shown, seen),
+            key="concept",
+            label="Pin concept",
+        )
+
+offered = [item["id"] for group in groups for item in group["items"]]
+position = detail.position_of(answer, image_set, detail.chosen_picture(image_set, offered))
+if position is not None:
+    detail.detail(lens, answer, image_set, position)
+    pins.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
+
+st.divider()
+own_picture.own_picture(lens, image_set)

@@ -1,0 +1,148 @@
+"""Views of failures that start from classes and single images: worst, absorbers, confident mistakes, suspect labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.analysis import findings
+from core.analysis.failures import Suspects, confident_mistakes, label_suspects
+from core.deck import slides as deck_slides
+from core.evaluation.similar import search_for
+from core.evaluation.zeroshot import absorbers
+from core.types import Answer, ImageSet, Lens, Report
+from pages.ui import gallery, lensbar, pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, watch
+from pages.ui.text import finding_of, quiet
+
+WORST = 12
+
+
+def worst(answer: Answer, image_set: ImageSet) -> None:
+    """Classes by falling failure, with pictures."""
+    counts = lensbar.counts(image_set)
+    judged = [index for index, score in enumerate(answer.classes) if score.n]
+    ranked = sorted(judged, key=lambda index: (answer.classes[index].accuracy, -answer.classes[index].n))
+    never = sum(answer.classes[index].accuracy == 0 for index in judged)
+    known = [counts[answer.keys[index]] for index in ranked[:WORST] if answer.keys[index] in counts]
+    seen = f" The {WORST} worst were seen {min(known):,} to {max(known):,} times in pretraining." if known else ""
+    finding_of(f"{never:,} of {len(judged):,} classes are never recognised.{seen}")
+    pages = -(-len(ranked) // WORST)
+    page = st.pagination(pages, key=f"worst-{pages}", max_visible_pages=5) if pages > 1 else 1
+    shown = ranked[WORST * (page - 1) : WORST * page]
+    groups = [
+        gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts) for label in shown
+    ]
+    gallery.gallery(groups, image_set, key="worst", layout="cards", empty="No class has pictures.")
+    name = st.selectbox("Pin a concept", shown, format_func=lambda i: answer.names[i], key="worst-pin", width=300)
+    if name is not None:
+        places = gallery.positions_of(answer, name, most=12)
+        pins.pin(
+            lambda: deck_slides.concept_slide(answer, image_set, name, places, counts.get(answer.keys[name])),
+            key="worst",
+        )
+
+
+def swallowing(answer: Answer, image_set: ImageSet) -> None:
+    """Classes that swallow others: how many images of how many classes are called this."""
+    found = absorbers(answer, top=40)
+    if not found:
+        quiet("No class swallows another.")
+        return
+    first = found[0]
+    wrong = int((answer.top[:, 0] != answer.labels).sum())
+    total = sum(one.n for one in found[:10])
+    sentence = (
+        f"“{answer.names[first.said]}” swallows {first.n} images of {first.classes} other classes; the ten greediest "
+        f"classes take {100 * total / wrong:.0f} % of all {wrong:,} mistakes."
+    )
+    finding_of(sentence)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        counts = lensbar.counts(image_set)
+        rows = [
+            [answer.names[one.said], one.n, one.classes, 100 * one.precision, counts.get(answer.keys[one.said])]
+            for one in found
+        ]
+        event = st.dataframe(
+            pd.DataFrame(rows, columns=["Class", "Swallowed", "Of classes", "Precision", "Seen"]),
+            key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
+            column_config={
+                "Precision": st.column_config.NumberColumn(format="%.0f %%", help="Right among all called this"),
+                "Seen": st.column_config.NumberColumn(format="localized", help="Times seen in pretraining"),
+            },
+            alt=sentence,
+        )  # fmt: skip
+        downloads("absorbers", ["class", "swallowed", "classes", "precision_percent", "count"], rows)
+    with right:
+        said = found[event.selection.rows[0] if event.selection.rows else 0].said
+        places = np.flatnonzero((answer.top[:, 0] == said) & (answer.labels != said))
+        places = places[np.argsort(answer.margin[places], kind="stable")][:24].tolist()
+        quiet(f"Pictures of other classes that are called {answer.names[said]}, most confident first.")
+        grid(answer, image_set, places, key="swallowed", title=f"Pictures called “{answer.names[said]}”")
+
+
+def confident(answer: Answer, image_set: ImageSet) -> None:
+    """Mistakes made with the highest probability."""
+    places = confident_mistakes(answer)
+    if not len(places):
+        quiet("There is no mistake.")
+        return
+    sure = float(np.mean(answer.probability[answer.top[:, 0] != answer.labels] > 0.5))
+    finding_of(
+        f"{findings.percent(sure)} of all mistakes are made with more than 50 % probability; the surest one says "
+        f"“{answer.names[int(answer.top[places[0], 0])]}” at {findings.percent(answer.probability[places[0]])}."
+    )
+    grid(answer, image_set, places.tolist(), key="confident", title="The most confident mistakes")
+
+
+def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
+    """Images whose label may be wrong, because their nearest pictures side with the model."""
+    key = ("suspects", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, answer.source)
+    job = ask(key, "Asking the neighbours of every mistake", lambda report: _suspects(lens, answer, report))
+    if not job.wait(0):
+        watch(job)
+        return
+    found, note = job.value()
+    finding_of(
+        f"{len(found.places):,} labels are suspect: the model says another class and most of the ten nearest pictures "
+        "carry that class too."
+        if len(found.places)
+        else "No label is suspect: no mistake has the majority of its ten nearest pictures on its side."
+    )
+    quiet(
+        "A suspect is a reason to look, not a verdict: look-alike classes fool both witnesses. "
+        + ("In the icon world every label is right by construction. " if image_set.kind == "icons" else "")
+        + note
+    )
+    grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")
+
+
+def _suspects(lens: Lens, answer: Answer, report: Report) -> tuple[Suspects, str]:
+    """Runs on the engine's worker; with the sentence on how neighbours were found."""
+    mistakes = int((answer.top[:, 0] != answer.labels).sum())
+    _, search = search_for(lens, questions=mistakes, report=report)
+    return label_suspects(answer, search, report=report), search.note
+
+
+def grid(answer: Answer, image_set: ImageSet, places: Sequence[int], *, key: str, title: str) -> None:
+    """Pictures in order, with a pin for the first dozen."""
+    items = [gallery.tile(answer, image_set, place) for place in places]
+    groups = [{"key": "", "title": "", "items": items}] if items else []
+    gallery.gallery(groups, image_set, key=key, empty="There is nothing to show.")
+    if items:
+        pins.pin(
+            lambda: deck_slides.comparison_slide(
+                title,
+                (),
+                (),
+                deck_slides.source_line(answer),
+                shown=deck_slides.pictures(answer, image_set, places[:12]),
+            ),
+            key=key,
+            label="Pin these pictures",
+        )

@@ -1,0 +1,42 @@
+"""Failures: who is taken for whom, the worst classes and mistakes, names that cannot work, numbers that differ."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.failures import images, pairs, why
+from pages.ui import answers, detail, lensbar
+from pages.ui.text import finding, quiet
+
+VIEWS = ("pairs", "matrix", "worst", "absorbers", "confident", "labels", "names", "why")
+
+lens, image_set = lensbar.lens(), lensbar.images()
+opening = st.container()
+view = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="fail", bind="query-params",
+    help="pairs and matrix: who is taken for whom. worst, absorbers: classes that fail or swallow others. confident: "
+    "the surest mistakes. labels: labels to check. names: names that cannot work. why: why is my number different?",
+)  # fmt: skip
+answer = answers.answer_for(lens)
+sentence = pairs.headline(answer)
+with opening:
+    finding("Failures", sentence)
+    quiet(answers.provenance(answer))
+
+if view == "pairs":
+    pairs.pair_list(answer, image_set)
+elif view == "matrix":
+    pairs.matrix(lens, answer, image_set)
+elif view == "worst":
+    images.worst(answer, image_set)
+elif view == "absorbers":
+    images.swallowing(answer, image_set)
+elif view == "confident":
+    images.confident(answer, image_set)
+elif view == "labels":
+    images.suspects(lens, answer, image_set)
+elif view == "names":
+    why.names(lens, answer, image_set)
+else:
+    why.why(answer)
+detail.enlarge_picked(lens, answer, image_set)

@@ -1,0 +1,124 @@
+"""What the Frequency page lays over one another, and what a click in its plot means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.curve import Curve
+from core.charts import Series
+from core.errors import TailscopeError
+from core.models import registry as models
+from core.prompts import strategies
+from core.types import Answer, Interval, Lens
+from pages.ui import answers, jobs, lensbar
+from pages.ui.points import custom
+from pages.ui.selection import select
+from pages.ui.text import quiet
+
+MOST, PROMPTS = 5, "prompts: "
+
+
+def interval(found: Interval) -> str:
+    """A correlation with its interval in few digits."""
+    text = f"{found.value:.2f}"
+    if np.isfinite(found.low):
+        text += f" ({found.low:.2f} to {found.high:.2f})"
+    return text.replace("-", "−").replace("nan", "undefined")
+
+
+def choose(lens: Lens) -> list[tuple[str, Lens]]:
+    """The widget for further models or prompt strategies: what was chosen, as label and lens."""
+    others = [info.id for info in models.icon_models() if info.id != lens.model]
+    others += [info.id for info in lensbar.known_models() if info.available and info.id not in others]
+    prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
+    offered = [id for id in others if id != lens.model] + prompts
+    kept = [value for value in st.session_state.get("overlay", []) if value in offered]
+    if "overlay" in st.session_state:
+        st.session_state["overlay"] = kept
+    wanted = st.multiselect(
+        "Lay over",
+        offered,
+        key="overlay",
+        bind="query-params",
+        max_selections=MOST,
+        placeholder="Other models or prompt strategies",
+        help="Each model is drawn against the counts of its own pretraining data where they are known.",
+        width=420,
+        wrap=True,
+    )
+    return [(value, _other(lens, value)) for value in wanted]
+
+
+def _other(lens: Lens, value: str) -> Lens:
+    if value.startswith(PROMPTS):
+        return replace(lens, prompts=value.removeprefix(PROMPTS))
+    other = lensbar.validated(value, lens.image_set, lens.prompts, lensbar.OWN)
+    return other if other.frequency else replace(other, frequency=lens.frequency)
+
+
+def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
+    """Curves of these lenses as far as they are there; the progress of the others is drawn here."""
+    drawn = []
+    for label, lens in wanted:
+        try:
+            drawn.append(_series(lens, label))
+        except TailscopeError as error:
+            quiet(f"{label} is left out: {error}")
+    return [one for one in drawn if one]
+
+
+def _series(lens: Lens, label: str) -> Series | None:
+    """The curve of a further lens; while its answer is under way, a shipped one if there is any."""
+    job = answers.request(lens)
+    if not job.wait(0):
+        jobs.watch(job, small=True)
+    answer = job.value() if job.wait(0) else answers.shipped(lens)
+    return series(answer, answers.curve_of(answer, lens.frequency), label) if answer else None
+
+
+def series(answer: Answer, curve: Curve, label: str) -> Series:
+    """A curve as the figure takes it."""
+    index = {key: label for label, key in enumerate(answer.keys)}
+    return Series(
+        label=label,
+        classes=np.array([index[row.key] for row in curve.rows], np.int64),
+        names=[row.name for row in curve.rows],
+        counts=np.array([row.count for row in curve.rows], np.int64),
+        accuracy=np.array([row.accuracy for row in curve.rows]),
+        n=np.array([row.n for row in curve.rows], np.int64),
+        bins=curve.bins,
+        trend=curve.trend,
+    )
+
+
+def selected(chart: str, class_keys: Sequence[str]) -> None:
+    """Points clicked or lassoed become the selected concepts; an empty selection changes nothing."""
+    firsts = [custom(point)[:1] for point in st.session_state[chart].selection.points]
+    labels = [int(label) for label, *_ in filter(None, firsts) if isinstance(label, int)]
+    keys = [class_keys[label] for label in labels if 0 <= label < len(class_keys)]
+    if keys:
+        select(keys)
+
+
+def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:
+    """Class indices of the concepts furthest below the fitted line; empty without a line."""
+    if not len(curve.trend.counts):
+        return []
+    rows = [row for row in curve.rows if row.count > 0]
+    fitted = np.interp(
+        np.log10([row.count for row in rows]), np.log10(curve.trend.counts), np.clip(curve.trend.fitted, 0, 1)
+    )
+    order = np.argsort([row.accuracy for row in rows] - fitted, kind="stable")[:most]
+    index = {key: label for label, key in enumerate(class_keys)}
+    return [index[rows[at].key] for at in order]
+
+
+def rows(curve: Curve) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the curve for download."""
+    header = ["concept", "name", "count", "accuracy", "low", "high", "n", "part", "family"]
+    return header, [[r.key, r.name, r.count, r.accuracy, r.low, r.high, r.n, r.tag, r.family] for r in curve.rows]

@@ -1,0 +1,98 @@
+"""Frequency: accuracy against how often a concept was seen in pretraining."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.analysis.curve import headline
+from core.charts import PLOT_CONFIG, frequency_figure
+from core.deck import slides as deck_slides
+from pages.frequency import difficulty, overlay
+from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables
+from pages.ui.downloads import downloads
+from pages.ui.text import finding, quiet, section
+
+COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
+
+lens, image_set = lensbar.lens(), lensbar.images()
+answer = answers.answer_for(lens)
+if not lens.frequency:
+    finding("Frequency", "No pretraining counts are known for this model.")
+    quiet("Choose a source of counts under Frequency in the sidebar; the icon models bring their own.")
+    st.stop()
+counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families()
+curve = answers.curve_of(answer, lens.frequency)
+chosen = selection.chosen(image_set)
+
+finding("Frequency", headline(curve))
+quiet(
+    f"Pearson r {overlay.interval(curve.pearson)}, Spearman ρ {overlay.interval(curve.spearman)} · "
+    f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn) · "
+    f"{lens.frequency}, {curve.method} counts · {answers.provenance(answer)}"
+)
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    others = overlay.choose(lens)
+    colour = "single"
+    if not others:
+        colour = st.segmented_control(
+            "Colour", list(COLOURS), default="single", required=True, key="colour", bind="query-params",
+            help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest.",
+        )  # fmt: skip
+
+left, right = st.columns([3, 2], gap="large")
+with left:
+    groups = {"part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows]}.get(colour)
+    label = f"{lens.model}, {lens.prompts}" if others else lens.model
+    series = [overlay.series(answer, curve, label), *overlay.curves(others)]
+    source = "pretraining" if others else lens.frequency
+    figure = frequency_figure(
+        series,
+        groups=groups,
+        chosen=chosen,
+        x_title=f"Times seen in {source} ({curve.method} count, log scale)",
+    )
+    st.plotly_chart(
+        figure,
+        key="cloud",
+        config=PLOT_CONFIG | {"displayModeBar": True},
+        on_select=lambda: overlay.selected("cloud", answer.keys),
+        selection_mode=("points", "box", "lasso"),
+        alt=headline(curve),
+    )
+    header, rows = overlay.rows(curve)
+    with st.container(horizontal=True):
+        downloads("frequency", header, rows, figure=figure, title=headline(curve))
+        pins.pin(
+            lambda: deck_slides.plot_slide(headline(curve), figure, deck_slides.source_line(answer)),
+            key="frequency",
+            label="Pin plot",
+        )
+    difficulty.draw(lens, curve.method)
+with right:
+    if chosen:
+        section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")
+        shown = sorted(chosen, key=lambda label: (answer.classes[label].accuracy, label))
+        each, most = (24, 1) if len(chosen) == 1 else (3, 12)
+    else:
+        section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
+        shown, each, most = overlay.below_the_line(curve, answer.keys, most=5), 3, 5
+    groups = [
+        gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts)
+        for label in shown[:most]
+    ]
+    if len(shown) > most:
+        quiet(f"The hardest {most} of {len(shown)} concepts; Explore shows all.")
+    gallery.gallery(
+        groups,
+        image_set,
+        key="beside",
+        layout="grid" if most == 1 else "strips",
+        empty="These concepts have no pictures in this set.",
+    )
+
+with st.expander(f"All {curve.n:,} concepts"):
+    index = {key: label for label, key in enumerate(answer.keys)}
+    shown = [index[row.key] for row in curve.rows]
+    tables.concept_table(answer, shown, counts, families, parts, key="frequency-table")
+detail.enlarge_picked(lens, answer, image_set)

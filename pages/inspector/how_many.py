@@ -1,0 +1,73 @@
+"""The prompt inspector's question whether more sentences help, with random words as the honest null behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.prompt_inspection import CountPoint, accuracy_by_count
+from core.charts.lab import RANDOM, count_figure
+from core.deck import slides as deck_slides
+from core.evaluation import evaluate
+from core.evaluation.sentences import read_sentences
+from core.prompts import prompt_set
+from core.types import Answer, ImageSet, Lens, Report
+from pages.ui import pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, watch
+from pages.ui.text import finding_of, section
+
+STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 80)
+DRAWS = 3
+
+
+def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
+    """The curve, once it was asked for: it scores the whole set for every draw."""
+    section(
+        "Do more sentences help?",
+        f"Top-1 accuracy with sentences drawn at random, {DRAWS} draws each, mean and standard deviation. The grey "
+        "band is WaffleCLIP: sentences with random words and characters. A gain inside it owes nothing to content.",
+    )
+    key = ("counts", lens.model, lens.image_set, image_set.fingerprint, lens.prompts)
+    if st.session_state.get("_counts") != key:
+        st.button("Draw the curve", on_click=lambda: st.session_state.update(_counts=key))
+        return
+    job = ask(key, "Sampling sentences", lambda report: _work(lens, image_set, report))
+    if not job.wait(0):
+        watch(job)
+        return
+    found = job.value()
+    sentence = _sentence(found, lens.prompts)
+    finding_of(sentence)
+    figure = count_figure(found)
+    st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=sentence)
+    rows = [[label, one.n, one.mean, one.sd, len(one.values)] for label, points in found.items() for one in points]
+    with st.container(horizontal=True):
+        downloads("sentence-counts", ["strategy", "sentences", "acc1", "sd", "draws"], rows, figure=figure)
+        source = deck_slides.source_line(answer)
+        pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="counts", label="Pin plot")
+
+
+def _work(lens: Lens, image_set: ImageSet, report: Report) -> dict[str, tuple[CountPoint, ...]]:
+    """Runs on the engine's worker."""
+    embedded = evaluate.embeddings_for(lens, report=report)
+    labels = np.asarray(image_set.labels)[embedded.rows]
+    found = {}
+    for label, strategy in ((lens.prompts, lens.prompts), (RANDOM, "waffle")):
+        sentences = read_sentences(lens, prompt_set(strategy, image_set), report=report)
+        most = max(map(len, sentences.prompts.sentences))
+        counts = [*(step for step in STEPS if step < most), most]
+        found[label] = accuracy_by_count(embedded.vectors, labels, sentences, counts, draws=DRAWS, report=report)
+    return found
+
+
+def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str) -> str:
+    first, last = found[label][0], found[label][-1]
+    null = found[RANDOM][-1]
+    gain = 100 * (last.mean - first.mean)
+    against = 100 * (last.mean - null.mean)
+    return (
+        f"From {first.n} to {last.n} sentences a class, {label} goes from {100 * first.mean:.1f} % to "
+        f"{100 * last.mean:.1f} % ({gain:+.1f} points); that is {abs(against):.1f} points "
+        f"{'above' if against > 0 else 'below'} the same model with {null.n} sentences of random words."
+    ).replace("-", "−")

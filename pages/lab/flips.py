@@ -1,0 +1,144 @@
+"""The lab's view of images: which answers flip between two lenses, and one picture under all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from cache import keys
+from core.analysis.compare import Difference
+from core.analysis.flips import Bars, Flips, bars, flips, views
+from core.charts import top_bars
+from core.charts.lab import sentence_bars
+from core.charts.palette import RIGHT, WRONG
+from core.deck import slides as deck_slides
+from core.evaluation import evaluate
+from core.evaluation.sentences import read_sentences
+from core.prompts import prompt_set
+from core.types import Answer, ImageSet, Lens, Report
+from pages.ui import detail, gallery, pins
+from pages.ui.jobs import ask, watch
+from pages.ui.text import quiet, section
+
+PER_PAGE = 24
+KINDS = ("broken", "fixed", "both wrong")
+
+
+def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet) -> None:
+    """The gallery of flips and, under it, the picture that was clicked."""
+    a, b = found[looked_at.a], found[looked_at.b]
+    flipped = _flips(a, b)
+    sorted_out = dict(zip(KINDS, (flipped.broken, flipped.fixed, flipped.both_wrong), strict=True))
+    words = {
+        "broken": f"{looked_at.a} right, {looked_at.b} wrong",
+        "fixed": f"{looked_at.a} wrong, {looked_at.b} right",
+        "both wrong": "both wrong, differently",
+    }
+    section("; ".join(f"{len(sorted_out[kind]):,} {words[kind]}" for kind in KINDS) + ".")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        kind = st.segmented_control(
+            "Images", KINDS, default="broken", required=True, key="flips", bind="query-params",
+            label_visibility="collapsed", help="broken: right before, wrong now. fixed: the other way.",
+        )  # fmt: skip
+        rows = sorted_out[kind]
+        pages = -(-len(rows) // PER_PAGE)
+        page = st.pagination(pages, key=f"flips-{kind}-{pages}", max_visible_pages=5) if pages > 1 else 1
+    shown = rows[PER_PAGE * (page - 1) : PER_PAGE * page]
+    answered = a if kind == "fixed" else b
+    positions = np.searchsorted(answered.rows, shown).tolist()
+    items = [gallery.tile(answered, image_set, position) for position in positions]
+    if kind == "both wrong":
+        before = a.top[np.searchsorted(a.rows, shown), 0]
+        items = [
+            {**item, "said": f"{a.names[said]} → {item['said']}"} for item, said in zip(items, before, strict=True)
+        ]
+    named = {"fixed": looked_at.a, "broken": looked_at.b}.get(kind, f"{looked_at.a} → {looked_at.b}")
+    quiet(f"Largest change of margin first; under each picture what {named} said.")
+    gallery.gallery(
+        [{"key": "", "title": "", "items": items}] if items else [],
+        image_set,
+        key="flipped",
+        empty="No image is in this group.",
+    )
+    title = f"{len(rows):,} of {looked_at.n:,} images: {words[kind]}"
+    pins.pin(
+        lambda: deck_slides.comparison_slide(
+            title,
+            ("lens", "top-1"),
+            [(label, f"{100 * found[label].acc1:.1f} %") for label in (looked_at.a, looked_at.b)],
+            deck_slides.source_line(answered),
+            shown=deck_slides.pictures(answered, image_set, positions[:12]),
+        ),
+        key="flips",
+        label="Pin these pictures",
+    )
+    st.session_state.pop("_enlarge", None)
+    picked = detail.chosen_picture(image_set, [item["id"] for item in items])
+    if picked in set(image_set.image_ids):
+        _picture(found, image_set, list(image_set.image_ids).index(picked))
+
+
+def _flips(a: Answer, b: Answer) -> Flips:
+    return _found_flips(keys.digest([a.fingerprint, a.source, b.fingerprint, b.source]), a, b)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _found_flips(fingerprint: str, _a: Answer, _b: Answer) -> Flips:
+    return flips(_a, _b)
+
+
+def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None:
+    """One picture, its best classes under every lens, and what each sentence contributes."""
+    seen = views(found, row)
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        if image_set.has_images:
+            detail.picture(image_set, row, width=240)
+        quiet(f"{image_set.names[int(image_set.labels[row])]} · {image_set.image_ids[row]}")
+        position = int(np.searchsorted(found[seen[-1].lens].rows, row))
+        pins.pin(
+            lambda: deck_slides.image_slide(found[seen[-1].lens], image_set, position),
+            key="flip-image",
+            label="Pin picture",
+        )
+    with right:
+        columns = st.columns(min(2, len(seen)), gap="medium")
+        for number, view in enumerate(seen):
+            with columns[number % len(columns)]:
+                margin = f"{view.margin:+.4f}".replace("-", "−")
+                section(view.lens, f"margin {margin}, probability {view.probability:.0%}")
+                true = found[view.lens].names[view.true]
+                figure = top_bars([one.name for one in view.top], [one.score for one in view.top], true=true)
+                said = f"{view.lens} says {view.top[0].name}"
+                st.plotly_chart(figure, config={"displayModeBar": False}, key=f"top-{number}", alt=said)
+    looked_at = st.selectbox(
+        "Sentence by sentence", [view.lens for view in seen], index=None, key="sentences-of", width=420,
+        placeholder="Choose a lens", help="Cosine of this picture with every sentence of the true and the said class",
+    )  # fmt: skip
+    if looked_at:
+        view = next(one for one in seen if one.lens == looked_at)
+        classes = list(dict.fromkeys([view.true, view.top[0].index, view.top[1].index]))[:2]
+        _sentences(found[looked_at].lens, image_set, row, classes, view.true)
+
+
+def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], true: int) -> None:
+    key = ("sentence-bars", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, row, tuple(classes))
+    job = ask(key, "Comparing sentences", lambda report: _bars(lens, image_set, row, classes, report))
+    if not job.wait(0):
+        watch(job, small=True)
+        return
+    for column, one in zip(st.columns(len(classes), gap="large"), job.value(), strict=True):
+        with column:
+            section(one.name, f"class score {one.score:.4f} from {len(one.texts)} sentences")
+            figure = sentence_bars(one.texts, one.cosines, colour=RIGHT if one.index == true else WRONG)
+            st.plotly_chart(figure, config={"displayModeBar": False}, key=f"sentences-{one.index}", alt=one.name)
+
+
+def _bars(lens: Lens, image_set: ImageSet, row: int, classes: list[int], report: Report) -> tuple[Bars, ...]:
+    """Runs on the engine's worker."""
+    embedded = evaluate.embeddings_for(lens, report=report)
+    sentences = read_sentences(lens, prompt_set(lens.prompts, image_set), report=report)
+    vector = embedded.vectors[int(np.searchsorted(embedded.rows, row))]
+    return bars(vector, sentences, classes, image_set.names)

@@ -1,0 +1,169 @@
+"""What the prompt lab compares: up to four lenses from the URL, their answers, and their comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from cache import keys
+from core.analysis.compare import MOST, ClassChange, Comparison, Difference, Summary, class_changes, compare
+from core.errors import TailscopeError
+from core.frequency import sources
+from core.prompts import strategies
+from core.types import Answer, Lens
+from pages.ui import answers as answers_ui
+from pages.ui import jobs, lensbar
+from pages.ui.text import quiet
+
+BETWEEN = "::"
+
+
+def choose(lens: Lens) -> dict[str, Lens]:
+    """The compared lenses by what the page calls them; a strategy alone belongs to the sidebar's model.
+
+    Raises:
+        TailscopeError: a typed or linked lens names nothing that can be used here.
+    """
+    start = list(dict.fromkeys([lens.prompts, "ensemble", "cupl-full"]))[:2]
+    typed = st.session_state.get("lenses") or st.query_params.get_all("lenses")
+    found = st.multiselect(
+        "Compare",
+        list(dict.fromkeys([*start, *_offered(lens), *typed])),
+        default=start,
+        key="lenses",
+        bind="query-params",
+        max_selections=MOST,
+        accept_new_options=True,
+        wrap=True,
+        help="Strategies of the sidebar's model, or MODEL::STRATEGY for another one. A template of your own such as "
+        "`a drawing of a {c}.` or the path of a prompt file can be typed, and a rule added, as in "
+        "`dclip@max`; the inspector explains the rules. "
+        "The first one is the baseline.",
+    )
+    return {label: _lens_of(label, lens) for label in found[:MOST]}
+
+
+def another(lens: Lens, *, key: str, label: str) -> Lens | None:
+    """One other lens to hold this one against, or None."""
+    offered = [id for id in _offered(lens) if id != lens.prompts]
+    found = st.selectbox(
+        label, offered, index=None, key=key, bind="query-params", placeholder="No other run", width=420,
+        accept_new_options=True, help="A strategy of the sidebar's model, or MODEL::STRATEGY for another one.",
+    )  # fmt: skip
+    return _lens_of(found, lens) if found else None
+
+
+def _offered(lens: Lens) -> list[str]:
+    named = [strategy.id for strategy in strategies()]
+    others = [info.id for info in lensbar.known_models() if info.available and info.id != lens.model]
+    return [*named, *(f"{model}{BETWEEN}{id}" for model in others for id in named)]
+
+
+def _lens_of(label: str, lens: Lens) -> Lens:
+    model, between, prompts = label.partition(BETWEEN)
+    if not between:
+        model, prompts = lens.model, label
+    other = lensbar.validated(model, lens.image_set, prompts, lensbar.OWN)
+    return other if model != lens.model and other.frequency else replace(other, frequency=lens.frequency)
+
+
+def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
+    """The answers that are there; the others are asked for, with their progress here."""
+    found = {}
+    for label, lens in lenses.items():
+        try:
+            job = answers_ui.request(lens)
+        except TailscopeError as error:
+            quiet(f"{label} is left out: {error}")
+            continue
+        if job.wait(0):
+            found[label] = job.value()
+        else:
+            jobs.watch(job, small=True)
+            if shipped := answers_ui.shipped(lens):
+                found[label] = shipped
+    return found
+
+
+def comparison(found: Mapping[str, Answer]) -> Comparison:
+    """Summaries and paired differences, computed once for the same answers."""
+    asked = [[label, answer.lens.frequency, answer.fingerprint, answer.source] for label, answer in found.items()]
+    method = st.session_state.get("count")
+    return _comparison(keys.digest([asked, method]), found)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _comparison(fingerprint: str, _found: Mapping[str, Answer]) -> Comparison:
+    known = {label: answer.lens.frequency for label, answer in _found.items() if answer.lens.frequency}
+    tables = {label: sources.load_source(name, lensbar.count_method(name)) for label, name in known.items()}
+    return compare(_found, tables=tables)
+
+
+def changes(a: Answer, b: Answer) -> tuple[ClassChange, ...]:
+    """Accuracy of every class under both, computed once for the same answers."""
+    return _changes(keys.digest([a.fingerprint, a.source, b.fingerprint, b.source]), a, b)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _changes(fingerprint: str, _a: Answer, _b: Answer) -> tuple[ClassChange, ...]:
+    return class_changes(_a, _b)
+
+
+def pair(found: Comparison) -> Difference:
+    """The pair that the page looks at; a choice when there are more than two lenses."""
+    labels = [f"{one.b} − {one.a}" for one in found.pairs]
+    if len(labels) == 1:
+        return found.pairs[0]
+    if st.session_state.get("pair") not in labels:
+        st.session_state.pop("pair", None)
+    chosen = st.selectbox("Look at", labels, key="pair", bind="query-params", width=420)
+    return found.pairs[labels.index(chosen)]
+
+
+def summary_rows(lenses: Mapping[str, Summary]) -> tuple[list[str], list[list[object]]]:
+    """Header and rows of the table of lenses as they are downloaded; accuracies are fractions."""
+    header = ["lens", "acc1", "mean_per_class_recall", "head", "torso", "tail", "ece", "margin", "n", "frequency"]
+    return header, [[label, *(getattr(one, name) for name in header[1:])] for label, one in lenses.items()]
+
+
+def summary_table(lenses: Mapping[str, Summary]) -> None:
+    """The lenses side by side in percent."""
+    header, rows = summary_rows(lenses)
+    frame = pd.DataFrame(rows, columns=header)
+    shares = header[1:7]
+    frame[shares] = 100 * frame[shares].astype(float)
+    shown = ["lens", *[name for name in shares if frame[name].notna().any()], "margin"]
+    percent = {name: st.column_config.NumberColumn(name.capitalize(), format="%.1f %%") for name in shares}
+    percent["acc1"] = st.column_config.NumberColumn("Top-1", format="%.1f %%", help="Images named correctly")
+    percent["mean_per_class_recall"] = st.column_config.NumberColumn(
+        "Balanced", format="%.1f %%", help="Mean accuracy of the classes, each weighing the same"
+    )
+    percent["tail"] = st.column_config.NumberColumn("Tail", format="%.1f %%", help="The rarest fifth of the concepts")
+    percent["ece"] = st.column_config.NumberColumn(
+        "ECE", format="%.1f %%", help="Expected calibration error: how far confidence and accuracy lie apart, 15 bins"
+    )
+    st.dataframe(
+        frame[shown],
+        key="summary",
+        hide_index=True,
+        column_config={
+            "lens": st.column_config.TextColumn("Lens", pinned=True),
+            "margin": st.column_config.NumberColumn(
+                "Margin", format="%.4f", help="Mean cosine of the true class minus the best other one"
+            ),
+            **percent,
+        },
+        alt="Accuracy, calibration and margin of every lens",
+    )
+
+
+def pair_rows(pairs: tuple[Difference, ...]) -> tuple[list[str], list[list[object]]]:
+    """Header and rows of the paired differences, in fractions."""
+    header = ["a", "b", "delta", "low", "high", "fixed", "broken", "mcnemar_p", "p_holm", "n"]
+    return header, [
+        [one.a, one.b, one.delta.value, one.delta.low, one.delta.high, one.b01, one.b10, one.p, one.p_holm, one.n]
+        for one in pairs
+    ]

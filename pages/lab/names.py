@@ -1,0 +1,73 @@
+"""The lab's arrows: every class that REAL-Prompt renames, from its name to the spelling that captions use most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.renaming import Arrow, arrows
+from core.charts import PLOT_CONFIG
+from core.charts.lab_names import arrow_figure
+from core.deck import slides as deck_slides
+from core.errors import TailscopeError
+from core.prompts import real
+from core.stats import intervals as stats
+from core.types import Answer, ImageSet
+from pages.frequency import overlay
+from pages.ui import pins
+from pages.ui.downloads import downloads
+from pages.ui.text import finding_of, quiet, section
+
+ID = "real"
+
+
+def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
+    """The arrows between the first lens with names and the first with synonyms, of one model."""
+    after = next((label for label, one in found.items() if one.lens.prompts.partition(":")[0] == ID), None)
+    if after is None:
+        section("Names and synonyms", "Choose real among the lenses to see arrows from names to frequent synonyms.")
+        return
+    same = [k for k, one in found.items() if k != after and one.lens.model == found[after].lens.model]
+    # The sentences of real are those of simple, so that the name is the only difference.
+    before = next((label for label in same if found[label].lens.prompts == "simple"), next(iter(same), None))
+    if before is None:
+        section("Names and synonyms", "Arrows need a lens of the same model under the classes' own names: add simple.")
+        return
+    option = found[after].lens.prompts.partition(":")[2]
+    section("From a name to its most frequent synonym", f"Ring: {before}. Arrowhead: {after}, coloured by frequency.")
+    try:
+        listed = arrows(found[before], found[after], real.synonyms(image_set, option))
+    except TailscopeError as error:
+        quiet(str(error))
+        return
+    sentence = told(listed, len(found[before].keys))
+    finding_of(sentence)
+    if not listed:
+        return
+    corpus = option if option in real.CORPORA else real.CORPUS if not option else "the counted captions"
+    figure = arrow_figure(listed, before=before, after=after, corpus=corpus)
+    st.plotly_chart(
+        figure, key="arrows", config=PLOT_CONFIG, alt=sentence, selection_mode=("points", "box", "lasso"),
+        on_select=lambda: overlay.selected("arrows", found[before].keys),
+    )  # fmt: skip
+    rows = [[one.name, one.spelling, *one.counts, one.before, one.after, one.n] for one in listed]
+    with st.container(horizontal=True):
+        header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
+        downloads("synonyms", header, rows, figure=figure, title=sentence)
+        source = deck_slides.source_line(found[after])
+        pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="arrows", label="Pin plot")
+
+
+def told(listed: tuple[Arrow, ...], classes: int) -> str:
+    """What the synonyms did, in one sentence."""
+    if not listed:
+        return "No class is renamed: every name is its own most frequent spelling, or was not counted."
+    better, worse = sum(one.after > one.before for one in listed), sum(one.after < one.before for one in listed)
+    change = stats.mean(np.array([one.after - one.before for one in listed]))
+    size = f"{100 * change.value:+.1f} points"
+    if np.isfinite(change.low):
+        size += f" on average (95 % CI {100 * change.low:.1f} to {100 * change.high:.1f})"
+    n = f"1 of {classes:,} classes has" if len(listed) == 1 else f"{len(listed):,} of {classes:,} classes have"
+    return f"{n} a more frequent synonym: {better:,} gain and {worse:,} lose, {size}.".replace("-", "−")

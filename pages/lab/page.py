@@ -1,0 +1,47 @@
+"""Prompt lab: up to four lenses on the same images, which differences are more than noise, and which images flip."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.analysis.compare import headline
+from pages.lab import classes, flips, names, random_words, rename, sides
+from pages.lab import lenses as lenses_view
+from pages.ui import answers, lensbar
+from pages.ui.text import finding, quiet
+
+VIEWS = ("side by side", "classes", "frequency", "flips", "rename")
+
+lens, image_set = lensbar.lens(), lensbar.images()
+opening = st.container()
+lenses = lenses_view.choose(lens)
+found = lenses_view.answers(lenses)
+if len(found) < 2:
+    with opening:
+        missing = "Choose two to four lenses to compare." if len(lenses) < 2 else "Fewer than two lenses have answered."
+        finding("Prompt lab", missing)
+        quiet("They look at the same images, so that every difference can be tested picture by picture.")
+    st.stop()
+
+compared = lenses_view.comparison(found)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+    looked_at = lenses_view.pair(compared)
+sentence = headline(looked_at)
+with opening:
+    finding("Prompt lab", sentence)
+    holm = f" · p adjusted by Holm for {len(compared.pairs)} comparisons" if len(compared.pairs) > 1 else ""
+    quiet(answers.provenance(found[looked_at.b]) + holm)
+
+if view == "classes":
+    classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)
+elif view == "frequency":
+    classes.curves(found, image_set)
+    names.draw(found, image_set)
+elif view == "flips":
+    flips.draw(found, looked_at, image_set)
+elif view == "rename":
+    rename.draw(found, image_set)
+else:
+    sides.draw(found, compared, sentence)
+    random_words.draw(found, compared.lenses, image_set)

@@ -1,0 +1,88 @@
+"""The lab's null: accuracy of every lens over the band that random words achieve under the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from cache import keys
+from core.analysis import findings
+from core.analysis.compare import Summary
+from core.analysis.random_words_band import Band, against, band, is_written, waffle_answers
+from core.charts import PLOT_CONFIG
+from core.charts.lab_null import accuracy_figure
+from core.deck import slides as deck_slides
+from core.errors import TailscopeError
+from core.models import registry as models
+from core.prompts.waffle import PAIRS, SEEDS
+from core.types import Answer, ImageSet, Lens, Report
+from pages.ui import pins
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, watch
+from pages.ui.text import finding_of, quiet, section
+
+
+def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: ImageSet) -> None:
+    """Nothing unless a lens has written sentences; then the figure, its band as soon as it is there."""
+    written = {label: answer.lens for label, answer in found.items() if is_written(answer.lens.prompts)}
+    if not written:
+        return
+    section(
+        "Against random words",
+        f"WaffleCLIP puts the same {2 * PAIRS} random phrases after every name. What written sentences achieve beyond "
+        f"its mean and standard deviation over {SEEDS} seeds, they owe to their content.",
+    )
+    by_model = {lens.model: _band(lens, image_set) for lens in written.values()}
+    bands = {
+        label: by_model[answer.lens.model]
+        for label, answer in found.items()
+        if by_model.get(answer.lens.model) is not None
+    }
+    told = [
+        against(label, lenses[label].acc1, bands[label])
+        for label, lens in written.items()
+        if label in bands and not lens.prompts.startswith("waffle")
+    ]
+    for sentence in told:
+        finding_of(sentence)
+    figure = accuracy_figure(lenses, bands)
+    alt = " ".join(told) or "Top-1 accuracy of every lens"
+    st.plotly_chart(figure, key="null", config=PLOT_CONFIG | {"displayModeBar": False}, alt=alt)
+    rows = [
+        [label, one.acc1, *((bands[label].mean, bands[label].sd) if label in bands else (None, None))]
+        for label, one in lenses.items()
+    ]
+    with st.container(horizontal=True):
+        downloads("null-band", ["lens", "acc1", "waffle_mean", "waffle_sd"], rows, figure=figure, title=alt)
+        source = deck_slides.source_line(next(iter(found.values())))
+        pins.pin(lambda: deck_slides.plot_slide(alt, figure, source), key="null", label="Pin plot")
+
+
+def _band(lens: Lens, image_set: ImageSet) -> Band | None:
+    """The band of one model: at once for the small icon models, on request for others."""
+    names = keys.digest(list(image_set.names))
+    key = ("waffle-band", lens.model, lens.precision, lens.image_set, image_set.fingerprint, names)
+    quick = lens.model in {info.id for info in models.icon_models()}
+    if not quick and key not in st.session_state.setdefault("_bands", set()):
+        n = SEEDS * 2 * PAIRS * len(image_set.keys)
+        st.button(
+            f"Draw the band of {findings.model_name(lens.model)}", key=f"band-{lens.model}",
+            on_click=lambda: st.session_state["_bands"].add(key), help=f"Reads {n:,} sentences, once.",
+        )  # fmt: skip
+        return None
+    try:
+        label = f"Random words under {findings.model_name(lens.model)}"
+        job = ask(key, label, lambda report: _work(lens, image_set, report))
+    except TailscopeError as error:
+        quiet(f"The band is left out: {error}")
+        return None
+    if not job.wait(0):
+        watch(job, small=True)
+        return None
+    return job.value()
+
+
+def _work(lens: Lens, image_set: ImageSet, report: Report) -> Band:
+    """Runs on the engine's worker."""
+    return band([answer.acc1 for answer in waffle_answers(lens, image_set=image_set, report=report)])

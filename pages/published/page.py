@@ -1,0 +1,60 @@
+"""Published curves: accuracy against pretraining frequency as released, in the paper's recipe and in an honest one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.published import findings, view
+from core.published.store import open_store
+from core.published.view import View
+from pages.published import choices, concept, parts, release
+from pages.ui.jobs import need
+from pages.ui.text import finding, quiet, section
+
+PLACE = "Published curves"
+VIEWS = ("pooled", "by data set")
+
+release.required(
+    PLACE,
+    "Frequency–performance curves of 34 published models over 18 data sets, in the paper's recipe and in an honest one "
+    "side by side, need the released files, which are not on this disk yet.",
+)
+store = open_store()
+head = st.container()
+asked: View = choices.choose(store)
+shown, left_out = need(
+    ("published", str(store.place), asked), "Drawing published curves",
+    lambda report: view.draw(store, asked, report=report), lane="io",
+)  # fmt: skip
+with head:
+    finding(PLACE, findings.curves(shown) if shown else "None of these curves can be drawn.")
+    release.source_line()
+for item in left_out:
+    quiet(f"Not drawn: {item.item}. {item.reason}")
+if not shown:
+    st.stop()
+
+mode = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+)
+if mode == VIEWS[0]:
+    parts.pooled(shown)
+else:
+    split = need(
+        ("published-sets", str(store.place), asked), "Each data set by itself",
+        lambda report: view.by_dataset(store, asked, shown, report=report), lane="io",
+    )  # fmt: skip
+    parts.by_dataset(split, shown)
+
+section(
+    "Figures", "Every curve in both recipes; intervals resample concepts, so that ImageNet and its sketches count once."
+)
+parts.table(shown)
+hidden = sum(one.hidden for one in shown)
+quiet(
+    parts.flags_told(shown)
+    + (f" {hidden:,} rows hidden from the honest recipe; the paper's stays as released." if hidden else "")
+    + f" {len(shown[0].rows.left_out):,} names present on one side only are left out."
+)
+parts.choices_matter(shown)
+concept.concept(store, shown)

@@ -1,0 +1,219 @@
+"""The parts of the page of published curves: pooled in both recipes, data set by data set, and how ρ moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG, published, published_parts
+from core.published import findings
+from core.published.anomalies import FLAGS
+from core.published.manifest import CITATION
+from core.published.recipe_paper import SIGNIFICANT
+from core.published.sensitivity import sensitivity
+from core.published.sentences import finding, unit
+from core.published.view import Shown
+from pages.published.choices import one_of
+from pages.ui import points
+from pages.ui.downloads import downloads
+from pages.ui.text import section
+
+TINTS = ("one colour", "data set", "flag")
+ACROSS = 3
+
+
+def pooled(shown: Sequence[Shown]) -> None:
+    """Both recipes side by side, with what differs in words and in figures."""
+    section("Two recipes, the same rows", findings.recipes(shown))
+    left, right = st.columns([3, 2], gap="medium")
+    groups, about = None, st.session_state.get("about") or ""
+    with left:
+        section(
+            "Honest recipe",
+            "Every concept, all bins at their mean count with 95 % intervals over concepts, zeros in a lane.",
+        )
+        if len(shown) == 1:
+            tint = st.segmented_control(
+                "Colour",
+                TINTS,
+                default=TINTS[0],
+                required=True,
+                key="tint",
+                bind="query-params",
+                label_visibility="collapsed",
+            )
+            groups = _groups(shown[0], tint)
+        figure = published.honest_figure(shown, groups=groups, about=about, height=480 if groups is None else 500)
+        st.plotly_chart(
+            figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=findings.curves(shown),
+            on_select=lambda: _picked("published-cloud", shown),
+        )  # fmt: skip
+        downloads(
+            "published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown), source=CITATION
+        )
+    with right:
+        section(
+            "Paper recipe",
+            "Bin means at their upper edges, zeros set to one, ends cut as in the figures (hollow: cut). Marks as "
+            "beside it.",
+        )
+        figure = published.paper_figure(shown, height=480)
+        st.plotly_chart(figure, key="published-paper", config=PLOT_CONFIG, alt=finding(shown[0].paper))
+        downloads("published-paper", *bin_rows(shown), figure=figure, title=finding(shown[0].paper), source=CITATION)
+
+
+def _groups(one: Shown, tint: str) -> list[str] | None:
+    if tint == "data set":
+        return one.rows.datasets.tolist()
+    return [flags[-1] if flags else "" for flags in one.flags] if tint == "flag" else None
+
+
+def _picked(chart: str, shown: Sequence[Shown]) -> None:
+    """A click on a concept's point makes it the concept looked at."""
+    concept_of = {int(u): str(c) for one in shown for u, c in zip(one.rows.units, one.rows.concepts, strict=True)}
+    for place, _ in points.clicked(chart, length=2):
+        if place in concept_of:
+            st.session_state["about"] = concept_of[place]
+
+
+def table(shown: Sequence[Shown]) -> None:
+    """One row a curve: the paper's correlation beside the honest figures."""
+    rows = [_figures(one, published.label(one, shown)) for one in shown]
+    numbers = {
+        name: st.column_config.NumberColumn(format="%.2f")
+        for name in rows[0]
+        if name not in ("Curve", "Rows", "Zero counts")
+    }
+    numbers |= {name: st.column_config.NumberColumn(format="localized") for name in ("Rows", "Zero counts")}
+    numbers["p"] = st.column_config.NumberColumn(format="%.1e")
+    numbers["Curve"] = st.column_config.TextColumn(pinned=True)
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, column_config=numbers, alt="Figures of every curve in both recipes"
+    )
+    downloads("published-figures", list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _figures(one: Shown, name: str) -> dict[str, Any]:
+    word, factor, _ = unit(one.honest)
+    slope, zero = one.honest["slope_per_decade"], one.honest["zero_vs_nonzero"]["auc"]
+    return {
+        "Curve": name,
+        "Paper's ρ": one.paper["r"],
+        "p": one.paper["p"],
+        "Pearson, raw rows": one.honest["raw"]["pearson"]["value"],
+        "Spearman, raw rows": one.honest["raw"]["spearman"]["value"],
+        "Pearson, counted": one.honest["nonzero"]["pearson"]["value"],
+        "r within data sets": one.honest["partial_r"]["value"],
+        f"Slope per tenfold ({word})": slope["value"] * factor,
+        "low": slope["low"] * factor,
+        "high": slope["high"] * factor,
+        "AUC, zero or not": zero["value"],
+        "Rows": one.honest["n_rows"],
+        "Zero counts": one.honest["n_zero"],
+    }
+
+
+def by_dataset(by_set: Mapping[str, Sequence[Shown]], shown: Sequence[Shown]) -> None:
+    """Slopes within data sets, then a small multiple for each."""
+    figure = published_parts.sets_figure(by_set, shown)
+    st.plotly_chart(
+        figure, key="published-sets", config=PLOT_CONFIG, alt="Slope per tenfold frequency within each data set"
+    )
+    rows = [
+        {"data set": name} | _figures(one, published.label(one, shown))
+        for name, parts in by_set.items()
+        for one in parts
+    ]
+    title = "Slope per tenfold frequency within each data set"
+    table_rows = [list(row.values()) for row in rows]
+    downloads("published-sets", list(rows[0]), table_rows, figure=figure, title=title, source=CITATION)
+    names = list(by_set)
+    for start in range(0, len(names), ACROSS):
+        for column, name in zip(st.columns(ACROSS, gap="medium"), names[start : start + ACROSS], strict=False):
+            with column:
+                figure = published_parts.panel(name, by_set[name], shown)
+                st.plotly_chart(
+                    figure, key=f"panel-{name}", config={"displayModeBar": False}, alt=finding(by_set[name][0].honest)
+                )
+
+
+def choices_matter(shown: Sequence[Shown]) -> None:
+    """How the paper's ρ moves with the number of bins and with the ends that are cut."""
+    found = [sensitivity(one.rows, one.combination) for one in shown]
+    values = [item["r"] for item in found[0]["bins"] if item["r"] == item["r"]]
+    weak = sum(item["p"] >= SIGNIFICANT for item in found[0]["bins"])
+    section(
+        "How ρ moves with the choices",
+        f"{published.label(shown[0], shown)}: from {min(values, default=0):.2f} to {max(values, default=0):.2f} for "
+        f"{found[0]['bins'][0]['edges']} to {found[0]['bins'][-1]['edges']} bin edges, "
+        f"{weak or 'none'} of them not significant (open marks).",
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        figure = published_parts.edges_figure(shown, found)
+        st.plotly_chart(
+            figure, key="edges", config=PLOT_CONFIG, alt="The paper's correlation over the number of bin edges"
+        )
+        rows = [
+            [published.label(o, shown), i["edges"], i["r"], i["p"]]
+            for o, f in zip(shown, found, strict=True)
+            for i in f["bins"]
+        ]
+        title = "The paper's correlation over the number of bin edges"
+        downloads("published-edges", ["curve", "edges", "r", "p"], rows, figure=figure, title=title, source=CITATION)
+    with right:
+        labels = [published.label(one, shown) for one in shown]
+        at = labels.index(one_of("Curve", "cut", labels, label_visibility="collapsed")) if len(shown) > 1 else 0
+        figure = published_parts.cuts_figure(found[at])
+        st.plotly_chart(
+            figure, key="cuts", config=PLOT_CONFIG, alt="The paper's correlation over the bins cut at both ends"
+        )
+        header = ["low", "high", "n_points", "r", "p"]
+        downloads(
+            "published-cuts", header, [[item[key] for key in header] for item in found[at]["cuts"]], figure=figure,
+            title=f"{labels[at]}: the paper's correlation over the bins cut at both ends", source=CITATION,
+        )  # fmt: skip
+
+
+def concept_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of every concept drawn."""
+    header = ["model", "pretraining", "data set", "concept", "count", "value", "flags"]
+    return header, [
+        [
+            one.combination.model,
+            one.combination.pretraining,
+            dataset,
+            concept,
+            int(count),
+            float(value),
+            "; ".join(flags),
+        ]
+        for one in shown
+        for dataset, concept, count, value, flags in zip(
+            one.rows.datasets, one.rows.concepts, one.rows.counts, one.rows.values, one.flags, strict=True
+        )
+    ]
+
+
+def bin_rows(shown: Sequence[Shown]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the paper's bins."""
+    header = ["model", "pretraining", "bin", "upper edge", "mean", "n", "kept"]
+    rows = []
+    for one in shown:
+        start, stop = one.paper["kept"]
+        bins = zip(one.paper["edges"], one.paper["bin_mean"], one.paper["bin_n"], strict=True)
+        rows += [
+            [one.combination.model, one.combination.pretraining, i, edge, mean, n, start <= i < stop]
+            for i, (edge, mean, n) in enumerate(bins)
+        ]
+    return header, rows
+
+
+def flags_told(shown: Sequence[Shown]) -> str:
+    """How many concepts carry which flag."""
+    one = shown[0]
+    told = [f"{flag} {n:,}" for flag in FLAGS if (n := sum(flag in found for found in one.flags))]
+    return f"Count-quality flags of {published.label(one, shown)}: {', '.join(told) or 'none'}."

@@ -1,0 +1,151 @@
+"""Bringing the published release in: the one step that fills the pages of published evidence, and what it found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG
+from core.charts import letitwag as charts
+from core.datasets.io.roots import check_path
+from core.errors import TailscopeError
+from core.published import fetch, findings, letitwag, manifest, store
+from core.published.importer import ImportReport, import_release, last_report
+from core.types import Report
+from pages import registry
+from pages.ui import jobs
+from pages.ui.text import finding, plain, quiet, section, size
+
+FETCH = ("published", "fetch")
+IMPORT = ("published", "import")
+
+
+def required(place: str, sentence: str) -> None:
+    """Without the release: say what the page would show, offer to bring it in, show what is committed, end the run."""
+    if store.available():
+        return
+    finding(place, sentence)
+    panel()
+    st.divider()
+    section("Here already: Let It Wag!", findings.let_it_wag())
+    figure = charts.scatter(letitwag.models(), letitwag.fits(), height=440)
+    st.plotly_chart(figure, key="committed", config=PLOT_CONFIG, alt=findings.let_it_wag())
+    st.page_link(registry.find("letitwag").file, label="Leaderboard, concepts and their counts")
+    st.stop()
+
+
+def panel() -> None:
+    """Fetch the release, or read a copy of it that is on this disk."""
+    section(
+        "Bring the release in",
+        "The paper's authors published the counts and per-concept scores behind every figure. One download, checked "
+        "file by file, fills every page of the published evidence; from then on no network is needed.",
+    )
+    quiet(f"{manifest.CITATION}.")
+    if not jobs.may_change():
+        quiet("Downloads are switched off on this server; run «python -m core published fetch» on its machine.")
+        return
+    whole = size(fetch.total_bytes(manifest.entries()))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button(f"Fetch {whole}", key="release-fetch", type="primary", on_click=_want, args=(FETCH,))
+        path = st.text_input(
+            "Or read a copy",
+            key="release-path",
+            placeholder="Path of a clone, a folder, a zip or a tar archive",
+            width=420,
+        )
+        read = (*IMPORT, (path or "").strip())
+        st.button("Read it", key="release-import", on_click=_want, args=(read,), disabled=not read[-1])
+    asked = st.session_state.get("_release")
+    if asked == FETCH:
+        _follow(FETCH, "Fetching the published release", _fetch_and_import)
+    elif asked and asked[:2] == IMPORT:
+        _read(asked)
+
+
+def _read(asked: tuple[str, ...]) -> None:
+    try:
+        found = check_path(asked[-1], local=jobs.is_local())
+    except TailscopeError as error:
+        st.warning(plain(error))
+        return
+    _follow(asked, f"Reading {found.name}", lambda report: import_release(found, report=report))
+
+
+def _want(what: tuple[str, ...]) -> None:
+    jobs.require_change("bringing the release in")
+    jobs.again()
+    st.session_state["_release"] = what
+
+
+def _follow(key: tuple[str, ...], label: str, work: Any) -> None:
+    try:
+        job = jobs.ask(key, label, work, lane="io", keep=True)
+    except TailscopeError as error:
+        st.warning(plain(error))
+        return
+    if not job.wait(0):
+        jobs.watch(job)
+        return
+    st.session_state["_release"] = None
+    st.rerun()
+
+
+def _fetch_and_import(report: Report) -> ImportReport:
+    return import_release(fetch.fetch_release(report=report), report=report)
+
+
+def imported() -> None:
+    """What the last import read, what it left out and why, and the oddities it found with the rule for each."""
+    found = last_report()
+    if found is None:
+        return
+    kinds = ", ".join(f"{n} {kind}" for kind, n in found.read.items())
+    read = sum(found.read.values())
+    quiet(f"{read:,} files read ({kinds}); {len(found.skipped)} skipped, {len(found.missing)} missing.")
+    odd = [
+        {
+            "What": item.kind,
+            "Where": item.where,
+            "Names": item.n,
+            "In words": item.sentence,
+            "What is done": item.handled,
+        }
+        for item in found.anomalies
+    ]
+    st.dataframe(pd.DataFrame(odd), hide_index=True, alt="Oddities of the release and the rule that handles each")
+    left = [("skipped", item.item, item.reason) for item in found.skipped]
+    left += [("used, unlisted", item.item, item.reason) for item in found.unlisted]
+    left += [("missing", name, "not in this copy") for name in found.missing]
+    if left:
+        frame = pd.DataFrame(left, columns=["State", "File", "Why"])
+        st.dataframe(frame, hide_index=True, alt="Files that were not read as listed")
+
+
+def source_line() -> None:
+    """Where the figures of a page come from, with the import report one click away."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if store.available():
+            opened = st.popover("Import report", type="tertiary", key="import-report", on_change="rerun")
+            if opened.open:
+                with opened:
+                    imported()
+        quiet(f"{manifest.CITATION}.")
+
+
+def headline() -> None:
+    """Whether the release is here, as the Data page's sentence."""
+    found = last_report()
+    if found is None:
+        finding("Data", "The published release is not on this disk yet.")
+    else:
+        rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
+        finding("Data", f"The published release is here: {rows}, with {len(found.anomalies)} oddities handled by rule.")
+
+
+def draw() -> None:
+    """The release as a part of the Data page."""
+    imported()
+    panel()

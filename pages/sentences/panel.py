@@ -1,0 +1,156 @@
+"""The parts of the page of new sentences: what is asked of whom, what it costs, the run, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import TailscopeError
+from core.prompts import generate
+from core.prompts.generate import QUESTIONS, Estimate, Generated, Settings
+from core.runtime.jobs import engine
+from core.types import ImageSet, Lens, Report
+from pages import registry
+from pages.ui import jobs
+from pages.ui.text import finding_of, plain, quiet
+
+ADDRESS = "TAILSCOPE_LLM_URL"
+OWN = "own"
+
+
+def settings() -> Settings | None:
+    """What the fields say; None until there is an address and a model.
+
+    The address is never taken from the page's own: a link could send the key to a stranger.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        url = st.text_input(
+            "Endpoint", os.environ.get(ADDRESS, ""), key="llm-url", placeholder="http://localhost:11434/v1", width=360,
+            max_chars=500, help=f"OpenAI-compatible address up to /v1. {ADDRESS} fills it in.",
+        )  # fmt: skip
+        model = st.text_input(
+            "Model", key="llm-model", placeholder="As the endpoint calls it", width=240, max_chars=200
+        )
+        chosen = st.segmented_control(
+            "Questions", [*QUESTIONS, OWN], default="full", required=True, key="llm-questions", bind="query-params",
+            help="CuPL's question sets: three questions for every data set, or five as for ImageNet.",
+        )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.number_input("Sentences a question", 1, 100, 10, key="llm-count", width=170)
+        temperature = st.number_input("Temperature", 0.0, 2.0, 0.99, 0.05, key="llm-temperature", width=150)
+        seed = st.number_input(
+            "Seed", 0, 2**31 - 1, None, key="llm-seed", width=150, placeholder="none",
+            help="Where the endpoint takes one; the same seed should give the same sentences.",
+        )  # fmt: skip
+        tokens = st.number_input("Longest reply, tokens", 1, 1000, 50, key="llm-tokens", width=170)
+    key = generate.key_variable()
+    quiet(
+        f"The key comes from {key} in the server's environment; it is never shown, stored or logged."
+        if key
+        else f"No key is set ({' or '.join(generate.KEY_VARIABLES)}); local endpoints need none."
+    )
+    questions = _own() if chosen == OWN else QUESTIONS[chosen]
+    if not (url or "").strip() or not (model or "").strip():
+        return None
+    generate.check_address(url.strip())
+    return Settings(url.strip(), model.strip(), questions, int(count), float(temperature), int(tokens), seed)
+
+
+def _own() -> tuple[str, ...]:
+    typed = st.text_area(
+        "Questions, one a line", "\n".join(QUESTIONS["base"]), key="llm-own", max_chars=4000, height=110,
+        help="{name} is the class, {a} its article.",
+    )  # fmt: skip
+    return tuple(line.strip() for line in (typed or "").splitlines() if line.strip())
+
+
+def _job(asked: Settings, image_set: ImageSet):
+    """Key of the run with these settings, and whether it is under way in any tab."""
+    key = ("generate", str(generate.place(asked, image_set)))
+    return key, any(job.key == key and job.state in ("queued", "running") for job in engine().jobs())
+
+
+def _expected(asked: Settings, image_set: ImageSet, prices: tuple[float | None, float | None]) -> Estimate:
+    have = generate.answered(generate.place(asked, image_set), asked)
+    answered = {question: len(texts) for question, texts in have.items()}
+    return generate.estimate(asked, image_set.names, answered=answered, price_in=prices[0], price_out=prices[1])
+
+
+def headline(asked: Settings, image_set: ImageSet) -> str:
+    """What the run would take, or that it is under way."""
+    start = f"{len(asked.questions)} questions about each of {len(image_set.keys):,} classes of {image_set.id}"
+    if _job(asked, image_set)[1]:
+        return f"{asked.model} is answering {start}."
+    left = _expected(asked, image_set, (None, None)).requests
+    return f"{start}: {left:,} requests to {asked.model}." if left else f"{start}: all answered by {asked.model}."
+
+
+def run(asked: Settings, image_set: ImageSet) -> None:
+    """The estimate with a button that starts; then progress, Stop and, after a stop, the way on."""
+    key, open_ = _job(asked, image_set)
+    started = st.session_state.setdefault("_generations", set())
+    if not open_ and key not in started:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            price_in = st.number_input("Price of a million tokens sent", 0.0, value=None, key="llm-in", width=230)
+            price_out = st.number_input("… and received", 0.0, value=None, key="llm-out", width=180)
+        both = price_in is not None and price_out is not None
+        expected = _expected(asked, image_set, (price_in, price_out) if both else (None, None))
+        quiet(expected.sentence)
+        host = generate.check_address(asked.base_url)
+        label = f"Send {expected.requests:,} requests to {plain(host)}" if expected.requests else "Write the file again"
+        st.button(label, key="llm-start", type="primary", on_click=_start, args=(key,))
+        return
+    out = generate.place(asked, image_set)
+    try:
+        job = jobs.ask(
+            key, f"{asked.model} writes about {image_set.id}", lambda report: _work(asked, image_set, out, report),
+            lane="io", keep=True,
+        )  # fmt: skip
+    except TailscopeError as error:
+        st.warning(plain(error))
+        st.button("Go on", key="llm-again", on_click=_start, args=(key,))
+        return
+    if not job.wait(0):
+        jobs.watch(job)
+        return
+    made = job.value()
+    finding_of(
+        f"{made.sentences:,} sentences for {made.classes:,} classes by {', '.join(made.models) or asked.model}; "
+        f"{made.tokens_in:,} tokens sent, {made.tokens_out:,} received."
+    )
+
+
+def _start(key: tuple[str, str]) -> None:
+    st.session_state["_generations"].add(key)
+    jobs.again()
+
+
+def _work(asked: Settings, image_set: ImageSet, out: Path, report: Report) -> Generated:
+    """Runs on the engine's worker for downloads, so that pictures can be scored meanwhile."""
+    return generate.generate(asked, image_set, out, report=report)
+
+
+def written(lens: Lens, image_set: ImageSet) -> None:
+    """Files that were finished, to be used as this lens's prompts or compared in the lab."""
+    found = {path.name: path for path in generate.written(image_set)}
+    if not found:
+        quiet("None yet.")
+        return
+    name = st.selectbox("File", list(found), key=f"llm-file-{len(found)}", width=520)
+    with st.container(horizontal=True):
+        st.button("Use as prompts", key="llm-use", on_click=_use, args=(str(found[name]),))
+        st.button("Compare in the lab", key="llm-compare", on_click=_compare, args=(lens.prompts, str(found[name])))
+        st.download_button(
+            "Download", found[name].read_bytes, name, "application/json", on_click="ignore", key="llm-download"
+        )
+
+
+def _use(path: str) -> None:
+    st.session_state["prompts"] = path
+
+
+def _compare(prompts: str, path: str) -> None:
+    st.session_state["lenses"] = list(dict.fromkeys([prompts, path]))
+    st.switch_page(registry.find("lab").file)

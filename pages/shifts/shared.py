@@ -1,0 +1,212 @@
+"""What the Shifts page looks at: models, shifts and a table of baselines from the person, rows shipped or measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from cache import keys
+from core.datasets import open_set, split_option
+from core.datasets.io.roots import check_path
+from core.errors import TailscopeError
+from core.models import registry as models
+from core.robustness.committed import FOLDER
+from core.robustness.records import Record, read_records
+from core.robustness.shifts import baselines
+from core.robustness.shifts.findings import condition_name
+from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts, own_counts
+from core.robustness.shifts.records import measured_of
+from core.supervised import answers as supervised
+from core.supervised.ask import named
+from core.types import ImageSet, Lens
+from pages.ui import lensbar
+from pages.ui.jobs import ask, is_local, watch
+from pages.ui.text import quiet
+
+COMMITTED = FOLDER / "shifts.json"
+ICONS = "icons"
+MOST = 12
+
+
+def choose(lens: Lens) -> tuple[list[str], list[str]]:
+    """Models and shifts from the URL; both accept what is typed.
+
+    Raises:
+        TailscopeError: something typed or linked names nothing that can be used here.
+    """
+    world = lens.image_set == ICONS
+    offered = list(dict.fromkeys([lens.model, *supervised.shipped(), *(info.id for info in models.icon_models())]))
+    offered += [info.id for info in lensbar.known_models() if info.available and info.id not in offered]
+    start = [id for id in offered if id.partition(":")[2].startswith("icon-RN") or id.startswith("icon-")]
+    start = list(dict.fromkeys([lens.model, *start])) if world else [lens.model]
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        asked = _several(
+            "Models", "shift-models", offered, start,
+            "Zero-shot models as under Model, supervised ones as supervised:NAME, supervised:FOLDER or timm:NAME.",
+        )  # fmt: skip
+    with right:
+        shifts = _several(
+            "Shifts", "shifts", icon_shifts() if world else [], icon_shifts() if world else [],
+            "Image sets of the same classes: built-in ids or paths. FOLDER#over=imagenet predicts over 1,000 classes.",
+        )  # fmt: skip
+    return [_named(model) for model in asked], [_located(id) for id in shifts]
+
+
+def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str], help: str) -> list[str]:
+    typed = st.session_state.get(key) or st.query_params.get_all(key)
+    return st.multiselect(
+        label, list(dict.fromkeys([*start, *offered, *typed])), default=list(start), key=key, bind="query-params",
+        max_selections=MOST, accept_new_options=True, wrap=True, help=help,
+    )[:MOST]  # fmt: skip
+
+
+def _named(text: str) -> str:
+    model = named(text)
+    if path := (supervised.path_of if supervised.is_supervised(model) else models.path_of)(model):
+        check_path(path, local=is_local())
+    return model
+
+
+def _located(text: str) -> str:
+    """A shift's id with every path in it checked, also that of another set to predict over."""
+    base, option = split_option(text)
+    if option:
+        name, _, value = option.partition("=")
+        known = name != "over" or value in ("imagenet", "mapped")
+        return f"{_located(base)}#{name}={value if known else _located(value)}"
+    return (
+        text
+        if text in icon_shifts()
+        else lensbar.validated(lensbar.defaults()["model"], text, "simple", "none").image_set
+    )
+
+
+def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[list[Measured], bool]:
+    """What is known of these models and shifts: shipped rows at once, the rest measured with its progress here.
+
+    Returns:
+        the rows, and whether all of them are shipped ones.
+    """
+    known = _shipped(lens)
+    found: list[Measured] = []
+    all_shipped = True
+    for model in asked:
+        rows = {one.condition: one for one in known if one.model == model}
+        missing = [id for id in shifts if id not in rows and f"{id}_pm0" not in rows]
+        found += [one for condition, one in rows.items() if _set_of(condition) in (CLEAN, *shifts)]
+        if CLEAN in rows and not missing:
+            continue
+        all_shipped = False
+        found += _live(lens, model, missing, clean=CLEAN not in rows)
+    return found, all_shipped
+
+
+def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list[Measured]:
+    try:
+        reference, opened = lensbar.images(lens.image_set), [lensbar.images(id) for id in shifts]
+        key = (
+            "shifts",
+            model,
+            lens.prompts,
+            *(keys.digest([s.id, s.fingerprint, list(s.names)]) for s in (reference, *opened)),
+        )
+        counts = own_counts(model)
+        job = ask(
+            key,
+            f"{condition_name(model)} under {len(shifts)} shifts",
+            lambda report: board(
+                [model], reference, opened, prompts=lens.prompts, counts={model: counts} if counts else None,
+                report=report,
+            ),
+        )  # fmt: skip
+    except TailscopeError as error:
+        quiet(f"{model} is left out: {error}")
+        return []
+    if not job.wait(0):
+        watch(job, small=True)
+        return []
+    return [one for one in job.value() if clean or one.condition != CLEAN]
+
+
+def _shipped(lens: Lens) -> list[Measured]:
+    if lens.image_set != ICONS or not COMMITTED.exists():
+        return []
+    rows = _committed(COMMITTED.stat().st_mtime_ns)
+    now = {id: open_set(id).fingerprint for id in (ICONS, *icon_shifts())}
+    found = [measured_of(row) for row in rows if row.prompts in (lens.prompts, supervised.PROMPTS)]
+    return [one for one in found if one.images == now[ICONS if one.condition == CLEAN else _set_of(one.condition)]]
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _committed(changed: int) -> list[Record]:
+    return read_records(COMMITTED)
+
+
+def table(lens: Lens) -> baselines.Baselines | None:
+    """The table of ordinary models: one that was uploaded, else that of the icon world."""
+    own = lens.image_set == ICONS and baselines.ICONS.exists()
+    with st.popover("Baselines", icon=":material/table_chart:", type="tertiary"):
+        st.caption(
+            "Effective robustness compares with ordinary models. Upload imagenet-testbed's robustness_top1s.csv or a "
+            "table like it: a column “model”, then one column a setting in percent."
+        )
+        given = st.file_uploader("Table of baselines", type=["csv"], key="baselines", max_upload_size=16)
+        types = st.file_uploader(
+            "Types (CSV of model and type), to fit the standard ones only", type=["csv"], key="baseline-types",
+            max_upload_size=4,
+        )  # fmt: skip
+        if given is None:
+            return baselines.icon_baselines() if own else None
+        try:
+            said = baselines.read_types(types.getvalue(), name=types.name) if types else None
+            found = baselines.read_baselines(given.getvalue(), name=given.name, types=said)
+        except TailscopeError as error:
+            st.warning(str(error))
+            return None
+        quiet(f"{found.name}: {found.note}.")
+        preview = {"model": found.models[:8], "type": found.types[:8]}
+        preview |= {name: [100 * share for share in values[:8]] for name, values in list(found.columns.items())[:8]}
+        st.dataframe(pd.DataFrame(preview), hide_index=True, key="baseline-preview", alt="First rows of the table")
+        return found
+
+
+def columns(found: baselines.Baselines | None, conditions: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Columns of the table that a person chose for conditions whose names do not say them."""
+    chosen: dict[str, tuple[str, str]] = {}
+    unknown = [one for one in conditions if found and baselines.columns_for(found, one) is None]
+    if not found or not unknown:
+        return chosen
+    with st.popover(f"Columns for {len(unknown)} shifts", type="tertiary", icon=":material/view_column:"):
+        st.caption("Which columns of the table measure the same things? Accuracy in distribution, then under shift.")
+        for condition in unknown:
+            left, right = st.columns(2)
+            at = keys.digest(condition)[:8]
+            x = left.selectbox("In distribution", list(found.columns), index=None, key=f"column-x-{at}")
+            y = right.selectbox(condition_name(condition), list(found.columns), index=None, key=f"column-y-{at}")
+            if x and y and x != y:
+                chosen[condition] = (x, y)
+    return chosen
+
+
+def cell(models_named: Sequence[str], conditions: Sequence[str]) -> tuple[str, str]:
+    """The model and shift looked at, from the URL; a click on the board writes them."""
+    for key, offered in (("shift-model", models_named), ("shift", conditions)):
+        if st.session_state.get(key) not in (None, *offered):
+            st.session_state.pop(key)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        model = st.selectbox("Look at", models_named, key="shift-model", bind="query-params", width=360)
+        shift = st.selectbox("Under", conditions, key="shift", bind="query-params", width=300)
+    return model, shift
+
+
+def image_set_of(condition: str) -> ImageSet:
+    """The set behind a condition."""
+    return lensbar.images(_set_of(condition))
+
+
+def _set_of(condition: str) -> str:
+    return re.sub(r"_pm[0-9]+$", "", condition)

@@ -1,0 +1,85 @@
+"""Let It Wag! as it was published: 290 rare concepts and forty models, with no image on disk."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import PLOT_CONFIG, SERIES
+from core.charts.letitwag import scatter
+from core.published import findings, letitwag
+from pages.ui import lensbar
+from pages.ui.downloads import downloads
+from pages.ui.links import to_data, to_page
+from pages.ui.text import finding_of, quiet, section
+
+SOURCE = "Udandarao et al. 2024, “No ‘Zero-Shot’ Without Exponential Data” (released results, MIT)"
+ID = "letitwag"
+
+
+def let_it_wag() -> None:
+    """The published scatter and table, and the way to a live run."""
+    models = letitwag.models()
+    section("Let It Wag!, as published")
+    finding_of(findings.let_it_wag())
+    quiet(f"{len(models)} models, 290 concepts · {SOURCE}")
+    left, right = st.columns([3, 2], gap="large")
+    figure = scatter(models, letitwag.fits())
+    # Families are told apart on the page that has room for their legend.
+    figure.update_traces(
+        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
+    )
+    with left:
+        st.plotly_chart(figure, key="wag-models", config=PLOT_CONFIG, alt="Let It Wag! against ImageNet accuracy")
+        header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
+        rows = [[m.model, m.pretraining, m.imagenet, m.letitwag, m.at_zero] for m in models]
+        downloads("letitwag-models", header, rows, figure=figure, title=findings.let_it_wag(), source=SOURCE)
+    with right:
+        _concepts()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _live()
+        to_page("letitwag", "All of the published Let It Wag!")
+
+
+def _concepts() -> None:
+    found = letitwag.concepts()
+    columns = list(found[0].counts)
+    column = st.selectbox("Count in", columns, index=columns.index("laion400m/image"), key="wag-count")
+    frame = pd.DataFrame(
+        {
+            "Concept": [concept.name for concept in found],
+            "Seen": [concept.counts[column] for concept in found],
+            "Right": [concept.mean_accuracy for concept in found],
+            "Family": [concept.family for concept in found],
+        }
+    )
+    st.dataframe(
+        frame.sort_values("Right", kind="stable"),
+        key="wag-concepts",
+        height=340,
+        hide_index=True,
+        column_config={
+            "Concept": st.column_config.TextColumn(pinned=True),
+            "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {column}"),
+            "Right": st.column_config.ProgressColumn(
+                min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
+            ),
+        },
+        alt="Let It Wag! concepts with counts and mean accuracy",
+    )
+    header = ["concept", "family", "source", *columns, "mean_accuracy"]
+    rows = [[c.key, c.family, c.source, *c.counts.values(), c.mean_accuracy] for c in found]
+    downloads("letitwag-concepts", header, rows)
+
+
+def _live() -> None:
+    if lensbar.lens().image_set == ID:
+        quiet("The pictures above are the live run of your model on Let It Wag!.")
+    elif lensbar.is_here(ID):
+        st.button("Run this model on Let It Wag! live", on_click=_look)
+    else:
+        to_data("Fetch its images to see this tail live", "image sets", fetch_set=ID)
+
+
+def _look() -> None:
+    st.session_state["set"] = ID

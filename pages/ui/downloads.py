@@ -1,0 +1,58 @@
+"""What is shown can be taken along: tables as CSV, figures as PNG or as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.charts import standalone_html
+from core.deck.slides import plot_slide
+from pages.ui import pins
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV text; None and NaN become empty cells."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if value is None or value != value else value for value in row] for row in rows)
+    return text.getvalue()
+
+
+def downloads(
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    figure: go.Figure | None = None,
+    title: str = "",
+    source: str = "",
+) -> None:
+    """A quiet menu that offers the data behind a view as CSV and, for a figure, the figure itself.
+
+    Args:
+        source: where the numbers come from, in one line; with it the figure can be pinned to the deck as well.
+    """
+    if figure is not None and source:
+        with st.container(horizontal=True):
+            downloads(name, header, rows, figure=figure, title=title)
+            pins.pin(lambda: plot_slide(title or name, figure, source), key=name, label="Pin plot")
+        return
+    with st.popover("Download", type="tertiary", icon=":material/download:", key=f"downloads-{name}"):
+        st.download_button(
+            "Table (CSV)", lambda: as_csv(header, rows), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv-{name}"
+        )
+        if figure is not None:
+            st.download_button(
+                "Figure (HTML, works offline)",
+                lambda: standalone_html(figure, title=title or name),
+                f"{name}.html",
+                "text/html",
+                on_click="ignore",
+                key=f"html-{name}",
+            )
+            st.caption("PNG: the camera in the figure's toolbar.")

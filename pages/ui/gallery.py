@@ -1,0 +1,99 @@
+"""The gallery: pictures with the answers a model gave, grouped by concept; a click returns the picture's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.findings import common_error, percent, seen
+from core.runtime import thumbnails as thumbs
+from core.types import Answer, ImageSet
+from pages.ui.selection import select
+
+_HERE = Path(__file__).parent
+_component = st.components.v2.component(
+    "tailscope_gallery",
+    html='<div class="gallery" role="group" aria-label="Pictures"></div>',
+    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+)
+
+
+def tile(answer: Answer, image_set: ImageSet, position: int) -> dict[str, Any]:
+    """One picture of an answer as the component takes it; ``position`` counts rows of the answer."""
+    index, true, said = int(answer.rows[position]), int(answer.labels[position]), int(answer.top[position, 0])
+    return {
+        "id": image_set.image_ids[index],
+        "src": thumbs.url(image_set, index),
+        "truth": answer.names[true],
+        "said": answer.names[said],
+        "right": true == said,
+        "margin": round(float(np.nan_to_num(answer.margin[position])), 4),
+    }
+
+
+def group(
+    answer: Answer, image_set: ImageSet, label: int, positions: Iterable[int], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """One concept with some of its pictures, its count, its accuracy and its most common wrong answer."""
+    score = answer.classes[label]
+    count = counts.get(score.key)
+    rival = common_error(answer, label)
+    note = [
+        seen(count) if count is not None else "",
+        rival and f"taken for {answer.names[rival[0]]} {rival[1]}×",
+    ]
+    return {
+        "key": score.key,
+        "title": score.name,
+        "note": " · ".join(filter(None, note)),
+        "accuracy": score.accuracy if score.n else None,
+        "low": score.low,
+        "high": score.high,
+        "rate": f"{percent(score.accuracy)} right of {score.n}" if score.n else "",
+        "items": [tile(answer, image_set, position) for position in positions],
+    }
+
+
+def positions_of(answer: Answer, label: int, *, verdict: str = "all", most: int | None = None) -> list[int]:
+    """Rows of one class, most wrong first; ``verdict`` keeps ``right`` or ``wrong`` ones only."""
+    rows = np.flatnonzero(answer.labels == label)
+    right = answer.top[rows, 0] == label
+    rows = rows[right] if verdict == "right" else rows[~right] if verdict == "wrong" else rows
+    return rows[np.argsort(answer.margin[rows], kind="stable")][:most].tolist()
+
+
+def gallery(
+    groups: Sequence[Mapping[str, Any]],
+    image_set: ImageSet,
+    *,
+    key: str,
+    layout: Literal["grid", "strips", "cards"] = "grid",
+    empty: str = "",
+) -> None:
+    """Show groups of pictures; a click on one makes it the picked image, one on a title the selected concept.
+
+    Args:
+        layout: ``grid`` for many pictures, ``strips`` for six of each group, ``cards`` for five beside other cards.
+    """
+    _component(
+        key=key,
+        data={
+            "groups": [dict(entry) for entry in groups],
+            "layout": layout,
+            "pixels": image_set.kind == "icons",
+            "chosen": st.session_state.get("image") or "",
+            "empty": empty,
+        },
+        on_picked_change=lambda: _picked(key),
+        on_opened_change=lambda: select([st.session_state[key].opened]),
+    )
+
+
+def _picked(key: str) -> None:
+    st.session_state["image"] = st.session_state[key].picked
+    st.session_state["_enlarge"] = st.session_state["_page"]

@@ -1,0 +1,132 @@
+"""Questions that take time: ask the engine, wait a moment, then show progress without freezing the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import streamlit as st
+
+from core.errors import NotHere, ReadOnly, TailscopeError
+from core.runtime.jobs import Job, engine
+from core.types import Report
+from pages.ui.text import duration, plain
+
+T = TypeVar("T")
+PATIENCE = 0.15
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+@st.cache_resource(scope="session", on_release=lambda seat: engine().leave(seat))
+def seat() -> str:
+    """This browser tab's name for the engine; given back when the tab closes."""
+    return uuid4().hex
+
+
+def is_local() -> bool:
+    """Whether only this machine can reach the server."""
+    return (st.get_option("server.address") or "") in LOCAL
+
+
+def may_change() -> bool:
+    """Whether visitors may download, clear and rename here."""
+    asked = os.environ.get("TAILSCOPE_ALLOW_JOBS")
+    return asked == "1" or (asked is None and is_local())
+
+
+def require_change(what: str) -> None:
+    """Refuse a change on a server that others can reach."""
+    if not may_change():
+        raise ReadOnly(
+            f"This server is read-only, so {what} is switched off; start it with TAILSCOPE_ALLOW_JOBS=1 to allow it."
+        )
+
+
+@contextmanager
+def asking():
+    """One run of the page: what was asked before and is not asked again is given up at the end."""
+    wanted: set[Hashable] = set()
+    st.session_state["_wanted"] = wanted
+    yield
+    if st.session_state.get("_wanted") is wanted:
+        engine().leave(seat(), but=wanted)
+
+
+def ask(key: Hashable, label: str, work: Callable[[Report], T], *, lane: str = "compute", keep: bool = False) -> Job[T]:
+    """The job of this question, given a moment to finish; one that failed stays failed until ``again``."""
+    st.session_state.setdefault("_wanted", set()).add(key)
+    ended: dict[Hashable, TailscopeError] = st.session_state.setdefault("_ended", {})
+    if key in ended:
+        raise ended[key]
+    job = engine().submit(key, label, work, seat=seat(), keep=keep, lane=lane)
+    if job.wait(PATIENCE) and job.error is not None:
+        error = _told(job)
+        if not isinstance(error, NotHere):
+            ended[key] = error
+        raise error
+    return job
+
+
+def _told(job: Job[Any]) -> TailscopeError:
+    """What ended a job, taken from the engine so that who asks again starts anew, fit to show to a person."""
+    try:
+        job.value()
+    except TailscopeError as error:
+        return error
+    except Exception as error:
+        return TailscopeError(
+            f"“{job.label}” failed unexpectedly ({type(error).__name__}: {error}). "
+            "The server's log holds the details; try again, or report it with them."
+        )
+    raise AssertionError(job.label)
+
+
+def need(key: Hashable, label: str, work: Callable[[Report], T], **options: Any) -> T:
+    """The value of this question now, or its progress in the page's place until it is there."""
+    job = ask(key, label, work, **options)
+    if not job.wait(0):
+        watch(job)
+        st.stop()
+    return job.value()
+
+
+def again() -> None:
+    """Forget which questions failed, so that the next run asks them anew."""
+    st.session_state["_ended"] = {}
+
+
+def watch(job: Job[Any], *, small: bool = False) -> None:
+    """Progress of one job with rate, time left and Stop; the page is drawn again when it ends."""
+
+    @st.fragment(run_every=0.4)
+    def poll() -> None:
+        if job.wait(0):
+            st.rerun()
+        bar(job, small=small)
+
+    poll()
+
+
+def bar(job: Job[Any], *, small: bool = False) -> None:
+    """One job as a line of text, a bar and a Stop button."""
+    progress = job.progress
+    share = progress.done / progress.total if progress.total else 0.0
+    text = plain(job.label) if small else f"**{plain(job.label)}**"
+    if job.state == "queued":
+        text += " · waiting for the job before it"
+    elif not progress.total and not progress.message:
+        text += " · starting"
+    elif progress.message:
+        text += f" · {plain(progress.message)}"
+    if progress.total:
+        text += f" · {progress.done:,} of {progress.total:,}"
+    if progress.rate:
+        text += f" · {progress.rate:,.0f}/s"
+    if progress.seconds_left:
+        text += f" · {duration(progress.seconds_left)} left"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.progress(min(1.0, share), text=text)
+        st.button("Stop", key=f"stop-{id(job)}", on_click=job.stop, type="tertiary" if small else "secondary")

@@ -1,0 +1,244 @@
+"""The lens in the sidebar: model, images, prompts and frequency, all kept in the URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from cache import keys
+from core.datasets import SetInfo, list_sets, open_set
+from core.datasets.io.roots import allowed_roots, check_path, inside
+from core.datasets.layout import stamp
+from core.evaluation.evaluate import results
+from core.frequency import sources
+from core.frequency.table import METHODS, join
+from core.models import registry as models
+from core.prompts import AGGREGATIONS, generate, prompt_file, strategies
+from core.runtime import thumbnails as thumbs
+from core.runtime.jobs import engine
+from core.stats.intervals import Tag, tags
+from core.types import ImageSet, Lens
+from pages.ui.jobs import is_local, need
+from pages.ui.text import quiet
+
+OWN, NONE = "auto", "none"
+_BUCKET = re.compile(r"(s3|gs)://[A-Za-z0-9][\w./-]*", re.ASCII)
+
+
+def defaults() -> dict[str, Any]:
+    """The lens of a visitor who chose nothing: the icon model with the largest corpus."""
+    icons = [info.id for info in models.icon_models()]
+    best = next((id for id in icons if id == "icon-RN,icons-200k"), icons[0] if icons else "ViT-B-32-quickgelu,openai")
+    return {"model": best, "set": "icons", "prompts": "simple", "frequency": OWN, "count": METHODS[1]}
+
+
+def reset() -> None:
+    """Go back to the built-in world; call it from a widget callback."""
+    st.session_state.update(defaults(), concept=[], image=None)
+
+
+def known_models(*, wait: bool = False) -> list[models.ModelInfo]:
+    """All models, those on disk first; only the icon models until open_clip's list has been read.
+
+    Reading it for the first time imports open_clip, so it is left to the worker that needs open_clip anyway.
+    """
+    if wait:
+        need(*_READ_MODELS)
+    elif not any(job.key == _READ_MODELS[0] and job.state == "done" for job in engine().jobs()):
+        return models.icon_models()
+    return _listed()
+
+
+def read_models() -> None:
+    """Have open_clip's list of models read, for the next run to offer."""
+    engine().submit(*_READ_MODELS, keep=True)
+
+
+@st.cache_resource(ttl=20, show_spinner=False)
+def _listed() -> list[models.ModelInfo]:
+    return _ranked()
+
+
+def _ranked() -> list[models.ModelInfo]:
+    return sorted(models.list_models(), key=lambda info: (info.kind != "icon", not info.available))
+
+
+_READ_MODELS = ("models",), "Reading open_clip's list of models", lambda report: len(models.list_models())
+
+
+def _options(key: str, values: Sequence[str], first: str) -> list[str]:
+    """Choices with the default first (the URL leaves it out), and whatever the person typed."""
+    listed = list(dict.fromkeys([first, *values]))
+    typed = st.session_state.get(key) or st.query_params.get(key)
+    return listed if not typed or typed in listed else [*listed, typed]
+
+
+def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
+    options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
+    found = st.selectbox(label, options, key=key, bind="query-params", accept_new_options=free, help=help)
+    return found or first
+
+
+def sidebar() -> Lens:
+    """Draw the lens and return it, validated.
+
+    Raises:
+        TailscopeError: what was typed or linked names nothing that can be used here.
+    """
+    start, named = defaults(), strategies()
+    ids = [info.id for info in known_models()]
+    model = _choose(
+        "Model", "model", ids, start["model"],
+        "Any model that open_clip loads, in its own spelling: ARCH,PRETRAINED, hf-hub:ORG/REPO, local-dir:PATH, "
+        "or ARCH,CHECKPOINT-FILE.",
+    )  # fmt: skip
+    image_set = _choose(
+        "Images", "set", [info.id for info in _sets() if info.available], start["set"],
+        "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings.",
+    )  # fmt: skip
+    prompts = _choose(
+        "Prompts", "prompts", [strategy.id for strategy in named], start["prompts"],
+        "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.\n\n"
+        + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
+        + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
+        + "\n".join(f"- **@{rule}** {told}" for rule, told in AGGREGATIONS.items()),
+    )  # fmt: skip
+    frequency = _choose(
+        "Frequency", "frequency", [*(source.name for source in sources.list_sources()), NONE], OWN,
+        "Where the pretraining counts come from. auto: the data that this model was trained on, where known.",
+        free=False,
+    )  # fmt: skip
+    if model not in {info.id for info in models.icon_models()}:
+        known_models(wait=True)
+    lens = validated(model, image_set, prompts, frequency)
+    if lens.frequency:
+        offered = sources.info(lens.frequency)
+        if st.session_state.get("count", offered.default) not in offered.methods:
+            del st.session_state["count"]  # another source was chosen, which counts otherwise
+        first = start["count"] if start["count"] in offered.methods else offered.default
+        _choose(
+            "Counts", "count", offered.methods, first,
+            "image: samples whose picture shows the concept. text: samples whose caption names it. "
+            "integrated: both on the same sample.",
+            free=False,
+        )  # fmt: skip
+    else:
+        quiet("No pretraining counts are known for this model; choose a source under Frequency.")
+    warning = models.quickgelu_warning(lens.model)
+    if warning:
+        quiet(warning)
+    st.session_state["_lens"] = lens
+    return lens
+
+
+def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
+    """A lens of typed or linked text; paths outside the served folders are refused here."""
+    model = models.canonical(model)
+    if path := models.path_of(model):
+        check_path(path, local=is_local())
+    if image_set not in {info.id for info in _sets()}:
+        image_set = _located(image_set)
+    if path := prompt_file(prompts):
+        inside(path, (*allowed_roots(local=is_local()), generate.folder().resolve()))
+    if frequency == OWN:
+        frequency = sources.own(model)
+    return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
+
+
+def is_bucket(text: str) -> bool:
+    """Whether this is an address of a bucket without password, query or options: a link can carry an address."""
+    return bool(_BUCKET.fullmatch(text))
+
+
+def _located(text: str) -> str:
+    """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set.
+
+    An address may come from a link: only a bucket's, without options, and only where nobody else reaches the server.
+    """
+    if is_local() and is_bucket(text):
+        return text
+    if not ("/" in text or "\\" in text or text.startswith(("~", ".")) or Path(text).exists()):
+        open_set(text)
+    return str(check_path(text, local=is_local()))
+
+
+def lens() -> Lens:
+    """The lens of this run."""
+    return st.session_state["_lens"]
+
+
+def images(id: str | None = None) -> ImageSet:
+    """The lens's image set (or another), open, with corrected names, its pictures ready to be fetched."""
+    id = id or lens().image_set
+    names = corrections(id) or None
+    if id in {info.id for info in _sets()}:
+        found = open_set(id, names=names)
+    else:
+        roots = None if is_local() and is_bucket(id) else allowed_roots(local=is_local())
+        key = ("open", id, keys.digest(names), stamp(Path(id)))
+        found = need(key, f"Reading {id}", lambda report: open_set(id, names=names, roots=roots), lane="io")
+    thumbs.publish(found)
+    return found
+
+
+def corrections(id: str) -> dict[str, str]:
+    """Class names that a person corrected for this set: class key -> name."""
+    return results().get_json(f"names:{keys.digest(id)}") or {}
+
+
+def correct(id: str, names: Mapping[str, str]) -> None:
+    """Keep corrected class names in the cache; the set's own folder is never written to."""
+    results().put_json(f"names:{keys.digest(id)}", dict(names))
+
+
+def is_here(id: str) -> bool:
+    """Whether the images of a named set are on this disk."""
+    return any(info.id == id and info.available for info in _sets())
+
+
+@st.cache_resource(ttl=20, show_spinner=False)
+def _sets() -> list[SetInfo]:
+    return list_sets()
+
+
+def count_method(source: str) -> str:
+    """The kind of count a person chose, or the first that this source has."""
+    methods = sources.info(source).methods
+    wanted = st.session_state.get("count")
+    return wanted if wanted in methods else methods[0]
+
+
+def counts(image_set: ImageSet) -> Mapping[str, int]:
+    """Pretraining counts of the set's classes, empty without a source; a class that is absent is unknown."""
+    source = lens().frequency
+    return _joined(source, count_method(source), image_set.fingerprint, image_set) if source else {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _joined(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, int]:
+    return join(sources.load_source(source, method), _images.keys, _images.names)
+
+
+def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
+    """Head, torso or tail of every class with a known count.
+
+    Args:
+        model: take the counts of this model's own pretraining data where they are known.
+    """
+    source = sources.own(model) or lens().frequency
+    return _tagged(source, count_method(source), image_set.fingerprint, image_set) if source else {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _tagged(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, Tag]:
+    return tags(_joined(source, method, fingerprint, _images))
+
+
+def families() -> Mapping[str, str]:
+    """Family of every concept, where the frequency source knows it."""
+    source = lens().frequency
+    return sources.families(source) if source else {}

@@ -1,0 +1,66 @@
+"""A person's own picture against all concepts of the lens, or against a few typed ones."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import streamlit as st
+
+from cache import keys
+from core.charts import top_bars
+from core.datasets.io.picture import safe_open
+from core.evaluation import evaluate
+from core.types import ImageSet, Lens
+from pages.ui.jobs import ask, watch
+from pages.ui.text import quiet, section
+
+TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
+MOST_TEXTS, SHOWN = 50, 8
+
+
+def own_picture(lens: Lens, image_set: ImageSet) -> None:
+    """Drop zone, optional texts, and the bars of the answer; the picture stays in this server's memory only."""
+    section("Your own picture", "Scored by the same model. It stays in this server's memory and is sent nowhere else.")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        upload = st.file_uploader("Picture", type=TYPES, key="own", max_upload_size=12, label_visibility="collapsed")
+        typed = st.text_area(
+            "Against",
+            key="against",
+            placeholder="All concepts of the image set. Or type a few sentences, one a line, used as they are.",
+            height=110,
+            max_chars=4000,
+        )
+    if upload is None:
+        return
+    data = upload.getvalue()
+    picture = safe_open(data, name="Your picture")
+    texts = tuple(dict.fromkeys(line.strip()[:300] for line in (typed or "").splitlines() if line.strip()))[:MOST_TEXTS]
+    names = keys.digest(list(image_set.names))
+    key = ("own", lens.model, lens.image_set, names, lens.prompts, texts, hashlib.sha256(data).hexdigest())
+    with left:
+        small = picture.copy()
+        small.thumbnail((320, 320))
+        st.image(small, alt="Your picture")
+    with right:
+        job = ask(
+            key,
+            "Scoring your picture",
+            lambda report: evaluate.score_pictures(
+                lens, [picture], texts=texts or None, image_set=image_set, report=report
+            ),
+        )
+        if not job.wait(0):
+            watch(job, small=True)
+            return
+        cosines, names, probabilities = job.value()
+        order = np.argsort(-cosines[0], kind="stable")[:SHOWN]
+        by_chance = st.segmented_control(
+            "Scale", ["probability", "cosine"], default="probability", required=True, key="own-scale"
+        )
+        values = probabilities[0] if by_chance == "probability" else cosines[0]
+        best = [names[label] for label in order]
+        figure = top_bars(best, values[order].tolist(), true=None, probability=by_chance == "probability")
+        st.plotly_chart(figure, config={"displayModeBar": False}, key="own-bars", alt="Best: " + ", ".join(best))
+        quiet(f"Best {len(order)} of {len(names):,}; the probability is a softmax over these {len(names):,} texts.")

@@ -1,0 +1,57 @@
+"""Pinning to the demo deck from any page: one quiet button; one deck a machine, or a tab of a shared server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.deck import store as deck_store
+from core.deck.deck import Deck, Slide
+from core.errors import TailscopeError
+from pages.ui.jobs import is_local, may_change
+
+
+def is_kept() -> bool:
+    """Whether the deck outlives the tab: on a server of this machine alone, that is not read-only, it has one owner."""
+    return is_local() and may_change()
+
+
+def deck() -> Deck:
+    """The deck as it is now: what another tab pinned is seen here too."""
+    if is_kept() and deck_store.version() != st.session_state.get("_deck_version", ()):
+        try:
+            kept = deck_store.load()
+        except TailscopeError as error:
+            st.toast(str(error))
+            kept = deck_store.Kept(Deck(), ())
+        st.session_state.update(_deck=kept.deck, _deck_version=kept.version)
+    return st.session_state.setdefault("_deck", Deck())
+
+
+def keep(changed: Deck) -> None:
+    """Make this the deck, and keep it where it may be kept."""
+    st.session_state["_deck"] = changed
+    if not is_kept():
+        return
+    try:
+        st.session_state["_deck_version"] = deck_store.save(changed)
+    except OSError as error:
+        st.toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
+
+
+def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> None:
+    """A button that adds a slide to the deck; the slide is only made when it is pressed."""
+    st.button(label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(make,))
+
+
+def _add(make: Callable[[], Slide]) -> None:
+    before = deck()
+    try:
+        after = before.add(make())
+    except TailscopeError as error:
+        st.toast(str(error))
+        return
+    keep(after)
+    n = f"{len(after.slides)} slide{'s' * (len(after.slides) != 1)}"
+    st.toast("It is in the deck already." if after is before else f"Pinned; the deck holds {n}.")

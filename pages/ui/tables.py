@@ -1,0 +1,73 @@
+"""Tables of concepts that select what is clicked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.types import Answer
+from pages.ui.selection import select
+
+
+def concept_rows(
+    answer: Answer,
+    shown: Sequence[int],
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    parts: Mapping[str, str],
+) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the given classes, as they are downloaded; accuracies are fractions."""
+    header = ["key", "name", "family", "part", "count", "accuracy", "low", "high", "n"]
+    rows = []
+    for index in shown:
+        score = answer.classes[index]
+        known = (families.get(score.key), parts.get(score.key), counts.get(score.key))
+        rows.append([score.key, score.name, *known, score.accuracy, score.low, score.high, score.n])
+    return header, rows
+
+
+def concept_table(
+    answer: Answer,
+    shown: Sequence[int],
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    parts: Mapping[str, str],
+    *,
+    key: str,
+    height: int = 460,
+) -> None:
+    """The classes as a table to search and sort; choosing rows makes them the selection."""
+    header, rows = concept_rows(answer, shown, counts, families, parts)
+    frame = pd.DataFrame(rows, columns=header)
+    known = [name for name in ("count", "part", "family") if frame[name].notna().any()]
+    columns = ["name", *known[:1], "accuracy", *known[1:]]
+    percent = frame["accuracy"].map(lambda value: math.nan if value is None else 100 * value)
+    st.dataframe(
+        frame.assign(accuracy=percent)[columns],
+        key=key,
+        height=min(height, 36 * (len(frame) + 1) + 4),
+        hide_index=True,
+        on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
+        selection_mode="multi-row",
+        column_config={
+            "name": st.column_config.TextColumn("Concept", pinned=True),
+            "count": st.column_config.NumberColumn("Seen", format="localized", help="Times seen in pretraining"),
+            "part": st.column_config.TextColumn("Part", help="tail: the rarest fifth; head: the commonest fifth"),
+            "family": st.column_config.TextColumn("Family"),
+            "accuracy": st.column_config.ProgressColumn(
+                "Right", min_value=0, max_value=100, format="%.0f %%", help="Top-1 accuracy over the concept's images"
+            ),
+        },
+        placeholder="–",
+        alt="Concepts with count and accuracy",
+    )
+
+
+def _choose(key: str, listed: Sequence[str]) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows:
+        select([listed[row] for row in rows if row < len(listed)])
