@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
+
+from cache import keys
 
 Aggregation = Literal["embedding", "similarity", "max"]
 
@@ -220,6 +223,13 @@ class FrequencyTable:
     counts: Mapping[str, int]
     queries: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the counts, how they were made and what was searched."""
+        counts = {key: int(count) for key, count in self.counts.items()}
+        flags = {key: list(value) for key, value in self.flags.items()}
+        return keys.digest([self.name, self.source, self.method, counts, dict(self.queries), flags])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Stopped
-from core.runtime.jobs import Engine, Job, _Meter, engine
+from core.runtime.jobs import Engine, Job, Question, _Meter, engine
 from core.types import Progress, Report
 
 SOON = 5.0  # seconds after which a test is stuck
@@ -50,6 +50,35 @@ class Gate:
         return job
 
 
+class Named(Question[Any]):
+    """A question under a key of the test's choice, so that its work may be a closure."""
+
+    def __init__(self, key: Any, label: str, work: Callable[[Report], Any], **options: Any) -> None:
+        super().__init__(work, label=label, **options)
+        object.__setattr__(self, "name", str(key))
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    def run(self, report: Report) -> Any:
+        return self.work(report)
+
+
+def submit(
+    jobs: Engine,
+    key: Any,
+    label: str,
+    work: Callable[[Report], Any],
+    *,
+    session: str | None = None,
+    retry: bool = False,
+    **options: Any,
+) -> Job[Any]:
+    """Submit work under a key of the test's choice."""
+    return jobs.submit(Named(key, label, work, **options), session=session, retry=retry)
+
+
 @pytest.fixture
 def jobs() -> Iterator[Engine]:
     made = Engine()
@@ -69,7 +98,7 @@ def fail(error: BaseException) -> Callable[[Report], Any]:
 
 def test_a_job_goes_from_queued_to_done(jobs: Engine) -> None:
     first, second = Gate(), Gate("second")
-    one, two = jobs.submit("one", "First", first), jobs.submit("two", "Second", second)
+    one, two = submit(jobs, "one", "First", first), submit(jobs, "two", "Second", second)
     assert first.begun.wait(SOON)
     assert (one.state, two.state, one.finished, two.started) == ("running", "queued", None, None)
     assert not one.wait(0.01)
@@ -85,27 +114,27 @@ def test_equal_keys_are_one_job_for_all_sessions(jobs: Engine) -> None:
     asked: list[Job[Any]] = []
     start = threading.Barrier(8)
 
-    def ask(seat: str) -> None:
+    def ask(session: str) -> None:
         start.wait(SOON)
-        asked.append(jobs.submit(("lens", 1), "Lens", gate, seat=seat))
+        asked.append(submit(jobs, ("lens", 1), "Lens", gate, session=session))
 
-    threads = [threading.Thread(target=ask, args=(f"seat{i}",)) for i in range(8)]
+    threads = [threading.Thread(target=ask, args=(f"session{i}",)) for i in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len({id(job) for job in asked}) == 1
     gate.pass_through(asked[0])
-    assert jobs.submit(("lens", 1), "Lens", gate) is asked[0]  # done is remembered
+    assert submit(jobs, ("lens", 1), "Lens", gate) is asked[0]  # done is remembered
     assert gate.runs == 1
 
 
 def test_one_worker_runs_everything_in_order(jobs: Engine) -> None:
     ran: list[tuple[int, str]] = []
     gates = Gate()
-    held = jobs.submit("held", "Held", gates)
+    held = submit(jobs, "held", "Held", gates)
     rest = [
-        jobs.submit(i, str(i), lambda report, i=i: ran.append((i, threading.current_thread().name))) for i in range(20)
+        submit(jobs, i, str(i), lambda report, i=i: ran.append((i, threading.current_thread().name))) for i in range(20)
     ]
     gates.pass_through(held)
     assert all(job.wait(SOON) for job in rest)
@@ -115,8 +144,8 @@ def test_one_worker_runs_everything_in_order(jobs: Engine) -> None:
 
 def test_downloads_have_a_lane_of_their_own(jobs: Engine) -> None:
     computing, loading = Gate(), Gate()
-    one = jobs.submit("compute", "Compute", computing)
-    two = jobs.submit("download", "Download", loading, lane="io")
+    one = submit(jobs, "compute", "Compute", computing)
+    two = submit(jobs, "download", "Download", loading, lane="io")
     assert computing.begun.wait(SOON)
     assert loading.begun.wait(SOON)  # both run at the same time
     assert (one.state, two.state) == ("running", "running")
@@ -128,10 +157,10 @@ def test_downloads_have_a_lane_of_their_own(jobs: Engine) -> None:
 def test_finished_jobs_are_kept_up_to_a_limit() -> None:
     jobs = Engine(finished=3)
     for i in range(3):
-        jobs.submit(i, str(i), lambda report, i=i: i).value()
-    jobs.submit(0, "0", fail(AssertionError("not run again")))  # asked for again: now the freshest
-    jobs.submit(3, "3", lambda report: 3).value()
-    assert wait_until(lambda: [job.key for job in jobs.jobs()] == [2, 0, 3])
+        submit(jobs, i, str(i), lambda report, i=i: i).value()
+    submit(jobs, 0, "0", fail(AssertionError("not run again")))  # asked for again: now the freshest
+    submit(jobs, 3, "3", lambda report: 3).value()
+    assert wait_until(lambda: [job.key for job in jobs.jobs()] == ["2", "0", "3"])
     jobs.close()
 
 
@@ -150,7 +179,7 @@ def test_an_idle_worker_keeps_nothing_alive(jobs: Engine) -> None:
     def work(report: Report) -> Large:
         return Large()
 
-    job = jobs.submit("large", "Large", work)
+    job = submit(jobs, "large", "Large", work)
     answer, captured = weakref.ref(job.value()), weakref.ref(work)
     del work
     assert wait_until(lambda: gc.collect() >= 0 and captured() is None)  # closures go when the job is over
@@ -164,11 +193,11 @@ def test_an_idle_worker_keeps_nothing_alive(jobs: Engine) -> None:
 
 def test_stop_ends_a_running_job_at_its_next_report(jobs: Engine) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Embed icons", gate, seat="a")
+    job = submit(jobs, "key", "Embed icons", gate, session="a")
     assert gate.begun.wait(SOON)
     job.stop()
     assert job.state == "running"  # until the work reports
-    assert jobs.submit("key", "Embed icons", gate, seat="a") is job  # a page that draws again does not restart it
+    assert submit(jobs, "key", "Embed icons", gate, session="a") is job  # a page that draws again does not restart it
     gate.pass_through(job)
     assert job.state == "stopped"
     with pytest.raises(Stopped, match=r"Embed icons.* was stopped"):
@@ -178,17 +207,17 @@ def test_stop_ends_a_running_job_at_its_next_report(jobs: Engine) -> None:
 
 def test_stop_ends_a_queued_job_at_once(jobs: Engine) -> None:
     gate, never = Gate(), Gate()
-    running, queued = jobs.submit("one", "One", gate), jobs.submit("two", "Two", never)
+    running, queued = submit(jobs, "one", "One", gate), submit(jobs, "two", "Two", never)
     queued.stop()
     assert queued.wait(0)
     assert (queued.state, queued.started) == ("stopped", None)
     gate.pass_through(running)
-    jobs.submit("three", "Three", lambda report: None).value()
+    submit(jobs, "three", "Three", lambda report: None).value()
     assert never.runs == 0
 
 
 def test_stop_after_the_end_changes_nothing(jobs: Engine) -> None:
-    job = jobs.submit("key", "Key", lambda report: 5)
+    job = submit(jobs, "key", "Key", lambda report: 5)
     assert job.value() == 5
     job.stop()
     assert (job.state, job.value()) == ("done", 5)
@@ -202,24 +231,24 @@ def test_work_that_finished_in_spite_of_stop_is_done(jobs: Engine) -> None:
         go_on.wait(SOON)
         return 7
 
-    job = jobs.submit("key", "Key", work)
+    job = submit(jobs, "key", "Key", work)
     assert begun.wait(SOON)
     job.stop()
     go_on.set()
     assert job.value() == 7
-    assert jobs.submit("key", "Key", work) is job
+    assert submit(jobs, "key", "Key", work) is job
 
 
 # --- nobody wants it any more ---
 
 
-def test_a_running_job_ends_when_its_last_seat_leaves(jobs: Engine) -> None:
+def test_a_running_job_ends_when_its_last_session_leaves(jobs: Engine) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Embed icons", gate, seat="a")
-    jobs.submit("key", "Embed icons", gate, seat="b")
+    job = submit(jobs, "key", "Embed icons", gate, session="a")
+    submit(jobs, "key", "Embed icons", gate, session="b")
     assert gate.begun.wait(SOON)
-    jobs.leave("a")
-    jobs.leave("b")
+    jobs.unsubscribe("a")
+    jobs.unsubscribe("b")
     gate.pass_through(job)
     assert job.state == "stopped"
     with pytest.raises(Stopped, match="nobody was waiting"):
@@ -227,31 +256,31 @@ def test_a_running_job_ends_when_its_last_seat_leaves(jobs: Engine) -> None:
     assert jobs.jobs() == []
 
 
-def test_one_seat_that_stays_is_enough(jobs: Engine) -> None:
+def test_one_session_that_stays_is_enough(jobs: Engine) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Key", gate, seat="a")
-    jobs.submit("key", "Key", gate, seat="b")
-    jobs.leave("a")
-    jobs.leave("nobody")
+    job = submit(jobs, "key", "Key", gate, session="a")
+    submit(jobs, "key", "Key", gate, session="b")
+    jobs.unsubscribe("a")
+    jobs.unsubscribe("nobody")
     assert gate.pass_through(job).state == "done"
 
 
-def test_a_seat_that_returns_in_time_saves_the_job(jobs: Engine) -> None:
+def test_a_session_that_returns_in_time_saves_the_job(jobs: Engine) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Key", gate, seat="a")
+    job = submit(jobs, "key", "Key", gate, session="a")
     assert gate.begun.wait(SOON)
-    jobs.leave("a")
-    assert jobs.submit("key", "Key", gate, seat="b") is job
+    jobs.unsubscribe("a")
+    assert submit(jobs, "key", "Key", gate, session="b") is job
     assert gate.pass_through(job).value() == "answer"
 
 
-def test_a_queued_job_is_dropped_when_its_last_seat_leaves(jobs: Engine) -> None:
+def test_a_queued_job_is_dropped_when_its_last_session_leaves(jobs: Engine) -> None:
     gate, never = Gate(), Gate()
-    running, queued = jobs.submit("one", "One", gate), jobs.submit("two", "Two", never, seat="a")
-    jobs.leave("a")
+    running, queued = submit(jobs, "one", "One", gate), submit(jobs, "two", "Two", never, session="a")
+    jobs.unsubscribe("a")
     assert queued.state == "stopped"
     assert jobs.jobs() == [running]
-    again = jobs.submit("two", "Two", lambda report: "fresh", seat="a")
+    again = submit(jobs, "two", "Two", lambda report: "fresh", session="a")
     assert again is not queued
     gate.pass_through(running)
     assert again.value() == "fresh"
@@ -271,12 +300,12 @@ def test_who_comes_after_a_job_was_given_up_gets_a_new_one(jobs: Engine) -> None
             go_on.wait(SOON)
 
     begun, left = threading.Event(), threading.Event()
-    old = jobs.submit("key", "Key", work, seat="a")
+    old = submit(jobs, "key", "Key", work, session="a")
     assert begun.wait(SOON)
-    jobs.leave("a")
+    jobs.unsubscribe("a")
     left.set()
     assert gave_up.wait(SOON)
-    new = jobs.submit("key", "Key", lambda report: "new", seat="b")
+    new = submit(jobs, "key", "Key", lambda report: "new", session="b")
     go_on.set()
     assert new is not old
     assert new.value() == "new"
@@ -284,23 +313,23 @@ def test_who_comes_after_a_job_was_given_up_gets_a_new_one(jobs: Engine) -> None
     assert jobs.jobs() == [new]
 
 
-def test_leave_can_keep_what_a_seat_still_wants(jobs: Engine) -> None:
+def test_unsubscribing_can_keep_what_a_session_still_wants(jobs: Engine) -> None:
     gate = Gate()
-    held = jobs.submit("held", "Held", gate)
-    one, two = (jobs.submit(key, key, lambda report: "done", seat="a") for key in ("one", "two"))
-    jobs.leave("a", but=["two"])
+    held = submit(jobs, "held", "Held", gate)
+    one, two = (submit(jobs, key, key, lambda report: "done", session="a") for key in ("one", "two"))
+    jobs.unsubscribe("a", keep=["two"])
     gate.pass_through(held)
     assert two.value() == "done"
     assert one.state == "stopped"
 
 
-@pytest.mark.parametrize("options", [{"seat": "a", "keep": True}, {"seat": None}])
-def test_keep_and_no_seat_go_on_with_nobody_watching(jobs: Engine, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"session": "a", "keep": True}, {"session": None}])
+def test_keep_and_no_session_go_on_with_nobody_watching(jobs: Engine, options: dict[str, Any]) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Download", gate, lane="io", **options)
-    jobs.submit("key", "Download", gate, seat="b")
-    jobs.leave("a")
-    jobs.leave("b")
+    job = submit(jobs, "key", "Download", gate, lane="io", **options)
+    submit(jobs, "key", "Download", gate, session="b")
+    jobs.unsubscribe("a")
+    jobs.unsubscribe("b")
     assert gate.pass_through(job).state == "done"
 
 
@@ -308,7 +337,7 @@ def test_keep_and_no_seat_go_on_with_nobody_watching(jobs: Engine, options: dict
 
 
 def test_a_failure_is_raised_where_the_value_is_asked_for(jobs: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    job = jobs.submit("key", "Key", fail(BadInput("No such set.")))
+    job = submit(jobs, "key", "Key", fail(BadInput("No such set.")))
     for _ in range(2):
         with pytest.raises(BadInput, match="No such set"):
             job.value()
@@ -317,7 +346,7 @@ def test_a_failure_is_raised_where_the_value_is_asked_for(jobs: Engine, caplog: 
 
 
 def test_a_failure_nobody_meant_is_logged_with_its_traceback(jobs: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    job = jobs.submit("key", "Embed icons", fail(ZeroDivisionError("oh")))
+    job = submit(jobs, "key", "Embed icons", fail(ZeroDivisionError("oh")))
     with pytest.raises(ZeroDivisionError):
         job.value()
     (record,) = caplog.records
@@ -327,47 +356,47 @@ def test_a_failure_nobody_meant_is_logged_with_its_traceback(jobs: Engine, caplo
 
 
 def test_a_failed_job_is_tried_again_once_its_error_was_taken(jobs: Engine) -> None:
-    failed = jobs.submit("key", "Key", fail(BadInput("no")), seat="a")
+    failed = submit(jobs, "key", "Key", fail(BadInput("no")), session="a")
     assert failed.wait(SOON)
     # The page that polled to the end asks again to draw: it must see the error, not a new attempt.
-    assert jobs.submit("key", "Key", lambda report: "never", seat="a") is failed
+    assert submit(jobs, "key", "Key", lambda report: "never", session="a") is failed
     with pytest.raises(BadInput):
         failed.value()
-    again = jobs.submit("key", "Key", lambda report: "better", seat="a")
+    again = submit(jobs, "key", "Key", lambda report: "better", session="a")
     assert again.value() == "better"
 
 
 def test_retry_starts_anew_at_once_but_only_what_is_over(jobs: Engine) -> None:
-    failed = jobs.submit("key", "Key", fail(BadInput("no")))
+    failed = submit(jobs, "key", "Key", fail(BadInput("no")))
     assert failed.wait(SOON)
     gate = Gate()
-    again = jobs.submit("key", "Key", gate, retry=True)
+    again = submit(jobs, "key", "Key", gate, retry=True)
     assert again is not failed
-    assert jobs.submit("key", "Key", gate, retry=True) is again
+    assert submit(jobs, "key", "Key", gate, retry=True) is again
     gate.pass_through(again)
-    assert jobs.submit("key", "Key", gate, retry=True) is again  # done needs no retry
+    assert submit(jobs, "key", "Key", gate, retry=True) is again  # done needs no retry
 
 
 def test_a_stopped_job_is_resumed_once_its_end_was_seen(jobs: Engine) -> None:
     gate = Gate()
-    job = jobs.submit("key", "Key", gate, seat="a")
+    job = submit(jobs, "key", "Key", gate, session="a")
     assert gate.begun.wait(SOON)
     job.stop()
     gate.pass_through(job)
-    assert jobs.submit("key", "Key", gate, seat="a") is job
+    assert submit(jobs, "key", "Key", gate, session="a") is job
     with pytest.raises(Stopped):
         job.value()
-    assert jobs.submit("key", "Key", lambda report: "resumed", seat="a").value() == "resumed"
+    assert submit(jobs, "key", "Key", lambda report: "resumed", session="a").value() == "resumed"
 
 
-def test_a_failure_nobody_saw_is_forgotten_with_its_seat(jobs: Engine) -> None:
-    failed = jobs.submit("key", "Key", fail(BadInput("no")), seat="a")
+def test_a_failure_nobody_saw_is_forgotten_with_its_session(jobs: Engine) -> None:
+    failed = submit(jobs, "key", "Key", fail(BadInput("no")), session="a")
     assert failed.wait(SOON)
-    jobs.leave("a")
-    assert jobs.submit("key", "Key", lambda report: "fine", seat="b").value() == "fine"
+    jobs.unsubscribe("a")
+    assert submit(jobs, "key", "Key", lambda report: "fine", session="b").value() == "fine"
 
 
-def test_a_failure_after_the_last_seat_left_is_forgotten(jobs: Engine) -> None:
+def test_a_failure_after_the_last_session_left_is_forgotten(jobs: Engine) -> None:
     begun, left = threading.Event(), threading.Event()
 
     def work(report: Report) -> None:
@@ -375,18 +404,18 @@ def test_a_failure_after_the_last_seat_left_is_forgotten(jobs: Engine) -> None:
         left.wait(SOON)
         raise BadInput("no")
 
-    failed = jobs.submit("key", "Key", work, seat="a")
+    failed = submit(jobs, "key", "Key", work, session="a")
     assert begun.wait(SOON)
-    jobs.leave("a")
+    jobs.unsubscribe("a")
     left.set()
     assert failed.wait(SOON)
-    assert jobs.submit("key", "Key", lambda report: "fine", seat="b").value() == "fine"
+    assert submit(jobs, "key", "Key", lambda report: "fine", session="b").value() == "fine"
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError()])
 def test_the_worker_outlives_any_work(jobs: Engine, error: BaseException) -> None:
-    assert jobs.submit("key", "Key", fail(error)).wait(SOON)
-    assert jobs.submit("next", "Next", lambda report: "alive").value() == "alive"
+    assert submit(jobs, "key", "Key", fail(error)).wait(SOON)
+    assert submit(jobs, "next", "Next", lambda report: "alive").value() == "alive"
 
 
 def test_a_failed_job_does_not_hold_on_to_its_arrays(jobs: Engine) -> None:
@@ -400,7 +429,7 @@ def test_a_failed_job_does_not_hold_on_to_its_arrays(jobs: Engine) -> None:
         held.append(weakref.ref(large))
         raise BadInput("no")
 
-    job = jobs.submit("key", "Key", work)
+    job = submit(jobs, "key", "Key", work)
     assert job.wait(SOON)
     assert job.error is not None
     assert wait_until(lambda: gc.collect() >= 0 and held[0]() is None)
@@ -430,8 +459,8 @@ def rates(steps: list[tuple[float, int]], total: int = 1000) -> list[Progress]:
             shown.append(job.progress)
 
     ready = threading.Event()
-    jobs.submit("wait", "Wait", lambda report: ready.wait(SOON))
-    job = jobs.submit("key", "Key", work)
+    submit(jobs, "wait", "Wait", lambda report: ready.wait(SOON))
+    job = submit(jobs, "key", "Key", work)
     ready.set()
     job.value()
     jobs.close()
@@ -477,7 +506,7 @@ def test_the_rate_is_never_negative_nor_infinite(steps: list[tuple[float, int]])
 
 def test_close_ends_jobs_and_threads_and_a_later_ask_starts_again() -> None:
     jobs, gate = Engine(), Gate()
-    running, queued = jobs.submit("one", "One", gate), jobs.submit("two", "Two", Gate())
+    running, queued = submit(jobs, "one", "One", gate), submit(jobs, "two", "Two", Gate())
     assert gate.begun.wait(SOON)
     (thread,) = [each for each in threading.enumerate() if each.name == "tailscope-compute" and each.is_alive()][-1:]
     jobs.close()
@@ -486,7 +515,7 @@ def test_close_ends_jobs_and_threads_and_a_later_ask_starts_again() -> None:
     assert running.state == "stopped"
     thread.join(SOON)
     assert not thread.is_alive()
-    assert jobs.submit("three", "Three", lambda report: 3).value() == 3
+    assert submit(jobs, "three", "Three", lambda report: 3).value() == 3
     jobs.close()
 
 

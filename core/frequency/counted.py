@@ -110,10 +110,20 @@ def infos() -> list[SourceInfo]:
             facts = _facts(place, PROVENANCE)
             methods = METHODS if facts["mode"] == "integrated" else ("text" if "text" in facts["mode"] else "image",)
             default = facts["mode"] if facts["mode"] in methods else methods[0]
-            found.append(SourceInfo(PREFIX + place.name, facts["source"], methods, facts["concepts"], default))
-        except (UnknownName, KeyError, TypeError):
+            found.append(
+                SourceInfo(
+                    PREFIX + place.name, facts["source"], methods, facts["concepts"], default, digest=_digest(place)
+                )
+            )
+        except (UnknownName, KeyError, TypeError, OSError):
             continue  # unfinished, or not ours
     return found
+
+
+def _digest(place: Path) -> str:
+    """Differs whenever the counts were written again."""
+    status = (place / COUNTS).stat()
+    return keys.digest([place.name, status.st_size, status.st_mtime_ns, status.st_ino])
 
 
 def records(name: str) -> Records:

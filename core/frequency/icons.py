@@ -6,6 +6,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
+from cache import keys
 from core.frequency.table import METHODS, Records, SourceInfo
 from core.icons.concepts import ASSETS, concepts
 from core.icons.corpus import CORPORA, count
@@ -30,13 +31,18 @@ def _read(name: str) -> dict[str, dict[str, int]]:
         return {row["concept"]: {method: int(row[method]) for method in METHODS} for row in csv.DictReader(file)}
 
 
+@cache
+def _digest(name: str) -> str:
+    return keys.digest([name, _read(name)])
+
+
 def _origin(name: str) -> str:
     return f"Exact counts over the {CORPORA[name].pairs:,} captioned icons of {name}, on which the icon models trained."
 
 
 def infos() -> list[SourceInfo]:
     """The icon corpora, in the order in which they are defined."""
-    return [SourceInfo(name, _origin(name), METHODS, len(_read(name))) for name in CORPORA]
+    return [SourceInfo(name, _origin(name), METHODS, len(_read(name)), digest=_digest(name)) for name in CORPORA]
 
 
 def table(name: str, method: str) -> FrequencyTable:

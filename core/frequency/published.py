@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from cache import keys
 from core.frequency.table import METHODS as KINDS
 from core.frequency.table import Records, SourceInfo
 from core.published import store
@@ -43,6 +44,7 @@ def _infos(opened: Store) -> list[SourceInfo]:
             _kinds(sizes, pretraining, method),
             n,
             kind_of_method(method),
+            digest=keys.digest([opened.place.name, pretraining, method]),
         )
         for pretraining in PRETRAINING
         for method in METHODS

@@ -39,6 +39,11 @@ def load_source(name: str, method: str | None = None) -> FrequencyTable:
     return provider.table(name, method)
 
 
+def load(source: SourceInfo, method: str) -> FrequencyTable:
+    """The counts of a source that was looked up, under one of its methods; same errors as ``load_source``."""
+    return load_source(source.name, method)
+
+
 def records(name: str) -> Records:
     """All concepts of one source: concept -> {"text", "image", "integrated"}; None is unknown, not zero."""
     return _find(name)[0].records(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.text.spelling import spellings
@@ -17,14 +17,15 @@ METHODS = ("text", "image", "integrated")
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """One frequency source: unique name, origin in one sentence, methods it can give, number of concepts, and the
-    method meant when none is named."""
+    """One frequency source: unique name, origin in one sentence, methods it can give, number of concepts, the method
+    meant when none is named, and a digest that differs when its counts do."""
 
     name: str
     source: str
     methods: tuple[str, ...]
     concepts: int
     default: str = "image"
+    digest: str = field(kw_only=True)
 
 
 class Provider(Protocol):

@@ -51,12 +51,14 @@ class Store:
 
     Attributes:
         dataset, concept: object arrays [u]: what every unit is.
+        digest: differs between releases that were read.
     """
 
     def __init__(self, place: Path) -> None:
         import duckdb
 
         self.place = place
+        self.digest = place.name
         self._base = duckdb.connect(":memory:", config={"threads": 2})
         self._base.execute("SET enable_progress_bar = false")
         for name in TABLES:

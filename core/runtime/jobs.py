@@ -1,7 +1,8 @@
 """Jobs: one per question, shared by all sessions, run by one worker thread that owns the models.
 
 Pages take no locks and never compute: they ``submit`` a question, look at the job, and draw. Downloads run in a second
-lane (``io``) beside the computing one. Knows nothing of models or pages: work is a function given a ``Report``.
+lane (``io``) beside the computing one. Knows nothing of models or pages: a question is a function of some module with
+its arguments, and its key is made from their content.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from inspect import signature
 from queue import SimpleQueue
 from typing import Any, Generic, Literal, TypeVar
 
 from core.errors import Stopped, TailscopeError
+from core.runtime.content import digest_of
 from core.types import Progress, Report
 
 T = TypeVar("T")
@@ -27,30 +31,70 @@ Lane = Literal["compute", "io"]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class Question(Generic[T]):
+    """Something to compute: a function of a module and the arguments that it gets.
+
+    Its key is the digest of the function's name and of the content of every argument (``core.runtime.content``), so
+    two questions share a job exactly when nothing that decides the answer differs. A function that holds values of
+    its own (a lambda, a closure) is refused: what it depends on would not be in the key.
+
+    Attributes:
+        work: called with ``args``, ``options`` and, where it takes one, ``report``.
+        label: how the job is called in lists; not part of the key.
+        lane: ``compute`` (the owner of the models) or ``io`` (downloads, files).
+        keep: go on with nobody watching.
+    """
+
+    work: Callable[..., T]
+    args: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    lane: Lane = "compute"
+    keep: bool = False
+
+    @cached_property
+    def key(self) -> str:
+        """Content key; TypeError for an argument that has no digest."""
+        return digest_of((self.work, self.args, dict(self.options)))
+
+    def run(self, report: Report) -> T:
+        """The answer, computed here and now."""
+        more = {"report": report} if "report" in signature(self.work).parameters else {}
+        return self.work(*self.args, **self.options, **more)
+
+
+def question(
+    work: Callable[..., T], *args: Any, label: str, lane: Lane = "compute", keep: bool = False, **options: Any
+) -> Question[T]:
+    """The question what ``work(*args, **options)`` gives."""
+    return Question(work, args, options, label, lane, keep)
+
+
 class Job(Generic[T]):
     """One question on its way to an answer; made by ``Engine.submit``, read from any thread.
 
     Attributes:
-        key, label: the question, and how it is called in lists.
+        question: what is computed; key, label: its content key, and how it is called in lists.
         state: ``queued``, ``running``, then one of ``done``, ``failed``, ``stopped``.
         progress: the latest report, with a smoothed rate per second.
         error: what ended it, None unless failed or stopped.
         started, finished: seconds since the epoch, None until then.
     """
 
-    def __init__(self, key: Hashable, label: str, work: Callable[[Report], T], lock: threading.Lock) -> None:
-        self.key = key
-        self.label = label
+    def __init__(self, question: Question[T], lock: threading.Lock) -> None:
+        self.key = question.key
+        self.label = question.label
         self.state: State = "queued"
         self.progress = Progress()
         self.error: BaseException | None = None
         self.started: float | None = None
         self.finished: float | None = None
         self._lock = lock
-        self._work: Callable[[Report], T] | None = work
+        self._question: Question[T] | None = question
         self._value: T | None = None
         self._over = threading.Event()
-        self._seats: set[str] = set()
+        self._sessions: set[str] = set()
         self._keep = False
         self._stopping = False
         self._error_taken = False
@@ -80,7 +124,7 @@ class Job(Generic[T]):
     def _end(self, state: State, *, value: T | None = None, error: BaseException | None = None) -> None:
         self.state, self._value, self.error = state, value, error
         self.finished = time.time()
-        self._work = None
+        self._question = None
         self._over.set()
 
 
@@ -96,50 +140,44 @@ class Engine:
         self._limit = finished
         self._clock = clock
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[Hashable, Job[Any]] = OrderedDict()
+        self._jobs: OrderedDict[str, Job[Any]] = OrderedDict()
         self._lanes: dict[Lane, SimpleQueue[Job[Any] | None]] = {}
 
-    def submit(
-        self,
-        key: Hashable,
-        label: str,
-        work: Callable[[Report], T],
-        *,
-        seat: str | None = None,
-        keep: bool = False,
-        retry: bool = False,
-        lane: Lane = "compute",
-    ) -> Job[T]:
-        """The job of this question: the one there is, running or finished, else a new one at the end of the lane.
+    def submit(self, question: Question[T], *, session: str | None = None, retry: bool = False) -> Job[T]:
+        """The job of this question: the one there is, running or finished, else a new one at the end of its lane.
 
         A job that failed or was stopped is handed out until somebody took its error with ``value()``; who asks after
         that starts it anew. So a page that polls to the end and asks again shows the error, and does not loop.
 
         Args:
-            seat: the session that wants it; the job is dropped when the last seat leaves. None waits for ever.
-            keep: go on with nobody watching (downloads).
+            session: who wants it; the job is dropped when the last session leaves. None waits for ever.
             retry: start a failed or stopped job anew at once (a person pressed the button).
-            lane: ``compute`` (the owner of the models) or ``io`` (downloads).
         """
+        key = question.key
         with self._lock:
             job = self._jobs.get(key)
             if job is None or (job.error is not None and (retry or job._error_taken)):
-                job = Job(key, label, work, self._lock)
+                job = Job(question, self._lock)
                 self._jobs[key] = job
-                self._queue(lane).put(job)
+                self._queue(question.lane).put(job)
             self._jobs.move_to_end(key)
-            job._keep |= keep or seat is None
-            if seat is not None:
-                job._seats.add(seat)
+            job._keep |= question.keep or session is None
+            if session is not None:
+                job._sessions.add(session)
             return job
 
-    def leave(self, seat: str, *, but: Collection[Hashable] = ()) -> None:
-        """This session is gone, or from now on wants only the jobs with the keys ``but``."""
+    def find(self, question: Question[T]) -> Job[T] | None:
+        """The job of this question if there is one, in any state; asks for nothing."""
+        with self._lock:
+            return self._jobs.get(question.key)
+
+    def unsubscribe(self, session: str, *, keep: Collection[str] = ()) -> None:
+        """This session is gone, or from now on wants only the jobs with the keys ``keep``."""
         with self._lock:
             for job in list(self._jobs.values()):
-                if job.key in but or seat not in job._seats:
+                if job.key in keep or session not in job._sessions:
                     continue
-                job._seats.discard(seat)
+                job._sessions.discard(session)
                 if _unwanted(job):
                     if job.state == "queued":
                         job._stop(_nobody(job))
@@ -177,9 +215,9 @@ class Engine:
             if job.state != "queued":
                 return
             job.state, job.started = "running", time.time()
-            work = job._work
+            question = job._question
         try:
-            value = work(self._report(job))
+            value = question.run(self._report(job))
         except Stopped as error:
             self._finish(job, "stopped", error=error)
         except BaseException as error:  # SystemExit too: the thread must outlive any work
@@ -245,7 +283,7 @@ class _Meter:
 
 
 def _unwanted(job: Job[Any]) -> bool:
-    return not (job._seats or job._keep)
+    return not (job._sessions or job._keep)
 
 
 def _nobody(job: Job[Any]) -> str:

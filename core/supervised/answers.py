@@ -96,7 +96,7 @@ def answer_key(model: str, image_set: ImageSet) -> str:
         {
             "schema": [_SCHEMA, embed.SCHEMA],
             "model": model,
-            "weights": _weights_digest(model),
+            "weights": weights_digest(model),
             "versions": {name: version(name) for name in ("torch", "timm", "open_clip_torch")},
             "images": image_set.fingerprint,
             "classes": keys.digest([list(image_set.keys), list(image_set.names), labels]),
@@ -192,7 +192,8 @@ def _logits(loaded: Any, image_set: ImageSet, report: Report) -> Embeddings:
     return Embeddings(whole.vectors[at[rows]], rows, missing, whole.key)
 
 
-def _weights_digest(model: str) -> str:
+def weights_digest(model: str) -> str:
+    """SHA-256 of a classifier's weights; errors as they are found."""
     if model.startswith(ICON):
         return weights.sha256(folder_of(model) / WEIGHTS)
     from core.supervised.timm_models import find

@@ -27,6 +27,11 @@ def answer_for(model: str, image_set: str | ImageSet, *, prompts: str = "simple"
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
 
 
+def answer_of(lens: Lens, image_set: ImageSet, *, report: Report = _silent) -> Answer:
+    """The answer of the lens's model on an open set, under the lens's prompts."""
+    return answer_for(lens.model, image_set, prompts=lens.prompts, report=report)
+
+
 def named(text: str) -> str:
     """The one spelling of any classifier's name; UnknownName for one that leads nowhere."""
     return supervised.canonical(text) if supervised.is_supervised(text.strip()) else models.canonical(text)

@@ -16,7 +16,7 @@ from pages.published import parts as parts_view
 from pages.published import release
 from pages.published.choices import one_of
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Your model"
@@ -54,10 +54,7 @@ if len(overlay.rows.counts) < 3:
 mine = view.own(overlay)
 models = tuple(found for found in view.models(store, ZERO_SHOT) if found[1] == pretraining)
 asked = View(ZERO_SHOT, method, prompts, models, (chosen,) if chosen else ())
-others, left_out = need(
-    ("published", str(store.place), asked), "Drawing the published curves",
-    lambda report: view.draw(store, asked, report=report), lane="io",
-)  # fmt: skip
+others, left_out = need(question(view.draw, store, asked, label="Drawing the published curves", lane="io"))
 shown = [mine, *others]
 with head:
     finding(PLACE, findings.own(mine, others, len(run.values)))

@@ -20,11 +20,11 @@ from core.robustness.committed import committed
 from core.robustness.records import Record
 from core.supervised import answers as supervised
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need, watch
+from pages.ui.jobs import need, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 BETWEEN = "::"
@@ -136,27 +136,30 @@ def _records(
     return {label: found[label] for label in series if label in found}
 
 
+def _minimal(
+    lens: Lens, image_set: ImageSet, attack: str, units: str, n: int, *, report: Report
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, smallest ε and part (head, torso, tail or empty) of every sampled image."""
+    from core.robustness.attacks.run import Question, minimal_eps, parts_of
+
+    sample = Question(image_set, n=n, units=units)
+    found = minimal_eps(lens.model, sample, attack, prompts=lens.prompts, report=report)
+    tags = parts_of(lens.model, image_set)
+    parts = np.array([tags.get(image_set.keys[label], "") for label in found["labels"]])
+    return found["rows"], found["eps"].astype(float), parts
+
+
 def minimal(lens: Lens, image_set: ImageSet) -> None:
     """The view of the smallest ε that breaks each image."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = shared.choose_attack(("deepfool", "fgsm", "bim"), first="deepfool", key="attack-minimal")
         units = shared.choose_units()
         n = st.select_slider("Images", (50, 100, 150, 200, 400), 100, key="minimal-n", bind="query-params", width=220)
-    key = ("attack-minimal", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, attack, units, n)
+    asked = question(_minimal, lens, image_set, attack, units, n, label=f"Minimal ε under {find(attack).title}")
     cost = f"{find(attack).title} looks for the nearest boundary of each of {n} images: some hundred gradients each."
-    if not shared.wanted(f"minimal-{keys.digest([str(part) for part in key])[:8]}", lens, cost):
+    if not shared.wanted(f"minimal-{asked.key[:8]}", lens, cost):
         return
-
-    def work(report):
-        from core.robustness.attacks.run import Question, minimal_eps, parts_of
-
-        question = Question(image_set, n=n, units=units)
-        found = minimal_eps(lens.model, question, attack, prompts=lens.prompts, report=report)
-        tags = parts_of(lens.model, image_set)
-        parts = np.array([tags.get(image_set.keys[label], "") for label in found["labels"]])
-        return found["rows"], found["eps"].astype(float), parts
-
-    rows, eps, parts = need(key, f"Minimal ε under {find(attack).title}", work)
+    rows, eps, parts = need(asked)
     needed = np.sort(eps[~np.isnan(eps)])
     if not len(needed):
         finding_of(f"None of the {len(eps)} sampled images is right to begin with, so there is nothing to break.")

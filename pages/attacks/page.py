@@ -24,7 +24,7 @@ view = st.segmented_control(
     "minimal ε: how much each image needs. transfer: crafted on one model, judged by another.",
 )  # fmt: skip
 with opening:
-    shared.opening(lens)
+    shared.opening(lens, image_set)
 if view == "one picture":
     picture.draw(lens, image_set)
 elif view == "accuracy":

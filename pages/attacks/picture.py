@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cache import keys
 from core.analysis.findings import percent
 from core.charts import top_bars
 from core.deck import slides as deck_slides
@@ -19,10 +18,10 @@ from core.deck.deck import Picture
 from core.robustness.attacks import ATTACKS, find
 from core.runtime import thumbnails as thumbs
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import answers, detail, gallery, pins
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
 if TYPE_CHECKING:
@@ -43,19 +42,21 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
             options = {"eps": float(eps), "units": shared.choose_units()}
     result = st.container()  # above the pictures to choose from, drawn after them
     row = _chosen(lens, image_set)
-    key = ("attack-one", lens.model, image_set.fingerprint, keys.digest(list(image_set.names)), lens.prompts, row)
     label = f"{find(attack).title} on {image_set.image_ids[row]}"
-
-    def work(report):
-        from core.robustness.attacks.one_picture import attack_picture, write_on_picture
-        from core.robustness.attacks.plan import Plan
-
-        if attack == "typographic":
-            return write_on_picture(lens.model, image_set, row, **options, prompts=lens.prompts, report=report)
-        return attack_picture(lens.model, image_set, row, Plan(attack, **options), prompts=lens.prompts, report=report)
-
+    asked = question(_attacked, lens, image_set, row, attack, options, label=label)
     with result:
-        _show(lens, image_set, attack, need((*key, attack, *options.values()), label, work))
+        _show(lens, image_set, attack, need(asked))
+
+
+def _attacked(
+    lens: Lens, image_set: ImageSet, row: int, attack: str, options: dict[str, Any], *, report: Report
+) -> Looked:
+    from core.robustness.attacks.one_picture import attack_picture, write_on_picture
+    from core.robustness.attacks.plan import Plan
+
+    if attack == "typographic":
+        return write_on_picture(lens.model, image_set, row, **options, prompts=lens.prompts, report=report)
+    return attack_picture(lens.model, image_set, row, Plan(attack, **options), prompts=lens.prompts, report=report)
 
 
 def _writing(lens: Lens, image_set: ImageSet) -> dict[str, object]:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from cache import keys
 from core.datasets.io.roots import check_path
 from core.models.registry import icon_models
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.findings import DIRECT, headline
 from core.robustness.committed import committed
 from core.robustness.records import Record
-from core.runtime.jobs import Job, engine
+from core.runtime.jobs import Job, question
 from core.supervised import answers as supervised
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.ui import lensbar
-from pages.ui.jobs import ask, is_local
+from pages.ui.jobs import ask, finished, is_local
 from pages.ui.text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
 UNITS = ("pixel", "normalised")
 
 
-def opening(lens: Lens) -> None:
+def opening(lens: Lens, image_set: ImageSet) -> None:
     """The page's finding: of the shipped or the latest measured records of this lens."""
-    records = [one for one in _known(lens) if one.prompts in (lens.prompts, supervised.PROMPTS)]
+    records = [one for one in _known(lens, image_set) if one.prompts in (lens.prompts, supervised.PROMPTS)]
     told = headline(records)
     if told is None:
         finding("Attacks", f"How small a change breaks {known_as(lens.model)} on {lens.image_set} is not measured yet.")
@@ -41,19 +41,16 @@ def opening(lens: Lens) -> None:
     )
 
 
-def _known(lens: Lens) -> Sequence[Record]:
+def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:
     shipped = committed(lens.image_set, *DIRECT)
     mine = [one for one in shipped if one.model == lens.model and not one.more.get("surrogate")]
     if any(one.prompts == lens.prompts for one in mine):
         return mine
     found: list[Record] = []
-    for job in engine().jobs():
-        if (
-            isinstance(job.key, tuple)
-            and job.key[:3] == ("attacks", lens.model, lens.image_set)
-            and job.state == "done"
-        ):
-            found = [one for one in job.value() if one.prompts == lens.prompts] or found
+    asked = st.session_state.get("_measured_attacks", {}).values()
+    for model, fingerprint, one in asked:
+        if (model, fingerprint) == (lens.model, image_set.fingerprint):
+            found = [row for row in finished(one) or () if row.prompts == lens.prompts] or found
     return found
 
 
@@ -110,16 +107,19 @@ def measure(
     lens: Lens, image_set: ImageSet, model: str, prompts: str, attack: str, *, units: str, n: int
 ) -> Job[list[Record]]:
     """The job that attacks a sample of one model and strategy; cells that are known come from the cache."""
-    names = keys.digest([image_set.fingerprint, list(image_set.names)])
-    key = ("attacks", model, lens.image_set, names, prompts, attack, units, n)
+    other = replace(lens, model=model, prompts=prompts)
+    label = f"{find(attack).title} on {known_as(model)}, {prompts}"
+    asked = question(_sampled, other, image_set, attack, units, n, label=label)
+    measured = st.session_state.setdefault("_measured_attacks", {})
+    measured[asked.key] = (other.model, image_set.fingerprint, asked)
+    return ask(asked)
 
-    def work(report):
-        from core.robustness.attacks.run import Question, attack_records
 
-        question = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)
-        return attack_records(model, question, prompts=prompts, report=report)
+def _sampled(lens: Lens, image_set: ImageSet, attack: str, units: str, n: int, *, report: Report) -> list[Record]:
+    from core.robustness.attacks.run import Question, attack_records
 
-    return ask(key, f"{find(attack).title} on {known_as(model)}, {prompts}", work)
+    sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)
+    return attack_records(lens.model, sample, prompts=lens.prompts, report=report)
 
 
 def others(lens: Lens) -> list[str]:

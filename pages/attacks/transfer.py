@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.analysis.findings import percent
@@ -14,11 +16,11 @@ from core.robustness.committed import committed
 from core.robustness.records import Record
 from core.supervised import answers as supervised
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
 TRANSFERABLE = tuple(one.id for one in ATTACKS.values() if one.transfers)
@@ -74,21 +76,23 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
 
 
 def _measured(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> list[Record]:
-    key = ("transfer", *models, image_set.fingerprint, lens.prompts, attack, eps)
+    lenses = [replace(lens, model=model) for model in models]
+    label = f"{find(attack).title} between {len(models)} models"
+    return need(question(_crossed, lenses, image_set, attack, eps, label=label))
 
-    def work(report):
-        from core.robustness.attacks.run import Question, attack_records, transfer_records
 
-        question = Question(image_set, n=100, attacks=(attack,), eps=(eps,), guarded=False)
-        direct = [
-            one
-            for model in models
-            for one in attack_records(model, question, prompts=lens.prompts, report=report)
-            if one.eps is not None
-        ]
-        return [*transfer_records(models, question, prompts=lens.prompts, report=report), *direct]
+def _crossed(lenses: list[Lens], image_set: ImageSet, attack: str, eps: float, *, report: Report) -> list[Record]:
+    from core.robustness.attacks.run import Question, attack_records, transfer_records
 
-    return need(key, f"{find(attack).title} between {len(models)} models", work)
+    sample = Question(image_set, n=100, attacks=(attack,), eps=(eps,), guarded=False)
+    models, prompts = [lens.model for lens in lenses], lenses[0].prompts
+    direct = [
+        one
+        for model in models
+        for one in attack_records(model, sample, prompts=prompts, report=report)
+        if one.eps is not None
+    ]
+    return [*transfer_records(models, sample, prompts=prompts, report=report), *direct]
 
 
 def _told(records: list[Record], models: list[str]) -> str | None:

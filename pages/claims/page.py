@@ -8,7 +8,7 @@ from core.published.store import open_store
 from pages.claims import parts
 from pages.published import release
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet
 
 PLACE = "Claims"
@@ -18,9 +18,7 @@ release.required(
     f"{len(CLAIMS)} statements of the paper can be recomputed from the released files, which are not on this disk yet.",
 )
 store = open_store()
-checked, left_out = need(
-    ("claims", str(store.place)), "Recomputing the claims", lambda report: parts.check_all(report), lane="io"
-)
+checked, left_out = need(question(parts.check_all, store, label="Recomputing the claims", lane="io"))
 finding(PLACE, findings.claims(checked))
 release.source_line()
 quiet(

@@ -10,6 +10,7 @@ from core.errors import TailscopeError
 from core.published.claims import CLAIMS, check
 from core.published.manifest import CITATION
 from core.published.stated import Claim
+from core.published.store import Store
 from core.types import LeftOut, Progress, Report
 from pages import registry
 from pages.ui import pins
@@ -30,8 +31,8 @@ ELSEWHERE = {
 """Claim -> page and query that show more of it."""
 
 
-def check_all(report: Report) -> tuple[list[Claim], list[LeftOut]]:
-    """Every claim that this copy of the release can answer, and the others with the reason."""
+def check_all(store: Store, *, report: Report) -> tuple[list[Claim], list[LeftOut]]:
+    """Every claim that the open release can answer, and the others with the reason."""
     checked, left_out = [], []
     for done, id in enumerate(CLAIMS):
         report(Progress(done, len(CLAIMS), id))

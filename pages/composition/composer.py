@@ -11,7 +11,7 @@ from core.composition.composer import compose
 from pages.composition import shared
 from pages.composition.shared import Shown
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -29,9 +29,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
         quiet("Type an attribute and an object.")
         return None
     result = need(
-        ("compose", *shared.about(asked.lens, asked.images), *words),
-        f"Images nearest to “{words[0]} {words[1]}”",
-        lambda report: compose(asked.lens, *words, report=report),
+        question(compose, asked.lens, *words, label=f"Images nearest to “{words[0]} {words[1]}”"),
     )
     finding_of(result.sentence(found, asked.images.labels))
     answer = measured.found.answer

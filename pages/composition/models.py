@@ -17,11 +17,10 @@ from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.robustness.committed import table
 from core.stats.intervals import wilson
-from core.types import Interval, Lens
-from pages.composition import shared
+from core.types import Interval, Lens, Report
 from pages.ui import lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, need, watch
+from pages.ui.jobs import ask, need, question, watch
 from pages.ui.text import finding_of, quiet
 
 GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
@@ -88,11 +87,8 @@ def _result(asked: measure.Question, model: str, known: str) -> ModelResult | No
         if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known:
             return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
     try:
-        job = ask(
-            ("generalisation", *shared.about(lens, asked.images), known),
-            f"{model_name(model)} on {lens.image_set} and {known}",
-            lambda report: _compute(asked, lens, known, report),
-        )
+        label = f"{model_name(model)} on {lens.image_set} and {known}"
+        job = ask(question(_compute, asked, lens, replace(lens, image_set=known), label=label))
     except TailscopeError as error:
         quiet(f"{model_name(model)} is left out: {error}")
         return None
@@ -102,8 +98,8 @@ def _result(asked: measure.Question, model: str, known: str) -> ModelResult | No
     return job.value()
 
 
-def _compute(asked: measure.Question, lens: Lens, known: str, report) -> ModelResult:
-    share = records.interval_of(records.known(replace(lens, image_set=known), report))
+def _compute(asked: measure.Question, lens: Lens, known: Lens, *, report: Report) -> ModelResult:
+    share = records.interval_of(records.known(known, report))
     right = ask_compositions(lens, asked.images, report=report).right
     return ModelResult(lens.model, share, wilson(int(right.sum()), len(right)))
 
@@ -111,9 +107,7 @@ def _compute(asked: measure.Question, lens: Lens, known: str, report) -> ModelRe
 def probes(asked: measure.Question) -> None:
     """Accuracy of few-shot probes against images a class, by part of the distribution and kind of pair."""
     found: list[ProbePoint] = need(
-        ("probe", *shared.question_key(asked)),
-        f"Few-shot probes on the vectors of {asked.lens.image_set}",
-        lambda report: measure.probes(asked, report=report),
+        question(measure.probes, asked, label=f"Few-shot probes on the vectors of {asked.lens.image_set}"),
     )
     present = [group for group in GROUPS if any(point.group == group for point in found)]
     start = [group for group in ("head", "tail", "other set") if group in present] or present[:1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ from core.runtime.jobs import Job
 from core.types import Answer, ImageSet, Lens
 from pages.ui import answers, gallery, lensbar
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, is_local, watch
+from pages.ui.jobs import ask, is_local, question, watch
 from pages.ui.text import finding, quiet
 
 T = TypeVar("T")
@@ -42,13 +42,11 @@ def asked(lens: Lens) -> measure.Question:
                               "name the longest object name at its end splits wrongly, or not at all.")  # fmt: skip
             counts = _file("Pair counts", "paircounts", "CSV attribute,object,count: how many pretraining captions "
                            "name both. A pair that is not listed is unknown.")  # fmt: skip
-    key = (*about(lens, images), *(path and (str(path), path.stat().st_mtime_ns) for path in (overrides, counts)))
-    job = ask(
-        ("compositions", *key),
-        f"Reading the compositions of {lens.image_set}",
-        lambda report: measure.question(lens, image_set=images, overrides=overrides, counts=counts),
-        lane="io",
-    )
+    reading = question(
+        measure.question, lens, image_set=images, overrides=overrides, counts=counts,
+        label=f"Reading the compositions of {lens.image_set}", lane="io",
+    )  # fmt: skip
+    job = ask(reading)
     return _first(job, lens)
 
 
@@ -67,24 +65,9 @@ def _file(label: str, key: str, help: str) -> Path | None:
     return check_path(typed, local=is_local()) if typed else None
 
 
-def about(lens: Lens, images: ImageSet) -> tuple[Hashable, ...]:
-    """What an answer over compositions depends on."""
-    return (lens.model, lens.image_set, images.fingerprint, tuple(images.names), lens.prompts, lens.precision)
-
-
-def question_key(asked: measure.Question) -> tuple[Hashable, ...]:
-    """The same of an open question: its compositions and counts too."""
-    counts = (asked.captions.name, len(asked.captions.counts)) if asked.captions else ()
-    return (*about(asked.lens, asked.images), *counts)
-
-
 def measured(asked: measure.Question) -> measure.Measured:
     """The answer to the question, or its progress in the page's place."""
-    job = ask(
-        ("composition", *question_key(asked)),
-        f"Compositions: {answers.label(asked.lens)}",
-        lambda report: measure.measure(asked, report=report),
-    )
+    job = ask(question(measure.measure, asked, label=f"Compositions: {answers.label(asked.lens)}"))
     return _first(job, asked.lens)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cache import keys
 from core.deck import slides as deck_slides
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import IN_MEMORY, words
@@ -12,15 +11,23 @@ from core.robustness.corruptions.views import corrupted
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
 from core.runtime import thumbnails as thumbs
-from core.supervised import ask as robustness_ask
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.supervised.ask import answer_of
+from core.types import Answer, ImageSet, Lens, Report
 from pages.corruptions import shared as shared_view
 from pages.ui import gallery, pins
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
 
 SHOWN = 24
+
+
+def _answers(
+    lens: Lens, image_set: ImageSet, name: str, severity: int, seed: int, rows: np.ndarray, *, report: Report
+) -> list[Answer]:
+    """The answers on the clean and on the corrupted sample."""
+    views = [corrupted(image_set, *one, seed=seed, rows=rows) for one in ((None, 0), (name, severity))]
+    return [answer_of(lens, one, report=report) for one in views]
 
 
 def draw(lens: Lens, image_set: ImageSet, records: list[Record], chosen: tuple[str, int]) -> None:
@@ -33,13 +40,8 @@ def draw(lens: Lens, image_set: ImageSet, records: list[Record], chosen: tuple[s
     per_class = 1 if before is None or before.n <= len(image_set.keys) else round(before.n / len(image_set.keys))
     seed = records[0].seed or 0
     rows = balanced_rows(image_set.labels, per_class, seed=seed)
-    key = ("broken", lens.model, lens.prompts, image_set.fingerprint, keys.digest(list(image_set.names)), *chosen, seed)
-
-    def work(report):
-        views = [corrupted(image_set, *one, seed=seed, rows=rows) for one in ((None, 0), chosen)]
-        return [robustness_ask.answer_for(lens.model, one, prompts=lens.prompts, report=report) for one in views]
-
-    job = ask((*key, per_class), f"{words(name)} {severity} on {known_as(lens.model)}", work)
+    label = f"{words(name)} {severity} on {known_as(lens.model)}"
+    job = ask(question(_answers, lens, image_set, name, severity, seed, rows, label=label))
     if not job.wait(0):
         watch(job, small=True)
         return

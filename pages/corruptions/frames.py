@@ -8,7 +8,6 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from cache import keys
 from core.charts import PLOT_CONFIG
 from core.charts.corruptions import frame_margins
 from core.deck import slides as deck_slides
@@ -16,13 +15,13 @@ from core.robustness.corruptions.metrics import flips, top5_distance
 from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.runtime import thumbnails as thumbs
-from core.supervised import ask as robustness_ask
 from core.supervised.answers import known_as
+from core.supervised.ask import answer_of
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import gallery, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -44,12 +43,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     for one in (lens, other):
         if one is None:
             continue
-        key = ("frames", one.model, one.prompts, view.fingerprint, keys.digest(list(view.names)))
-
-        def work(report, one: Lens = one):
-            return robustness_ask.answer_for(one.model, view, prompts=one.prompts, report=report)
-
-        job = ask(key, f"{known_as(one.model)} on {words(name)}", work)
+        job = ask(question(answer_of, one, view, label=f"{known_as(one.model)} on {words(name)}"))
         if job.wait(0):
             found[known_as(one.model)] = job.value()
         else:

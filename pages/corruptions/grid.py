@@ -7,19 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from cache import keys
 from core.charts import top_bars
 from core.deck import slides as deck_slides
 from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, words
 from core.robustness.corruptions.views import severity_grid
 from core.runtime import thumbnails as thumbs
-from core.supervised import ask as robustness_ask
 from core.supervised.answers import known_as
+from core.supervised.ask import answer_of
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 MOST = 6
@@ -76,12 +75,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
 def _answers(lenses: Mapping[str, Lens], grid: ImageSet) -> dict[str, Answer]:
     found = {}
     for side, lens in lenses.items():
-        key = ("grid", lens.model, lens.prompts, grid.fingerprint, keys.digest(list(grid.names)))
-
-        def work(report, lens: Lens = lens):
-            return robustness_ask.answer_for(lens.model, grid, prompts=lens.prompts, report=report)
-
-        job = ask(key, f"{known_as(lens.model)} on corrupted pictures", work)
+        job = ask(question(answer_of, lens, grid, label=f"{known_as(lens.model)} on corrupted pictures"))
         if job.wait(0):
             found[side] = job.value()
         else:

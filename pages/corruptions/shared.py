@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cache import keys
 from core.datasets.io.roots import check_path
 from core.errors import ExtraMissing, TailscopeError
 from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
 from core.robustness.corruptions.registry import IN_MEMORY, library_version
 from core.robustness.records import Record
-from core.runtime.jobs import Job, engine
+from core.runtime.jobs import Job, question
 from core.supervised import answers as supervised
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar
-from pages.ui.jobs import ask, is_local
+from pages.ui.jobs import ask, finished, is_local
 from pages.ui.text import finding, quiet
 
 PER_CLASS = {"1 a class": 1, "2 a class": 2, "5 a class": 5, "all images": None}
@@ -72,10 +71,9 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
 def known(lens: Lens, image_set: ImageSet) -> list[Record]:
     """Records of a model on this set: those measured here last, else the committed ones; empty without either."""
     measured: list[Record] = []
-    for job in engine().jobs():
-        if isinstance(job.key, tuple) and job.key[:1] == ("corruptions",) and job.state == "done":
-            found = corruption_findings.of_model(job.value(), lens.model, lens.prompts)
-            measured = [one for one in found if one.set == image_set.id] or measured
+    for asked in st.session_state.get("_measured_corruptions", {}).values():
+        found = corruption_findings.of_model(finished(asked) or (), lens.model, lens.prompts)
+        measured = [one for one in found if one.set == image_set.id] or measured
     shipped = corruption_findings.of_model(committed(image_set.id, corruption_findings.TABLE), lens.model, lens.prompts)
     if not measured:
         return shipped
@@ -131,18 +129,23 @@ def choose_class(image_set: ImageSet, *, key: str = "class") -> int:
 
 def measure(lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0) -> Job:
     """The job that measures models under the fifteen corruptions at five severities on a sample."""
-    names = keys.digest([image_set.fingerprint, list(image_set.names)])
-    key = ("corruptions", tuple(models), image_set.id, names, lens.prompts, per_class, lens.frequency, seed)
+    lenses = [replace(lens, model=model) for model in models]
+    label = f"Corruptions on {', '.join(map(known_as, models))}"
+    asked = question(_sampled, lenses, image_set, per_class, seed, reference_here(image_set), label=label)
+    st.session_state.setdefault("_measured_corruptions", {})[asked.key] = asked
+    return ask(asked)
 
-    def work(report):
-        from core.robustness.corruptions.command import Asked, measure
-        from core.robustness.corruptions.run import Plan
 
-        plan = Plan(per_class=per_class, seed=seed, prompts=lens.prompts)
-        asked = Asked(models=tuple(models), image_set=image_set.id, plan=plan, reference=reference_here(image_set))
-        return measure(asked, report=report, image_set=image_set)
+def _sampled(
+    lenses: Sequence[Lens], image_set: ImageSet, per_class: int | None, seed: int, reference: str, *, report: Report
+) -> list[Record]:
+    from core.robustness.corruptions.command import Asked, measure
+    from core.robustness.corruptions.run import Plan
 
-    return ask(key, f"Corruptions on {', '.join(map(known_as, models))}", work)
+    plan = Plan(per_class=per_class, seed=seed, prompts=lenses[0].prompts)
+    models = tuple(lens.model for lens in lenses)
+    asked = Asked(models=models, image_set=image_set.id, plan=plan, reference=reference)
+    return measure(asked, report=report, image_set=image_set)
 
 
 def reference_here(image_set: ImageSet) -> str:

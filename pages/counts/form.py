@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from core.counting.findings import many
 from core.counting.run import MODES, Request
 from core.datasets.io.addresses import is_url
 from core.datasets.io.roots import VARIABLE, allowed_roots
+from core.datasets.layout import stamp
 from core.errors import BadInput, PathRefused
 from core.frequency import counted
+from core.types import Report
 from pages.published.choices import one_of
 from pages.ui import lensbar
-from pages.ui.jobs import is_local, may_change, need
+from pages.ui.jobs import is_local, may_change, need, question
 from pages.ui.text import quiet, section
 
 HELP = {
@@ -102,15 +104,16 @@ def _saved(upload: Any) -> Path:
     return path
 
 
+def _look(captions: str, _state: Sequence[object], *, roots: Sequence[Path], report: Report) -> parts.Plan:
+    """What the captions are, for this state of their files."""
+    return parts.plan(captions, roots=roots, report=report)
+
+
 def _preview(captions: str, mode: str) -> dict[str, str]:
     """The first rows, and the columns in use; the guessed ones can be changed."""
     roots = readable()
-    found = need(
-        ("captions", captions, keys.digest([str(root) for root in roots])),
-        "Looking at the captions",
-        lambda report: parts.plan(captions, roots=roots, report=report),
-        lane="io",
-    )
+    state = [] if is_url(captions) else stamp(Path(captions))
+    found = need(question(_look, captions, state, roots=roots, label="Looking at the captions", lane="io"))
     columns = list(found.first)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         listed = list(dict.fromkeys([found.columns.caption, *columns]))

@@ -19,7 +19,7 @@ from core.types import Report
 from pages.counts import form
 from pages.counts import report as report_view
 from pages.published.choices import one_of
-from pages.ui.jobs import again, ask, may_change, require_change, watch
+from pages.ui.jobs import again, ask, may_change, question, require_change, watch
 from pages.ui.text import finding, plain, quiet, section
 
 PLACE = "Count captions"
@@ -50,7 +50,7 @@ def try_out() -> None:
     start(run.Request(str(example()), concepts, attributes=tuple(COLOURS), roots=form.readable()), EXAMPLE)
 
 
-def work(request: run.Request, name: str, report: Report) -> output.Result:
+def work(request: run.Request, name: str, *, report: Report) -> output.Result:
     """Count into the folder of the source; the captions of the example are written first."""
     if request.captions == str(example()) and not example().exists():
         write_corpus(EXAMPLE, example().parent)
@@ -67,9 +67,7 @@ def counting() -> Job | None:
     clip = request.mode in ("image", "integrated") and not request.scores
     lane = "compute" if clip else "io"
     try:
-        job = ask(
-            ("count", name), f"Counting {name}", lambda report: work(request, name, report), lane=lane, keep=True
-        )  # fmt: skip
+        job = ask(question(work, request, name, label=f"Counting {name}", lane=lane, keep=True))
     except TailscopeError as error:
         (st.info if isinstance(error, Stopped) else st.warning)(plain(error))
         return None

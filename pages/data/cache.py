@@ -51,14 +51,17 @@ def draw() -> None:
     _clear()
 
 
+def _verify_all(_turn: int) -> list[str | None]:
+    return evaluate.matrices().verify_all()
+
+
 def _verify() -> None:
     section("Verify", "Reads every matrix and compares its checksum.")
     if st.button("Verify all", key="verify"):
         st.session_state["_verify"] = st.session_state.get("_verify", 0) + 1
     turn = st.session_state.get("_verify", 0)
     if turn:
-        work = lambda report: evaluate.matrices().verify_all()  # noqa: E731
-        job = jobs.ask(("verify", turn), "Verifying the cache", work, lane="io")
+        job = jobs.ask(jobs.question(_verify_all, turn, label="Verifying the cache", lane="io"))
         if not job.wait(0):
             jobs.watch(job)
         elif problems := [problem for problem in job.value() if problem]:

@@ -7,9 +7,14 @@ import streamlit as st
 
 from core import downloads as fetch
 from core.models.registry import ModelInfo, canonical
+from core.runtime.jobs import question
 from pages.data import fetching
 from pages.ui import lensbar
 from pages.ui.text import finding, quiet, section, size
+
+
+def _plan(model: str) -> fetch.Plan:
+    return fetch.plan_model(canonical(model))
 
 
 def headline() -> None:
@@ -38,7 +43,8 @@ def draw() -> None:
         label_visibility="collapsed",
     )
     if wanted:
-        fetching.offer(("model", wanted), lambda report: fetch.plan_model(canonical(wanted)))
+        planning = question(_plan, wanted, label=f"Asking the size of {wanted}", lane="io")
+        fetching.offer(planning, wanted)
 
 
 def _offered(ids: list[str]) -> list[str]:

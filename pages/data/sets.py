@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import downloads as fetch
 from core.errors import TailscopeError
+from core.runtime.jobs import question
 from core.types import ImageSet
 from pages.data import fetching
 from pages.ui import answers, jobs, lensbar
@@ -120,7 +121,8 @@ def _fetchable() -> None:
         item = offered[wanted]
         quiet(f"{item.note}; {size(item.bytes)} in all{'; on this disk' if item.available else ''}.")
     per_class = None if every else int(each)
-    fetching.offer(("set", wanted, per_class), lambda report: fetch.plan_set(wanted, per_class, report=report))
+    planning = question(fetch.plan_set, wanted, per_class, label=f"Asking the size of {wanted}", lane="io")
+    fetching.offer(planning, wanted)
     if wanted in offered and offered[wanted].available:
         st.button(f"Look at {plain(wanted)}", on_click=_look, args=(wanted,))
 

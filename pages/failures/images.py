@@ -16,7 +16,7 @@ from core.evaluation.zeroshot import absorbers
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet
 
 WORST = 12
@@ -102,8 +102,7 @@ def confident(answer: Answer, image_set: ImageSet) -> None:
 
 def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """Images whose label may be wrong, because their nearest pictures side with the model."""
-    key = ("suspects", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, answer.source)
-    job = ask(key, "Asking the neighbours of every mistake", lambda report: _suspects(lens, answer, report))
+    job = ask(question(_suspects, lens, answer, label="Nearest neighbours of every mistake"))
     if not job.wait(0):
         watch(job)
         return
@@ -122,7 +121,7 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")
 
 
-def _suspects(lens: Lens, answer: Answer, report: Report) -> tuple[Suspects, str]:
+def _suspects(lens: Lens, answer: Answer, *, report: Report) -> tuple[Suspects, str]:
     """Runs on the engine's worker; with the sentence on how neighbours were found."""
     mistakes = int((answer.top[:, 0] != answer.labels).sum())
     _, search = search_for(lens, questions=mistakes, report=report)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache import keys
 from core.analysis.confusable import Mistaken, mistaken
 from core.analysis.failures import Cells, cell_differences, cells, cluster_order, exchanged, merged
 from core.charts import PLOT_CONFIG
@@ -19,6 +18,7 @@ from pages.lab import lenses
 from pages.ui import gallery, pins
 from pages.ui import points as points_ui
 from pages.ui.downloads import downloads
+from pages.ui.jobs import recall
 from pages.ui.text import finding_of, quiet, section
 
 LISTED, EACH = 60, 12
@@ -156,18 +156,12 @@ def _clicked() -> None:
 
 
 def _cells(answer: Answer) -> Cells:
-    return _found_cells(keys.digest([answer.fingerprint, answer.source]), answer)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _found_cells(fingerprint: str, _answer: Answer) -> Cells:
-    return cells(_answer)
+    return recall(cells, answer)
 
 
 def _order(answer: Answer) -> np.ndarray:
-    return _found_order(keys.digest([answer.fingerprint, answer.source]), answer)
+    return recall(_clustered, answer)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _found_order(fingerprint: str, _answer: Answer) -> np.ndarray:
-    return cluster_order(cells(_answer), len(_answer.keys))
+def _clustered(answer: Answer) -> np.ndarray:
+    return cluster_order(cells(answer), len(answer.keys))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from collections.abc import Sequence
 
 from core.evaluation.shipped import shipped_answer
+from core.frequency import sources
 from core.frequency.sources import load_source
 from core.icons.training import within
 from core.types import Lens
+from pages.ui.jobs import recall
 from pages.ui.text import section
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _finding(image_set: str, prompts: str, method: str) -> str | None:
-    answers = [shipped_answer(Lens(model, image_set, prompts)) for model in within.PAIR]
+def _finding(lenses: Sequence[Lens], method: str) -> str | None:
+    answers = [shipped_answer(lens) for lens in lenses]
     if None in answers:
         return None
-    tables = tuple(load_source(model.partition(",")[2], method) for model in within.PAIR)
+    tables = tuple(load_source(lens.frequency, method) for lens in lenses)
     return within.finding(within.within_icon(*answers, tables))
 
 
@@ -24,5 +25,6 @@ def draw(lens: Lens, method: str) -> None:
     """The finding of the two models that differ only in which icon has which count, when the lens shows one of them."""
     if lens.model not in within.PAIR:
         return
-    if told := _finding(lens.image_set, lens.prompts, method):
+    pair = [Lens(model, lens.image_set, lens.prompts, sources.own(model)) for model in within.PAIR]
+    if told := recall(_finding, pair, method):
         section("Frequency or difficulty?", told)

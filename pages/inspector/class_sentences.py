@@ -17,24 +17,16 @@ from core.prompts import AGGREGATIONS, prompt_set, split_aggregation
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, pins, selection
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, need, watch
+from pages.ui.jobs import ask, need, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 
 def sentences_of(lens: Lens, image_set: ImageSet) -> Sentences:
     """All sentences of the lens as vectors, or the progress of encoding them in the page's place."""
-    key = (
-        "sentences",
-        lens.model,
-        lens.precision,
-        lens.prompts,
-        image_set.fingerprint,
-        keys.digest([*image_set.names]),
-    )
-    return need(key, f"Reading {lens.prompts} sentences", lambda report: _read(lens, image_set, report))
+    return need(question(_read, lens, image_set, label=f"Reading {lens.prompts} sentences"))
 
 
-def _read(lens: Lens, image_set: ImageSet, report: Report) -> Sentences:
+def _read(lens: Lens, image_set: ImageSet, *, report: Report) -> Sentences:
     return read_sentences(lens, prompt_set(lens.prompts, image_set), report=report)
 
 
@@ -137,8 +129,7 @@ def _rows(checks: tuple[SentenceCheck, ...], told: Any, answer: Answer) -> tuple
 
 
 def _rescored(lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts: tuple[str, ...]) -> None:
-    key = ("rescore", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, answer.source, index, texts)
-    job = ask(key, "Scoring with other sentences", lambda report: _work(lens, answer, image_set, index, texts, report))
+    job = ask(question(_work, lens, answer, image_set, index, texts, label="Scoring with other sentences"))
     if not job.wait(0):
         watch(job, small=True)
         return
@@ -163,11 +154,11 @@ def _rescored(lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts
 
 
 def _work(
-    lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts: tuple[str, ...], report: Report
+    lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts: tuple[str, ...], *, report: Report
 ) -> Rescored:
     """Runs on the engine's worker."""
     embedded = evaluate.embeddings_for(lens, report=report)
-    edited = edit(lens, _read(lens, image_set, report), index, texts)
+    edited = edit(lens, _read(lens, image_set, report=report), index, texts)
     return rescore(answer, embedded.vectors, edited, index)
 
 

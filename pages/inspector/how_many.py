@@ -14,7 +14,7 @@ from core.prompts import prompt_set
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, section
 
 STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 80)
@@ -28,11 +28,11 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         f"Top-1 accuracy with sentences drawn at random, {DRAWS} draws each, mean and standard deviation. The grey "
         "band is WaffleCLIP: sentences with random words and characters. A gain inside it owes nothing to content.",
     )
-    key = ("counts", lens.model, lens.image_set, image_set.fingerprint, lens.prompts)
-    if st.session_state.get("_counts") != key:
-        st.button("Draw the curve", on_click=lambda: st.session_state.update(_counts=key))
+    asked = question(_work, lens, image_set, label="Sampling sentences")
+    if st.session_state.get("_counts") != asked.key:
+        st.button("Draw the curve", on_click=lambda: st.session_state.update(_counts=asked.key))
         return
-    job = ask(key, "Sampling sentences", lambda report: _work(lens, image_set, report))
+    job = ask(asked)
     if not job.wait(0):
         watch(job)
         return
@@ -48,7 +48,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="counts", label="Pin plot")
 
 
-def _work(lens: Lens, image_set: ImageSet, report: Report) -> dict[str, tuple[CountPoint, ...]]:
+def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> dict[str, tuple[CountPoint, ...]]:
     """Runs on the engine's worker."""
     embedded = evaluate.embeddings_for(lens, report=report)
     labels = np.asarray(image_set.labels)[embedded.rows]

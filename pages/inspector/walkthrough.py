@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -27,7 +25,7 @@ from core.prompts import strategies
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet, Lens
 from pages.ui import detail, pins
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.own_picture import TYPES
 from pages.ui.text import finding_of, quiet, section
 
@@ -54,14 +52,11 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             "Strategies", named, default=["class", "simple", "ensemble"], key="walk-strategies", max_selections=MOST
         )
         upload = st.file_uploader("Your own picture", type=TYPES, key="walk-picture", max_upload_size=12)
-        picture, token = _picture(answer, image_set, pair, upload)
+        picture = _picture(answer, image_set, pair, upload)
     asked = tuple(dict.fromkeys(" ".join(line.split())[:100] for line in typed.splitlines() if line.strip()))
     if not chosen or picture is None:
         return
-    key = ("walk", lens.model, lens.precision, asked, tuple(chosen), token)
-    job = ask(
-        key, "Scoring one picture", lambda report: side_by_side(lens, asked, chosen, [picture], report=report)
-    )  # fmt: skip
+    job = ask(question(side_by_side, lens, asked, chosen, [picture], label="Scoring one picture"))
     with right:
         if not job.wait(0):
             watch(job, small=True)
@@ -85,23 +80,23 @@ def _about(lens: Lens, answer: Answer, pair: Mistaken, *, published: bool) -> st
     )
 
 
-def _picture(answer: Answer, image_set: ImageSet, pair: Mistaken, upload) -> tuple[Image.Image | None, str]:
-    """The picture in question with a token that names it: the uploaded one, else the most confident mistake."""
+def _picture(answer: Answer, image_set: ImageSet, pair: Mistaken, upload) -> Image.Image | None:
+    """The picture in question: the uploaded one, else the most confident mistake."""
     if upload is not None:
         data = upload.getvalue()
         own = safe_open(data, name="Your picture")
         small = own.copy()
         small.thumbnail((320, 320))
         st.image(small, alt="Your picture")
-        return own, hashlib.sha256(data).hexdigest()
+        return own
     if not image_set.has_images:
         quiet("This set has no pictures; add your own.")
-        return None, ""
+        return None
     row = _shown_row(answer, pair)
     detail.picture(image_set, row, width=240)
     why = "the most confident mistake" if pair.a_as_b + pair.b_as_a else "the closest call; none is a mistake"
     quiet(f"{image_set.names[int(image_set.labels[row])]} · {image_set.image_ids[row]}: {why}.")
-    return image_set.image(row), f"{image_set.fingerprint}/{row}"
+    return image_set.image(row)
 
 
 def _shown_row(answer: Answer, pair: Mistaken) -> int:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from cache import keys
 from core.analysis.compare import Difference
-from core.analysis.flips import Bars, Flips, bars, flips, views
+from core.analysis.flips import Bars, bars, flips, views
 from core.charts import top_bars
 from core.charts.lab import sentence_bars
 from core.charts.palette import RIGHT, WRONG
@@ -19,7 +18,7 @@ from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import quiet, section
 
 PER_PAGE = 24
@@ -29,7 +28,7 @@ KINDS = ("broken", "fixed", "both wrong")
 def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet) -> None:
     """The gallery of flips and, under it, the picture that was clicked."""
     a, b = found[looked_at.a], found[looked_at.b]
-    flipped = _flips(a, b)
+    flipped = recall(flips, a, b)
     sorted_out = dict(zip(KINDS, (flipped.broken, flipped.fixed, flipped.both_wrong), strict=True))
     words = {
         "broken": f"{looked_at.a} right, {looked_at.b} wrong",
@@ -80,15 +79,6 @@ def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet
         _picture(found, image_set, list(image_set.image_ids).index(picked))
 
 
-def _flips(a: Answer, b: Answer) -> Flips:
-    return _found_flips(keys.digest([a.fingerprint, a.source, b.fingerprint, b.source]), a, b)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _found_flips(fingerprint: str, _a: Answer, _b: Answer) -> Flips:
-    return flips(_a, _b)
-
-
 def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None:
     """One picture, its best classes under every lens, and what each sentence contributes."""
     seen = views(found, row)
@@ -124,8 +114,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
 
 
 def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], true: int) -> None:
-    key = ("sentence-bars", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, row, tuple(classes))
-    job = ask(key, "Comparing sentences", lambda report: _bars(lens, image_set, row, classes, report))
+    job = ask(question(_bars, lens, image_set, row, classes, label="Comparing sentences"))
     if not job.wait(0):
         watch(job, small=True)
         return
@@ -136,7 +125,7 @@ def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], tr
             st.plotly_chart(figure, config={"displayModeBar": False}, key=f"sentences-{one.index}", alt=one.name)
 
 
-def _bars(lens: Lens, image_set: ImageSet, row: int, classes: list[int], report: Report) -> tuple[Bars, ...]:
+def _bars(lens: Lens, image_set: ImageSet, row: int, classes: list[int], *, report: Report) -> tuple[Bars, ...]:
     """Runs on the engine's worker."""
     embedded = evaluate.embeddings_for(lens, report=report)
     sentences = read_sentences(lens, prompt_set(lens.prompts, image_set), report=report)

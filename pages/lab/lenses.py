@@ -8,10 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cache import keys
 from core.analysis.compare import MOST, ClassChange, Comparison, Difference, Summary, class_changes, compare
 from core.errors import TailscopeError
-from core.frequency import sources
 from core.prompts import strategies
 from core.types import Answer, Lens
 from pages.ui import answers as answers_ui
@@ -90,26 +88,14 @@ def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
 
 def comparison(found: Mapping[str, Answer]) -> Comparison:
     """Summaries and paired differences, computed once for the same answers."""
-    asked = [[label, answer.lens.frequency, answer.fingerprint, answer.source] for label, answer in found.items()]
-    method = st.session_state.get("count")
-    return _comparison(keys.digest([asked, method]), found)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _comparison(fingerprint: str, _found: Mapping[str, Answer]) -> Comparison:
-    known = {label: answer.lens.frequency for label, answer in _found.items() if answer.lens.frequency}
-    tables = {label: sources.load_source(name, lensbar.count_method(name)) for label, name in known.items()}
-    return compare(_found, tables=tables)
+    named = {label: answer.lens.frequency for label, answer in found.items()}
+    tables = {label: table for label, name in named.items() if (table := lensbar.table(name))}
+    return jobs.recall(compare, found, tables=tables)
 
 
 def changes(a: Answer, b: Answer) -> tuple[ClassChange, ...]:
     """Accuracy of every class under both, computed once for the same answers."""
-    return _changes(keys.digest([a.fingerprint, a.source, b.fingerprint, b.source]), a, b)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _changes(fingerprint: str, _a: Answer, _b: Answer) -> tuple[ClassChange, ...]:
-    return class_changes(_a, _b)
+    return jobs.recall(class_changes, a, b)
 
 
 def pair(found: Comparison) -> Difference:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 
-from cache import keys
 from core.analysis import findings
 from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band, against, band, is_written, waffle_answers
@@ -19,7 +19,7 @@ from core.prompts.waffle import PAIRS, SEEDS
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -61,19 +61,18 @@ def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: 
 
 def _band(lens: Lens, image_set: ImageSet) -> Band | None:
     """The band of one model: at once for the small icon models, on request for others."""
-    names = keys.digest(list(image_set.names))
-    key = ("waffle-band", lens.model, lens.precision, lens.image_set, image_set.fingerprint, names)
+    label = f"Random words under {findings.model_name(lens.model)}"
+    asked = question(_work, replace(lens, prompts="waffle", frequency=""), image_set, label=label)
     quick = lens.model in {info.id for info in models.icon_models()}
-    if not quick and key not in st.session_state.setdefault("_bands", set()):
+    if not quick and asked.key not in st.session_state.setdefault("_bands", set()):
         n = SEEDS * 2 * PAIRS * len(image_set.keys)
         st.button(
             f"Draw the band of {findings.model_name(lens.model)}", key=f"band-{lens.model}",
-            on_click=lambda: st.session_state["_bands"].add(key), help=f"Reads {n:,} sentences, once.",
+            on_click=lambda: st.session_state["_bands"].add(asked.key), help=f"Reads {n:,} sentences, once.",
         )  # fmt: skip
         return None
     try:
-        label = f"Random words under {findings.model_name(lens.model)}"
-        job = ask(key, label, lambda report: _work(lens, image_set, report))
+        job = ask(asked)
     except TailscopeError as error:
         quiet(f"The band is left out: {error}")
         return None
@@ -83,6 +82,6 @@ def _band(lens: Lens, image_set: ImageSet) -> Band | None:
     return job.value()
 
 
-def _work(lens: Lens, image_set: ImageSet, report: Report) -> Band:
+def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> Band:
     """Runs on the engine's worker."""
     return band([answer.acc1 for answer in waffle_answers(lens, image_set=image_set, report=report)])

@@ -16,7 +16,7 @@ from core.prompts import Renamed, real
 from core.types import Answer, ImageSet, Interval, Lens, Report
 from pages.ui import gallery, pins, selection
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 TO = " → "
@@ -35,8 +35,7 @@ def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     lens = found[under or next(iter(found))].lens
     if not renames:
         return
-    key = ("rename", lens.model, lens.image_set, image_set.fingerprint, lens.prompts, tuple(renames.items()))
-    job = ask(key, "Asking under other names", lambda report: _work(lens, image_set, renames, report))
+    job = ask(question(_work, lens, image_set, renames, label="Classifying under other names"))
     if not job.wait(0):
         watch(job, small=True)
         return
@@ -110,7 +109,7 @@ def _chosen(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _work(
-    lens: Lens, image_set: ImageSet, renames: Mapping[str, str], report: Report
+    lens: Lens, image_set: ImageSet, renames: Mapping[str, str], *, report: Report
 ) -> tuple[Answer, Answer, Difference]:
     """Both answers afresh and their paired difference; runs on the engine's worker."""
     before = evaluate.evaluate(lens, image_set=image_set, report=report)

@@ -8,7 +8,7 @@ from core.published import findings, view
 from core.published.store import open_store
 from core.published.view import View
 from pages.published import choices, concept, parts, release
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Published curves"
@@ -22,10 +22,7 @@ release.required(
 store = open_store()
 head = st.container()
 asked: View = choices.choose(store)
-shown, left_out = need(
-    ("published", str(store.place), asked), "Drawing published curves",
-    lambda report: view.draw(store, asked, report=report), lane="io",
-)  # fmt: skip
+shown, left_out = need(question(view.draw, store, asked, label="Drawing published curves", lane="io"))
 with head:
     finding(PLACE, findings.curves(shown) if shown else "None of these curves can be drawn.")
     release.source_line()
@@ -40,10 +37,7 @@ mode = st.segmented_control(
 if mode == VIEWS[0]:
     parts.pooled(shown)
 else:
-    split = need(
-        ("published-sets", str(store.place), asked), "Each data set by itself",
-        lambda report: view.by_dataset(store, asked, shown, report=report), lane="io",
-    )  # fmt: skip
+    split = need(question(view.by_dataset, store, asked, shown, label="Each data set by itself", lane="io"))
     parts.by_dataset(split, shown)
 
 section(

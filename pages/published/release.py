@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -13,13 +11,11 @@ from core.datasets.io.roots import check_path
 from core.errors import TailscopeError
 from core.published import fetch, findings, letitwag, manifest, store
 from core.published.importer import ImportReport, import_release, last_report
+from core.runtime.jobs import Question, question
 from core.types import Report
 from pages import registry
 from pages.ui import jobs
 from pages.ui.text import finding, plain, quiet, section, size
-
-FETCH = ("published", "fetch")
-IMPORT = ("published", "import")
 
 
 def required(place: str, sentence: str) -> None:
@@ -49,40 +45,41 @@ def panel() -> None:
         return
     whole = size(fetch.total_bytes(manifest.entries()))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.button(f"Fetch {whole}", key="release-fetch", type="primary", on_click=_want, args=(FETCH,))
+        st.button(f"Fetch {whole}", key="release-fetch", type="primary", on_click=_want, args=("",))
         path = st.text_input(
             "Or read a copy",
             key="release-path",
             placeholder="Path of a clone, a folder, a zip or a tar archive",
             width=420,
         )
-        read = (*IMPORT, (path or "").strip())
-        st.button("Read it", key="release-import", on_click=_want, args=(read,), disabled=not read[-1])
-    asked = st.session_state.get("_release")
-    if asked == FETCH:
-        _follow(FETCH, "Fetching the published release", _fetch_and_import)
-    elif asked and asked[:2] == IMPORT:
-        _read(asked)
+        read = (path or "").strip()
+        st.button("Read it", key="release-import", on_click=_want, args=(read,), disabled=not read)
+    wanted = st.session_state.get("_release")
+    if wanted == "":
+        _follow(question(_fetch_and_import, label="Fetching the published release", lane="io", keep=True))
+    elif wanted:
+        _read(wanted)
 
 
-def _read(asked: tuple[str, ...]) -> None:
+def _read(path: str) -> None:
     try:
-        found = check_path(asked[-1], local=jobs.is_local())
+        found = check_path(path, local=jobs.is_local())
     except TailscopeError as error:
         st.warning(plain(error))
         return
-    _follow(asked, f"Reading {found.name}", lambda report: import_release(found, report=report))
+    _follow(question(import_release, found, label=f"Reading {found.name}", lane="io", keep=True))
 
 
-def _want(what: tuple[str, ...]) -> None:
+def _want(path: str) -> None:
+    """Bring in the copy at this path, or fetch the release when it is empty."""
     jobs.require_change("bringing the release in")
     jobs.again()
-    st.session_state["_release"] = what
+    st.session_state["_release"] = path
 
 
-def _follow(key: tuple[str, ...], label: str, work: Any) -> None:
+def _follow(asked: Question[ImportReport]) -> None:
     try:
-        job = jobs.ask(key, label, work, lane="io", keep=True)
+        job = jobs.ask(asked)
     except TailscopeError as error:
         st.warning(plain(error))
         return
@@ -93,7 +90,7 @@ def _follow(key: tuple[str, ...], label: str, work: Any) -> None:
     st.rerun()
 
 
-def _fetch_and_import(report: Report) -> ImportReport:
+def _fetch_and_import(*, report: Report) -> ImportReport:
     return import_release(fetch.fetch_release(report=report), report=report)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import streamlit as st
 
 from core.errors import TailscopeError
 from core.prompts import generate
 from core.prompts.generate import QUESTIONS, Estimate, Generated, Settings
-from core.runtime.jobs import engine
+from core.runtime.jobs import Question, engine, question
 from core.types import ImageSet, Lens, Report
 from pages import registry
 from pages.ui import jobs
@@ -66,10 +65,19 @@ def _own() -> tuple[str, ...]:
     return tuple(line.strip() for line in (typed or "").splitlines() if line.strip())
 
 
-def _job(asked: Settings, image_set: ImageSet):
-    """Key of the run with these settings, and whether it is under way in any tab."""
-    key = ("generate", str(generate.place(asked, image_set)))
-    return key, any(job.key == key and job.state in ("queued", "running") for job in engine().jobs())
+def _writing(asked: Settings, image_set: ImageSet) -> Question[Generated]:
+    label = f"{asked.model} writes about {image_set.id}"
+    return question(_write, asked, image_set, label=label, lane="io", keep=True)
+
+
+def _write(asked: Settings, image_set: ImageSet, *, report: Report) -> Generated:
+    return generate.generate(asked, image_set, generate.place(asked, image_set), report=report)
+
+
+def _under_way(writing: Question[Generated]) -> bool:
+    """Whether a run with these settings is under way in any tab."""
+    job = engine().find(writing)
+    return job is not None and job.state in ("queued", "running")
 
 
 def _expected(asked: Settings, image_set: ImageSet, prices: tuple[float | None, float | None]) -> Estimate:
@@ -81,7 +89,7 @@ def _expected(asked: Settings, image_set: ImageSet, prices: tuple[float | None, 
 def headline(asked: Settings, image_set: ImageSet) -> str:
     """What the run would take, or that it is under way."""
     start = f"{len(asked.questions)} questions about each of {len(image_set.keys):,} classes of {image_set.id}"
-    if _job(asked, image_set)[1]:
+    if _under_way(_writing(asked, image_set)):
         return f"{asked.model} is answering {start}."
     left = _expected(asked, image_set, (None, None)).requests
     return f"{start}: {left:,} requests to {asked.model}." if left else f"{start}: all answered by {asked.model}."
@@ -89,7 +97,8 @@ def headline(asked: Settings, image_set: ImageSet) -> str:
 
 def run(asked: Settings, image_set: ImageSet) -> None:
     """The estimate with a button that starts; then progress, Stop and, after a stop, the way on."""
-    key, open_ = _job(asked, image_set)
+    writing = _writing(asked, image_set)
+    key, open_ = writing.key, _under_way(writing)
     started = st.session_state.setdefault("_generations", set())
     if not open_ and key not in started:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -102,12 +111,8 @@ def run(asked: Settings, image_set: ImageSet) -> None:
         label = f"Send {expected.requests:,} requests to {plain(host)}" if expected.requests else "Write the file again"
         st.button(label, key="llm-start", type="primary", on_click=_start, args=(key,))
         return
-    out = generate.place(asked, image_set)
     try:
-        job = jobs.ask(
-            key, f"{asked.model} writes about {image_set.id}", lambda report: _work(asked, image_set, out, report),
-            lane="io", keep=True,
-        )  # fmt: skip
+        job = jobs.ask(writing)
     except TailscopeError as error:
         st.warning(plain(error))
         st.button("Go on", key="llm-again", on_click=_start, args=(key,))
@@ -122,14 +127,9 @@ def run(asked: Settings, image_set: ImageSet) -> None:
     )
 
 
-def _start(key: tuple[str, str]) -> None:
+def _start(key: str) -> None:
     st.session_state["_generations"].add(key)
     jobs.again()
-
-
-def _work(asked: Settings, image_set: ImageSet, out: Path, report: Report) -> Generated:
-    """Runs on the engine's worker for downloads, so that pictures can be scored meanwhile."""
-    return generate.generate(asked, image_set, out, report=report)
 
 
 def written(lens: Lens, image_set: ImageSet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -15,12 +16,12 @@ from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
 from core.supervised.answers import is_supervised, known_as
-from core.supervised.ask import answer_for
-from core.types import Answer, ImageSet, Lens
+from core.supervised.ask import answer_of
+from core.types import Answer, ImageSet, Lens, Report
 from pages.shifts.shared import image_set_of
 from pages.ui import detail, lensbar
 from pages.ui import gallery as gallery_ui
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import finding_of, quiet, section
 
 CLASSES, INSIDE, OUTSIDE, TRACKS = 8, 4, 12, 6
@@ -29,15 +30,11 @@ CLASSES, INSIDE, OUTSIDE, TRACKS = 8, 4, 12, 6
 def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, ImageSet, ImageSet] | None:
     """The live answers behind a cell (in distribution on the shift's classes, under shift) and their sets."""
     reference, shift = lensbar.images(lens.image_set), image_set_of(condition)
-    within = _within(reference.fingerprint, shift.id, shift.fingerprint, reference, shift)
+    within = recall(matched, reference, shift)
     thumbs.publish(within)
-
-    def work(report):
-        return tuple(answer_for(model, one, prompts=lens.prompts, report=report) for one in (within, shift))
-
     try:
-        key = ("shift-cell", model, lens.prompts, within.fingerprint, shift.fingerprint, shift.id)
-        job = ask(key, f"{known_as(model)} on {condition_name(condition)}", work)
+        label = f"{known_as(model)} on {condition_name(condition)}"
+        job = ask(question(_both, replace(lens, model=model), within, shift, label=label))
     except TailscopeError as error:
         quiet(str(error))
         return None
@@ -48,9 +45,8 @@ def answers(lens: Lens, model: str, condition: str) -> tuple[Answer, Answer, Ima
     return (*job.value(), within, shift)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _within(inside: str, id: str, outside: str, _reference: ImageSet, _shift: ImageSet) -> ImageSet:
-    return matched(_reference, _shift)
+def _both(lens: Lens, within: ImageSet, shift: ImageSet, *, report: Report) -> tuple[Answer, Answer]:
+    return answer_of(lens, within, report=report), answer_of(lens, shift, report=report)
 
 
 def gallery(lens: Lens, model: str, condition: str) -> None:

@@ -13,10 +13,10 @@ from core.errors import BadInput, TailscopeError
 from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
 from core.supervised.answers import known_as
-from core.types import ImageSet, Lens
+from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
 
 NOTHING = "Which images a training set holds too is not known yet: give a list of them, or a set to search."
@@ -74,13 +74,8 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
     if other.fingerprint == image_set.fingerprint:
         quiet("This is the image set itself: every image overlaps with itself.")
         return None
-    key = ("overlap", lens.model, image_set.fingerprint, other.fingerprint, cosine, bits)
     try:
-        job = ask(
-            key,
-            f"Comparing {image_set.id} with {id}",
-            lambda report: overlaps.find(lens.model, image_set, other, cosine=cosine, bits=bits, report=report),
-        )
+        job = ask(question(_find, lens, image_set, other, cosine, bits, label=f"Comparing {image_set.id} with {id}"))
     except TailscopeError as error:
         quiet(str(error))
         return None
@@ -88,6 +83,12 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
         watch(job)
         return None
     return job.value()
+
+
+def _find(
+    lens: Lens, image_set: ImageSet, other: ImageSet, cosine: float, bits: int, *, report: Report
+) -> list[overlaps.Pair]:
+    return overlaps.find(lens.model, image_set, other, cosine=cosine, bits=bits, report=report)
 
 
 def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[overlaps.Pair], source: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -14,16 +15,16 @@ from core.datasets.io.roots import check_path
 from core.errors import TailscopeError
 from core.models import registry as models
 from core.robustness.committed import FOLDER
-from core.robustness.records import Record, read_records
+from core.robustness.records import read_records
 from core.robustness.shifts import baselines
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts, own_counts
 from core.robustness.shifts.records import measured_of
 from core.supervised import answers as supervised
 from core.supervised.ask import named
-from core.types import ImageSet, Lens
+from core.types import FrequencyTable, ImageSet, Lens, Report
 from pages.ui import lensbar
-from pages.ui.jobs import ask, is_local, watch
+from pages.ui.jobs import ask, is_local, question, recall, watch
 from pages.ui.text import quiet
 
 COMMITTED = FOLDER / "shifts.json"
@@ -108,21 +109,11 @@ def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[l
 def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list[Measured]:
     try:
         reference, opened = lensbar.images(lens.image_set), [lensbar.images(id) for id in shifts]
-        key = (
-            "shifts",
-            model,
-            lens.prompts,
-            *(keys.digest([s.id, s.fingerprint, list(s.names)]) for s in (reference, *opened)),
-        )
-        counts = own_counts(model)
-        job = ask(
-            key,
-            f"{condition_name(model)} under {len(shifts)} shifts",
-            lambda report: board(
-                [model], reference, opened, prompts=lens.prompts, counts={model: counts} if counts else None,
-                report=report,
-            ),
+        asked = question(
+            _board, replace(lens, model=model), reference, opened, own_counts(model),
+            label=f"{condition_name(model)} under {len(shifts)} shifts",
         )  # fmt: skip
+        job = ask(asked)
     except TailscopeError as error:
         quiet(f"{model} is left out: {error}")
         return []
@@ -132,18 +123,20 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
     return [one for one in job.value() if clean or one.condition != CLEAN]
 
 
+def _board(
+    lens: Lens, reference: ImageSet, shifts: Sequence[ImageSet], counts: FrequencyTable | None, *, report: Report
+) -> list[Measured]:
+    named = {lens.model: counts} if counts else None
+    return board([lens.model], reference, shifts, prompts=lens.prompts, counts=named, report=report)
+
+
 def _shipped(lens: Lens) -> list[Measured]:
     if lens.image_set != ICONS or not COMMITTED.exists():
         return []
-    rows = _committed(COMMITTED.stat().st_mtime_ns)
+    rows = recall(read_records, COMMITTED)
     now = {id: open_set(id).fingerprint for id in (ICONS, *icon_shifts())}
     found = [measured_of(row) for row in rows if row.prompts in (lens.prompts, supervised.PROMPTS)]
     return [one for one in found if one.images == now[ICONS if one.condition == CLEAN else _set_of(one.condition)]]
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _committed(changed: int) -> list[Record]:
-    return read_records(COMMITTED)
 
 
 def table(lens: Lens) -> baselines.Baselines | None:

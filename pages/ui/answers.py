@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
 
 import streamlit as st
 
-from cache import keys
 from core.analysis.curve import Curve, curve
 from core.analysis.findings import model_name
 from core.errors import TailscopeError
 from core.evaluation import evaluate
 from core.evaluation.shipped import shipped_answer
-from core.frequency import sources
-from core.runtime.jobs import Job, engine
+from core.runtime.jobs import Job, Question
 from core.types import Answer, Lens
-from pages.ui.jobs import ask, watch
-from pages.ui.lensbar import count_method, images
+from pages.ui.jobs import ask, finished, question, recall, watch
+from pages.ui.lensbar import families, images, table
 from pages.ui.text import finding, quiet
 
 
-def question(lens: Lens) -> tuple[Hashable, ...]:
-    """Key of the job that answers a lens: what the answer depends on, the source of counts is not."""
+def asked(lens: Lens) -> Question[Answer]:
+    """What answers a lens; the source of counts decides nothing of it."""
     image_set = images(lens.image_set)
-    names = keys.digest(list(image_set.names))
-    return ("evaluate", lens.model, lens.image_set, image_set.fingerprint, names, lens.prompts, lens.precision)
+    return question(evaluate.evaluate, replace(lens, frequency=""), image_set=image_set, label=label(lens))
 
 
 def label(lens: Lens) -> str:
@@ -33,20 +29,19 @@ def label(lens: Lens) -> str:
     return f"{model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts"
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _shipped_run(lens: Lens) -> Answer | None:
-    return shipped_answer(lens)
-
-
 def shipped(lens: Lens) -> Answer | None:
     """The committed run of an icon model under this lens, if there is one."""
-    return _shipped_run(replace(lens, frequency=""))
+    return _under(lens, recall(shipped_answer, replace(lens, frequency="")))
+
+
+def _under(lens: Lens, answer: Answer | None) -> Answer | None:
+    """The same answer under the lens that was asked for, its source of counts included."""
+    return None if answer is None else replace(answer, lens=lens)
 
 
 def request(lens: Lens) -> Job[Answer]:
     """The running or finished job of this lens."""
-    image_set = images(lens.image_set)
-    return ask(question(lens), label(lens), lambda report: evaluate.evaluate(lens, report=report, image_set=image_set))
+    return ask(asked(lens))
 
 
 def answer_for(lens: Lens) -> Answer:
@@ -67,7 +62,7 @@ def answer_for(lens: Lens) -> Answer:
         quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
         watch(job)
         st.stop()
-    return job.value()
+    return replace(job.value(), lens=lens)
 
 
 def start_live() -> None:
@@ -84,8 +79,7 @@ def start_live() -> None:
 
 
 def _finished(lens: Lens) -> Answer | None:
-    key = question(lens)
-    return next((job.value() for job in engine().jobs() if job.key == key and job.state == "done"), None)
+    return _under(lens, finished(asked(lens)))
 
 
 def known_answer(lens: Lens) -> Answer | None:
@@ -95,13 +89,7 @@ def known_answer(lens: Lens) -> Answer | None:
 
 def curve_of(answer: Answer, source: str, *, recipe: str = "honest") -> Curve:
     """The frequency curve of an answer under a source of counts."""
-    return _curve(keys.digest([answer.fingerprint, answer.source]), source, count_method(source), recipe, answer)
-
-
-@st.cache_resource(max_entries=48, show_spinner=False)
-def _curve(fingerprint: str, source: str, method: str, recipe: str, _answer: Answer) -> Curve:
-    table = sources.load_source(source, method)
-    return curve(_answer, table, recipe=recipe, families=sources.families(source))
+    return recall(curve, answer, table(source), recipe=recipe, families=families(source))
 
 
 def provenance(answer: Answer) -> str:

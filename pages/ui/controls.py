@@ -14,7 +14,7 @@ from core.published.store import Store
 from core.published.view import Shown, View
 from pages.published import parts, release
 from pages.ui.downloads import downloads
-from pages.ui.jobs import need
+from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
 PRUNED, SYNTHETIC, WHOLE = "laion200m_train_test_sim_normalized", "synthci30m", "laion400m"
@@ -71,10 +71,7 @@ def draw(store: Store, head: DeltaGenerator) -> None:
 
 def _shown(store: Store, method: str, prompts: str, models: tuple[tuple[str, str], ...]) -> list[Shown]:
     asked = View(ZERO_SHOT, method, prompts, models)
-    shown, left_out = need(
-        ("published", str(store.place), asked), "Drawing the controls",
-        lambda report: view.draw(store, asked, report=report), lane="io",
-    )  # fmt: skip
+    shown, left_out = need(question(view.draw, store, asked, label="Drawing the controls", lane="io"))
     for item in left_out:
         quiet(f"Not drawn: {item.item}. {item.reason}")
     return shown

@@ -14,7 +14,7 @@ from core.evaluation.similar import search_for
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet, Lens
 from pages.ui.gallery import gallery, tile
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
 
 
@@ -77,9 +77,8 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
 
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
     section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
-    key = ("search", lens.model, lens.image_set, image_set.fingerprint, lens.precision)
     try:
-        job = ask(key, f"Vectors of {lens.image_set}", lambda report: search_for(lens, report=report))
+        job = ask(question(search_for, lens, label=f"Vectors of {lens.image_set}"))
     except TailscopeError as error:
         quiet(str(error))
         return

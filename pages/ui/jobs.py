@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -11,8 +11,8 @@ from uuid import uuid4
 import streamlit as st
 
 from core.errors import NotHere, ReadOnly, TailscopeError
-from core.runtime.jobs import Job, engine
-from core.types import Report
+from core.evaluation import questions as _lenses  # noqa: F401  (lenses get their digest there)
+from core.runtime.jobs import Job, Question, engine, question
 from pages.ui.text import duration, plain
 
 T = TypeVar("T")
@@ -20,8 +20,8 @@ PATIENCE = 0.15
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-@st.cache_resource(scope="session", on_release=lambda seat: engine().leave(seat))
-def seat() -> str:
+@st.cache_resource(scope="session", on_release=lambda session: engine().unsubscribe(session))
+def session() -> str:
     """This browser tab's name for the engine; given back when the tab closes."""
     return uuid4().hex
 
@@ -47,27 +47,45 @@ def require_change(what: str) -> None:
 
 @contextmanager
 def asking():
-    """One run of the page: what was asked before and is not asked again is given up at the end."""
-    wanted: set[Hashable] = set()
+    """One run of the page: jobs that it asked for before and does not ask for again are given up at the end."""
+    wanted: set[str] = set()
     st.session_state["_wanted"] = wanted
     yield
     if st.session_state.get("_wanted") is wanted:
-        engine().leave(seat(), but=wanted)
+        engine().unsubscribe(session(), keep=wanted)
 
 
-def ask(key: Hashable, label: str, work: Callable[[Report], T], *, lane: str = "compute", keep: bool = False) -> Job[T]:
+def ask(asked: Question[T]) -> Job[T]:
     """The job of this question, given a moment to finish; one that failed stays failed until ``again``."""
+    key = asked.key
     st.session_state.setdefault("_wanted", set()).add(key)
-    ended: dict[Hashable, TailscopeError] = st.session_state.setdefault("_ended", {})
+    ended: dict[str, TailscopeError] = st.session_state.setdefault("_ended", {})
     if key in ended:
         raise ended[key]
-    job = engine().submit(key, label, work, seat=seat(), keep=keep, lane=lane)
+    job = engine().submit(asked, session=session())
     if job.wait(PATIENCE) and job.error is not None:
         error = _told(job)
         if not isinstance(error, NotHere):
             ended[key] = error
         raise error
     return job
+
+
+def finished(asked: Question[T]) -> T | None:
+    """The value of this question if a job has computed it; asks for nothing."""
+    job = engine().find(asked)
+    return job.value() if job is not None and job.state == "done" else None
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _recalled(key: str, _asked: Question[Any]) -> Any:
+    return _asked.run(lambda progress: None)
+
+
+def recall(work: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What a quick function of a module gives, computed once for the same content of its arguments."""
+    asked = question(work, *args, label="", **options)
+    return _recalled(asked.key, asked)
 
 
 def _told(job: Job[Any]) -> TailscopeError:
@@ -84,9 +102,9 @@ def _told(job: Job[Any]) -> TailscopeError:
     raise AssertionError(job.label)
 
 
-def need(key: Hashable, label: str, work: Callable[[Report], T], **options: Any) -> T:
+def need(asked: Question[T]) -> T:
     """The value of this question now, or its progress in the page's place until it is there."""
-    job = ask(key, label, work, **options)
+    job = ask(asked)
     if not job.wait(0):
         watch(job)
         st.stop()

@@ -11,18 +11,20 @@ import streamlit as st
 
 from cache import keys
 from core.datasets import SetInfo, list_sets, open_set
+from core.datasets.freshness import Freshness
 from core.datasets.io.roots import allowed_roots, check_path, inside
 from core.datasets.layout import stamp
+from core.evaluation import questions
 from core.evaluation.evaluate import results
 from core.frequency import sources
 from core.frequency.table import METHODS, join
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, generate, prompt_file, strategies
 from core.runtime import thumbnails as thumbs
-from core.runtime.jobs import engine
-from core.stats.intervals import Tag, tags
-from core.types import ImageSet, Lens
-from pages.ui.jobs import is_local, need
+from core.runtime.jobs import engine, question
+from core.stats.intervals import Tag, split
+from core.types import FrequencyTable, ImageSet, Lens
+from pages.ui.jobs import finished, is_local, need, recall
 from pages.ui.text import quiet
 
 OWN, NONE = "auto", "none"
@@ -47,15 +49,15 @@ def known_models(*, wait: bool = False) -> list[models.ModelInfo]:
     Reading it for the first time imports open_clip, so it is left to the worker that needs open_clip anyway.
     """
     if wait:
-        need(*_READ_MODELS)
-    elif not any(job.key == _READ_MODELS[0] and job.state == "done" for job in engine().jobs()):
+        need(_READ_MODELS)
+    elif finished(_READ_MODELS) is None:
         return models.icon_models()
     return _listed()
 
 
 def read_models() -> None:
     """Have open_clip's list of models read, for the next run to offer."""
-    engine().submit(*_READ_MODELS, keep=True)
+    engine().submit(_READ_MODELS)
 
 
 @st.cache_resource(ttl=20, show_spinner=False)
@@ -67,7 +69,11 @@ def _ranked() -> list[models.ModelInfo]:
     return sorted(models.list_models(), key=lambda info: (info.kind != "icon", not info.available))
 
 
-_READ_MODELS = ("models",), "Reading open_clip's list of models", lambda report: len(models.list_models())
+def _count_models() -> int:
+    return len(models.list_models())
+
+
+_READ_MODELS = question(_count_models, label="Reading open_clip's list of models", keep=True)
 
 
 def _options(key: str, values: Sequence[str], first: str) -> list[str]:
@@ -179,10 +185,22 @@ def images(id: str | None = None) -> ImageSet:
         found = open_set(id, names=names)
     else:
         roots = None if is_local() and is_bucket(id) else allowed_roots(local=is_local())
-        key = ("open", id, keys.digest(names), stamp(Path(id)))
-        found = need(key, f"Reading {id}", lambda report: open_set(id, names=names, roots=roots), lane="io")
+        known = questions.in_use(id)
+        state = (stamp(Path(id)), _freshness().generation(known) if known else 0)
+        found = need(question(_open, id, state, names=names, roots=roots, label=f"Reading {id}", lane="io"))
+    questions.use(found)
     thumbs.publish(found)
     return found
+
+
+def _open(id: str, _state: object, *, names: Mapping[str, str] | None, roots: Sequence[Path] | None) -> ImageSet:
+    """The set as it is in this state of its files."""
+    return open_set(id, names=names, roots=roots, fresh=True)
+
+
+@st.cache_resource(show_spinner=False)
+def _freshness() -> Freshness:
+    return Freshness()
 
 
 def corrections(id: str) -> dict[str, str]:
@@ -214,13 +232,13 @@ def count_method(source: str) -> str:
 
 def counts(image_set: ImageSet) -> Mapping[str, int]:
     """Pretraining counts of the set's classes, empty without a source; a class that is absent is unknown."""
-    source = lens().frequency
-    return _joined(source, count_method(source), image_set.fingerprint, image_set) if source else {}
+    found = table(lens().frequency)
+    return recall(join, found, tuple(image_set.keys), tuple(image_set.names)) if found else {}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _joined(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, int]:
-    return join(sources.load_source(source, method), _images.keys, _images.names)
+def table(source: str) -> FrequencyTable | None:
+    """The counts of a source by the method that a person chose; None without a source."""
+    return recall(sources.load, sources.info(source), count_method(source)) if source else None
 
 
 def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
@@ -229,16 +247,11 @@ def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
     Args:
         model: take the counts of this model's own pretraining data where they are known.
     """
-    source = sources.own(model) or lens().frequency
-    return _tagged(source, count_method(source), image_set.fingerprint, image_set) if source else {}
+    found = table(sources.own(model) or lens().frequency)
+    return recall(split, found, tuple(image_set.keys), tuple(image_set.names)) if found else {}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _tagged(source: str, method: str, fingerprint: str, _images: ImageSet) -> Mapping[str, Tag]:
-    return tags(_joined(source, method, fingerprint, _images))
-
-
-def families() -> Mapping[str, str]:
-    """Family of every concept, where the frequency source knows it."""
-    source = lens().frequency
+def families(source: str | None = None) -> Mapping[str, str]:
+    """Family of every concept, where the frequency source (the lens's) knows it."""
+    source = lens().frequency if source is None else source
     return sources.families(source) if source else {}

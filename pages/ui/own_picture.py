@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import streamlit as st
 
-from cache import keys
 from core.charts import top_bars
 from core.datasets.io.picture import safe_open
 from core.evaluation import evaluate
+from core.runtime.jobs import question
 from core.types import ImageSet, Lens
 from pages.ui.jobs import ask, watch
 from pages.ui.text import quiet, section
@@ -37,20 +35,16 @@ def own_picture(lens: Lens, image_set: ImageSet) -> None:
     data = upload.getvalue()
     picture = safe_open(data, name="Your picture")
     texts = tuple(dict.fromkeys(line.strip()[:300] for line in (typed or "").splitlines() if line.strip()))[:MOST_TEXTS]
-    names = keys.digest(list(image_set.names))
-    key = ("own", lens.model, lens.image_set, names, lens.prompts, texts, hashlib.sha256(data).hexdigest())
     with left:
         small = picture.copy()
         small.thumbnail((320, 320))
         st.image(small, alt="Your picture")
     with right:
-        job = ask(
-            key,
-            "Scoring your picture",
-            lambda report: evaluate.score_pictures(
-                lens, [picture], texts=texts or None, image_set=image_set, report=report
-            ),
-        )
+        asked = question(
+            evaluate.score_pictures, lens, [picture], texts=texts or None, image_set=image_set,
+            label="Scoring your picture",
+        )  # fmt: skip
+        job = ask(asked)
         if not job.wait(0):
             watch(job, small=True)
             return

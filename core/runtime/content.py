@@ -1,0 +1,160 @@
+"""Digests of values by what they hold, so that a key changes when, and only when, something that decides did.
+
+A value is digested by its type: plain values and containers by their items, arrays by their bytes, a path by the state
+of the file behind it, an image set by its pictures and classes, a dataclass by its fields. A type that stands for more
+than its fields (a model's name stands for weights on disk) registers its own digest with ``content.register``; one that
+cannot be digested is refused.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+import struct
+import types
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+_IMAGE_SET = ("fingerprint", "image_ids", "labels", "keys", "names", "templates")
+_KEPT: dict[int, tuple[weakref.ref[Any], bytes]] = {}
+
+
+def digest_of(value: Any) -> str:
+    """Digest of a value's content: 32 hex characters.
+
+    Raises:
+        TypeError: the value's type has no digest (a file, a lambda, an object with hidden state).
+    """
+    return content(value).hex()
+
+
+@singledispatch
+def content(value: Any) -> bytes:
+    """16 bytes that stand for a value; register other types here."""
+    own = getattr(value, "digest", None)
+    if isinstance(own, str):
+        return _hash(type(value).__qualname__, [own.encode()])
+    if all(hasattr(value, name) for name in _IMAGE_SET):
+        return remembered(value, _image_set)
+    if is_dataclass(value) and not isinstance(value, type):
+        return remembered(value, _dataclass)
+    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no content digest")
+
+
+def remembered(value: Any, compute: Callable[[Any], bytes]) -> bytes:
+    """The digest of a read-only object, computed once while the object lives."""
+    known = _KEPT.get(id(value))
+    if known is not None and known[0]() is value:
+        return known[1]
+    made = compute(value)
+    at = id(value)
+    with suppress(TypeError):  # slots without __weakref__: small values, quick to digest again
+        _KEPT[at] = (weakref.ref(value, lambda _gone: _KEPT.pop(at, None)), made)
+    return made
+
+
+def _image_set(value: Any) -> bytes:
+    """What an image set is: its pictures, their classes, and what the classes are called."""
+    parts = (value.fingerprint, tuple(value.keys), tuple(value.names), np.asarray(value.labels), tuple(value.templates))
+    return _hash("image set", map(content, parts))
+
+
+def _dataclass(value: Any) -> bytes:
+    parts = (part for field in fields(value) if field.compare for part in (field.name, getattr(value, field.name)))
+    return _hash(f"{type(value).__module__}.{type(value).__qualname__}", map(content, parts))
+
+
+def _hash(kind: str, parts: Iterable[bytes]) -> bytes:
+    made = hashlib.blake2b(kind.encode(), digest_size=16)
+    for part in parts:
+        made.update(struct.pack("<Q", len(part)))
+        made.update(part)
+    return made.digest()
+
+
+@content.register
+def _(value: None) -> bytes:
+    return _hash("none", ())
+
+
+@content.register(bool)
+@content.register(int)
+@content.register(float)
+@content.register(np.generic)
+def _(value: Any) -> bytes:
+    # 1 and True are one dictionary key in Python; here they are not.
+    return _hash(type(value).__name__, [repr(value).encode()])
+
+
+@content.register
+def _(value: str) -> bytes:
+    return _hash("str", [value.encode("utf-8", "surrogatepass")])
+
+
+@content.register(bytes)
+@content.register(bytearray)
+def _(value: bytes) -> bytes:
+    return _hash("bytes", [bytes(value)])
+
+
+@content.register(list)
+@content.register(tuple)
+def _(value: Any) -> bytes:
+    return _hash("sequence", map(content, value))
+
+
+@content.register(Set)
+def _(value: Any) -> bytes:
+    return _hash("set", sorted(map(content, value)))
+
+
+@content.register(Mapping)
+def _(value: Any) -> bytes:
+    # Order counts: many mappings here are shown in their order.
+    return _hash("mapping", (part for item in value.items() for part in map(content, item)))
+
+
+@content.register
+def _(value: np.ndarray) -> bytes:
+    if value.dtype.hasobject:
+        return _hash("objects", [content(list(value.shape)), *map(content, value.ravel().tolist())])
+    shape = f"{value.dtype.str}{value.shape}".encode()
+    return _hash("array", [shape, np.ascontiguousarray(value).tobytes()])
+
+
+@content.register
+def _(value: Image.Image) -> bytes:
+    return _hash("image", [f"{value.mode}{value.size}".encode(), value.tobytes()])
+
+
+@content.register
+def _(value: enum.Enum) -> bytes:
+    return _hash(type(value).__qualname__, [value.name.encode()])
+
+
+@content.register
+def _(value: Path) -> bytes:
+    try:
+        state = os.stat(value)
+    except (OSError, ValueError):
+        return _hash("path", [os.fsencode(value)])
+    mark = f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
+    return _hash("path", [os.fsencode(value), mark.encode()])
+
+
+@content.register(types.FunctionType)
+@content.register(type)
+def _(value: Any) -> bytes:
+    name = f"{value.__module__}.{value.__qualname__}"
+    if "<" in value.__qualname__ or getattr(value, "__closure__", None):
+        raise TypeError(f"{name} holds values of its own; pass a function of a module and give the values as arguments")
+    return _hash("function", [name.encode()])
