@@ -45,35 +45,54 @@ class LeftOut:
     reason: str
 
 
-class ImageSet(Protocol):
-    """A labelled set of images, read lazily. Implementations live in ``core.datasets``; all are read-only.
+class Classes(Protocol):
+    """What prompts and tables need of a labelled set: its classes. All read-only.
 
     Attributes:
         id: what a person types (built-in id or path).
+        keys: original class keys, unique, in label order [c].
+        names: readable class names in the same order [c] (what prompts use).
+        templates: the set's own prompt templates (``{c}`` slot), may be empty.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def keys(self) -> Sequence[str]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def templates(self) -> Sequence[str]: ...
+
+
+class ImageSet(Classes, Protocol):
+    """A labelled set of images, read lazily. Implementations live in ``core.datasets``; all are read-only.
+
+    Attributes:
         kind: detected layout: ``icons``, ``folders``, ``webdataset``, ``table``, ``imagefolder``, ``parquet``,
             ``letitwag``, ``embeddings``, ``captions``.
-        keys: original class keys, unique, in label order [c].
-        names: readable class names in the same order [c] (what prompts say).
         labels: int64 [n], index into keys.
         image_ids: n strings: path relative to the set, ``shard/key`` or ``concept/index``.
-        templates: the set's own prompt templates (``{c}`` slot), may be empty.
         left_out: what could not be used, with reasons (found while listing).
         fingerprint: digest of what the images are (paths, sizes, sampled bytes); names are not part of it.
         has_images: False for precomputed embeddings without pictures.
         note: one sentence: what was detected and how the classes were named.
     """
 
-    id: str
-    kind: str
-    keys: Sequence[str]
-    names: Sequence[str]
-    labels: np.ndarray
-    image_ids: Sequence[str]
-    templates: Sequence[str]
-    left_out: Sequence[LeftOut]
-    fingerprint: str
-    has_images: bool
-    note: str
+    @property
+    def kind(self) -> str: ...
+    @property
+    def labels(self) -> np.ndarray: ...
+    @property
+    def image_ids(self) -> Sequence[str]: ...
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def has_images(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index as RGB, from any thread; raises UnreadableData with the reason."""
