@@ -519,6 +519,43 @@ def test_close_ends_jobs_and_threads_and_a_later_ask_starts_again() -> None:
     jobs.close()
 
 
+def test_close_says_whether_every_thread_has_ended() -> None:
+    jobs, gate = Engine(), Gate()
+    running = jobs.submit("one", "One", gate)
+    assert gate.begun.wait(SOON)
+    assert not jobs.close()
+    gate.open.set()
+    assert jobs.close(patience=SOON)
+    assert running.state == "stopped"
+
+
+def test_a_program_that_ends_stops_its_running_job_first() -> None:
+    """A thread left inside torch's C++ at the end would abort the process."""
+    program = """
+import threading
+from core.runtime.jobs import engine
+from core.errors import Stopped
+from core.types import Progress
+
+begun = threading.Event()
+
+def work(report):
+    try:
+        while True:
+            begun.set()
+            report(Progress())
+    except Stopped:
+        print("stopped in order", flush=True)
+        raise
+
+engine().submit("key", "Key", work)
+begun.wait()
+"""
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "stopped in order\n"
+
+
 def test_there_is_one_engine_a_process() -> None:
     assert engine() is engine()
 

@@ -7,6 +7,7 @@ its arguments, and its key is made from their content.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import threading
@@ -142,6 +143,7 @@ class Engine:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job[Any]] = OrderedDict()
         self._lanes: dict[Lane, SimpleQueue[Job[Any] | None]] = {}
+        self._threads: list[threading.Thread] = []
 
     def submit(self, question: Question[T], *, session: str | None = None, retry: bool = False) -> Job[T]:
         """The job of this question: the one there is, running or finished, else a new one at the end of its lane.
@@ -189,8 +191,15 @@ class Engine:
         with self._lock:
             return list(self._jobs.values())
 
-    def close(self) -> None:
-        """Stop all jobs and end the worker threads; a later ``submit`` starts them again."""
+    def close(self, *, patience: float = 0.0) -> bool:
+        """Stop all jobs and end the worker threads; a later ``submit`` starts them again.
+
+        Args:
+            patience: seconds to wait for running jobs, which stop at their next report.
+
+        Returns:
+            Whether every worker thread has ended.
+        """
         with self._lock:
             for job in self._jobs.values():
                 if not job._over.is_set():
@@ -198,11 +207,18 @@ class Engine:
             for queue in self._lanes.values():
                 queue.put(None)
             self._lanes.clear()
+            threads = list(self._threads)
+        end = time.monotonic() + patience
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def _queue(self, lane: Lane) -> SimpleQueue[Job[Any] | None]:
         if lane not in self._lanes:
             self._lanes[lane] = queue = SimpleQueue()
-            threading.Thread(target=self._serve, args=(queue,), name=f"tailscope-{lane}", daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(queue,), name=f"tailscope-{lane}", daemon=True)
+            self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+            thread.start()
         return self._lanes[lane]
 
     def _serve(self, queue: SimpleQueue[Job[Any] | None]) -> None:
@@ -291,6 +307,9 @@ def _nobody(job: Job[Any]) -> str:
 
 
 _ENGINE = Engine()
+# A thread that is still inside torch when the interpreter goes away aborts the process
+# ("terminate called without an active exception").
+atexit.register(_ENGINE.close, patience=10.0)
 
 
 def engine() -> Engine:
