@@ -1,10 +1,24 @@
-"""Fixtures shared by all tests: a cache of their own, and no network."""
+"""Fixtures shared by all tests: a cache of their own, no network, and pages whose jobs end with the test."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.helpers import llm
+
+if TYPE_CHECKING:
+    from core.runtime.jobs import Engine
+
+# One thread a process, also in those that tests start: pytest-xdist spreads the tests over the cores, and threads that
+# wait for each other on a busy machine take minutes for seconds. Read when numpy and torch load, so set before either.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +28,52 @@ def tmp_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TAILSCOPE_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture
+def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """For tests of pages: an engine of the test's own, empty page caches, no reading in the background.
+
+    The jobs end with the test: none may go on under the next one's cache folder and stand-ins.
+    """
+    import streamlit as st
+
+    from core.runtime import jobs as engine
+
+    own = engine.Engine()
+    monkeypatch.setattr(engine, "_ENGINE", own)
+    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+    st.cache_resource.clear()
+    yield own
+    assert own.close(patience=60), "a job outlives its test"
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small release in the grammar of the published one, and a cache that it was imported into; only to be read."""
+    from core.published.importer import import_release
+    from tests import published_release
+
+    root = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAILSCOPE_CACHE", str(root / "cache"))
+        release = published_release.write(root / "release")
+        import_release(release)
+    return release, root / "cache"
+
+
+@pytest.fixture
+def release(imported: tuple[Path, Path], tmp_cache: Path) -> Path:
+    """The folder of the small release, imported into the cache of this test."""
+    shutil.copytree(imported[1], tmp_cache)
+    return imported[0]
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[llm.StandIn]:
+    """A language model on loopback, no key for it, and no long wait between tries."""
+    monkeypatch.setattr("core.prompts.generate.endpoint._LONGEST_WAIT", 0.01)
+    for name in ("TAILSCOPE_LLM_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with llm.serve() as stand_in:
+        yield stand_in

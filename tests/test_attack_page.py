@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.charts.attacks import eps_curves, needed_figure, transfer_figure
-from core.robustness.attacks import findings as attack_findings
+from core.robustness import committed
 from core.robustness.attacks.findings import difference, headline, prompts_matter, tail_breaks_first
 from core.robustness.records import Record, record
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
 from core.stats.intervals import wilson
-from tests.test_pages import opened, words
+from tests.helpers.pages import figures, opened, words
 
 MODEL = "icon-RN,icons-200k"
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A fresh engine, empty page caches, and no background work but the page's own."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+def engine(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No background work but the page's own."""
     monkeypatch.setattr("pages.ui.answers.start_live", lambda: None)
-    st.cache_resource.clear()
-    yield
-    own.close()
 
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if nothing shipped."""
-    monkeypatch.setattr(attack_findings, "_table", lambda name: ())
-
-
-def figures(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    monkeypatch.setattr(committed, "table", lambda name: ())
 
 
 def made(right: int, n: int = 100, **rest) -> Record:

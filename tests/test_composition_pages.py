@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.composition import measure, sets
 from core.composition.probe import ProbePoint
 from core.datasets import open_set
 from core.evaluation import evaluate
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
 from pages.composition import pairs, shared
-from tests import test_pages
 from tests.fakes import FakeEncoder
-from tests.test_pages import answered, words
+from tests.helpers.pages import answered, figures, opened, words
 
 DIM = 24
 VIEWS = ["errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer"]
@@ -71,37 +67,17 @@ def classified(lens: Lens, prompts: PromptSet, *, report=None) -> Classifier:
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch):
-    """Every test gets its own engine, empty page caches, and vectors without a model."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors without a model."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(evaluate, "encoders", lambda: SimpleNamespace(get=lambda *_: FakeEncoder()))
     monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, report=None: embedded(lens))
     monkeypatch.setattr(evaluate, "classifier_for", classified)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     monkeypatch.setattr(measure, "measure", lambda asked, *, report=None: measured(asked.lens))
     # The probe has tests of its own; here it would take most of a minute.
     point = ("linear", 4, Interval(0.5, 0.4, 0.6), 0.45, 0.55, 80, 9, 3)
     points = [ProbePoint(point[0], point[1], group, *point[2:]) for group in ("all", "tail", "other set")]
     monkeypatch.setattr(measure, "probes", lambda *_, **__: points)
-    st.cache_resource.clear()
-    yield
-    own.close()
-
-
-def opened(page: str, **query: str) -> AppTest:
-    """The page once the jobs that follow one another are over."""
-    app = test_pages.opened(page, **query)
-    for _ in range(4):
-        for job in engine_module.engine().jobs():
-            assert job.wait(120), job.label
-        app.run()
-    return app
-
-
-def figures(app) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
 from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.evaluation import evaluate
-from core.robustness.corruptions import (
-    findings as corruption_findings,
-)
-from core.robustness.corruptions import (
-    records as corruption_records,
-)
-from core.robustness.corruptions import (
-    registry as corruptions,
-)
+from core.robustness import committed as shipped
+from core.robustness.corruptions import records as corruption_records
+from core.robustness.corruptions import registry as corruptions
 from core.robustness.corruptions.run import InMemory, Plan, run
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
 from core.supervised import ask
 from core.types import Answer, Lens
-from tests.test_pages import answered, opened, words
+from tests.helpers.pages import answered, figures, opened, settled, words
 
 pytest.importorskip("imagecorruptions")
 MODEL = "icon-RN,icons-200k"
@@ -52,16 +41,10 @@ def answer_for(model, image_set, *, prompts="simple", report=lambda _: None) -> 
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch):
-    """Every test gets its own engine, empty page caches and classifiers of known answers."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classifiers of known answers."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(ask, "answer_for", answer_for)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
-    st.cache_resource.clear()
-    yield
-    own.close()
 
 
 @pytest.fixture
@@ -73,44 +56,32 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = run([MODEL], InMemory(open_set("icons"), plan), plan, report=lambda _: None)
     reference = corruption_records.reference_of(outcomes[MODEL])
     found = tuple(corruption_records.records(outcomes, set_id="icons", seed=0, reference=reference))
-    monkeypatch.setattr(corruption_findings, "_table", lambda: found)
-
-
-def settled(app: AppTest) -> AppTest:
-    """The page once its jobs are done."""
-    deadline = time.time() + 60
-    while time.time() < deadline and any(job.state in ("queued", "running") for job in engine_module.engine().jobs()):
-        time.sleep(0.05)
-    return app.run()
-
-
-def figures(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    monkeypatch.setattr(shipped, "table", lambda name: found)
 
 
 def test_one_picture_is_shown_under_every_corruption_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corruption_findings, "_table", lambda: ())
-    app = settled(opened("corruptions", **{"class": "anchor", "group": "digital"}))
+    monkeypatch.setattr(shipped, "table", lambda name: ())
+    app = opened("corruptions", **{"class": "anchor", "group": "digital"})
     assert not app.exception
     assert "is not measured yet" in words(app)
     assert "1 of 1 clean and 8 of 20 corrupted pictures of “anchor” correctly" in words(app)
 
 
 def test_two_models_stand_side_by_side() -> None:
-    app = settled(opened("corruptions", other="icon-ViT,icons-200k", **{"class": "anchor"}))
+    app = opened("corruptions", other="icon-ViT,icons-200k", **{"class": "anchor"})
     assert not app.exception
     assert "A: icon-RN" in words(app)
     assert "B: icon-ViT" in words(app)
 
 
 def test_a_whole_class_counts_its_pictures() -> None:
-    app = settled(opened("corruptions", whole="true", **{"class": "anchor"}))
+    app = opened("corruptions", whole="true", **{"class": "anchor"})
     assert not app.exception
     assert "6 of 6 clean and 48 of 120 corrupted pictures" in words(app)
 
 
 def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: None) -> None:
-    app = settled(opened("corruptions", **{"corruption-view": "heat map"}))
+    app = opened("corruptions", **{"corruption-view": "heat map"})
     assert not app.exception
     assert "names 100 % of clean images and 40 % of them on average over 2 corruptions at 5 severities" in words(app)
     assert "Which end breaks first cannot be told" in words(app)
@@ -122,7 +93,7 @@ def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: 
 
 
 def test_a_clicked_square_is_the_condition_looked_at(committed: None) -> None:
-    app = settled(opened("corruptions", **{"corruption-view": "heat map"}))
+    app = opened("corruptions", **{"corruption-view": "heat map"})
     app.session_state["_corruption"], app.session_state["_severity"] = "contrast", 1
     app = settled(app.run())
     assert "Broken by contrast 1" in words(app)
@@ -139,7 +110,7 @@ def test_head_and_tail_are_drawn_along_severity_with_intervals(committed: None) 
 
 
 def test_a_sequence_marks_its_flips() -> None:
-    app = settled(opened("corruptions", perturbation="rotate", **{"corruption-view": "sequences", "class": "anchor"}))
+    app = opened("corruptions", perturbation="rotate", **{"corruption-view": "sequences", "class": "anchor"})
     assert not app.exception
     assert "flips 2 times in 30 steps (FP 0.07" in words(app)
     assert "anchor ×7, then" in words(app)

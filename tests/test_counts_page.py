@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.charts.counted import rank_figure
-from core.counting import findings, run, workers
+from core.counting import findings, run
 from core.counting.workers import here
 from core.frequency import counted, sources
 from core.frequency.icons import table as icon_table
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
-from tests.apppages import switch
+from tests.helpers import pages
 
-SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 CAPTIONS = ["a red apple", "two dogs", "a night snake", "red dog, red apple", "nothing"] * 4
 CONCEPTS = "apple\ndog\nsnake\nnight snake\nDog\nyeti\n?!"
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Its own engine, a folder that may be read, and parts counted in this process (processes have their own tests)."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder that may be read, and parts counted in this process (processes have their own tests)."""
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path / "data"))
     monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "1")
 
@@ -38,9 +31,6 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         yield from here(parts, query, store, report)
 
     monkeypatch.setattr(run, "local", one_process)
-    st.cache_resource.clear()
-    yield
-    own.close()
 
 
 @pytest.fixture
@@ -52,18 +42,13 @@ def captions(tmp_path: Path) -> Path:
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    switch(app, "counts")
-    return settled(app.run())
+    app = pages.opened("counts", **query)
+    assert not app.exception, app.exception
+    return app
 
 
 def settled(app: AppTest) -> AppTest:
-    for _ in range(3):
-        for job in engine_module.engine().jobs():
-            assert job.wait(60), job.label
-        app.run()
+    pages.settled(app)
     assert not app.exception, app.exception
     return app
 
@@ -122,7 +107,7 @@ def test_the_example_finds_the_counts_that_are_known(captions):
     assert found == dict(icon_table("icons-10k", "text").counts)
 
 
-def test_a_stopped_count_is_resumed_without_counting_twice(captions, monkeypatch):
+def test_a_stopped_count_is_resumed_without_counting_twice(page_engine, captions, monkeypatch):
     from core.counting import parts
 
     monkeypatch.setattr(parts, "_PART", 200)
@@ -132,7 +117,7 @@ def test_a_stopped_count_is_resumed_without_counting_twice(captions, monkeypatch
         told.append(len(todo))
         if len(told) == 1:
             yield from here(todo[:2], query, store, report)
-            next(job for job in engine_module.engine().jobs() if job.key[0] == "count").stop()
+            next(job for job in page_engine.jobs() if job.key[0] == "count").stop()
         yield from here(todo, query, store, report)
 
     monkeypatch.setattr(run, "local", slow)
@@ -200,8 +185,3 @@ def test_zeros_stand_in_a_lane_and_unknown_counts_are_not_drawn():
 def test_the_finding_of_counts_without_a_hit():
     facts = {"mode": "image", "rows": 7}
     assert findings.finding(facts, [{"count": 0}, {"count": 0}]) == "In 7 images, none of 2 concepts is shown."
-
-
-def test_the_local_engine_is_the_one_replaced_above():
-    assert workers.local.__kwdefaults__ is None
-    assert "workers" in workers.local.__code__.co_varnames

@@ -22,8 +22,8 @@ from core.evaluation.embed import embed_images
 from core.types import Lens
 from pages.ui import lensbar
 from tests.fakes import FakeEncoder
+from tests.helpers.sets import benchmark, reasons
 from tests.pictures import encoded, write_tar, write_tree
-from tests.test_datasets_tars import benchmark, reasons
 
 
 class Counted(MemoryFileSystem):

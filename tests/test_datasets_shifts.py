@@ -13,24 +13,11 @@ from core.datasets.names import imagenet_classes
 from core.datasets.subset import accepted_labels, matched, over
 from core.errors import BadInput, UnreadableData
 from tests.fakes import FakeImageSet
+from tests.helpers.sets import vid_tree
 from tests.pictures import encoded, snapshot, write_tar, write_tree
 
 PNG = encoded()
 TENCH, GOLDFISH, SHARK = "n01440764", "n01443537", "n01484850"
-
-
-def vid_tree(root: Path, **changes: object) -> Path:
-    """Two videos: the first anchor has two neighbours, the second is listed with a frame that is not there."""
-    frames = ["val/v1/000010.JPEG", "val/v1/000008.JPEG", "val/v1/000012.JPEG", "val/v2/000005.JPEG"]
-    lists = {
-        "metadata/pmsets.json": {frames[0]: frames[1:3], frames[3]: ["val/v2/000006.JPEG"]},
-        "metadata/labels.json": {**{frame: [1] for frame in frames}, frames[2]: [0, 2], "val/v2/000006.JPEG": [1]},
-        "misc/imagenet_vid_class_index.json": {"0": ["n1", "airplane"], "1": ["n2", "sea_fish"], "2": ["n3", "bear"]},
-        "metadata/rev_class_idx_map.json": {"0": [404], "1": [0, 1], "2": [294, 295]},
-        **changes,
-    }
-    files = {name: json.dumps(value) for name, value in lists.items() if value is not None}
-    return write_tree(root, {**dict.fromkeys(frames, PNG), **files})
 
 
 def test_vid_robust_has_anchors_neighbours_and_several_labels(tmp_path):

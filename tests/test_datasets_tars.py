@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.datasets import detect, open_set
 from core.datasets.io.tars import Shards
 from core.errors import UnreadableData
+from tests.helpers.sets import benchmark, reasons
 from tests.pictures import encoded, snapshot, write_tar, write_tree
 
 
@@ -18,31 +19,6 @@ def npy(value, **options) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, value, **options)
     return buffer.getvalue()
-
-
-def reasons(image_set) -> dict[str, str]:
-    return {item.item: item.reason for item in image_set.left_out}
-
-
-def benchmark(root, *, per_shard=3, shards=12, classes=4):
-    """A set as CLIP_benchmark exports it: red counts the pictures, the label is the number modulo ``classes``."""
-    number = 0
-    for shard in range(shards):
-        members = {}
-        for _ in range(per_shard):
-            members[f"s{number:07d}.cls"] = str(number % classes)
-            members[f"s{number:07d}.webp"] = encoded((number, 0, 0), form="PNG")
-            number += 1
-        write_tar(root / "test" / f"{shard}.tar", members)
-    write_tree(
-        root,
-        {
-            "test/nshards.txt": f"{shards}\n",
-            "classnames.txt": "".join(f"class {label}\n" for label in range(classes)),
-            "zeroshot_classification_templates.txt": "a photo of a {c}.\nart of {}\nno slot\n",
-        },
-    )
-    return root
 
 
 def test_reads_clip_benchmarks_layout_in_numeric_order(tmp_path):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.analysis import random_words_band as waffle_band
 from core.datasets import open_set
@@ -16,13 +14,12 @@ from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
 from core.evaluation import evaluate, sentences
 from core.prompts import prompt_set
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.failures import pairs
 from tests.apppages import switch
 from tests.fakes import FakeEncoder
-from tests.test_pages import opened, words
+from tests.helpers.pages import deck_of, figures, opened, settled, words
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
 
@@ -47,27 +44,13 @@ def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Ans
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch):
-    """Every test gets its own engine, empty page caches and an encoder without weights."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers made at once and an encoder without weights."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(waffle_band, "evaluate", answered)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     pool = SimpleNamespace(get=lambda *_: FakeEncoder())
     monkeypatch.setattr(evaluate, "encoders", lambda: pool)
     monkeypatch.setattr(sentences, "encoders", lambda: pool)
-    st.cache_resource.clear()
-    yield
-    own.close()
-
-
-def deck_of(app: AppTest) -> Deck:
-    return app.session_state["_deck"]
-
-
-def figures(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def test_the_lab_opens_with_a_computed_sentence_and_every_pair() -> None:
@@ -158,9 +141,7 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
     assert "What if it were called something else?" in words(app)
     app.text_input(key="called").input("ship <b>thing</b>").run()
     app.button(key=next(b.key for b in app.button if b.label == "Rename")).click().run()
-    for job in engine_module.engine().jobs():
-        job.wait(60)
-    app.run()
+    settled(app)
     assert not app.exception
     assert app.multiselect(key="renames").value == ["anchor → ship <b>thing</b>"]
     table = next(frame.value for frame in app.dataframe if "Takes from" in frame.value)
@@ -250,9 +231,7 @@ def test_the_rule_from_sentences_to_a_class_score_is_chosen_and_explained() -> N
     app = opened("inspector", prompts="dclip", **{"class": "anchor"})
     assert "the same mean vector without the last normalisation" in words(app)
     app.segmented_control(key="rule-dclip").set_value("max").run()
-    for job in engine_module.engine().jobs():
-        job.wait(60)
-    app.run()
+    settled(app)
     assert not app.exception
     assert app.session_state["_lens"].prompts == "dclip@max"
     assert "only the most similar sentence of a class counts" in words(app)

@@ -3,86 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.datasets import open_set
 from core.errors import WeightsMissing
 from core.evaluation import evaluate
-from core.evaluation.shipped import shipped_answer
 from core.models.registry import icon_models
-from core.prompts import prompt_set
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
-from core.types import Answer, Lens, Progress, Report
+from core.types import Answer, Lens, Report
 from pages.frequency.overlay import selected
 from pages.ui.selection import labels_of
-from tests.apppages import switch
+from tests.helpers.pages import MODEL, PATIENCE, Endless, answered, galleries, launched, opened, settled, words
 
-SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 PAGES = ("explore", "frequency", "tail", "letitwag", "published", "data")
-MODEL = "icon-RN,icons-200k"
-Work = Callable[..., Answer]
-
-
-def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
-    """A live answer at once: class i is said for every third image of class i + 1, the rest is right."""
-    image_set = image_set or open_set(lens.image_set)
-    prompt_set(lens.prompts, image_set)
-    labels = np.asarray(image_set.labels)
-    said = np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % len(image_set.keys), labels)
-    top = np.stack([said, (said + 1) % len(image_set.keys)], axis=1).astype(np.int32)
-    ones = np.ones(len(labels), np.float32)
-    stored = {
-        "rows": np.arange(len(labels)),
-        "top": top,
-        "scores": np.stack([ones, 0.5 * ones], axis=1),
-        "margin": np.where(said == labels, 0.1, -0.1).astype(np.float32),
-        "probability": 0.5 * ones,
-    }
-    return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"test": lens.model}})
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test gets its own engine and empty page caches, and no server to be read from."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
-    st.cache_resource.clear()
-    yield
-    own.close()
-
-
-def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
-    """The app at a page and a query string, run until no job is under way."""
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    switch(app, page)
-    app.run()
-    for job in engine_module.engine().jobs():
-        assert job.wait(120), job.label
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    """Everything that the page says in HTML, Markdown and boxes."""
-    shown = [*app.get("html"), *app.markdown, *app.warning, *app.info]
-    return " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
-
-
-def galleries(app: AppTest) -> list[dict]:
-    """Data of every gallery on the page."""
-    return [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -130,44 +72,22 @@ def test_an_unknown_concept_in_a_link_is_dropped() -> None:
 
 
 def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = shipped_answer(Lens(MODEL, "icons"))
-    if shipped is None:
-        pytest.skip("this checkout has no shipped run of the model")
-
-    def slow(lens: Lens, *, report: Report, **_: object) -> Answer:
-        for done in range(1000):
-            report(Progress(done, 1000, "Embedding images"))
-            time.sleep(0.01)
-        return answered(lens, report=report)
-
-    monkeypatch.setattr(evaluate, "evaluate", slow)
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    switch(app, "explore")
-    app.query_params["model"] = MODEL
-    app.run()
+    monkeypatch.setattr(evaluate, "evaluate", Endless())
+    app = launched("explore", model=MODEL)
     assert "shipped run" in words(app)
     assert any(button.label == "Stop" for button in app.button)
 
 
 def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(lens: Lens, *, report: Report, **_: object) -> Answer:
-        for done in range(1000):
-            report(Progress(done, 1000, "Embedding images"))
-            time.sleep(0.01)
-        return answered(lens, report=report)
-
-    monkeypatch.setattr(evaluate, "evaluate", slow)
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    switch(app, "explore")
-    app.query_params["set"] = "icons-tail"
+    endless = Endless()
+    monkeypatch.setattr(evaluate, "evaluate", endless)
+    app = launched("explore", set="icons-tail")
+    assert endless.begun.wait(PATIENCE)
     app.run()
     bars = [item.proto.text for item in app.get("progress")]
     assert any("of 1,000" in text for text in bars)
     next(button for button in app.button if button.label == "Stop").click().run()
-    job = next(job for job in engine_module.engine().jobs() if job.key[0] == "evaluate")
-    assert job.wait(10)
-    app.run()
-    assert "was stopped" in words(app)
+    assert "was stopped" in words(settled(app))
 
 
 def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,11 +203,3 @@ def test_corrected_names_are_said_and_can_be_taken_back() -> None:
     assert "“hound” is recognised" in words(opened(concept="hound"))
     lensbar.correct("icons", {})
     assert "“dog” is recognised" in words(opened(concept="dog"))
-
-
-def test_pages_stay_short_and_leave_figures_to_core() -> None:
-    for path in SHELL.parent.glob("*.py"):
-        source = path.read_text(encoding="utf-8")
-        assert path.name.startswith("_") or len(source.splitlines()) <= 120, path.name
-        assert "go.Figure(" not in source
-        assert "unsafe_allow_html" not in source

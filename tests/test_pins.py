@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.deck import store as deck_store
 from core.deck.deck import Deck, from_json, to_json
+from core.evaluation import evaluate
 from core.published.manifest import CITATION
-from core.published.store import Store
-from tests.test_lab_pages import deck_of
-from tests.test_published_pages import imported, open_page, release, settle
-
-__all__ = ["imported", "release"]
+from core.runtime.jobs import Engine
+from tests.helpers.pages import answered, deck_of, opened, settled
 
 
 @pytest.fixture(autouse=True)
-def empty(request: pytest.FixtureRequest) -> None:
-    """No deck from another test: those of the release share a cache folder."""
-    if "release" in request.fixturenames:
-        request.getfixturevalue("release")
-    deck_store.place().unlink(missing_ok=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
+    monkeypatch.setattr(evaluate, "evaluate", answered)
 
 
 def pin_all(app: AppTest) -> Deck:
@@ -38,8 +34,8 @@ def pin_all(app: AppTest) -> Deck:
 
 
 @pytest.mark.parametrize(("page", "least"), [("published", 4), ("letitwag", 2), ("corpora", 3), ("claims", 5)])
-def test_published_evidence_is_pinned_with_its_source(release: Store, page: str, least: int) -> None:
-    deck = pin_all(open_page(page))
+def test_published_evidence_is_pinned_with_its_source(release: Path, page: str, least: int) -> None:
+    deck = pin_all(opened(page))
     assert len(deck.slides) >= least
     assert all(CITATION in slide.source for slide in deck.slides)
     assert len({slide.title for slide in deck.slides}) == len(deck.slides)
@@ -47,19 +43,18 @@ def test_published_evidence_is_pinned_with_its_source(release: Store, page: str,
         assert all(json.loads(slide.figure)["data"] for slide in deck.slides)
 
 
-def test_ones_own_run_among_the_published_ones_is_pinned(release: Store) -> None:
-    app = open_page("among", origin="A file", **{"counts-of": "CC-3M"})
+def test_ones_own_run_among_the_published_ones_is_pinned(release: Path) -> None:
+    app = opened("among", origin="A file", **{"counts-of": "CC-3M"})
     content = json.dumps({"my model": {"classwise": {f"dtd {index:02d}": 5.0 * index for index in range(12)}}}).encode()
     app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
-    settle(app)
+    settled(app)
     deck = pin_all(app)
     assert len(deck.slides) == 2
     assert all(slide.source.startswith("my model") for slide in deck.slides)
 
 
-def test_the_tail_is_pinned_with_its_concepts_and_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
-    app = open_page("tail")
+def test_the_tail_is_pinned_with_its_concepts_and_pictures() -> None:
+    app = opened("tail")
     app.button(key="pin-tail").click().run()
     assert not app.exception
     (slide,) = deck_of(app).slides

@@ -15,7 +15,6 @@ from core.errors import BadInput, NotHere, UnknownName
 from core.published import catalogue, curves, recipe_honest, sensitivity, store
 from core.published.anomalies import spelling_flags
 from core.published.decades import column_of
-from core.published.importer import import_release
 from core.published.sentences import difference, finding
 from core.stats.bootstrap import Resampler, interval
 from tests import published_release
@@ -25,23 +24,6 @@ RECORD_KEYS = [
     "bin_mean", "bin_n", "kept", "n_points", "r", "p",
 ]  # fmt: skip
 CC3M = {"family": "zero-shot", "pretraining": "cc3m", "method": "rampp0.7", "model": "RN50", "prompts": "class"}
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The release and the cache that it was imported into, once for this module."""
-    root = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAILSCOPE_CACHE", str(root / "cache"))
-        release = published_release.write(root / "release")
-        import_release(release)
-    return release, root / "cache"
-
-
-@pytest.fixture
-def release(imported: tuple[Path, Path], tmp_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TAILSCOPE_CACHE", str(imported[1]))
-    return imported[0]
 
 
 def test_the_paper_recipe_is_the_notebooks_loop(release: Path):

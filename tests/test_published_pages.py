@@ -16,65 +16,36 @@ from streamlit.testing.v1 import AppTest
 from core.charts import letitwag as wag_charts
 from core.charts import published as charts
 from core.published import findings, letitwag, store, view
-from core.published.importer import import_release
 from core.published.overlay import lay_over
 from core.published.runs import Run
 from core.published.view import View
-from core.runtime.jobs import engine
-from tests import published_release
-from tests.apppages import switch
+from core.runtime.jobs import Engine
+from tests.helpers.pages import figures, opened, settled
 
-SHELL = str(Path(__file__).parent.parent / "pages" / "_shell.py")
 PAGES = ("published", "among", "letitwag", "corpora", "claims")
 
 
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pages")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAILSCOPE_CACHE", str(root / "cache"))
-        import_release(published_release.write(root / "release"))
-    return root / "cache"
+@pytest.fixture(autouse=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer of the built-in model is made beside these pages."""
+    monkeypatch.setattr("pages.ui.answers.start_live", lambda: None)
 
 
 @pytest.fixture
-def release(imported: Path, tmp_cache: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
-    monkeypatch.setenv("TAILSCOPE_CACHE", str(imported))
+def release(release: Path) -> store.Store:
     return store.open_store()
 
 
 def open_page(name: str, **query: str | list[str]) -> AppTest:
     """One page under the shell with a query string, after its jobs have ended."""
-    app = AppTest.from_file(SHELL, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    switch(app, name)
-    app.run()
-    settle(app)
-    return app
-
-
-def settle(app: AppTest) -> None:
-    """Wait for the jobs that the page asked for, and draw it again."""
-    for _ in range(4):
-        asked = [job for job in engine().jobs() if str(job.key[0]).startswith(("published", "claims"))]
-        waiting = [job for job in asked if not job.wait(0)]
-        if not waiting:
-            break
-        for job in waiting:
-            assert job.wait(60)
-        app.run()
+    app = opened(name, **query)
     assert not app.exception, app.exception
+    return app
 
 
 def said(app: AppTest) -> str:
     """The words of a page, markup included."""
     return html.unescape(" ".join(block.proto.body for block in app.get("html")))
-
-
-def figures(app: AppTest) -> list[dict]:
-    """The specifications of the plots on a page."""
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -132,7 +103,7 @@ def test_models_follow_the_pretraining_sets(release: store.Store) -> None:
     app = open_page("published", corpus="CC-3M", of="ViT-B-16 · CC-3M")
     assert app.multiselect(key="of").value == [("ViT-B-16", "cc3m")]
     app.multiselect(key="corpus").set_value(["laion400m"]).run()
-    settle(app)
+    settled(app)
     assert app.multiselect(key="of").value == []
     assert "ViT-L-14 on LAION-400M" in said(app)
 
@@ -242,13 +213,13 @@ def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept
     classes = {f"dtd {index:02d}": 5.0 * index for index in range(12)} | {"DTD 13": 40.0}
     content = json.dumps({"my model": {"full": 1.0, "classwise": classes}}).encode()
     app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
-    settle(app)
+    settled(app)
     assert "12 of 13 classes of my model have a count in CC-3M" in said(app)
     app.button(key="names-likeliest").click().run()
-    settle(app)
+    settled(app)
     assert "13 of 13 classes of my model" in said(app)
     app.button(key="names-forget").click().run()
-    settle(app)
+    settled(app)
     assert "12 of 13 classes of my model" in said(app)
 
 

@@ -21,22 +21,6 @@ from core.published.runs import Run
 from tests import published_release
 
 
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    root = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAILSCOPE_CACHE", str(root / "cache"))
-        release = published_release.write(root / "release")
-        import_release(release)
-    return release, root / "cache"
-
-
-@pytest.fixture
-def release(imported: tuple[Path, Path], tmp_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TAILSCOPE_CACHE", str(imported[1]))
-    return imported[0]
-
-
 def counts(release: Path, dataset: str, method: str = "rampp0.7") -> dict[str, int]:
     return published_release.load(release / "search_counts" / f"{dataset}_cc3m_{method}_search_counts.json")
 

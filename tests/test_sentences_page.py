@@ -8,16 +8,20 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.evaluation import evaluate
 from core.prompts import generate
 from core.prompts.generate import Settings
-from core.runtime import jobs as engine_module
+from core.runtime.jobs import Engine
 from core.types import Progress
 from tests.fakes import FakeImageSet
-from tests.test_generate import SECRET, StandIn, endpoint
-from tests.test_lab_pages import fresh
-from tests.test_pages import opened, words
+from tests.helpers.llm import SECRET, StandIn
+from tests.helpers.pages import PATIENCE, answered, opened, settled, words
 
-__all__ = ["endpoint", "fresh"]
+
+@pytest.fixture(autouse=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
+    monkeypatch.setattr(evaluate, "evaluate", answered)
 
 
 @pytest.fixture
@@ -35,12 +39,6 @@ def asked(few: FakeImageSet, url: str, monkeypatch: pytest.MonkeyPatch, **query:
     app.text_input(key="llm-model").input("small").run()
     app.number_input(key="llm-count").set_value(2).run()
     return app
-
-
-def settle(app: AppTest) -> AppTest:
-    for job in engine_module.engine().jobs():
-        assert job.wait(30), job.label
-    return app.run()
 
 
 def test_without_an_endpoint_the_page_says_how_to_get_one() -> None:
@@ -66,7 +64,7 @@ def test_cost_first_then_sentences_that_become_a_strategy(
     assert hand.sentence in words(app)
     assert not endpoint.requests
     app.button(key="llm-start").click().run()
-    settle(app)
+    settled(app)
     assert not app.exception
     assert "24 sentences for 4 classes by stand-in-1b" in words(app)
     assert len(endpoint.requests) == 12
@@ -84,7 +82,7 @@ def test_cost_first_then_sentences_that_become_a_strategy(
 
 
 def test_a_stopped_run_is_taken_up_where_it_ended(
-    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
+    page_engine: Engine, endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, gate, real = threading.Event(), threading.Event(), generate.generate
 
@@ -92,7 +90,7 @@ def test_a_stopped_run_is_taken_up_where_it_ended(
         def told(progress: Progress) -> None:
             if progress.done >= 6:
                 first.set()
-                gate.wait(20)
+                gate.wait(PATIENCE)
             report(progress)
 
         return real(*args, report=told, parallel=1, **options)
@@ -100,18 +98,18 @@ def test_a_stopped_run_is_taken_up_where_it_ended(
     monkeypatch.setattr(generate, "generate", slowly)
     app = asked(few, endpoint.url, monkeypatch)
     app.button(key="llm-start").click().run()
-    assert first.wait(20)
-    job = next(one for one in engine_module.engine().jobs() if one.key[0] == "generate")
+    assert first.wait(PATIENCE)
+    job = next(one for one in page_engine.jobs() if one.key[0] == "generate")
     # Seen from any tab the run is under way, and nothing reads or repairs its open file.
     assert "small is answering" in words(app.run())
     job.stop()
     gate.set()
-    settle(app)
+    settled(app)
     assert "was stopped" in words(app)
     asked_so_far = len(endpoint.requests)
     assert 3 <= asked_so_far < 12
     app.button(key="llm-again").click().run()
-    settle(app)
+    settled(app)
     assert "24 sentences for 4 classes" in words(app)
     assert len(endpoint.requests) == 12
 
@@ -122,11 +120,11 @@ def test_an_endpoint_that_refuses_is_told_in_a_sentence_and_may_be_tried_again(
     endpoint.fail = [401] * 4
     app = asked(few, endpoint.url, monkeypatch)
     app.button(key="llm-start").click().run()
-    settle(app)
+    settled(app)
     assert "answered 401" in words(app).replace("\\", "")
     endpoint.fail = []
     app.button(key="llm-again").click().run()
-    settle(app)
+    settled(app)
     assert "24 sentences" in words(app)
 
 

@@ -22,8 +22,8 @@ from core.robustness.shifts.records import fit_sets, measured_of, records
 from core.types import FrequencyTable
 from tests.answers import make_answer
 from tests.fakes import FakeImageSet
+from tests.helpers.sets import vid_tree
 from tests.pictures import encoded, write_tree
-from tests.test_datasets_shifts import vid_tree
 from tests.tiny import save
 
 TABLE = "model,indoors,outdoors,type\na,60,40,standard\nb,70,50,standard\nc,80,65,standard\nm1,90,90,standard\n"

@@ -14,14 +14,13 @@ from streamlit.testing.v1 import AppTest
 from core.datasets import open_set
 from core.paths import ASSETS
 from core.robustness.shifts import baselines
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
 from core.types import Answer
 from pages.shifts import board as board_view
 from pages.shifts import shared
 from tests.answers import make_answer
+from tests.helpers.pages import figures, opened, words
 from tests.pictures import encoded, write_tree
-from tests.test_pages import opened, words
 
 MODELS = ["icon-RN,icons-200k", "icon-RN,icons-50k"]
 SHIFTS = ["icons-sketch", "icons-frames"]
@@ -49,11 +48,8 @@ def answer_for(model, image_set, *, prompts="simple", report=None) -> Answer:
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """An engine of its own, no committed rows, answers by hand and a small table of ordinary models."""
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No committed rows, answers by hand and a small table of ordinary models."""
     monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer_for)
     monkeypatch.setattr("pages.shifts.cell.answer_for", answer_for)
     monkeypatch.setattr("pages.shifts.overlap._answers.answer_for", lambda lens: answer_for(lens.model, lens.image_set))
@@ -61,13 +57,6 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     lines = tmp_path / "lines.csv"
     lines.write_text(TABLE, encoding="utf-8")
     monkeypatch.setattr(baselines, "ICONS", lines)
-    st.cache_resource.clear()
-    yield
-    own.close()
-
-
-def charts(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def page(**query) -> AppTest:
@@ -80,7 +69,7 @@ def test_the_page_opens_with_what_the_board_says() -> None:
     said = words(app)
     assert "icon-RN (icons-200k) falls furthest on" in said
     assert "against ordinary models of its accuracy" in said
-    board, scatter = charts(app)[:2]
+    board, scatter = figures(app)[:2]
     cells = [cell for trace in board["data"] for cell in trace["customdata"]]
     assert {(cell[0], cell[1]) for cell in cells} == {
         (model, shift)
@@ -99,7 +88,7 @@ def test_the_page_opens_with_what_the_board_says() -> None:
 def test_the_switch_changes_what_the_cells_say(kind: str, cell: str) -> None:
     app = page(**{"shift-figure": kind})
     assert not app.exception
-    shown = [text for trace in charts(app)[0]["data"] for text in trace["text"]]
+    shown = [text for trace in figures(app)[0]["data"] for text in trace["text"]]
     assert any(cell in text for text in shown), shown
 
 
@@ -140,7 +129,7 @@ def test_head_and_tail_have_their_own_finding() -> None:
     app = page(**{"shifts-view": "head and tail"})
     assert not app.exception
     assert "loses" in words(app)
-    assert {trace["name"] for trace in charts(app)[0]["data"]} == {"head", "torso", "tail"}
+    assert {trace["name"] for trace in figures(app)[0]["data"]} == {"head", "torso", "tail"}
 
 
 def test_a_persons_own_folders_are_measured_and_unknown_ones_explained(tmp_path, monkeypatch) -> None:

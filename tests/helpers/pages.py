@@ -1,0 +1,106 @@
+"""Pages as Streamlit runs them: opened by address, drawn until their jobs are over, read as text and figures."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from core.datasets import open_set
+from core.deck.deck import Deck
+from core.evaluation import evaluate
+from core.prompts import prompt_set
+from core.runtime import jobs as engine
+from core.types import Answer, Lens, Progress, Report
+
+SHELL = Path(__file__).resolve().parents[2] / "pages" / "_shell.py"
+MODEL = "icon-RN,icons-200k"
+PATIENCE = 300.0  # seconds after which a job hangs
+
+
+def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
+    """A live answer at once: every third image of class i + 1 is predicted as class i, the rest is correct."""
+    image_set = image_set or open_set(lens.image_set)
+    prompt_set(lens.prompts, image_set)
+    labels = np.asarray(image_set.labels)
+    predicted = np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % len(image_set.keys), labels)
+    top = np.stack([predicted, (predicted + 1) % len(image_set.keys)], axis=1).astype(np.int32)
+    ones = np.ones(len(labels), np.float32)
+    stored = {
+        "rows": np.arange(len(labels)),
+        "top": top,
+        "scores": np.stack([ones, 0.5 * ones], axis=1),
+        "margin": np.where(predicted == labels, 0.1, -0.1).astype(np.float32),
+        "probability": 0.5 * ones,
+    }
+    return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"test": lens.model}})
+
+
+class Endless:
+    """An evaluation that stays at one image of 1,000 until it is stopped; ``begun`` is set once that is reported."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def __call__(self, lens: Lens, *, report: Report, **_: object) -> NoReturn:
+        while True:
+            report(Progress(1, 1000, "Embedding images"))
+            self.begun.set()
+            time.sleep(0.005)
+
+
+def launched(page: str, **query: str | list[str]) -> AppTest:
+    """The app at a page and a query string, run once."""
+    app = AppTest.from_file(str(SHELL), default_timeout=PATIENCE)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(f"{page}.py")
+    return app.run()
+
+
+def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
+    """The app at a page and a query string, drawn with all that its jobs answered."""
+    return settled(launched(page, **query))
+
+
+def settled(app: AppTest) -> AppTest:
+    """Draw the page again until a run finds every job over and starts none.
+
+    Looking only at the jobs under way is not enough: one that ended after the page was drawn is not in the page yet.
+    """
+    seen: list[engine.Job[Any]] = []
+    for _ in range(8):
+        jobs = engine.engine().jobs()
+        if all(any(job is old for old in seen) for job in jobs):
+            break
+        for job in jobs:
+            assert job.wait(PATIENCE), f"{job.label} hangs"
+        seen = jobs
+        app.run()
+    return app
+
+
+def words(app: AppTest) -> str:
+    """Everything that the page says in HTML, Markdown and boxes."""
+    shown = [*app.get("html"), *app.markdown, *app.warning, *app.info]
+    return " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
+
+
+def galleries(app: AppTest) -> list[dict[str, Any]]:
+    """Data of every gallery on the page."""
+    return [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
+
+
+def figures(app: AppTest) -> list[dict[str, Any]]:
+    """Specifications of the plots on the page."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def deck_of(app: AppTest) -> Deck:
+    """The deck of the tab."""
+    return app.session_state["_deck"]
