@@ -1,10 +1,13 @@
 PYTHON  ?= python3
 VENV    ?= .venv
+WORKERS ?= auto
 PORT    ?= 8501
 ADDRESS ?= 127.0.0.1
 BIN      = $(VENV)/bin
+# A process for each core; WORKERS=0 runs in this one. In order of their names: those in a browser, the longest, begin.
+PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
-.PHONY: run test quick lint clean
+.PHONY: run test quick times lint clean
 
 run: $(VENV)/.installed  ## open the dashboard
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -12,10 +15,13 @@ run: $(VENV)/.installed  ## open the dashboard
 test: $(VENV)/.installed-test  ## everything: lint, unit, pages, a real browser
 	$(BIN)/ruff check .
 	$(BIN)/python tests/browser/ensure_chromium.py
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 quick: $(VENV)/.installed-test  ## without the browser and the slow tests
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser"
+
+times: $(VENV)/.installed-test  ## everything, and where the time went
+	$(PYTEST) --durations 40
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

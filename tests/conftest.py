@@ -9,16 +9,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers import llm
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
     from core.runtime.jobs import Engine
 
 # One thread a process, also in those that tests start: pytest-xdist spreads the tests over the cores, and threads that
 # wait for each other on a busy machine take minutes for seconds. Read when numpy and torch load, so set before either.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# An example may take as long as it takes: how long says more about the machine than about the code.
+settings.register_profile("tailscope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tailscope")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A process for each core that may be used, up to eight: each loads torch."""
+    from core.runtime.machine import cores
+
+    return min(8, cores())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Files go to workers whole, since their tests share what is dear to make; those in a browser share one server."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "browser" if "/browser/" in file else file
+
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)

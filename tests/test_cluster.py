@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,8 +40,10 @@ from core.evaluation.embed import embed_images, image_key
 from core.types import LeftOut
 from tests import ray_parts, tiny
 from tests.fakes import FakeEncoder
+from tests.helpers.processes import ended, python
 
 REPOSITORY = Path(__file__).parents[1]
+Driver = AbstractContextManager[subprocess.Popen[str]]
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -79,7 +82,7 @@ def address() -> Iterator[str]:
                     os.killpg(process.pid, signal.SIGKILL)
 
 
-def driver(address: str, folder: Path, *, encoder: str, then: str = "", retries: int = 3) -> subprocess.Popen:
+def driver(address: str, folder: Path, *, encoder: str, then: str = "", retries: int = 3) -> Driver:
     """Start a driver that embeds ``ray_parts.images()`` into ``folder`` and prints what came of it as JSON."""
     script = f"""
     import json, sys
@@ -103,21 +106,14 @@ def driver(address: str, folder: Path, *, encoder: str, then: str = "", retries:
     return started(script)
 
 
-def started(script: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        cwd=REPOSITORY,
-        env={**os.environ, **ENVIRONMENT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def started(script: str) -> Driver:
+    return python(textwrap.dedent(script), env=ENVIRONMENT, quiet=True)
 
 
-def outcome(process: subprocess.Popen) -> dict:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-3000:]
-    return json.loads(out.splitlines()[-1])
+def outcome(run: Driver) -> dict:
+    """What a driver printed at its end."""
+    with run as process:
+        return json.loads(ended(process).splitlines()[-1])
 
 
 def forward_passes(log: Path) -> list[tuple[int, int]]:
@@ -169,8 +165,9 @@ def test_a_corrupt_shard_and_bad_pictures_end_as_with_the_local_engine(address, 
 
 def test_of_two_jobs_at_once_the_second_waits_and_reads(address, tmp_path, local):
     folder = tmp_path / "store"
-    both = [driver(address, folder, encoder="partial(ray_parts.LoggingEncoder, log, pause=0.3)") for _ in range(2)]
-    found = [outcome(process) for process in both]
+    one, other = (driver(address, folder, encoder="partial(ray_parts.LoggingEncoder, log, pause=0.3)") for _ in "12")
+    with one as first, other as second:
+        found = [json.loads(ended(process).splitlines()[-1]) for process in (first, second)]
     np.testing.assert_array_equal(MatrixStore(folder).open(found[0]["key"]), local)
     assert found[0]["key"] == found[1]["key"]
     assert sum(count for _, count in forward_passes(tmp_path / "log")) == 49, "something was computed twice"

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from core.cli.app import app
-from core.datasets import _OPENERS
+from core.datasets import layouts
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,7 +67,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_layout_table_names_every_kind():
     section = (ROOT / "docs" / "DATA.md").read_text(encoding="utf-8").partition("## Layouts")[2].partition("\n### ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(_OPENERS)
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(layouts())
 
 
 def test_every_strategy_and_environment_variable_is_documented():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from pathlib import Path
+from contextlib import AbstractContextManager
+from subprocess import Popen
 
 import numpy as np
 import pytest
@@ -18,8 +17,7 @@ from core.evaluation import embed
 from core.evaluation.embed import embed_images, embed_texts, image_key
 from core.types import LeftOut, Progress
 from tests.fakes import FakeEncoder, FakeImageSet
-
-REPOSITORY = Path(embed.__file__).parents[1]
+from tests.helpers.processes import PATIENCE, ended, python, told
 
 
 @pytest.fixture
@@ -115,7 +113,7 @@ def test_a_stopped_run_goes_on_where_it_was(store, after):
     assert [item.item for item in found.left_out] == [image_set.image_ids[row] for row in (1, 13)]
 
 
-def in_another_process(body: str) -> subprocess.Popen:
+def in_another_process(body: str) -> AbstractContextManager[Popen[str]]:
     script = f"""
 import os, sys, time
 from cache import keys
@@ -125,7 +123,7 @@ from tests.fakes import FakeEncoder, FakeImageSet
 store, image_set, encoder = MatrixStore(keys.root() / "embeddings"), FakeImageSet(n=40, broken=(7,)), FakeEncoder()
 {body}
 """
-    return subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    return python(script)
 
 
 def test_a_kill_loses_at_most_the_shard_in_flight(store):
@@ -136,7 +134,7 @@ def report(progress):
 embed_images(encoder, image_set, store, report=report, batch=5, shard_rows=10)
 """
     with in_another_process(body) as other:
-        assert other.wait(60) == 9
+        assert other.wait(PATIENCE) == 9
     encoder, image_set = FakeEncoder(), FakeImageSet(n=40, broken=(7,))
     found = embed_images(encoder, image_set, store, batch=5, shard_rows=10)
     assert encoder.images_encoded == 10
@@ -155,9 +153,9 @@ embed_images(encoder, image_set, store, batch=10, shard_rows=10)
 """
     encoder, image_set, said = FakeEncoder(), FakeImageSet(n=40, broken=(7,)), []
     with in_another_process(body) as other:
-        assert other.stdout.readline() == "working\n"
+        told(other, "working")
         found = embed_images(encoder, image_set, store, report=said.append, batch=10, shard_rows=10)
-        assert other.wait(60) == 0
+        ended(other)
     assert encoder.images_encoded == 0
     assert {progress.message for progress in said} <= {"Another process is embedding these images; waiting for it"}
     np.testing.assert_array_equal(found.vectors, expected(image_set))

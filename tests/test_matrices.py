@@ -8,12 +8,12 @@ import json
 import pickle
 import random
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from subprocess import Popen
 
 import filelock
 import numpy as np
@@ -25,8 +25,8 @@ from hypothesis.extra import numpy as hnp
 from cache import CacheError
 from cache.keys import file_digest
 from cache.matrices import MatrixStore
+from tests.helpers.processes import ended, go_on, killed, python, told
 
-ROOT = Path(__file__).resolve().parents[1]
 KEY = "a" * 32
 
 
@@ -340,12 +340,14 @@ def test_a_shard_with_a_right_checksum_but_a_pickle_inside_is_refused(store: Mat
 WRITE = """
 import sys, numpy as np
 from cache.matrices import MatrixStore
-store, key, shards, say = MatrixStore(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+store, key, shards, stepwise = MatrixStore(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 with store.lock(key):
     if store.open(key) is None:
         writer = store.writer(key, shards=shards)
         for index in range(shards):
             if not writer.has(index):
+                if stepwise:
+                    input()
                 writer.write(index, np.full((512, 1024), index, np.float32))
                 print("wrote", index, flush=True)
         print("joining", flush=True)
@@ -355,26 +357,22 @@ print("sum", int(store.open(key).sum(dtype=np.float64)), flush=True)
 """
 
 
-def start(store: MatrixStore, key: str, shards: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITE, str(store.folder), key, str(shards)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def writing(store: MatrixStore, key: str, shards: int, *stepwise: str) -> AbstractContextManager[Popen[str]]:
+    """A process that writes a matrix; ``stepwise`` it waits for a line before every shard."""
+    return python(WRITE, str(store.folder), key, str(shards), *stepwise)
 
 
 def test_a_killed_writer_loses_at_most_the_shard_in_flight(store: MatrixStore) -> None:
     chance = random.Random(5)
     shards, kept = 24, []
     for _ in range(5):
-        child = start(store, KEY, shards)
-        for line in child.stdout:
-            if line.startswith("wrote"):
-                kept.append(int(line.split()[1]))
-            if len(kept) % 4 == 3:
-                break
-        time.sleep(chance.random() * 0.02)  # into the write of the next shard, or past it
-        child.kill()
-        kept += [int(line.split()[1]) for line in child.stdout.read().splitlines() if line.startswith("wrote ")]
-        child.wait()
-        child.stdout.close()
+        with writing(store, KEY, shards, "stepwise") as child:
+            for _ in range(3):
+                go_on(child)
+                kept.append(int(told(child, "wrote ")))
+            go_on(child)
+            time.sleep(chance.random() * 0.02)  # into the write of the next shard, or past it
+            kept += [int(line.removeprefix("wrote ")) for line in killed(child)]
         with store.lock(KEY).acquire(timeout=0):  # died with its owner
             writer = store.writer(KEY, shards=shards)
             sound = [index for index in range(shards) if writer.has(index)]
@@ -382,8 +380,8 @@ def test_a_killed_writer_loses_at_most_the_shard_in_flight(store: MatrixStore) -
         assert len(sound) <= len(set(kept)) + 1  # the last one may have been named before it was announced
         assert len(kept) == len(set(kept))  # nothing was made twice
         kept = sound
-    out, _ = start(store, KEY, shards).communicate(timeout=60)
-    assert f"sum {512 * 1024 * sum(range(shards))}" in out
+    with writing(store, KEY, shards) as child:
+        assert f"sum {512 * 1024 * sum(range(shards))}" in ended(child)
     assert store.damaged == []
     assert store.verify_all() == {}
 
@@ -392,13 +390,10 @@ def test_a_writer_killed_while_joining_leaves_a_whole_matrix_or_none(store: Matr
     chance = random.Random(7)
     for attempt in range(6):
         key = f"key{attempt}"
-        child = start(store, key, 12)
-        for line in child.stdout:
-            if line.startswith("joining"):
-                break
-        time.sleep(chance.random() * 0.06)
-        child.kill()
-        child.communicate()
+        with writing(store, key, 12) as child:
+            told(child, "joining")
+            time.sleep(chance.random() * 0.06)
+            killed(child)
         matrix = store.open(key)
         assert store.verify(key) is None
         if matrix is None:
@@ -411,9 +406,8 @@ def test_a_writer_killed_while_joining_leaves_a_whole_matrix_or_none(store: Matr
 
 
 def test_two_processes_share_one_job(store: MatrixStore) -> None:
-    children = [start(store, KEY, 16) for _ in range(2)]
-    outs = [child.communicate(timeout=60)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0]
+    with writing(store, KEY, 16) as one, writing(store, KEY, 16) as other:
+        outs = [ended(one), ended(other)]
     written = [line for out in outs for line in out.splitlines() if line.startswith("wrote")]
     assert sorted(written) == sorted(f"wrote {index}" for index in range(16))
     assert sum(out.count("joined") for out in outs) == 1

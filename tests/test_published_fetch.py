@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,10 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        if self.path in self.server.failing:
+        if self.server.stopped and next(self.server.numbers) >= self.server.most:
+            self.server.stopped.wait(60)
+            self.send_error(503)
+        elif self.path in self.server.failing:
             self.server.failing.remove(self.path)
             self.send_error(503)
         else:
@@ -48,7 +52,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     mirror = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(release)))
-    mirror.asked, mirror.failing = [], []
+    mirror.asked, mirror.failing, mirror.stopped = [], [], None
     thread = threading.Thread(target=mirror.serve_forever, daemon=True)
     thread.start()
     monkeypatch.setenv("TAILSCOPE_PUBLISHED_BASE", f"http://127.0.0.1:{mirror.server_port}/")
@@ -83,15 +87,22 @@ def test_only_what_is_missing_or_damaged_is_fetched_again(server: ThreadingHTTPS
 
 
 def test_stopping_keeps_what_was_verified(server: ThreadingHTTPServer):
+    # The mirror gives twenty files, then nothing until the download was stopped, and nothing more after that.
+    server.most, server.numbers, server.stopped = 20, count(), threading.Event()
+    arrived = []
+
     def stop(progress):
-        if progress.done > progress.total / 3:
+        arrived.append(progress.done)
+        if len(arrived) == 15:
+            server.stopped.set()
             raise Stopped("stopped")
 
     with pytest.raises(Stopped):
         fetch.fetch_release(report=stop)
     left = len(fetch.outstanding())
-    assert 0 < left < len(manifest.entries())
+    assert len(manifest.entries()) - 20 <= left <= len(manifest.entries()) - 15
     server.asked.clear()
+    server.stopped = None
     fetch.fetch_release()
     assert len(server.asked) == left
 

@@ -10,8 +10,6 @@ import random
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,8 +26,8 @@ from hypothesis.extra import numpy as hnp
 
 from cache import CacheError, results
 from cache.results import Results
+from tests.helpers.processes import killed, python, told
 
-ROOT = Path(__file__).resolve().parents[1]
 LARGE = 100_000  # kept in a file of its own; smaller values live in the database
 
 
@@ -369,22 +367,20 @@ PUT = """
 import itertools, sys
 from cache.results import Results
 store = Results(sys.argv[1])
-print("ready", flush=True)
 for index in itertools.count():
     store.put(f"key{index % 10}", bytes([index % 251]) * 2_000_000)
+    if not index:
+        print("put one", flush=True)
 """
 
 
 def test_killed_writers_leave_whole_values(store: Results) -> None:
     chance = random.Random(3)
     for _ in range(4):
-        child = subprocess.Popen(
-            [sys.executable, "-c", PUT, str(store.folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(0.05 + chance.random() * 0.1)
-        child.kill()
-        child.communicate()
+        with python(PUT, str(store.folder)) as child:
+            told(child, "put one")
+            time.sleep(chance.random() * 0.1)  # into one of the next ones, or between two
+            killed(child)
         values = [store.get(f"key{index}") for index in range(10)]
         assert any(values)
         assert all(len(value) == 2_000_000 and len(set(value)) == 1 for value in values if value is not None)

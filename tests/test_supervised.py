@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -258,11 +259,12 @@ def weights(module: torch.nn.Module) -> torch.Tensor:
 
 
 def test_training_resumes_bit_equal(data, tmp_path, monkeypatch):
-    whole, losses = fit(TINY, data)
-    monkeypatch.setattr("core.icons.training.fitting.CHECKPOINT_EVERY", 5)
-    fit(TINY, data, checkpoint=tmp_path / "run.pt", stop_after=12)
-    resumed, again = fit(TINY, data, checkpoint=tmp_path / "run.pt")
-    assert len(losses) == 20
+    brief = replace(TINY, epochs=5)
+    whole, losses = fit(brief, data)
+    monkeypatch.setattr("core.icons.training.fitting.CHECKPOINT_EVERY", 3)
+    fit(brief, data, checkpoint=tmp_path / "run.pt", stop_after=7)
+    resumed, again = fit(brief, data, checkpoint=tmp_path / "run.pt")
+    assert len(losses) == 10
     assert losses == again
     assert torch.equal(weights(whole), weights(resumed))
     assert np.mean(losses[-4:]) < np.mean(losses[:4])

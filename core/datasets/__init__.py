@@ -25,7 +25,7 @@ from core.datasets.names import Names, Naming
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
 
-__all__ = ["SetInfo", "detect", "list_sets", "open_set"]
+__all__ = ["SetInfo", "detect", "layouts", "list_sets", "open_set"]
 
 _OPENERS = {
     "folders": ("core.datasets.formats.folders", "open_folders"),
@@ -116,6 +116,11 @@ def open_set(
         while len(_opened) > _KEPT:
             _opened.popitem(last=False)
     return found
+
+
+def layouts() -> tuple[str, ...]:
+    """Every kind of image set that is recognised by what lies at its path."""
+    return tuple(_OPENERS)
 
 
 def split_option(id: str) -> tuple[str, str]:

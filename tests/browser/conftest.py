@@ -10,62 +10,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.ensure_chromium import find
+from tests.helpers.browser import HOSTILE, PATIENCE, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(__file__).parent / "shots"
 FAILED = pytest.StashKey[bool]()
-PATIENCE = 120_000
-HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
-SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
-
-
-@dataclass
-class Visit:
-    """One browser tab and what it complained about."""
-
-    page: Page
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def settle(self) -> Page:
-        """Wait until the script has run and the finding is there."""
-        self.page.wait_for_selector(SETTLED)
-        self.page.wait_for_selector("h1")
-        return self.page
-
-    def see_picture(self) -> None:
-        """Wait until the first picture of the gallery is drawn, looking again when it is drawn anew."""
-        for attempt in range(8):
-            self.settle()
-            first = self.page.locator(".tile img").first
-            try:
-                first.wait_for()
-                first.evaluate("image => { image.scrollIntoView(); return image.decode(); }")
-                return
-            except Error as error:
-                if attempt == 7 or isinstance(error, TimeoutError):
-                    raise
-
-    def click_point(self, where: str, url: str, arg: object = None) -> None:
-        """Click at what the script ``where`` finds until the address is ``url``: a figure drawn anew eats a click."""
-        for attempt in range(8):
-            place = self.page.evaluate(where, arg)
-            self.page.mouse.click(place["x"], place["y"])
-            try:
-                self.page.wait_for_url(url, timeout=15_000, wait_until="commit")
-                return
-            except TimeoutError:
-                if attempt == 7:
-                    raise
-                self.page.mouse.move(0, 0)
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +39,6 @@ def folder_of_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, folder_of_photos: Path) -> Iterator[str]:
     """Address of the dashboard, started as a user starts it, with a cache of its own and no way to the hub."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
     env = {
         **os.environ,
         "TAILSCOPE_CACHE": str(tmp_path_factory.mktemp("cache")),
@@ -94,29 +46,41 @@ def server(tmp_path_factory: pytest.TempPathFactory, folder_of_photos: Path) -> 
         "HF_HUB_OFFLINE": "1",
     }
     log = tmp_path_factory.mktemp("log") / "server.txt"
-    with log.open("w") as out:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
+    for _ in range(5):  # somebody else may take the free port first
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with log.open("w") as out:
+            command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _await(f"{url}/_stcore/health", process, log)
+            if not _answers(f"{url}/_stcore/health", process):
+                continue
             yield url
+            return
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    raise RuntimeError(f"the server did not come up: {log.read_text()}")
 
 
-def _await(url: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended: {log.read_text()}")
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the server comes up, which takes as long as importing on this machine; False once it ended."""
+    until = time.monotonic() + PATIENCE / 1000
+    while process.poll() is None and time.monotonic() < until:
         try:
             with urllib.request.urlopen(url, timeout=2):
-                return
+                return True
         except OSError as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             time.sleep(0.1)
-    raise RuntimeError(f"the server did not come up: {log.read_text()}")
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -150,9 +114,7 @@ def visit(chromium: Browser, server: str, request: pytest.FixtureRequest) -> Ite
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         found = Visit(page)
-        page.on("console", lambda message: _note(found, message))
-        page.on("pageerror", lambda error: found.errors.append(str(error)))
-        page.on("request", lambda request: _is_home(request.url, server) or found.foreign.append(request.url))
+        found.listen(server)
         page.goto(server + path, wait_until="commit")
         if wait:
             found.settle()
@@ -165,14 +127,3 @@ def visit(chromium: Browser, server: str, request: pytest.FixtureRequest) -> Ite
             context.pages[0].screenshot(path=SHOTS / f"{request.node.name[:80].replace('/', '-')}-{number}.png")
     for context in contexts:
         context.close()
-
-
-def _note(found: Visit, message) -> None:
-    # On a deep link Streamlit first asks below the page's own path where its server is; those two 404s are its way.
-    probing = "_stcore/health" in message.location["url"] or "_stcore/host-config" in message.location["url"]
-    if message.type in ("error", "warning") and not (probing and "404" in message.text):
-        found.errors.append(f"{message.type}: {message.text}")
-
-
-def _is_home(url: str, server: str) -> bool:
-    return url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))

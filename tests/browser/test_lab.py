@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import SETTLED, Visit
+from tests.helpers.browser import Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
@@ -34,9 +34,8 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     page.locator("h1", has_text="2 slides").wait_for()
     caption = "<b>See</b> <script>document.title = 'owned'</script>"
     page.get_by_placeholder("Say what to see here").first.fill(caption)
-    page.get_by_placeholder("Say what to see here").first.press("Control+Enter")
-    page.wait_for_timeout(3000)  # the edit travels to the server before the script runs
-    page.wait_for_selector(SETTLED)
+    with tab.run():
+        page.get_by_placeholder("Say what to see here").first.press("Control+Enter")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export HTML").click()
     file = tmp_path / "deck.html"

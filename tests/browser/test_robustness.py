@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.datasets import open_set
-from tests.browser.conftest import SETTLED, Visit
+from tests.helpers.browser import SETTLED, Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.conftest import HOSTILE, SETTLED, Visit
+from tests.helpers.browser import HOSTILE, SETTLED, Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
@@ -154,7 +154,7 @@ def test_a_bad_link_says_what_is_wrong(visit: Open) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_fetched_from_elsewhere_and_nothing_is_complained_of(visit: Open, path: str) -> None:
     found = visit(path)
-    found.page.wait_for_timeout(1500)
+    found.painted()
     assert found.foreign == []
     assert found.errors == []
 
@@ -162,7 +162,7 @@ def test_nothing_is_fetched_from_elsewhere_and_nothing_is_complained_of(visit: O
 @pytest.mark.parametrize("path", ["/explore", "/frequency", "/tail", "/data"])
 def test_a_phone_needs_no_sideways_scrolling(visit: Open, path: str) -> None:
     found = visit(path, width=390)
-    found.page.wait_for_timeout(800)
+    found.painted()
     widths = "main => [main.scrollWidth, main.clientWidth]"
     wide, room = found.page.locator("[data-testid=stMain]").evaluate(widths)
     assert wide <= room == 390

@@ -1,0 +1,98 @@
+"""A browser tab that looks at the dashboard: waiting for what it shows, never for time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import ConsoleMessage, Error, Page, TimeoutError
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+PATIENCE = 120_000
+HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
+SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+PAINTED = """() => [...document.images].every(image => image.complete || image.loading === 'lazy')
+  && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'))"""
+
+
+@dataclass
+class Visit:
+    """One browser tab and what it complained about."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    runs: int = 0
+
+    def listen(self, server: str) -> None:
+        """Write down what the page complains of, what it asks elsewhere, and every run of its script."""
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: _is_home(request.url, server) or self.foreign.append(request.url))
+
+    def _count(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.runs += ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished"
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # On a deep link Streamlit first asks below the page's own path where its server is; those two 404s are its way.
+        probing = "_stcore/health" in message.location["url"] or "_stcore/host-config" in message.location["url"]
+        if message.type in ("error", "warning") and not (probing and "404" in message.text):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Do in the block what makes the server run the page's script, and leave it once a run after that is over."""
+        before = self.runs
+        yield
+        until = time.monotonic() + PATIENCE / 1000
+        while self.runs == before:
+            assert time.monotonic() < until, "the script did not run"
+            self.page.wait_for_timeout(20)  # Playwright hears of frames meanwhile
+        self.page.wait_for_selector(SETTLED)
+
+    def painted(self) -> Page:
+        """Wait until every chart is drawn, every picture has come or failed, and nothing is on its way."""
+        self.settle()
+        self.page.wait_for_function(PAINTED)
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
+    def settle(self) -> Page:
+        """Wait until the script has run and the finding is there."""
+        self.page.wait_for_selector(SETTLED)
+        self.page.wait_for_selector("h1")
+        return self.page
+
+    def see_picture(self) -> None:
+        """Wait until the first picture of the gallery is drawn, looking again when it is drawn anew."""
+        for attempt in range(8):
+            self.settle()
+            first = self.page.locator(".tile img").first
+            try:
+                first.wait_for()
+                first.evaluate("image => { image.scrollIntoView(); return image.decode(); }")
+                return
+            except Error as error:
+                if attempt == 7 or isinstance(error, TimeoutError):
+                    raise
+
+    def click_point(self, where: str, url: str, arg: object = None) -> None:
+        """Click at what the script ``where`` finds until the address is ``url``: a figure drawn anew eats a click."""
+        for attempt in range(8):
+            place = self.page.evaluate(where, arg)
+            self.page.mouse.click(place["x"], place["y"])
+            try:
+                self.page.wait_for_url(url, timeout=15_000, wait_until="commit")
+                return
+            except TimeoutError:
+                if attempt == 7:
+                    raise
+                self.page.mouse.move(0, 0)
+
+
+def _is_home(url: str, server: str) -> bool:
+    return url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
