@@ -12,8 +12,7 @@ PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reor
 run: $(VENV)/.installed  ## open the dashboard
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
-test: $(VENV)/.installed-test  ## everything: lint, unit, pages, a real browser
-	$(BIN)/ruff check .
+test: lint  ## everything: lint, unit, pages, a real browser
 	$(BIN)/python tests/browser/ensure_chromium.py
 	$(PYTEST)
 

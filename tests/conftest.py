@@ -74,7 +74,7 @@ def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
     st.cache_resource.clear()
     yield own
-    assert own.close(patience=60), "a job outlives its test"
+    assert own.close(patience=300), "a job outlives its test"
 
 
 @pytest.fixture(scope="session")
