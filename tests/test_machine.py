@@ -45,6 +45,15 @@ def test_torch_uses_no_more_threads_than_there_are_cores(monkeypatch, cores, thr
     assert calls == expected
 
 
+@pytest.mark.parametrize(("asked", "expected"), [(None, 8), ("3", 3), ("2,1", 2), ("0", 8), ("many", 8)])
+def test_a_computation_takes_the_threads_that_a_person_asked_for_else_every_core(monkeypatch, asked, expected):
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert machine.threads() == expected
+
+
 def test_a_fleet_settles_what_auto_means(monkeypatch):
     assert machine.settled_precision("auto") == "auto"
     monkeypatch.setenv("TAILSCOPE_PRECISION", "bf16")

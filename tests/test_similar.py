@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cache.matrices import MatrixStore
 from core.errors import Stopped
@@ -131,6 +132,18 @@ def test_a_stopped_build_leaves_nothing(store):
     with pytest.raises(Stopped):
         similar_index.built(clustered(600), store, "key", report=report)
     assert list(store.folder.iterdir()) == []
+
+
+@needs_faiss
+def test_an_index_leaves_other_computations_the_threads_they_were_given(store, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        similar_index.built(clustered(600), store, "key")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @needs_faiss

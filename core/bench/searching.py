@@ -50,10 +50,10 @@ def _against_flat(name: str, n: int, dim: int) -> Row:
     import faiss
 
     from core.evaluation.similar import Search
-    from core.runtime.machine import cores
+    from core.runtime.machine import threads
 
     vectors = _vectors(n, dim)
-    faiss.omp_set_num_threads(cores())
+    faiss.omp_set_num_threads(threads())
     flat, ours = faiss.IndexFlatIP(dim), Search(vectors)
     flat.add(vectors)
     rows = range(0, n, n // _QUESTIONS)

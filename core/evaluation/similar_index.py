@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cache.matrices import MatrixStore
-from core.runtime.machine import cores
+from core.runtime.machine import threads
 from core.types import Progress, Report
 
 RECALL_AIM = 0.95
@@ -127,7 +127,7 @@ def lists_for(n: int) -> int:
 def _empty(centres: np.ndarray) -> Any:
     import faiss
 
-    faiss.omp_set_num_threads(cores())
+    faiss.omp_set_num_threads(threads())  # torch's too: they share one OpenMP
     lists, dim = centres.shape
     quantiser = faiss.IndexFlatIP(dim)
     quantiser.add(np.ascontiguousarray(centres, np.float32))

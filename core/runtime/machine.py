@@ -32,6 +32,12 @@ def cores() -> int:
     return max(1, usable)
 
 
+def threads() -> int:
+    """Threads for one computation: ``$OMP_NUM_THREADS`` where a person set it, else one for each core."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(asked) if asked.isdecimal() and int(asked) else cores()
+
+
 def return_freed_memory() -> None:
     """Hand memory that was freed back to the system: glibc keeps half of a freed model in its heap until asked."""
     library = ctypes.CDLL(None)
