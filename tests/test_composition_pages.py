@@ -17,7 +17,7 @@ from core.runtime.jobs import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
 from pages.composition import pairs, shared
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import answered, figures, opened, words
+from tests.helpers.pages import Stub, answered, figures, opened, words
 
 DIM = 24
 VIEWS = ["errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer"]
@@ -73,11 +73,11 @@ def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "encoders", lambda: SimpleNamespace(get=lambda *_: FakeEncoder()))
     monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, report=None: embedded(lens))
     monkeypatch.setattr(evaluate, "classifier_for", classified)
-    monkeypatch.setattr(measure, "measure", lambda asked, *, report=None: measured(asked.lens))
+    monkeypatch.setattr(measure, "measure", Stub(lambda asked, *, report=None: measured(asked.lens)))
     # The probe has tests of its own; here it would take most of a minute.
     point = ("linear", 4, Interval(0.5, 0.4, 0.6), 0.45, 0.55, 80, 9, 3)
     points = [ProbePoint(point[0], point[1], group, *point[2:]) for group in ("all", "tail", "other set")]
-    monkeypatch.setattr(measure, "probes", lambda *_, **__: points)
+    monkeypatch.setattr(measure, "probes", Stub(lambda *_, **__: points))
 
 
 @pytest.mark.parametrize("view", VIEWS)

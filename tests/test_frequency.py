@@ -62,7 +62,7 @@ def test_unknown_names_and_methods():
 def test_a_provider_plugs_in(monkeypatch):
     class Own:
         def infos(self):
-            return [SourceInfo("counted:mine", "my captions", ("text",), 1)]
+            return [SourceInfo("counted:mine", "my captions", ("text",), 1, digest="1")]
 
         def table(self, name, method):
             return FrequencyTable(name, "my captions", method, {"frog": 4})

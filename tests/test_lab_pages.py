@@ -17,9 +17,8 @@ from core.prompts import prompt_set
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.failures import pairs
-from tests.apppages import switch
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import deck_of, figures, opened, settled, words
+from tests.helpers.pages import Stub, deck_of, figures, opened, settled, switch, words
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
 
@@ -136,7 +135,7 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
             )  # fmt: skip
         return made
 
-    monkeypatch.setattr(evaluate, "evaluate", renamed)
+    monkeypatch.setattr(evaluate, "evaluate", Stub(renamed))
     app = opened("lab", lenses=["simple", "class"], view="rename", concept="anchor")
     assert "What if it were called something else?" in words(app)
     app.text_input(key="called").input("ship <b>thing</b>").run()

@@ -12,7 +12,7 @@ from core.evaluation import evaluate
 from core.evaluation.similar import Search
 from core.runtime.jobs import Engine
 from core.types import Embeddings
-from tests.helpers.pages import MODEL, answered, galleries, opened, words
+from tests.helpers.pages import MODEL, Stub, answered, galleries, opened, words
 
 EACH = 130
 
@@ -54,7 +54,7 @@ def test_a_picture_is_shown_with_its_nearest(photos: Path, monkeypatch: pytest.M
     def searched(lens, *, report):
         return found, Search(vectors, note="Through an index that finds 97 % of the ten nearest.")
 
-    monkeypatch.setattr("pages.ui.detail.search_for", searched)
+    monkeypatch.setattr("pages.ui.detail.search_for", Stub(searched))
     app = opened(model=MODEL, set=str(photos), concept="class0", image="class0/100.png")
     app.run()
     alike = galleries(app)[-1]["groups"][0]["items"]

@@ -16,7 +16,7 @@ from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.frequency.overlay import selected
 from pages.ui.selection import labels_of
-from tests.helpers.pages import MODEL, PATIENCE, Endless, answered, galleries, launched, opened, settled, words
+from tests.helpers.pages import MODEL, PATIENCE, Endless, Stub, answered, galleries, launched, opened, settled, words
 
 PAGES = ("explore", "frequency", "tail", "letitwag", "published", "data")
 
@@ -96,7 +96,7 @@ def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest
             f"The weights of {lens.model} are not on this disk; fetch them with: python -m core fetch."
         )
 
-    monkeypatch.setattr(evaluate, "evaluate", missing)
+    monkeypatch.setattr(evaluate, "evaluate", Stub(missing))
     app = opened("frequency", set="icons-tail")
     assert "are not on this disk" in words(app)
     next(button for button in app.button if button.label == "Fetch it on the Data page").click().run()
@@ -111,7 +111,7 @@ def test_an_error_nobody_foresaw_is_a_sentence_too(monkeypatch: pytest.MonkeyPat
     def broken(lens: Lens, **_: object) -> Answer:
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr(evaluate, "evaluate", broken)
+    monkeypatch.setattr(evaluate, "evaluate", Stub(broken))
     app = opened("frequency", set="icons-tail")
     assert not app.exception
     assert "failed unexpectedly (RuntimeError: the disk is on fire)" in words(app).replace("\\", "")

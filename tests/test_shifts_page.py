@@ -51,8 +51,8 @@ def answer_for(model, image_set, *, prompts="simple", report=None) -> Answer:
 def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No committed rows, answers by hand and a small table of ordinary models."""
     monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer_for)
-    monkeypatch.setattr("pages.shifts.cell.answer_for", answer_for)
-    monkeypatch.setattr("pages.shifts.overlap._answers.answer_for", lambda lens: answer_for(lens.model, lens.image_set))
+    monkeypatch.setattr("core.supervised.ask.answer_for", answer_for)
+    monkeypatch.setattr("pages.ui.answers.answer_for", lambda lens: answer_for(lens.model, lens.image_set))
     monkeypatch.setattr(shared, "COMMITTED", tmp_path / "none.json")
     lines = tmp_path / "lines.csv"
     lines.write_text(TABLE, encoding="utf-8")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from core.datasets import open_set
 from core.deck.deck import Deck
@@ -41,11 +44,24 @@ def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Ans
     return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"test": lens.model}})
 
 
+class Stub:
+    """A function in the place of a real one; unlike a closure it can be part of a question."""
+
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self.work = work
+        self.digest = f"stub {id(self)}"
+        self.__signature__ = inspect.signature(work)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.work(*args, **options)
+
+
 class Endless:
     """An evaluation that stays at one image of 1,000 until it is stopped; ``begun`` is set once that is reported."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
+        self.digest = f"endless {id(self)}"
 
     def __call__(self, lens: Lens, *, report: Report, **_: object) -> NoReturn:
         while True:
@@ -59,8 +75,17 @@ def launched(page: str, **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(SHELL), default_timeout=PATIENCE)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"{page}.py")
+    switch(app, page)
     return app.run()
+
+
+def switch(app: AppTest, page: str) -> None:
+    """Have the next run show this page.
+
+    ``AppTest.switch_page`` guesses a page's hash from its file name until the app has run once, and every page here
+    is called ``page.py``; Streamlit's own hash is that of the address.
+    """
+    app._page_hash = calc_hash(page)
 
 
 def opened(page: str = "explore", **query: str | list[str]) -> AppTest:
