@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.datasets.formats.columns import by_name
 from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnreadableData
+from core.text.matcher import spellings
 from core.types import LeftOut
 
 MOST = 200_000
@@ -71,13 +72,11 @@ def checked(found: Mapping[str, str], file: str) -> dict[str, str]:
 def synonyms(path: Path, known: Mapping[str, str]) -> tuple[dict[str, list[str]], list[LeftOut]]:
     """Further spellings of each concept from JSON (``{concept: [term]}``) or CSV (``concept,term``).
 
-    A term that another concept has as its name or term, up to inflection, is left out: its captions could mean either.
+    A term that another concept has as its name or term, in singular or plural, is left out: it could mean either.
 
     Returns:
         concept key -> terms, and the terms left out with the reason.
     """
-    from core.text.matcher import lemmas
-
     listed: dict[str, list[str]] = {}
     left_out: list[LeftOut] = []
     keys = {name: key for key, name in known.items()} | {key: key for key in known}
@@ -89,11 +88,12 @@ def synonyms(path: Path, known: Mapping[str, str]) -> tuple[dict[str, list[str]]
     owners: dict[str, set[str]] = {}
     for key, name in known.items():
         for term in (name, *listed.get(key, ())):
-            owners.setdefault(" ".join(lemmas(term)), set()).add(key)
+            for spelling in spellings(term):
+                owners.setdefault(spelling, set()).add(key)
     kept: dict[str, list[str]] = {}
     for key, terms in listed.items():
         for term in terms:
-            others = owners[" ".join(lemmas(term))] - {key}
+            others = set[str]().union(*(owners[spelling] for spelling in spellings(term))) - {key}
             if others:
                 left_out.append(LeftOut(f"{key}: {term}", f"“{min(others)}” could be meant as well"))
             else:
@@ -143,9 +143,3 @@ def _json(text: str, file: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableData(f"{file} is not JSON: {str(error)[:120]}.") from error
-
-
-def shown(terms: Sequence[str], *, window: int = 0) -> str:
-    """A query as it is published: its lemmatised spellings, with the window for phrases when there is one."""
-    near = [f"{term} (within {window} words)" if window and " " in term else term for term in terms]
-    return " | ".join(near)

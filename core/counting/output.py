@@ -15,11 +15,12 @@ import numpy as np
 from cache import keys
 from cache.files import whole
 from core.counting import summary
-from core.counting.names import shown
 from core.counting.parts import Part, Plan
 from core.counting.query import Query
 from core.counting.tally import Tally
 from core.evaluation.reports import write_json
+from core.text.folding import is_unspaced
+from core.text.matcher import shown
 from core.types import LeftOut
 from core.versions import version
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from core.counting.scores import Layout
 
 COUNTS, PROVENANCE, REPORT = "counts.parquet", "provenance.json", "report.json"
-UNMATCHABLE = "unmatchable"
+UNMATCHABLE, SUBSTRING = "unmatchable", "substring"
 _LISTED = 200
 
 
@@ -73,9 +74,14 @@ class Result:
                 row["integrated"] = int(self.both[0, at])
             row["query"] = " and ".join(filter(None, asked))
             row["count"] = row["text" if self.request.mode == "text-paper" else self.request.mode]
-            row["status"] = UNMATCHABLE if row["count"] is None else "ok"
+            row["status"] = UNMATCHABLE if row["count"] is None else self._status(at)
             rows.append(row)
         return rows
+
+    def _status(self, at: int) -> str:
+        """How a concept was found: ``substring`` where words cannot be told apart."""
+        by_text = self.query is not None and self.query.text == "text"
+        return SUBSTRING if by_text and any(map(is_unspaced, self.query.terms[at])) else "ok"
 
     def _text(self, at: int) -> tuple[int | None, str]:
         if self.query.text == "text-paper":
@@ -156,7 +162,7 @@ def provenance(result: Result) -> dict[str, Any]:
     """Where the counts come from: everything needed to repeat them, and what could not be used."""
     request, tally = result.request, result.text or result.image
     plan, paper = result.plan, request.mode == "text-paper"
-    packages = ("simplemma", "pyarrow", *(["spacy"] if paper else []))
+    packages = ("pyarrow", *(["spacy"] if paper else []))
     stamps = [[part.place.uri, part.place.stamp] for part in (plan.parts if plan else result.image_parts)]
     return {
         "name": result.name,

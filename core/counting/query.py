@@ -10,9 +10,10 @@ from typing import Any, Literal
 from cache import keys
 from core.counting.rows import Columns
 from core.errors import BadInput
+from core.text.matcher import all_spellings
 from core.versions import version
 
-SCHEMA = 1
+SCHEMA = 2
 """Counts up when the same query over the same captions would give another partial result."""
 Text = Literal["text", "text-paper"]
 
@@ -23,9 +24,9 @@ class Query:
 
     Attributes:
         text: ``text`` (the default matcher) or ``text-paper``; empty when no caption is read.
-        concepts: keys in order; terms: per concept its lemmatised spellings (none = unmatchable).
+        concepts: keys in order; terms: per concept the spellings searched (none = unmatchable).
         names: readable names, by which score columns are found as well.
-        attributes: lemmatised attributes, whose pairs with concepts are counted.
+        attributes: folded attributes, whose pairs with concepts are counted.
         window: 0 for phrases of consecutive words, else all words within so many, in any order.
         columns: what is read of a row; keep: whether every hit is written for a join with image hits.
         tagger, speller: spaCy pipelines of the paper's algorithm.
@@ -46,8 +47,8 @@ class Query:
 
     @cached_property
     def digest(self) -> str:
-        """Content key of everything that decides a partial result, the lemmatiser's version included."""
-        versions = {name: version(name) for name in ("simplemma", *(["spacy"] if self.tagger else []))}
+        """Content key of everything that decides a partial result, the tagger's version included."""
+        versions = {name: version(name) for name in (["spacy"] if self.tagger else [])}
         return keys.digest({"schema": SCHEMA, "query": self.as_json(), "versions": versions})
 
     def as_json(self) -> dict[str, Any]:
@@ -65,13 +66,8 @@ class Query:
 
 
 def spelled(names: Mapping[str, str], extra: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Lemmatised spellings of each concept, its name first; none when no word is left of any of them."""
-    from core.text.matcher import lemmas
-
-    return tuple(
-        tuple(dict.fromkeys(term for text in (name, *extra.get(key, ())) if (term := " ".join(lemmas(text)))))
-        for key, name in names.items()
-    )
+    """What is searched for each concept, its name first; none when no word is left of any of its texts."""
+    return tuple(all_spellings((name, *extra.get(key, ()))) for key, name in names.items())
 
 
 def check_window(window: int) -> int:

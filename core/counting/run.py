@@ -20,7 +20,7 @@ from core.counting.work import done, hits_path, part_key, tally_path
 from core.counting.workers import local
 from core.errors import BadInput
 from core.runtime.machine import cores
-from core.text.matcher import lemmas
+from core.text.matcher import plain
 from core.types import LeftOut, Progress, Report
 
 Mode = Literal["text", "text-paper", "image", "integrated"]
@@ -137,7 +137,7 @@ def _captions(request: Request, result: output.Result, store: Path, engine: Engi
         query = Query("text-paper", **common, terms=terms, columns=columns, tagger=tagger, speller=speller)
     else:
         terms = spelled(request.names, request.synonyms)
-        attributes = tuple(dict.fromkeys(term for text in request.attributes if (term := " ".join(lemmas(text)))))
+        attributes = tuple(dict.fromkeys(term for text in request.attributes if (term := plain(text))))
         window = check_window(request.window)
         query = Query("text", **common, terms=terms, attributes=attributes, window=window, columns=columns, keep=keep)
     result.plan, result.query = found, query

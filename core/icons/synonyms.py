@@ -16,19 +16,20 @@ SYNONYMS = ASSETS / "synonyms.csv"
 def spellings() -> list[tuple[str, str]]:
     """(concept key, spelling) for every name and every search term that no other concept could mean, names first.
 
-    A term that differs from another concept's name or term only by inflection is left out: its count would be theirs.
+    A term that is another concept's name or term in singular or plural is left out: its count would be theirs.
     """
-    from core.text.matcher import lemmas
+    from core.text.matcher import spellings as searched
 
     claims: dict[str, set[str]] = {}
     for concept in concepts():
         for term in (concept.name, *concept.synonyms):
-            claims.setdefault(" ".join(lemmas(term)), set()).add(concept.key)
+            for spelling in searched(term):
+                claims.setdefault(spelling, set()).add(concept.key)
     return [
         (concept.key, term)
         for concept in concepts()
         for term in (concept.name, *concept.synonyms)
-        if term == concept.name or len(claims[" ".join(lemmas(term))]) == 1
+        if term == concept.name or all(len(claims[spelling]) == 1 for spelling in searched(term))
     ]
 
 
