@@ -5,7 +5,6 @@ The built-in stand-in for the article's tree frog and tailed frog: the pair is c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from core.errors import BadInput
 from core.evaluation import zeroshot
 from core.evaluation.evaluate import classifier_for, encoders
 from core.prompts import prompt_set
+from core.text.folding import fold
 from core.types import Answer, Lens, PromptSet, Report
 
 MOST_NAMES = 20
@@ -92,7 +92,7 @@ def most_confusable(answer: Answer) -> Mistaken | None:
 
 def published_pair(answer: Answer) -> Mistaken | None:
     """The article's two classes, where an image set has both with pictures; however seldom they are confused."""
-    folded = [re.sub(r"[\s_\-]+", " ", name.casefold()).strip() for name in answer.names]
+    folded = [fold(name) for name in answer.names]
     a, b = (folded.index(name) if name in folded else -1 for name in PUBLISHED)
     totals = np.bincount(answer.labels, minlength=len(answer.keys))
     if min(a, b) < 0 or not (totals[a] and totals[b]):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.text.folding import fold
 from core.types import Answer
 
 
@@ -56,14 +56,10 @@ def audit(answer: Answer, directions: np.ndarray, *, top: int = 50) -> Audit:
     return Audit(_repeated(names), tuple(near), _contained(names))
 
 
-def _folded(name: str) -> str:
-    return re.sub(r"[\s_\-]+", " ", name.casefold()).strip()
-
-
 def _repeated(names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     groups: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(names):
-        groups[_folded(name)].append(index)
+        groups[fold(name)].append(index)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
@@ -71,10 +67,10 @@ def _contained(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Every name that is a run of whole words inside another."""
     index: dict[str, list[int]] = defaultdict(list)
     for place, name in enumerate(names):
-        index[_folded(name)].append(place)
+        index[fold(name)].append(place)
     found = []
     for long, name in enumerate(names):
-        words = _folded(name).split()
+        words = fold(name).split()
         runs = {
             " ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1) if j - i < len(words)
         }

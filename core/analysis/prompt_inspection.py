@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from core.evaluation import zeroshot
 from core.evaluation.sentences import Sentences, class_column
+from core.text.folding import fold
 from core.types import Answer, Progress, PromptSet, Report
 
 
@@ -89,7 +89,7 @@ def inspect_class(sentences: Sentences, index: int, names: Sequence[str]) -> tup
     first: dict[str, int] = {}
     checks = []
     for row, text in enumerate(sentences.prompts.sentences[index]):
-        earlier = first.setdefault(_folded(text), row)
+        earlier = first.setdefault(fold(text), row)
         tokens = sentences.tokens[place.start + row]
         checks.append(
             SentenceCheck(
@@ -100,7 +100,7 @@ def inspect_class(sentences: Sentences, index: int, names: Sequence[str]) -> tup
                 duplicate_of=None if earlier == row else earlier,
                 tokens=tokens,
                 cut=tokens > sentences.context_length,
-                name_missing=_folded(names[index]) not in _folded(text),
+                name_missing=fold(names[index]) not in fold(text),
             )
         )
     return tuple(checks)
@@ -112,7 +112,7 @@ def lint(prompts: PromptSet, names: Sequence[str], *, tokens: Sequence[int] = ()
     Args:
         tokens: of every sentence in order (``Sentences.tokens``); without them none counts as cut.
     """
-    folded = [[_folded(text) for text in listed] for listed in prompts.sentences]
+    folded = [[fold(text) for text in listed] for listed in prompts.sentences]
     classes_of: dict[str, int] = {}
     for listed in folded:
         for text in set(listed):
@@ -122,14 +122,8 @@ def lint(prompts: PromptSet, names: Sequence[str], *, tokens: Sequence[int] = ()
         duplicates=sum(len(listed) - len(set(listed)) for listed in folded),
         shared=sum(classes_of[text] > 1 for listed in folded for text in listed),
         cut=sum(count > context_length for count in tokens),
-        name_missing=sum(
-            _folded(name) not in text for name, listed in zip(names, folded, strict=True) for text in listed
-        ),
+        name_missing=sum(fold(name) not in text for name, listed in zip(names, folded, strict=True) for text in listed),
     )
-
-
-def _folded(text: str) -> str:
-    return re.sub(r"[\s_\-]+", " ", text.casefold()).strip(" .")
 
 
 def rescore(answer: Answer, vectors: np.ndarray, sentences: Sentences, index: int) -> Rescored:

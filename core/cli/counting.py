@@ -85,6 +85,7 @@ def count(
         typer.echo(f"… and {len(rows) - 20:,} more in {out / 'counts.csv'}")
     column_said = f" from column “{facts['column']}”" if facts["column"] else ""
     bad = f", {facts['bad_rows']:,} of them without a usable caption" if facts["bad_rows"] else ""
+    bad += f" ({facts['undecoded_rows']:,} are not UTF-8)" if facts["undecoded_rows"] else ""
     typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s (engine: {engine}).")
     for item in result.left_out[:10]:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)

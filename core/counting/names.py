@@ -121,7 +121,8 @@ def _terms(text: str, file: str) -> list[tuple[str, str]]:
 
 def _names(text: str, file: str) -> list[str]:
     if file.lower().endswith(".txt"):
-        return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        # Only newlines end a line: other breaks that Unicode knows may stand inside a name.
+        return [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
     rows = _rows(text, file)
     if not rows:
         return []

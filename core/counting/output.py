@@ -187,6 +187,7 @@ def provenance(result: Result) -> dict[str, Any]:
         "joined_by": result.joined_by or None,
         "rows": tally.rows,
         "bad_rows": tally.bad,
+        "undecoded_rows": tally.undecoded,
         "missing_rows": tally.missing,
         "image_rows": result.image.rows if result.image is not None else None,
         "left_out": [{"item": item.item, "reason": item.reason} for item in result.left_out[:_LISTED]],

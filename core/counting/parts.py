@@ -10,7 +10,7 @@ from typing import Any
 from core.counting import guess
 from core.counting.places import Place, find
 from core.counting.rows import Columns, first_rows, row_groups
-from core.counting.streams import PACKED, opened, packing
+from core.counting.streams import PACKED, is_utf8, opened_text, packing
 from core.errors import BadInput, UnreadableData
 from core.types import LeftOut, Progress, Report
 
@@ -164,6 +164,8 @@ def _cut(place: Place, kind: str) -> Iterator[Part]:
         yield Part(place, kind)
     elif kind == "parquet":
         yield from parquet_parts(place)
+    elif not is_utf8(place):
+        yield Part(place, kind)  # decoded from its first byte on
     elif kind == "csv" and _has_quotes(place):
         yield Part(place, kind)  # a quoted cell may hold newlines, so no byte but the first surely begins a row
     else:
@@ -183,7 +185,7 @@ def parquet_parts(place: Place) -> Iterator[Part]:
 
 
 def _has_quotes(place: Place) -> bool:
-    with opened(place) as stream:
+    with opened_text(place) as stream:
         while block := stream.read(_BLOCK):
             if b'"' in block:
                 return True

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from core.counting.guess import LINE
+from core.counting.encodings import decode
+from core.counting.guess import CAPTIONS, LINE
 from core.counting.places import Place
-from core.counting.streams import LONGEST, line_blocks, opened, packing
+from core.counting.streams import LONGEST, line_blocks, opened, opened_text, packing
+from core.datasets.formats.columns import by_name
 from core.errors import UnreadableData
 
 BATCH = 8192
@@ -30,12 +32,13 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Consecutive rows: caption of each (None = a bad row), their ids when there is a column of them, and how many
-    samples between them were left out because they were never downloaded."""
+    """Consecutive rows: caption of each (None = a bad row), their ids when there is a column of them, how many samples
+    between them were left out because they were never downloaded, and how many of the bad rows are not UTF-8."""
 
     captions: list[str | None]
     ids: list[str | None] | None = None
     missing: int = 0
+    undecoded: int = 0
 
 
 def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end: int = 0) -> Iterator[Rows]:
@@ -52,9 +55,7 @@ def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end:
     elif kind == "tar":
         yield from tar_rows(place, columns)
     else:
-        with opened(place, seekable=bool(start)) as stream:
-            if start:
-                stream.seek(start - 1)
+        with opened_text(place, start=start) as stream:
             blocks = line_blocks(stream, start=start, end=end or None)
             if kind == "text":
                 yield from _text(blocks, columns, place)
@@ -75,17 +76,17 @@ def first_rows(place: Place, kind: str) -> dict[str, list[str]]:
         return first_of_tar(place, _LOOKED_AT)
     if kind in ("csv", "tsv"):
         return first_of_table(place, kind, _LOOKED_AT)
-    with opened(place) as stream:
+    with opened_text(place) as stream:
         lines = list(islice((line for block in line_blocks(stream) for line in block if line), _LOOKED_AT))
     if not lines:
         raise UnreadableData(f"{place.name} is empty.")
     if kind == "text":
         return {LINE: [line.removeprefix(_BOM).decode("utf-8", "replace") for line in lines]}
-    records = [record for record in map(_record, lines) if record]
+    records = [one for one in map(record, lines) if one]
     if not records:
         raise UnreadableData(f"{place.name} holds no JSON objects, one a line.")
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: [text for record in records if isinstance(text := record.get(name), str)] for name in names}
+    names = dict.fromkeys(name for one in records for name in one)
+    return {name: [text for one in records if isinstance(text := one.get(name), str)] for name in names}
 
 
 def row_groups(place: Place) -> list[int]:
@@ -96,13 +97,17 @@ def row_groups(place: Place) -> list[int]:
         return [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
 
 
-def clean(texts: Sequence[str | None]) -> list[str | None]:
-    """Captions with None for those that are too long or not Unicode (lone surrogates)."""
+def usable(texts: Sequence[str | None], ids: list[str | None] | None = None, *, missing: int = 0) -> Rows:
+    """Rows with None for captions that are too long or no Unicode text (lone surrogates, mostly zero characters)."""
+    joined = "".join(filter(None, texts))
     try:
-        "".join(filter(None, texts)).encode()
-        return [text if text is None or len(text) <= LONGEST else None for text in texts]
+        joined.encode()
+        sound = "\0" not in joined
     except UnicodeEncodeError:
-        return [text if text is None or (len(text) <= LONGEST and _is_unicode(text)) else None for text in texts]
+        sound = False
+    kept = list(texts) if sound else [text if text is None or _is_unicode(text) else None for text in texts]
+    undecoded = 0 if sound else sum(text is None for text in kept) - sum(text is None for text in texts)
+    return Rows([text if text is None or len(text) <= LONGEST else None for text in kept], ids, missing, undecoded)
 
 
 def position(column: str, names: Sequence[str], place: Place) -> int:
@@ -117,14 +122,7 @@ def _is_unicode(text: str) -> bool:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return True
-
-
-def _decode(line: bytes | None) -> str | None:
-    try:
-        return None if line is None else line.decode()
-    except UnicodeDecodeError:
-        return None
+    return 3 * text.count("\0") <= len(text)
 
 
 def _text(blocks: Iterator[list[bytes | None]], columns: Columns, place: Place) -> Iterator[Rows]:
@@ -132,23 +130,23 @@ def _text(blocks: Iterator[list[bytes | None]], columns: Columns, place: Place) 
     for number, block in enumerate(blocks):
         if not number and block and block[0]:
             block[0] = block[0].removeprefix(_BOM)
-        yield Rows([_decode(line) for line in block])
+        yield usable([None if line is None else line.decode("utf-8", "surrogateescape") for line in block])
 
 
-def _record(line: bytes | None) -> Mapping[str, Any] | None:
+def record(data: bytes | None) -> Mapping[str, Any]:
+    """The JSON object in a line or file; empty when there is none. Bytes in no encoding become lone surrogates."""
     try:
-        record = json.loads(line.removeprefix(_BOM)) if line else None
+        found = json.loads(decode(data)) if data else None
     except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _json_lines(blocks: Iterator[list[bytes | None]], columns: Columns) -> Iterator[Rows]:
     for block in blocks:
-        records = [_record(line) or {} for line in block if line is None or line.strip()]
-        texts = [text if isinstance(text := record.get(columns.caption), str) else None for record in records]
-        ids = [as_id(record.get(columns.id)) for record in records] if columns.id else None
-        yield Rows(clean(texts), ids)
+        records = [record(line) for line in block if line is None or line.strip()]
+        texts = [text if isinstance(text := one.get(columns.caption), str) else None for one in records]
+        yield usable(texts, [as_id(one.get(columns.id)) for one in records] if columns.id else None)
 
 
 def as_id(value: Any) -> str | None:
@@ -156,11 +154,28 @@ def as_id(value: Any) -> str | None:
     return None if value is None or isinstance(value, dict | list | float) else str(value)
 
 
-def _is_text(type: Any) -> bool:
+def _is_text(field: Any) -> bool:
+    """Whether an Arrow field holds text: strings, or bytes under a name that captions have (Spark writes such)."""
     import pyarrow.types as kinds
 
-    type = type.value_type if kinds.is_dictionary(type) else type
+    type = field.type.value_type if kinds.is_dictionary(field.type) else field.type
+    if kinds.is_binary(type) or kinds.is_large_binary(type):
+        return bool(by_name([field.name], CAPTIONS))
     return kinds.is_string(type) or kinds.is_large_string(type) or kinds.is_string_view(type)
+
+
+def _texts(column: Any) -> list[str | None]:
+    """The texts of an Arrow column; bytes that are no UTF-8 become lone surrogates."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    plain = column.dictionary_decode() if kinds.is_dictionary(column.type) else column
+    if not (kinds.is_binary(plain.type) or kinds.is_large_binary(plain.type)):
+        try:
+            return plain.to_pylist()
+        except UnicodeDecodeError:
+            plain = plain.cast(pa.large_binary())
+    return [None if data is None else decode(data) for data in plain.to_pylist()]
 
 
 def _first_of_parquet(place: Place) -> dict[str, list[str]]:
@@ -169,9 +184,9 @@ def _first_of_parquet(place: Place) -> dict[str, list[str]]:
     if packing(place.name):
         raise UnreadableData(f"{place.name} is a compressed Parquet file; unpack it (Parquet compresses its columns).")
     with opened(place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False) as table:
-        names = [field.name for field in table.schema_arrow if _is_text(field.type)]
+        names = [field.name for field in table.schema_arrow if _is_text(field)]
         batch = next(table.iter_batches(_LOOKED_AT, columns=names), None) if names else None
-        texts = {name: [] if batch is None else [text for text in batch[name].to_pylist() if text] for name in names}
+        texts = {name: [] if batch is None else [text for text in _texts(batch[name]) if text] for name in names}
         return texts | {field.name: [] for field in table.schema_arrow if field.name not in texts}
 
 
@@ -179,7 +194,7 @@ def _parquet(place: Place, columns: Columns, start: int, end: int) -> Iterator[R
     import pyarrow.parquet as pq
 
     with opened(place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as table:
-        schema = {field.name: field.type for field in table.schema_arrow}
+        schema = {field.name: field for field in table.schema_arrow}
         wanted = [columns.caption, *filter(None, [columns.id]), *(["status"] if columns.downloaded else [])]
         for name in wanted:
             position(name, list(schema), place)
@@ -193,10 +208,10 @@ def _parquet(place: Place, columns: Columns, start: int, end: int) -> Iterator[R
             if sum(sizes) > _LARGEST_GROUP:
                 raise UnreadableData(f"A row group of {place.name} unpacks to more than 4 GiB of captions.")
         for batch in table.iter_batches(BATCH, row_groups=groups, columns=wanted, use_threads=False):
-            captions = batch[columns.caption].to_pylist()
+            captions = _texts(batch[columns.caption])
             ids = [as_id(id) for id in batch[columns.id].to_pylist()] if columns.id else None
             if columns.downloaded:
                 kept = [row for row, status in enumerate(batch["status"].to_pylist()) if status == "success"]
                 ids = ids and [ids[row] for row in kept]
                 captions = [captions[row] for row in kept]
-            yield Rows(clean(captions), ids, len(batch) - len(captions))
+            yield usable(captions, ids, missing=len(batch) - len(captions))

@@ -6,12 +6,12 @@ ending); nothing is ever written under it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from core.counting.encodings import decode
 from core.counting.places import Place
-from core.counting.rows import BATCH, Columns, Rows, clean
+from core.counting.rows import BATCH, Columns, Rows, record, usable
 from core.counting.streams import LONGEST, opened, packing
 from core.errors import UnreadableData
 
@@ -34,10 +34,10 @@ def tar_rows(place: Place, columns: Columns) -> Iterator[Rows]:
         captions.append(caption)
         ids.append(f"{place.name.partition('.')[0]}/{key}")
         if len(captions) == BATCH:
-            yield Rows(clean(captions), ids)
+            yield usable(captions, ids)
             captions, ids = [], []
     if captions:
-        yield Rows(clean(captions), ids)
+        yield usable(captions, ids)
     if not found:
         raise UnreadableData(f"{place.name} has no caption in “{columns.caption[:40]}” of any sample.")
 
@@ -51,7 +51,7 @@ def first_of_tar(place: Place, most: int) -> dict[str, list[str]]:
         texts["__key__"].append(key)
         if isinstance(caption := _caption(sample, TEXT), str):
             texts.setdefault(TEXT, []).append(caption)
-        for name, value in (_fields(sample) or {}).items():
+        for name, value in record(sample.get("json")).items():
             if isinstance(value, str):
                 texts.setdefault(name, []).append(value)
     if len(texts) == 1:
@@ -61,21 +61,10 @@ def first_of_tar(place: Place, most: int) -> dict[str, list[str]]:
 
 def _caption(sample: dict[str, bytes | None], column: str) -> str | None:
     if column != TEXT:
-        value = (_fields(sample) or {}).get(column)
+        value = record(sample.get("json")).get(column)
         return value if isinstance(value, str) else None
-    try:
-        data = sample.get(TEXT)
-        return None if data is None else data.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _fields(sample: dict[str, bytes | None]) -> dict[str, Any] | None:
-    try:
-        record = json.loads(sample.get("json") or b"null")
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
+    data = sample.get(TEXT)
+    return None if data is None else decode(data)
 
 
 def _samples(place: Place, *, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, bytes | None]]]:

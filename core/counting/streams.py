@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from core.counting.encodings import HEAD, AsUtf8, Rejoined, encoding_of
 from core.counting.places import Place
 from core.datasets.io.addresses import locate
 from core.errors import UnreadableData
@@ -39,6 +40,34 @@ def opened(place: Place, *, seekable: bool = False) -> Iterator[Any]:
             yield raw if seekable else _unpacked(raw, place)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise UnreadableData(f"{place.name} cannot be read: {str(error)[:160]}.") from error
+
+
+@contextmanager
+def opened_text(place: Place, *, start: int = 0) -> Iterator[Any]:
+    """The text of a place as UTF-8 bytes, for ``line_blocks``; UTF-16 and UTF-32 are decoded on the way.
+
+    Args:
+        start: byte that the caller's range begins at; only a UTF-8 file can be entered in the middle.
+
+    Raises:
+        UnreadableData: as ``opened``.
+    """
+    with opened(place, seekable=bool(start)) as stream:
+        if start:
+            stream.seek(start - 1)
+            yield stream
+            return
+        head = b""
+        while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
+            head += more
+        encoding = encoding_of(head)
+        yield Rejoined(stream, head) if encoding == "utf-8" else AsUtf8(stream, head, encoding)
+
+
+def is_utf8(place: Place) -> bool:
+    """Whether a text file can be cut at newline bytes: its encoding is neither UTF-16 nor UTF-32."""
+    with opened(place) as stream:
+        return encoding_of(stream.read(HEAD)) == "utf-8"
 
 
 def _unpacked(raw: Any, place: Place) -> Any:

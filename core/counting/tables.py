@@ -9,8 +9,8 @@ from typing import Any
 
 from core.counting.guess import has_header
 from core.counting.places import Place
-from core.counting.rows import BATCH, Columns, Rows, clean, position
-from core.counting.streams import line_blocks, opened
+from core.counting.rows import BATCH, Columns, Rows, position, usable
+from core.counting.streams import line_blocks, opened_text
 from core.errors import UnreadableData
 
 _TORN = "\ufffe"
@@ -18,7 +18,7 @@ _TORN = "\ufffe"
 
 def first_of_table(place: Place, kind: str, most: int) -> dict[str, list[str]]:
     """The first texts of every column, named ``column 1`` and so on when there is no header."""
-    with opened(place) as stream:
+    with opened_text(place) as stream:
         lines = islice((line for block in line_blocks(stream) for line in block if line), most)
         texts = [line.decode("utf-8", "replace") for line in lines]
     if not texts:
@@ -54,8 +54,8 @@ def table_rows(
     id_at = position(columns.id, names, place) if columns.id else -1
     while batch := list(islice(rows, BATCH)):
         whole = [row if len(row) == len(names) else None for row in batch if row]
-        captions = clean([None if row is None else row[at] for row in whole])
-        yield Rows(captions, None if id_at < 0 else [None if row is None else row[id_at] for row in whole])
+        ids = None if id_at < 0 else [None if row is None else row[id_at] for row in whole]
+        yield usable([None if row is None else row[at] for row in whole], ids)
 
 
 def _dialect(first: str, kind: str) -> dict[str, Any]:
@@ -83,6 +83,6 @@ def _names(first: Sequence[str]) -> list[str]:
 
 
 def _first_line(place: Place) -> str:
-    with opened(place) as stream:
+    with opened_text(place) as stream:
         line = next((line for block in line_blocks(stream) for line in block if line), b"")
     return line.decode("utf-8", "replace").removeprefix("\ufeff") + "\n"

@@ -18,6 +18,7 @@ from core.counting.pairs import Pairs
 
 EXAMPLES = 4
 """Captions kept for each concept by every part; a few more than are shown, of which some may be the same."""
+_NUMBERS = ("rows", "bad", "undecoded", "missing", "crowded")
 
 
 @dataclass
@@ -25,7 +26,8 @@ class Tally:
     """Counts of one part, or of many merged.
 
     Attributes:
-        rows, bad, missing: rows read; of those without a usable caption; listed samples that were never downloaded.
+        rows, bad, undecoded, missing: rows read; of those without a usable caption; of those because it is not UTF-8;
+            listed samples that were never downloaded.
         named: number of distinct concepts a caption names -> captions; apart: the same without concepts that only
             stand inside the name of another one ("snake" in "night snake").
         text: captions that name each concept; attributes: each attribute.
@@ -42,6 +44,7 @@ class Tally:
     image: np.ndarray
     rows: int = 0
     bad: int = 0
+    undecoded: int = 0
     missing: int = 0
     crowded: int = 0
     named: Counter[int] = field(default_factory=Counter)
@@ -61,7 +64,7 @@ class Tally:
         """Add another tally; the order in which tallies are added makes no difference."""
         for name in ("text", "attributes", "image"):
             getattr(self, name)[...] += getattr(other, name)
-        for name in ("rows", "bad", "missing", "crowded"):
+        for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.named.update(other.named)
         self.apart.update(other.apart)
@@ -74,7 +77,7 @@ class Tally:
 
     def write(self, path: Path) -> None:
         """Write it whole or not at all, as compressed JSON."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in ("rows", "bad", "missing", "crowded")}
+        plain: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
         plain |= {name: getattr(self, name).tolist() for name in ("text", "attributes", "image")}
         plain |= {name: sorted(getattr(self, name).items()) for name in ("named", "apart")}
         plain |= {name: getattr(self, name).as_json() for name in ("together", "described", "adjacent")}
@@ -93,7 +96,7 @@ class Tally:
             return cls(
                 **{name: np.array(plain[name], np.int64) for name in ("text", "attributes")},
                 image=np.array(plain["image"], np.int64).reshape(-1, len(plain["text"])),
-                **{name: int(plain[name]) for name in ("rows", "bad", "missing", "crowded")},
+                **{name: int(plain[name]) for name in _NUMBERS},
                 **{name: Counter(dict(plain[name])) for name in ("named", "apart")},
                 **{name: Pairs.from_json(plain[name]) for name in ("together", "described", "adjacent")},
                 examples={concept: [(draw, text) for draw, text in kept] for concept, kept in plain["examples"]},

@@ -90,6 +90,7 @@ def _captions(part: Part, query: Query, tally: Tally, writer: HitWriter | None, 
     first = 0
     for rows in read_rows(part.place, part.format, query.columns, start=part.start, end=part.end):
         tally.missing += rows.missing
+        tally.undecoded += rows.undecoded
         if not rows.captions:
             continue
         caption, concept = counter.count(tally, rows.captions, first=first)
@@ -97,6 +98,11 @@ def _captions(part: Part, query: Query, tally: Tally, writer: HitWriter | None, 
             writer.add(first + caption, concept, ids=rows.ids and [rows.ids[row] for row in caption.tolist()])
         first += len(rows.captions)
         yield first
+    if 2 * tally.undecoded > tally.rows:
+        raise UnreadableData(
+            f"{part.place.name} is not UTF-8 text: {tally.undecoded:,} of {tally.rows:,} captions cannot be decoded "
+            "(perhaps Latin-1, Shift JIS or GBK); save it as UTF-8."
+        )
 
 
 def _scores(part: Part, query: Query, tally: Tally, writer: HitWriter | None, *, seed: int) -> Iterator[int]:

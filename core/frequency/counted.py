@@ -138,6 +138,7 @@ def table(name: str, method: str) -> FrequencyTable:
     for flag, concepts in (
         ("homonym", [key for group in facts.get("homonyms", ()) for key in group]),
         ("contained", [row["concept"] for row in facts.get("contained", ())]),
+        ("substring", [row["concept"] for row in listed if row["status"] == "substring"]),
     ):
         for key in dict.fromkeys(concepts):
             flags[key] = (*flags.get(key, ()), flag)

@@ -55,8 +55,11 @@ def words(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """A name or sentence as its folded words with one blank between them; equal for spellings that mean the same."""
-    return " ".join(words(decoded(text))).replace(f" {POSSESSIVE}", POSSESSIVE)
+    """A name or sentence as its folded words with one blank between them; equal for spellings that mean the same.
+
+    A text without a single word is only stripped.
+    """
+    return " ".join(words(decoded(text))).replace(f" {POSSESSIVE}", POSSESSIVE) or text.strip().casefold()
 
 
 def decoded(text: str) -> str:
