@@ -35,8 +35,7 @@ _COMPOUNDS = ("tooth", "foot", "child", "person", "mouse")
 _IN_CONTEXT = {"dice": ("a die", "one die")}
 """Forms that are another word as well (``he will die``) count behind an article or number only."""
 _FORMLESS = _listed(
-    "sheep deer reindeer bison moose salmon trout cod shrimp swine cattle aircraft spacecraft hovercraft watercraft"
-    " series species chassis corps police offspring headquarters crossroads barracks gallows malinois chamois"
+    "cattle police swine series species chassis corps headquarters crossroads barracks gallows malinois chamois"
     " news glasses eyeglasses spectacles shorts briefs tights slacks overalls goods customs arms clothes pants jeans"
     " thanks means stairs outdoors indoors mathematics maths physics electronics athletics gymnastics aerobics politics"
     " economics linguistics acoustics optics robotics genetics mechanics graphics hydraulics ballistics aesthetics"
@@ -69,7 +68,8 @@ _UM_TO_A = _listed(
 _X_TO_ICES = _listed("matrix appendix helix cicatrix vertex index vortex codex apex cortex")
 _F_TO_VES = ("leaf", "loaf", "thief", "sheaf", "wolf", "calf", "half", "elf", "scarf", "dwarf", "hoof")
 _FE_TO_VES = ("knife", "wife", "life")
-_FS_TOO = ("scarf", "dwarf", "hoof", "life")
+_FS_TOO = ("scarf", "dwarf", "hoof", "life", "loaf")
+_CH_TO_CHS = ("stomach", "arch", "tych", "loch", "eunuch", "epoch", "conch", "tech")
 _MEN = _listed("specimen ramen abdomen omen yemen semen stamen regimen acumen bitumen lumen hymen cyclamen amen")
 """Singular words in ``-men``; the words below are told by their ending as well."""
 _IN_MAN = _listed("human german roman norman ottoman talisman shaman caiman cayman brahman mussulman")
@@ -101,9 +101,9 @@ _LATIN_END = re.compile(r"[a-z0-9]$")
 def forms(word: str) -> tuple[str, ...]:
     """A folded word with its singular and plurals, itself first; a form of two words is one that needs its context.
 
-    A word of one letter, and one that does not end in a Latin letter or a digit, has no other form.
+    A word that does not end in a Latin letter or a digit has no other form.
     """
-    if len(word) < 2 or not _LATIN_END.search(word) or word in _FORMLESS:
+    if not _LATIN_END.search(word) or word in _FORMLESS:
         return (word,)
     singulars = () if word in _IN_CONTEXT else _singulars(word)
     plurals = [plural for one in singulars or (word,) for plural in _plurals(one)] if word not in _IN_CONTEXT else ()
@@ -135,13 +135,15 @@ def _respelled(words: tuple[str, ...]) -> list[tuple[str, ...]]:
         before, after = words[:at], words[at + 1 :]
         if after[0] == POSSESSIVE:
             found += [(*before, f"{word}s", *after[1:])] if len(after) > 1 else []
-        elif word.endswith("s") and word.isalpha() and word not in _FORMLESS and _singulars(word):
+        elif word.endswith("s") and word.isalpha() and (_singulars(word) or word[:-1] in _SINGULAR_IN_S):
             found.append((*before, word[:-1], POSSESSIVE, *after))
     return found
 
 
 def _plurals(word: str) -> tuple[str, ...]:
     """Plurals of a singular; several where usage differs."""
+    if len(word) == 1:
+        return (f"{word}s",)
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if ending := next((ending for ending in _COMPOUNDS if word.endswith(ending)), ""):
@@ -160,9 +162,9 @@ def _plurals(word: str) -> tuple[str, ...]:
         return (f"{word}es", f"{word[:-2]}i")
     if word in _X_TO_ICES:
         return (f"{word}es", f"{word[:-2]}ices")
-    if word.endswith("ch"):
-        return (f"{word}es", f"{word}s")
-    if word.endswith(("s", "x", "z", "sh")):
+    if word.endswith(_CH_TO_CHS):
+        return (f"{word}s", f"{word}es")
+    if word.endswith(("s", "x", "z", "ch", "sh")):
         return (f"{word}es",)
     if word.endswith("o"):
         return (f"{word}s", f"{word}es")
@@ -177,7 +179,7 @@ def _singulars(word: str) -> tuple[str, ...]:
     """Singulars of a word that is a plural; none for one that is none."""
     if word in _SINGULAR_OF:
         return _SINGULAR_OF[word]
-    if word in _SINGULAR_IN_S:
+    if word in _SINGULAR_IN_S or word in _FORMLESS:
         return ()
     for plural, singular in _COMPOUND_PLURALS:
         if word.endswith(plural):
