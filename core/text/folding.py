@@ -48,7 +48,7 @@ def words(text: str) -> list[str]:
 
     A run of a script without blanks is one word. HTML entities and URL encoding are not decoded here (``decoded``).
     """
-    found = _ASCII_WORD.findall(text.lower()) if text.isascii() else _WORD.findall(_characters(text))
+    found = _ASCII_WORD.findall(text.lower().replace("`", "'")) if text.isascii() else _WORD.findall(_characters(text))
     if not any(word.endswith(POSSESSIVE) for word in found):
         return found
     return [part for word in found for part in _apart(word)]

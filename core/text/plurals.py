@@ -28,26 +28,27 @@ _IRREGULAR: dict[str, tuple[str, ...]] = {
     "criterion": ("criteria",), "automaton": ("automatons", "automata"), "ganglion": ("ganglia",),
     "mitochondrion": ("mitochondria",), "datum": ("data",), "chrysalis": ("chrysalises", "chrysalides"),
     "iris": ("irises",), "octopus": ("octopuses", "octopi", "octopodes"), "staff": ("staffs", "staves"),
-    "wharf": ("wharves", "wharfs"), "radix": ("radices",), "topaz": ("topazes",),
+    "wharf": ("wharves", "wharfs"), "chili": ("chilis", "chilies"), "topaz": ("topazes",),
 }  # fmt: skip
 _COMPOUNDS = ("tooth", "foot", "child", "person", "mouse")
 """Irregular nouns that also end others (``dormouse``, ``grandchild``)."""
 _IN_CONTEXT = {"dice": ("a die", "one die")}
 """Forms that are another word as well (``he will die``) count behind an article or number only."""
 _FORMLESS = _listed(
-    "cattle police swine series species chassis corps headquarters crossroads barracks gallows malinois chamois"
-    " news glasses eyeglasses spectacles shorts briefs tights slacks overalls goods customs arms clothes pants jeans"
-    " thanks means stairs outdoors indoors mathematics maths physics electronics athletics gymnastics aerobics politics"
-    " economics linguistics acoustics optics robotics genetics mechanics graphics hydraulics ballistics aesthetics"
-    " billiards checkers draughts measles mumps molasses bellows always perhaps yes mars james charles wales texas"
-    " kansas arkansas dallas vegas athens brussels naples netherlands paris davis louis elvis memphis dennis lewis"
+    "gps cattle police swine series species chassis corps headquarters crossroads barracks gallows malinois chamois news"
+    " glasses spectacles shorts briefs tights slacks overalls goods customs arms clothes pants jeans thanks means"
+    " stairs outdoors indoors mathematics maths physics electronics athletics gymnastics aerobics politics economics"
+    " linguistics acoustics optics robotics genetics mechanics graphics hydraulics ballistics aesthetics billiards"
+    " checkers draughts measles mumps molasses bellows always perhaps yes mars james charles wales texas kansas"
+    " arkansas dallas vegas athens brussels naples netherlands paris davis louis elvis memphis dennis lewis"
 )
 """Words with one form: same in singular and plural, plural only, or with a singular that is another word (shorts)."""
 _SINGULAR_IN_S = _listed(
     "lens gas canvas atlas christmas bias alias pancreas sassafras pampas rhinoceros thermos cosmos chaos asbestos"
     " pathos ethos lotos hercules diabetes herpes rabies iris tennis clematis amaryllis chrysalis pelvis trellis"
     " cannabis portcullis ibis mantis debris chablis marquis coreopsis adonis orchis glottis ambergris verdigris"
-    " epidermis testis lychnis arabis physalis digitalis metropolis necropolis acropolis harris morris anubis bass"
+    " epidermis testis penis dais aegis caddis hubris lychnis arabis physalis digitalis metropolis necropolis"
+    " acropolis harris morris anubis bass"
 )
 _SIS = _listed(
     "oasis crisis analysis thesis hypothesis diagnosis parenthesis synopsis metamorphosis ellipsis neurosis prosthesis"
@@ -55,7 +56,8 @@ _SIS = _listed(
 _US_TO_I = _listed(
     "cactus fungus hippopotamus platypus nucleus alumnus stimulus radius narcissus crocus focus locus bacillus"
     " terminus syllabus magus thesaurus uterus papyrus hibiscus gladiolus eucalyptus cumulus abacus rhombus torus"
-    " tumulus calculus bronchus sarcophagus colossus discus incubus humerus tarsus streptococcus coccus asparagus"
+    " tumulus calculus bronchus sarcophagus colossus discus incubus humerus tarsus streptococcus coccus alveolus"
+    " meniscus nautilus lotus campus colobus"
 )
 _A_TO_AE = _listed(
     "alga larva antenna nebula formula vertebra amoeba nova supernova pupa alumna lamina medusa cicada persona fibula"
@@ -63,7 +65,7 @@ _A_TO_AE = _listed(
 )
 _UM_TO_A = _listed(
     "bacterium aquarium terrarium planetarium herbarium stadium podium spectrum ovum stratum curriculum memorandum"
-    " sporangium referendum millennium plectrum rostrum cilium arboretum auditorium sanatorium emporium"
+    " sporangium candelabrum referendum millennium plectrum rostrum cilium arboretum auditorium sanatorium emporium"
 )
 _X_TO_ICES = _listed("matrix appendix helix cicatrix vertex index vortex codex apex cortex")
 _F_TO_VES = ("leaf", "loaf", "thief", "sheaf", "wolf", "calf", "half", "elf", "scarf", "dwarf", "hoof")
@@ -78,10 +80,10 @@ _IN_OE = _listed(
     "shoe horseshoe snowshoe overshoe toe tiptoe mistletoe canoe hoe backhoe foe oboe roe floe aloe sloe throe"
 )
 _IN_IE = _listed(
-    "cookie movie pie tie magpie necktie bowtie zombie brownie calorie collie genie hoodie hippie pinkie pixie prairie"
-    " rookie selfie smoothie budgie birdie boogie talkie yorkie aussie barbie beanie bookie cowrie eyrie foodie freebie"
-    " goalie groupie hankie hoagie junkie kelpie laddie lassie lie menagerie patisserie quickie rotisserie brasserie"
-    " reverie sweetie veggie walkie weenie yuppie auntie caddie doggie westie nixie dixie"
+    "cookie movie pie tie magpie necktie bowtie zombie brownie calorie collie genie hoodie hippie pinkie pixie"
+    " prairie rookie selfie smoothie budgie birdie boogie talkie yorkie aussie barbie beanie bookie cowrie eyrie"
+    " foodie freebie goalie groupie hankie hoagie junkie kelpie laddie lassie lie menagerie patisserie quickie"
+    " rotisserie brasserie reverie sweetie veggie walkie weenie yuppie auntie caddie doggie westie nixie dixie"
 )
 _IN_CHE = _listed(
     "cache ache headache avalanche creche moustache mustache quiche brioche niche pastiche psyche porsche cliche"
@@ -89,11 +91,12 @@ _IN_CHE = _listed(
 _IN_USE = _listed("use muse fuse ruse excuse recluse refuse abuse hypotenuse")
 _IN_SSE = _listed("mousse crevasse posse fosse impasse")
 _NEVER = _listed(
-    "a an as is us was has his its this thus does dies less ours hers theirs to so no go he we me be in on of or at by"
-    " it if do the then them these those been were have had will would can could may do"
+    "a an as is us was has his its this thus does dies less ours hers theirs to so no go he we me be in on of or at"
+    " by it if do the then them these those been were have had will would can could may do"
 )
 """Words so common that no noun may claim them as its form (doe, die, wa)."""
 _BEFORE_MODIFIER = _listed("of in on with at for from")
+_INITIALS = re.compile(r"[^aeiou]+")
 _LATIN_END = re.compile(r"[a-z0-9]$")
 
 
@@ -156,9 +159,9 @@ def _plurals(word: str) -> tuple[str, ...]:
         return (f"{word[:-2]}ves", *([f"{word}s"] if word.endswith(_FS_TOO) else []))
     if word.endswith("y") and len(word) > 2 and (word[-2] not in "aeou" or word.endswith("quy")):
         return (f"{word[:-1]}ies", f"{word}s")
-    if word in _SIS or word.endswith("psis"):
+    if word.endswith("sis"):
         return (f"{word[:-2]}es",)
-    if word.endswith("us") and len(word) > 4:
+    if word.endswith("us") and not word.endswith("ous") and len(word) > 4:
         return (f"{word}es", f"{word[:-2]}i")
     if word in _X_TO_ICES:
         return (f"{word}es", f"{word[:-2]}ices")
@@ -179,16 +182,18 @@ def _singulars(word: str) -> tuple[str, ...]:
     """Singulars of a word that is a plural; none for one that is none."""
     if word in _SINGULAR_OF:
         return _SINGULAR_OF[word]
-    if word in _SINGULAR_IN_S or word in _FORMLESS:
+    if word in _SINGULAR_IN_S or word in _FORMLESS or word in _IRREGULAR:
         return ()
     for plural, singular in _COMPOUND_PLURALS:
         if word.endswith(plural):
             return (word[: -len(plural)] + singular,)
-    if word.endswith("men") and word not in _MEN and len(word) > 3:
+    if word.endswith("men") and word not in _MEN:
         return (f"{word[:-3]}man",)
     if word.endswith(("eaux", "hedra")):
         return (word[:-1] if word.endswith("x") else f"{word[:-1]}on",)
-    if not word.endswith("s") or word.endswith(("ss", "psis")) or len(word) < 4:
+    if not word.endswith("s") or word.endswith(("ss", "sis", "itis")):
+        return ()
+    if len(word) < 4 and not _INITIALS.fullmatch(word):
         return ()
     if word.endswith(("us", "is")):
         # Most words in -us are singular (walrus), most in -is that are not listed are plural (salukis).
@@ -214,7 +219,7 @@ def _without_es(word: str) -> str:
     if word.endswith("uses"):
         return stem if stem in _IN_USE or stem.endswith(("ouse", "ause")) else bare
     if word.endswith("zes"):
-        return bare if word.endswith(("tzes", "zzes")) else stem
+        return bare if word.endswith(("tzes", "zzes", "szes")) else stem
     return bare if word.endswith(("shes", "xes")) or bare in _SINGULAR_IN_S else stem
 
 
