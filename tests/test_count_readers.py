@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.counting import guess, parts, rows, streams
+from core.counting import guess, parts, rows, run, streams
 from core.counting.parts import Part, plan
 from core.counting.places import find
 from core.counting.rows import read_rows
 from core.counting.streams import line_blocks
+from core.counting.workers import here
 from core.errors import BadInput, ExtraMissing, UnreadableData
 
 CAPTIONS = ["a red apple", "two dogs, running", 'he said "hi"', "", "naïve café ☕", "line one"]
@@ -279,3 +280,120 @@ def test_large_files_are_cut_and_read_the_same(tmp_path, monkeypatch):
         assert captions_of(tmp_path / name) == captions, name
     assert len(plan(str(tmp_path / "quoted.csv")).parts) == 1
     assert captions_of(tmp_path / "quoted.csv") == ["a\nb", *captions]
+
+
+ENCODED = ["a red dog", "café dogs’ bowl", "我的狗 dog", "", "four"]
+FOREIGN = {
+    "utf-16": "utf-16", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be", "utf-32": "utf-32",
+    "utf-32-le": "utf-32-le", "utf-32-be": "utf-32-be", "utf-16-be with its mark": "utf-16-be",
+    "utf-8-sig": "utf-8-sig",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".tsv", ".jsonl", ".txt.gz", ".csv.zst", ".tar"])
+@pytest.mark.parametrize("encoding", FOREIGN)
+def test_utf_16_and_utf_32_are_decoded_in_every_format(tmp_path, encoding, ending):
+    kind = ending.split(".")[1]
+    separator = {"csv": ",", "tsv": "\t"}.get(kind, "")
+    texts = {
+        "txt": "\r\n".join(ENCODED),
+        "jsonl": "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in ENCODED),
+    }.get(kind, f"caption{separator}n\n" + "".join(f"{text}{separator}1\n" for text in ENCODED))
+    mark = "\ufeff" if "its mark" in encoding else ""
+    data = (mark + texts).encode(FOREIGN[encoding])
+    if kind == "tar":
+        data = as_tar({f"{n}": {"txt": (mark + t).encode(FOREIGN[encoding])} for n, t in enumerate(ENCODED)})
+    if ending.endswith(".gz"):
+        data = gzip.compress(data)
+    elif ending.endswith(".zst"):
+        data = bytes(pa.Codec("zstd").compress(data, asbytes=True))
+    (tmp_path / f"a{ending}").write_bytes(data)
+    assert captions_of(tmp_path / f"a{ending}") == ENCODED
+
+
+def test_a_large_utf_16_file_is_one_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_PART", 1000)
+    captions = [f"caption number {n} of \u4e2d\u6587" for n in range(500)]
+    for encoding in ("utf-16", "utf-16-le", "utf-8"):
+        (tmp_path / "a.txt").write_bytes("\n".join(captions).encode(encoding))
+        assert captions_of(tmp_path / "a.txt") == captions
+        assert (len(plan(str(tmp_path / "a.txt")).parts) == 1) == encoding.startswith("utf-16")
+
+
+def parquet_of(path: Path, captions: list[bytes], *, type: pa.DataType) -> None:
+    """A Parquet file whose text column holds these bytes, as careless writers leave it."""
+    array = pa.array(captions, pa.binary())
+    column = pa.Array.from_buffers(type, len(array), array.buffers())
+    pq.write_table(pa.table({"caption": column}), path)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "gbk", "shift_jis"])
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".tsv", ".jsonl", ".txt.gz", ".tar", ".parquet", ".bytes.parquet"])
+def test_other_encodings_are_refused_and_never_counted_as_zero(tmp_path, encoding, ending):
+    text = {"gbk": "一只狗在草地上", "shift_jis": "犬がいます"}.get(encoding, "un chien élégant et naïf")
+    captions = [f"{text}{' ' * n}".encode(encoding) for n in range(6)] + [b"a dog"]
+    kind = ending.rpartition(".")[2]
+    path = tmp_path / f"a{ending}"
+    if kind == "parquet":
+        parquet_of(path, captions, type=pa.binary() if "bytes" in ending else pa.string())
+    elif kind == "tar":
+        path.write_bytes(as_tar({str(n): {"txt": data} for n, data in enumerate(captions)}))
+    else:
+        line = {"csv": b"%b,1", "tsv": b"%b\t1", "jsonl": b'{"text": "%b"}'}.get(kind, b"%b")
+        head = {"csv": b"caption,n\n", "tsv": b"caption\tn\n"}.get(kind, b"")
+        data = head + b"".join(line % data + b"\n" for data in captions)
+        path.write_bytes(gzip.compress(data) if kind == "gz" else data)
+    with pytest.raises(BadInput, match=r"is not UTF-8 text: 6 of 7 captions cannot be decoded"):
+        run.count(run.Request(str(path), {"dog": "dog"}), tmp_path / "out", engine=here)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".jsonl", ".tar", ".parquet"])
+def test_a_few_captions_that_cannot_be_decoded_are_counted_and_told(tmp_path, ending):
+    captions = [b"a dog"] * 5 + [b"un chien \xe9l\xe9gant"] * 2
+    path = tmp_path / f"a{ending}"
+    if ending == ".parquet":
+        parquet_of(path, captions, type=pa.string())
+    elif ending == ".tar":
+        path.write_bytes(as_tar({str(n): {"txt": data} for n, data in enumerate(captions)}))
+    else:
+        line = {".csv": b"%b,1", ".jsonl": b'{"text": "%b"}'}.get(ending, b"%b")
+        path.write_bytes((b"caption,n\n" if ending == ".csv" else b"") + b"".join(line % c + b"\n" for c in captions))
+    result = run.count(run.Request(str(path), {"dog": "dog"}), tmp_path / "out", engine=here)
+    facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert (result.counts()[0]["count"], facts["rows"], facts["bad_rows"], facts["undecoded_rows"]) == (5, 7, 2, 2)
+
+
+@pytest.mark.parametrize("text", ["a red dog", "un chien élégant"])
+@pytest.mark.parametrize("type", [pa.string(), pa.binary()])
+def test_utf_16_in_a_column_is_decoded_or_refused(tmp_path, text, type):
+    parquet_of(tmp_path / "a.parquet", [text.encode("utf-16-le")] * 3, type=type)
+    if text.isascii() and type == pa.string():  # such bytes are UTF-8 with zeros between the letters
+        with pytest.raises(BadInput, match="is not UTF-8 text: 3 of 3"):
+            run.count(run.Request(str(tmp_path), {"dog": "dog"}), tmp_path / "out", engine=here)
+    else:
+        assert captions_of(tmp_path / "a.parquet") == [text] * 3
+
+
+def test_spark_writes_captions_as_bytes(tmp_path):
+    pq.write_table(pa.table({"url": [b"x"] * 2, "caption": [b"a dog", "café".encode()]}), tmp_path / "a.parquet")
+    assert captions_of(tmp_path / "a.parquet") == ["a dog", "café"]
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("狗", "我的狗"), ("แมว", "มีแมว"), ("강아지", "강아지는"), ("Queen Anne's lace", "queen+anne%27s+lace"),
+        ("dog", "dog&rsquo;s"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", [".txt", ".parquet"])
+def test_status_and_query_say_how_a_concept_was_found(tmp_path, name, caption, ending):
+    path = tmp_path / f"a{ending}"
+    if ending == ".txt":
+        path.write_text(f"{caption}\nnothing\n", encoding="utf-8")
+    else:
+        pq.write_table(pa.table({"caption": [caption, "nothing"]}), path)
+    row = run.count(run.Request(str(path), {name: name}), tmp_path / "out", engine=here).counts()[0]
+    assert row["count"] == 1
+    assert row["status"] == ("ok" if name.isascii() else "substring")
+    assert row["query"].split(" | ")[0] == name.lower()

@@ -22,9 +22,10 @@ def named(name: str, caption: str) -> bool:
         "Queen Anne's lace by a road", "queen anne\u2019s LACE", "Queen Anne\u02bcs lace", "Queen Anne\u00b4s lace",
         "Queen Anne\u2018s lace", "Queen Anne\uff07s lace", "Queen Anne`s lace", "Queen Anne&#39;s lace",
         "Queen Anne&#x27;s lace", "Queen Anne&#X2019;s lace", "Queen Anne&rsquo;s lace", "Queen Anne&apos;s lace",
-        "Queen Anne&amp;#39;s lace", "Queen&nbsp;Anne&#39s lace", "queen+anne%27s+lace", "Queen%20Anne%E2%80%99s%20Lace",
-        "queen_anne's_lace_01.jpg", "QUEEN-ANNE'S-LACE", "Queen Annes lace", "Queen Anne's laces",
-        "\uff31\uff55\uff45\uff45\uff4e Anne's lace", "(Queen Anne's lace's) leaves", "Queen Anne's\u200b lace\u2122",
+        "Queen Anne&amp;#39;s lace", "Queen&nbsp;Anne&#39s lace", "queen+anne%27s+lace",
+        "Queen%20Anne%E2%80%99s%20Lace", "queen_anne's_lace_01.jpg", "QUEEN-ANNE'S-LACE", "Queen Annes lace",
+        "Queen Anne's laces", "\uff31\uff55\uff45\uff45\uff4e Anne's lace", "(Queen Anne's lace's) leaves",
+        "Queen Anne's\u200b lace\u2122",
     ],
 )  # fmt: skip
 def test_web_spellings_of_an_apostrophe_do_not_hide_a_name(caption):
@@ -32,9 +33,10 @@ def test_web_spellings_of_an_apostrophe_do_not_hide_a_name(caption):
     assert named("Queen_Anne\u2019s_Lace", caption)
 
 
-@pytest.mark.parametrize(
-    "sign", [*"-_ \u00a0\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\uff3f", " - "]
-)
+SIGNS = [*"-_ \u00a0\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\uff3f", " - "]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
 def test_hyphens_dashes_and_underscores_are_blanks(sign):
     for one, other in (("black-footed albatross", f"black{sign}footed albatross"), ("747-300", f"Boeing 747{sign}300")):
         assert named(one, other)
@@ -78,23 +80,25 @@ def test_a_possessive_inside_a_name_does_not_hide_it(name, caption):
 @pytest.mark.parametrize(
     "pair",
     [
-        "saluki salukis", "leonberger leonbergers", "kuvasz kuvaszes", "phalarope phalaropes", "a310 a310s", "goose geese",
-        "mongoose mongooses", "mouse mice", "dormouse dormice", "louse lice", "foot feet", "tooth teeth", "ox oxen",
-        "child children", "grandchild grandchildren", "person people", "man men", "fireman firemen", "woman women",
-        "human humans", "doberman dobermans", "wolf wolves", "aardwolf aardwolves", "leaf leaves", "cloverleaf cloverleaves",
-        "knife knives", "wife wives", "half halves", "shelf shelves", "scarf scarves", "hoof hooves", "loaf loaves",
-        "thief thieves", "glove gloves", "olive olives", "valve valves", "cliff cliffs", "giraffe giraffes", "roof roofs",
-        "berry berries", "fly flies", "valley valleys", "movie movies", "magpie magpies", "pony ponies", "lady ladies",
-        "potato potatoes", "tomato tomatoes", "mosquito mosquitoes", "mango mangos", "piano pianos", "shoe shoes",
-        "toe toes", "canoe canoes", "zoo zoos", "box boxes", "fox foxes", "bus buses", "walrus walruses", "class classes",
+        "saluki salukis", "leonberger leonbergers", "kuvasz kuvaszes", "phalarope phalaropes", "a310 a310s",
+        "goose geese", "mongoose mongooses", "mouse mice", "dormouse dormice", "louse lice", "foot feet",
+        "tooth teeth", "ox oxen", "child children", "grandchild grandchildren", "person people", "man men",
+        "fireman firemen", "woman women", "human humans", "doberman dobermans", "wolf wolves", "aardwolf aardwolves",
+        "leaf leaves", "cloverleaf cloverleaves", "knife knives", "wife wives", "half halves", "shelf shelves",
+        "scarf scarves", "hoof hooves", "loaf loaves", "thief thieves", "glove gloves", "olive olives",
+        "valve valves", "cliff cliffs", "giraffe giraffes", "roof roofs", "berry berries", "fly flies",
+        "valley valleys", "movie movies", "magpie magpies", "pony ponies", "lady ladies", "potato potatoes",
+        "tomato tomatoes", "mosquito mosquitoes", "mango mangos", "piano pianos", "shoe shoes", "toe toes",
+        "canoe canoes", "zoo zoos", "box boxes", "fox foxes", "bus buses", "walrus walruses", "class classes",
         "dress dresses", "lens lenses", "gas gases", "iris irises", "mantis mantises", "canvas canvases",
-        "beach beaches", "watch watches", "cache caches", "stomach stomachs", "dish dishes", "moth moths", "waltz waltzes",
-        "maze mazes", "quiz quizzes", "prize prizes", "house houses", "vase vases", "rose roses", "cause causes",
-        "cactus cacti", "cactus cactuses", "fungus fungi", "hippopotamus hippopotami", "octopus octopuses", "octopus octopi",
-        "alga algae", "larva larvae", "antenna antennae", "nebula nebulae", "bacterium bacteria", "aquarium aquaria",
-        "matrix matrices", "vertex vertices", "oasis oases", "axis axes", "phenomenon phenomena", "chateau chateaux",
-        "polyhedron polyhedra", "emu emus", "taxi taxis", "kiwi kiwis", "stocking stockings", "lighter lighters",
-        "building buildings", "boxer boxers", "axe axes", "specimen specimens", "salmon salmons", "tv tvs",
+        "beach beaches", "watch watches", "cache caches", "stomach stomachs", "dish dishes", "moth moths",
+        "waltz waltzes", "maze mazes", "quiz quizzes", "prize prizes", "house houses", "vase vases", "rose roses",
+        "cause causes", "cactus cacti", "cactus cactuses", "fungus fungi", "hippopotamus hippopotami",
+        "octopus octopuses", "octopus octopi", "alga algae", "larva larvae", "antenna antennae", "nebula nebulae",
+        "bacterium bacteria", "aquarium aquaria", "matrix matrices", "vertex vertices", "oasis oases", "axis axes",
+        "phenomenon phenomena", "chateau chateaux", "polyhedron polyhedra", "emu emus", "taxi taxis", "kiwi kiwis",
+        "stocking stockings", "lighter lighters", "building buildings", "boxer boxers", "axe axes",
+        "specimen specimens", "salmon salmons", "tv tvs",
     ],
 )  # fmt: skip
 def test_singular_and_plural_count_as_one(pair):
@@ -107,15 +111,17 @@ def test_singular_and_plural_count_as_one(pair):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("lighter", "a light blue lighting, lit and lighted"), ("stocking", "stock in stocks, stocked"), ("dice", "he will die"),
-        ("dice", "he dies"), ("doe", "what does it do"), ("building", "build, builds and built"), ("painting", "paint"),
-        ("boxer", "a box of boxes, boxed"), ("cleaver", "to cleave"), ("ruler", "rules rule"), ("rose", "they rise, risen"),
-        ("saw", "I see, seen"), ("left", "he leaves"), ("leaves", "to leave"), ("ground", "grind"), ("felt", "feel"),
-        ("wound", "wind"), ("bat", "bats" "man"), ("glasses", "a glass of water"), ("shorts", "a short man"),
-        ("news", "a new one"), ("arms", "an arm"), ("goods", "a good one"), ("pants", "he pant"), ("lens", "len"),
-        ("bus", "bu"), ("toes", "to"), ("wa", "was"), ("a", "as"), ("medium", "social media"), ("opus", "opera"),
-        ("couch", "Couchs Kingbird"), ("bass", "bas"), ("dog", "dogged dogfish doggie hot-dogger dogs-tooth".replace("dogs-", "dogst")),
-        ("cat", "catalogue"), ("Levi's", "Levi said"), ("golden retriever", "golden and retriever"), ("snake night", "night snake"),
+        ("lighter", "a light blue lighting, lit and lighted"), ("stocking", "stock in stocks, stocked"),
+        ("dice", "he will die"), ("dice", "he dies"), ("doe", "what does it do"),
+        ("building", "build, builds and built"), ("painting", "paint"), ("boxer", "a box of boxes, boxed"),
+        ("cleaver", "to cleave"), ("ruler", "rules rule"), ("rose", "they rise, risen"), ("saw", "I see, seen"),
+        ("left", "he leaves"), ("leaves", "to leave"), ("ground", "grind"), ("felt", "feel"), ("wound", "wind"),
+        ("bat", "batsman"), ("glasses", "a glass of water"), ("shorts", "a short man"), ("news", "a new one"),
+        ("arms", "an arm"), ("goods", "a good one"), ("pants", "he pant"), ("lens", "len"), ("bus", "bu"),
+        ("toes", "to"), ("wa", "was"), ("a", "as"), ("medium", "social media"), ("opus", "opera"),
+        ("couch", "Couchs Kingbird"), ("bass", "bas"), ("dog", "dogged dogfish doggie hot-dogger dogtooth"),
+        ("cat", "catalogue"), ("Levi's", "Levi said"), ("golden retriever", "golden and retriever"),
+        ("snake night", "night snake"),
     ],
 )  # fmt: skip
 def test_a_name_is_never_another_word(name, text):
@@ -142,9 +148,10 @@ def test_the_noun_before_of_takes_the_plural(name, caption):
 @pytest.mark.parametrize(
     ("name", "caption"),
     [
-        ("狗", "我的狗很可爱"), ("猫", "白い猫です"), ("ネコ", "ﾈｺがいる"), ("แมว", "มีแมวตัวหนึ่งบนโต๊ะ"), ("강아지", "귀여운 강아지가 있다"),
-        ("골든 리트리버", "골든리트리버를 산책"), ("골든리트리버", "골든 리트리버"), ("ゴールデン・レトリバー", "ゴールデンレトリバー犬"),
-        ("T恤", "红色Ｔ恤"), ("ໝາ", "ມີໝາໂຕໜຶ່ງ"), ("ឆ្កែ", "មានឆ្កែមួយ"), ("ခွေး", "အိမ်မှာခွေးရှိတယ်"), ("がくせい", "か\u3099くせい"),
+        ("狗", "我的狗很可爱"), ("猫", "白い猫です"), ("ネコ", "ﾈｺがいる"), ("แมว", "มีแมวตัวหนึ่งบนโต๊ะ"),
+        ("강아지", "귀여운 강아지가 있다"), ("골든 리트리버", "골든리트리버를 산책"),
+        ("골든리트리버", "골든 리트리버"), ("ゴールデン・レトリバー", "ゴールデンレトリバー犬"), ("T恤", "红色Ｔ恤"),
+        ("ໝາ", "ມີໝາໂຕໜຶ່ງ"), ("ឆ្កែ", "មានឆ្កែមួយ"), ("ခွေး", "အိမ်မှာခွေးရှိတယ်"), ("がくせい", "か\u3099くせい"),
     ],
 )  # fmt: skip
 def test_scripts_without_blanks_are_found_as_substrings(name, caption):
@@ -172,13 +179,7 @@ def test_the_published_query_is_what_is_searched():
 
 
 def test_fold_is_one_for_spellings_of_one_name():
-    same = [
-        "Queen Anne's Lace",
-        "queen_anne\u2019s-lace",
-        "Queen  Anne&#39;s lace.",
-        "queen+anne%27s+lace",
-        "QUEEN ANNE'S LACE",
-    ]
+    same = ["Queen Anne's Lace", "queen_anne\u2019s-lace", "Queen  Anne&#39;s lace.", "queen+anne%27s+lace"]
     assert {fold(name) for name in same} == {"queen anne's lace"}
     assert fold(" + ") != fold(" - ")
     assert forms("saluki") == ("saluki", "salukis")
