@@ -263,14 +263,14 @@ def test_paths_that_lead_to_no_model(tmp_path):
         models.canonical(f"local-dir:{tmp_path}/nowhere")
     with pytest.raises(UnreadableData, match=r"holds no open_clip_config\.json"):
         models.canonical(f"local-dir:{tmp_path}")
-    (tmp_path / weights.CONFIG).write_text('{"model_cfg": {"text_cfg": {}}}', encoding="utf-8")
+    (tmp_path / weights.CONFIG).write_text(json.dumps({"model_cfg": tiny.CLIP}), encoding="utf-8")
     with pytest.raises(UnreadableData, match="holds a configuration but no weights"):
         models.canonical(f"local-dir:{tmp_path}")
     (tmp_path / "model.safetensors").write_bytes(b"")
     assert models.canonical(f"local-dir:{tmp_path}") == f"local-dir:{tmp_path}"
     assert models.path_of(f"local-dir:{tmp_path}") == tmp_path
     (tmp_path / weights.CONFIG).write_text("not JSON", encoding="utf-8")
-    with pytest.raises(UnreadableData, match="is not an open_clip configuration"):
+    with pytest.raises(UnreadableData, match=r"open_clip_config\.json cannot be read: it is not JSON"):
         models.canonical(f"local-dir:{tmp_path}")
     assert not models.is_available(f"local-dir:{tmp_path}")
     with pytest.raises(UnreadableData, match="There is no file"):

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from core.errors import TailscopeError, UnreadableData
-from core.models.loading import Loaded, load
+from core.models.loading import Loaded, load, runs_in_float32
 from core.models.text_tower import text_lengths, trimmed_text_features
 from core.runtime.machine import return_freed_memory
 
@@ -199,7 +199,7 @@ def load_encoder(model_id: str, *, precision: str = "auto", device: str | None =
         # Towers from other libraries do not all run in half precision.
         reason = str(error).partition("\n")[0]
     encoder = Encoder(load(model_id, precision="float32", device=device))
-    encoder.fingerprint["warnings"].append(f"It runs in float32, because {loaded.precision} failed here ({reason}).")
+    encoder.fingerprint["warnings"].append(runs_in_float32(loaded.precision, reason))
     return encoder
 
 

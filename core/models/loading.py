@@ -1,6 +1,7 @@
 """From a model's name to its parts in memory, through open_clip and only from this disk.
 
-Checkpoints are opened with ``weights_only``: a file that holds pickled objects is refused.
+No library is given a name that it could look up elsewhere, nor a file that was not checked: configurations come from
+``core.models.model_config``, Hugging Face files from ``core.models.hf_files``, weights from ``core.models.checkpoints``.
 """
 
 from __future__ import annotations
@@ -8,17 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 
 from cache import keys
-from core.errors import ExtraMissing, TailscopeError, UnreadableData, WeightsMissing
+from core.errors import ExtraMissing, TailscopeError, UnreadableData
+from core.models import building, checkpoints, model_config, weights
 from core.models import registry as models
-from core.models import weights
+from core.models.hf_files import tokenizer_copy
+from core.models.model_config import ModelConfig
 from core.models.open_clip_table import table
 from core.models.weights import CONFIG, Found, sha256
 from core.runtime.machine import cores, settled_precision
@@ -54,7 +56,6 @@ class Loaded:
 
 def load(model_id: str, *, precision: str = "auto", device: str | None = None) -> Loaded:
     """Load a model; see ``core.models.encoder.load_encoder`` for the arguments and errors."""
-    import open_clip
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     model_id = models.canonical(model_id)
@@ -63,26 +64,14 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
     precision = settled_precision(precision)
     precision = best_precision(device) if precision == "auto" else precision
     _respect_cores()
-    arch = f"local-dir:{found.folder}" if found.folder else model_id.partition(",")[0]
-    config = _config(found, arch)
-    preprocessing, warnings = _preprocessing(model_id, found)
-    text = dict(config["text_cfg"])
-    if text.get("hf_model_name"):
-        text_model = found.text_model or weights.text_model_folder(text["hf_model_name"])
-        text |= {"hf_model_name": str(_here(text_model, text["hf_model_name"], model_id)), "hf_model_pretrained": False}
+    config = _config(found, model_id)
+    preprocessing, warnings = _preprocessing(model_id, found, config)
     try:
-        model = open_clip.create_model(
-            arch,
-            pretrained=None if found.folder else str(found.weights),
-            precision={"float32": "fp32"}.get(precision, precision),
-            device=device,
-            force_preprocess_cfg=preprocessing,
-            require_pretrained=True,
-            weights_only=True,
-            text_cfg=text,
-        )
-        tokenizer = _tokenizer(found, arch, text, model_id)
-        *resizing, _, normalise = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), False).transforms
+        model, precision = _model(model_id, found, config, precision=precision, device=device, warnings=warnings)
+        tokenizer = _tokenizer(found, config.text, model_id)
+        preprocessing |= {"size": model.visual.image_size} if hasattr(model.visual, "image_size") else {}
+        settings = PreprocessCfg(**preprocessing)
+        *resizing, _, normalise = image_transform_v2(settings, is_train=False).transforms
     except TailscopeError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -90,17 +79,17 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
     except ImportError as error:
         raise ExtraMissing(f"{model_id} needs another package: pip install {error.name or 'transformers'}.") from error
     except Exception as error:  # four libraries raise nearly anything at a file that does not fit
-        raise UnreadableData(_does_not_fit(model_id, found.weights, error)) from error
+        raise UnreadableData(checkpoints.does_not_fit(model_id, found.weights, error)) from error
     if warning := models.quickgelu_warning(model_id):
         warnings.append(warning)
-    context = text.get("context_length") or getattr(model, "context_length", 77)
+    context = config.text.get("context_length") or getattr(model, "context_length", 77)
     fingerprint = {
         "model": model_id,
         "arch": model_id.partition(",")[0].rpartition("/")[2],
-        "activation": "QuickGELU" if config.get("quick_gelu") else "GELU",
-        "config": keys.digest(config),
+        "activation": "QuickGELU" if config.model.get("quick_gelu") else "GELU",
+        "config": keys.digest(config.model),
         "weights": sha256(found.weights),
-        "preprocessing": json.loads(json.dumps(model.visual.preprocess_cfg)),
+        "preprocessing": json.loads(json.dumps(asdict(settings))),
         "tokenizer": {"kind": type(tokenizer).__name__, "context_length": context},
         "precision": precision,
         "device": device,
@@ -158,32 +147,30 @@ def _respect_cores() -> None:
         torch.set_num_threads(cores())
 
 
-def _config(found: Found, arch: str) -> dict[str, Any]:
-    import open_clip
-
-    if found.folder is None:
-        return open_clip.get_model_config(arch)
-    try:
-        config = json.loads((found.folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
-        return {**config, "text_cfg": dict(config["text_cfg"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableData(f"{found.folder / CONFIG} is not an open_clip configuration ({error!r}).") from error
-
-
-def _preprocessing(model_id: str, found: Found) -> tuple[dict[str, Any] | None, list[str]]:
-    """What open_clip would take from the tag, which it does not see because it is given the file."""
+def _config(found: Found, model_id: str) -> ModelConfig:
+    """The checked configuration: a folder's own, else the one that open_clip ships for the architecture."""
     import open_clip
 
     if found.folder:
-        return None, []
+        return model_config.read(found.folder / CONFIG)
+    arch = model_id.partition(",")[0]
+    return ModelConfig(model_config.checked_model(open_clip.get_model_config(arch), name=f"open_clip's {arch}"), {})
+
+
+def _preprocessing(model_id: str, found: Found, config: ModelConfig) -> tuple[dict[str, Any], list[str]]:
+    """What the configuration says, or open_clip's tag, which it does not see because it is given the file."""
+    import open_clip
+
+    if found.folder:
+        return dict(config.preprocess), []
     arch, _, tag = model_id.partition(",")
     released = [open_clip.get_pretrained_cfg(*pair) for pair in table().pairs if pair[0] == arch]
     if models.kind(model_id) == "open_clip":
         released = [open_clip.get_pretrained_cfg(arch, tag)]
     known = {json.dumps(_pixels(settings), sort_keys=True): _pixels(settings) for settings in released}
     if len(known) == 1:
-        return next(iter(known.values())), []
-    return None, [
+        return dict(next(iter(known.values()))), []
+    return {}, [
         f"How {arch} was shown its pictures depends on the training run: open_clip's default preprocessing is used. "
         "For another one save the model in a folder with its open_clip_config.json."
     ]
@@ -193,37 +180,51 @@ def _pixels(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in settings}
 
 
-def _here(folder: Path | None, repo: str, model_id: str) -> Path:
-    """A folder that must be on this disk: transformers would otherwise ask the network for it."""
-    if folder is None:
-        raise WeightsMissing(
-            f"{model_id} needs files of {repo} that are not on this disk; fetching any released pair of its "
-            "architecture brings them: python -m core fetch model ARCH,PRETRAINED"
-        )
-    return folder
+def _model(
+    model_id: str, found: Found, config: ModelConfig, *, precision: str, device: str, warnings: list[str]
+) -> tuple[Any, str]:
+    """The model with its weights, and the precision that it runs in."""
+    with building.prepared(config, found, model_id) as settings:
+        state = None
+        if found.weights.suffix in building.NUMPY:
+            checkpoints.require_room(model_id, found.weights, lambda: building.build(settings))
+        else:
+            checkpoint = checkpoints.read(model_id, found.weights, lambda: building.build(settings))
+            state = checkpoint.state
+            warnings += checkpoint.warnings
+        try:
+            model = building.to_device(building.build(settings, precision), precision, device)
+        except building.HalfPrecisionFails as error:
+            warnings.append(runs_in_float32(precision, str(error)))
+            precision = "float32"
+            model = building.to_device(building.build(settings), precision, device)
+    if state is None:
+        building.fill_from_numpy(model, found.weights)
+    else:
+        building.fill(model, state)
+    return model, precision
 
 
-def _tokenizer(found: Found, arch: str, text: dict[str, Any], model_id: str) -> Callable[[list[str]], torch.Tensor]:
-    import open_clip
+def runs_in_float32(precision: str, reason: str) -> str:
+    """The warning of a model that could not be run in half precision."""
+    return f"It runs in float32, because {precision} failed here ({reason})."
 
+
+def _tokenizer(found: Found, text: dict[str, Any], model_id: str) -> Callable[[list[str]], torch.Tensor]:
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+    options = dict(text.get("tokenizer_kwargs") or {})
+    context = text.get("context_length", 77)
     if not text.get("hf_tokenizer_name"):
-        return open_clip.get_tokenizer(arch)
-    from open_clip.tokenizer import HFTokenizer
-
-    folder = found.tokenizer or weights.tokenizer_folder(text["hf_tokenizer_name"])
-    return HFTokenizer(
-        str(_here(folder, text["hf_tokenizer_name"], model_id)),
-        context_length=text.get("context_length", 77),
-        tokenizer_mode=text.get("tokenizer_mode"),
-        **text.get("tokenizer_kwargs", {}),
-    )
-
-
-def _does_not_fit(model_id: str, file: Path, error: Exception) -> str:
-    if "weights_only" in str(error).lower() or "TorchScript" in str(error):
-        return (
-            f"{file} holds more than weights (objects that run code when opened) and was not opened; "
-            "convert it to safetensors where you trust it."
+        return SimpleTokenizer(context_length=context, **options)
+    repo = text["hf_tokenizer_name"]
+    folder = building.here(found.tokenizer or weights.tokenizer_folder(repo), repo, model_id)
+    with tokenizer_copy(folder) as copy:
+        return HFTokenizer(
+            str(copy),
+            context_length=context,
+            tokenizer_mode=text.get("tokenizer_mode"),
+            trust_remote_code=False,
+            local_files_only=True,
+            **options,
         )
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return f"{model_id} could not be loaded from {file}: {reason}"

@@ -19,6 +19,7 @@ from core import paths
 from core.errors import UnknownName, UnreadableData, WeightsMissing
 from core.models import weights
 from core.models.open_clip_table import Pair, table
+from core.opening import regular
 
 Kind = Literal["icon", "open_clip", "hf-hub", "local-dir", "checkpoint"]
 ICON_MODELS = paths.ASSETS / "models"
@@ -119,17 +120,25 @@ def canonical(text: str) -> str:
         return f"{pair.arch},{pair.tag}"
     if arch in table().architectures and _looks_like_path(pretrained):
         file = _absolute(pretrained)
-        if not file.is_file():
+        if not file.exists():
             raise UnreadableData(f"There is no file {file}; give the path of a checkpoint of {arch}.")
-        return f"{arch},{file}"
+        return f"{arch},{regular(file)}"
     raise UnknownName(_unknown(text, [f"{pair.arch},{pair.tag}" for pair in table().pairs.values()]))
 
 
-def source(model_id: str) -> weights.Source | None:
-    """Where the files of a canonical model can be fetched; None for models that are files of this machine."""
-    if kind(model_id) == "hf-hub":
-        return weights.hub_source(model_id.removeprefix(_HUB))
-    return weights.pair_source(pair_of(model_id)) if kind(model_id) == "open_clip" else None
+def source(model_id: str) -> weights.Source:
+    """Where the files of a canonical model can be fetched; for one of this machine only what its towers need besides."""
+    match kind(model_id):
+        case "hf-hub":
+            return weights.hub_source(model_id.removeprefix(_HUB))
+        case "open_clip":
+            return weights.pair_source(pair_of(model_id))
+        case "checkpoint":
+            return weights.architecture_source(model_id.partition(",")[0])
+        case "local-dir":
+            return weights.folder_source(Path(model_id.removeprefix(_LOCAL)))
+        case "icon":
+            return weights.folder_source(icon_folder(model_id))
 
 
 def find(model_id: str) -> weights.Found:
@@ -147,7 +156,7 @@ def find(model_id: str) -> weights.Found:
     elif model_id.startswith(_LOCAL):
         found = weights.find_in_folder(path)
     else:
-        found = weights.Found(path) if path.is_file() else None
+        found = weights.Found(regular(path)) if path.exists() else None
     if found is None:
         command = fetch_command(model_id)
         raise WeightsMissing(f"The weights of {model_id} are not on this disk; fetch them with: {command}")
@@ -208,9 +217,13 @@ def _fetched_models() -> Iterator[ModelInfo]:
         repo = folder.name.removeprefix("models--").replace("--", "/", 1)
         if repo in released or weights.hub_file(repo, weights.CONFIG) is None:
             continue
-        found = weights.find(weights.hub_source(repo))
+        note = "Fetched from the hub by its repository."
+        try:
+            found = weights.find(weights.hub_source(repo))
+        except UnreadableData as error:
+            found, note = None, str(error)
         size = found.weights.stat().st_size if found else None
-        yield ModelInfo(_HUB + repo, "hf-hub", found is not None, size, "", "Fetched from the hub by its repository.")
+        yield ModelInfo(_HUB + repo, "hf-hub", found is not None, size, "", note)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +9,13 @@ from pathlib import Path
 
 from cache import keys
 from core.errors import UnreadableData
+from core.models import model_config
+from core.models.hf_files import CONFIG as CONFIG_OF_TEXT_MODEL
+from core.models.hf_files import VOCABULARIES
 from core.models.open_clip_table import Pair, table
+from core.opening import regular
 
 CONFIG = "open_clip_config.json"
-CONFIG_OF_TEXT_MODEL = "config.json"
 DEFAULT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 # open_clip's own order of preference in a folder; after these, any file of these kinds.
 _FOLDER_NAMES = (
@@ -25,14 +27,6 @@ _FOLDER_NAMES = (
     "pytorch_model.bin",
     "pytorch_model.pth",
     "model.pth",
-)
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "vocab.txt",
-    "vocab.json",
 )
 
 
@@ -84,9 +78,22 @@ def pair_source(pair: Pair) -> Source:
 
 def hub_source(repo: str) -> Source:
     """Where the files of an ``hf-hub:`` model can be fetched; tokenizer files may be in the same repository."""
-    folder = hub_file(repo, CONFIG)
-    tokenizer, text_model = _needs(folder) if folder else ("", "")
-    return Source(repo, DEFAULT_NAMES, CONFIG, "", tokenizer, text_model)
+    file = hub_file(repo, CONFIG)
+    needs = model_config.read(file) if file else None
+    return Source(repo, DEFAULT_NAMES, CONFIG, "", needs.tokenizer if needs else "", needs.text_model if needs else "")
+
+
+def folder_source(folder: Path) -> Source:
+    """What a ``local-dir:`` model's configuration needs from the hub beside its own files."""
+    needs, found = model_config.read(folder / CONFIG), find_in_folder(folder)
+    tokenizer = "" if found.tokenizer == folder else needs.tokenizer
+    return Source("", (), "", "", tokenizer, "" if found.text_model == folder else needs.text_model)
+
+
+def architecture_source(arch: str) -> Source:
+    """What one of open_clip's architectures needs from the hub beside weights."""
+    known = table().architectures[arch]
+    return Source("", (), "", "", known.tokenizer, known.text_model)
 
 
 def find(source: Source) -> Found | None:
@@ -108,29 +115,46 @@ def find(source: Source) -> Found | None:
 
 
 def find_in_folder(folder: Path) -> Found:
-    """The files of a ``local-dir:`` model.
+    """The files of a ``local-dir:`` model; its tokenizer and text configuration may be in the hub's cache instead.
 
     Raises:
-        UnreadableData: with what is missing.
+        UnreadableData: with what is missing, or is no regular file.
     """
     if not folder.is_dir():
         raise UnreadableData(f"There is no folder {folder}; local-dir: takes a folder with {CONFIG} and weights.")
     config = folder / CONFIG
-    if not config.is_file():
+    if not config.exists():
         raise UnreadableData(f"{folder} holds no {CONFIG}; save the model in open_clip's folder layout.")
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth"))
-    names.sort(key=lambda name: not name.endswith(".safetensors"))
-    chosen = next((name for name in _FOLDER_NAMES if name in names), None) or next(iter(names), None)
-    if chosen is None:
-        raise UnreadableData(f"{folder} holds a configuration but no weights (.safetensors, .bin or .pth).")
-    tokenizer, text_model = _needs(config)
-    own_text_model = text_model and (folder / CONFIG_OF_TEXT_MODEL).is_file()
+    chosen = _weights_in(folder)
+    needs = model_config.read(config)
+    own_tokenizer = any((folder / name).is_file() for name in VOCABULARIES)
+    own_text_model = (folder / CONFIG_OF_TEXT_MODEL).is_file()
     return Found(
-        folder / chosen,
+        regular(chosen),
         folder,
-        folder if tokenizer else None,
-        folder if own_text_model else text_model_folder(text_model) if text_model else None,
+        (folder if own_tokenizer else tokenizer_folder(needs.tokenizer)) if needs.tokenizer else None,
+        (folder if own_text_model else text_model_folder(needs.text_model)) if needs.text_model else None,
     )
+
+
+def _weights_in(folder: Path) -> Path:
+    """The file that open_clip would take, else the only checkpoint of a training run (``epoch_5.pt``)."""
+    found = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth"))
+    found.sort(key=lambda path: path.suffix != ".safetensors")
+    by_name = {path.name: path for path in found}
+    chosen = next((by_name[name] for name in _FOLDER_NAMES if name in by_name), None) or next(iter(found), None)
+    if chosen:
+        return chosen
+    trained = sorted(path for path in folder.iterdir() if path.suffix == ".pt")
+    if not trained:
+        raise UnreadableData(f"{folder} holds a configuration but no weights (.safetensors, .bin, .pth or .pt).")
+    if len(trained) > 1:
+        some = ", ".join(path.name for path in trained[:3]) + (" ..." if len(trained) > 3 else "")
+        raise UnreadableData(
+            f"{folder} holds {len(trained)} checkpoints ({some}): leave one of them beside {CONFIG}, so that it is "
+            "clear which one is meant."
+        )
+    return trained[0]
 
 
 def hub_file(repo: str, filename: str) -> Path | None:
@@ -147,7 +171,7 @@ def hub_file(repo: str, filename: str) -> Path | None:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a weights file, 64 hex characters; computed once and remembered by path, size and time of change."""
-    real = path.resolve()
+    real = regular(path).resolve()
     status = real.stat()
     state = [str(real), status.st_size, status.st_mtime_ns]
     memory = keys.root() / "weights" / f"{keys.digest(state)}.txt"
@@ -191,13 +215,4 @@ def text_model_folder(repo: str) -> Path | None:
 
 def tokenizer_folder(repo: str) -> Path | None:
     """Folder of a Hugging Face tokenizer's files on this disk, or None."""
-    return next((path.parent for name in _TOKENIZER_FILES if (path := hub_file(repo, name))), None)
-
-
-def _needs(config: Path) -> tuple[str, str]:
-    """Names of the Hugging Face tokenizer and text tower that a folder's configuration asks for."""
-    try:
-        text = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
-        return text.get("hf_tokenizer_name") or "", text.get("hf_model_name") or ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableData(f"{config} is not an open_clip configuration ({error!r}).") from error
+    return next((path.parent for name in VOCABULARIES if (path := hub_file(repo, name))), None)

@@ -38,6 +38,23 @@ def threads() -> int:
     return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
+def available_memory() -> int | None:
+    """Bytes that this process can still get: free in the machine, and under a container's limit; None if not known."""
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        # Cached files count as used, and are given back when memory is wanted.
+        stats = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        found.append(limit - used + int(stats.get("inactive_file", 0)))
+    except (OSError, ValueError):  # no cgroup, or a limit of "max"
+        pass
+    return min(found, default=None)
+
+
 def return_freed_memory() -> None:
     """Hand memory that was freed back to the system: glibc keeps half of a freed model in its heap until asked."""
     library = ctypes.CDLL(None)

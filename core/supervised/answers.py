@@ -8,7 +8,6 @@ must be scored.
 from __future__ import annotations
 
 import difflib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from core.errors import UnknownName, UnreadableData
 from core.evaluation import embed
 from core.evaluation.evaluate import assemble, matrices, results
 from core.models import weights
+from core.opening import read_object, regular
 from core.paths import ASSETS
 from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report
 from core.versions import version
@@ -33,6 +33,8 @@ PROMPTS = "supervised"
 ICON, TIMM = "supervised:", "timm:"
 SHIPPED = ASSETS / "supervised"
 WEIGHTS, CARD = "model.safetensors", "card.json"
+MOST_OF_CARD = 16 << 20
+"""Bytes of a card; those of 586 classes have 20 KB."""
 _SCHEMA = 1
 _BLOCK = 8192
 
@@ -80,7 +82,9 @@ def folder_of(model: str) -> Path:
         UnknownName: none of this name ships. UnreadableData: the folder holds no classifier.
     """
     folder = path_of(model) or SHIPPED / model.removeprefix(ICON).replace(",", "-")
-    if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
+    if (folder / CARD).exists() and (folder / WEIGHTS).exists():
+        for name in (CARD, WEIGHTS):
+            regular(folder / name)
         return folder
     if path_of(model):
         raise UnreadableData(f"{folder} holds no {WEIGHTS} with its {CARD}: it is no supervised classifier.")
@@ -203,8 +207,8 @@ def weights_digest(model: str) -> str:
 
 def _named(folder: Path) -> str:
     try:
-        return str(json.loads((folder / CARD).read_text(encoding="utf-8"))["name"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_object(folder / CARD, limit=MOST_OF_CARD)["name"])
+    except (UnreadableData, KeyError):
         return folder.name
 
 
@@ -214,6 +218,6 @@ def _absolute(text: str) -> Path:
 
 def _file(text: str) -> Path:
     file = _absolute(text)
-    if not file.is_file():
+    if not file.exists():
         raise UnreadableData(f"There is no file {file}; give the path of a timm checkpoint.")
-    return file
+    return regular(file)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ from core.datasets.matching import imagenet_groups
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, TailscopeError, UnreadableData
 from core.evaluation import zeroshot
+from core.models import checkpoints
 from core.models.loading import best_device
+from core.models.model_config import MOST_WIDTH
 from core.models.weights import sha256
+from core.opening import read_object
 from core.runtime.machine import return_freed_memory
-from core.supervised.answers import CARD, ICON, WEIGHTS, folder_of
+from core.supervised.answers import CARD, ICON, MOST_OF_CARD, WEIGHTS, folder_of
 from core.types import Classifier, ImageSet
 from core.versions import version
 
@@ -144,21 +147,23 @@ def load(model: str, *, precision: str = "float32", device: str | None = None) -
 
 def _load_icons(model: str, device: str) -> SupervisedModel:
     from open_clip.transform import PreprocessCfg, image_transform_v2
-    from safetensors.torch import load_file
     from torchvision.transforms import Compose
 
     from core.icons.training.classifier import build
     from core.icons.training.train import ARCHITECTURES, PREPROCESS
 
     folder = folder_of(model)
+    run, classes = _card(folder)
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        run, classes = card["run"], tuple(str(key) for key in card["classes"])
-        module = build(run["arch"], width=int(run["width"]), classes=len(classes))
-        module.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})
-    except Exception as error:  # JSON, safetensors and torch each raise kinds of their own at a file that does not fit
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise UnreadableData(f"{folder} is not a classifier of the icon world ({reason}).") from error
+        checkpoint = checkpoints.read(
+            model, folder / WEIGHTS, lambda: build(run["arch"], width=run["width"], classes=len(classes))
+        )
+        module = build(run["arch"], width=run["width"], classes=len(classes))
+        module.load_state_dict({key: value.float() for key, value in checkpoint.state.items()})
+    except TailscopeError:
+        raise
+    except Exception as error:  # safetensors and torch each raise kinds of their own at a file that does not fit
+        raise UnreadableData(checkpoints.does_not_fit(model, folder / WEIGHTS, error)) from error
     size = ARCHITECTURES[run["arch"]]["vision_cfg"]["image_size"]
     *resizing, _, normalise = image_transform_v2(PreprocessCfg(size=size, **PREPROCESS), False).transforms
     return SupervisedModel(
@@ -170,3 +175,24 @@ def _load_icons(model: str, device: str) -> SupervisedModel:
             "preprocessing": {"size": size, **PREPROCESS},
         },
     )  # fmt: skip
+
+
+def _card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Architecture and width of an icon classifier, and the keys of its classes."""
+    from core.icons.training.train import ARCHITECTURES
+
+    card = read_object(folder / CARD, limit=MOST_OF_CARD)
+    run, classes = card.get("run"), card.get("classes")
+    if not isinstance(run, dict) or not isinstance(classes, list) or not classes:
+        raise UnreadableData(f"{folder} is not a classifier of the icon world (its {CARD} has no run or no classes).")
+    if run.get("arch") not in ARCHITECTURES:
+        raise UnreadableData(
+            f"{folder} is not a classifier of the icon world (its arch is {str(run.get('arch'))[:60]!r}, "
+            f"not one of {', '.join(ARCHITECTURES)})."
+        )
+    width = run.get("width")
+    if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= MOST_WIDTH:
+        raise UnreadableData(
+            f"{folder} is not a classifier of the icon world (its width is {str(width)[:60]}, not 1 to {MOST_WIDTH:,})."
+        )
+    return run, tuple(str(key) for key in classes)

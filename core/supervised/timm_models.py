@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
-from core.errors import BadInput, ExtraMissing, UnknownName, UnreadableData, WeightsMissing
+from core.errors import BadInput, ExtraMissing, TailscopeError, UnknownName, UnreadableData, WeightsMissing
+from core.models import checkpoints
 from core.models.weights import hub_file, sha256
+from core.opening import regular
 from core.supervised.answers import TIMM
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
@@ -28,9 +30,7 @@ def find(model: str) -> Path:
         near = timm.list_models(f"*{name.partition('.')[0][:6]}*")[:3]
         raise UnknownName(f"timm has no model {name!r}: {'did you mean ' + ' or '.join(near) + '?' if near else ''}")
     if file:
-        if Path(file).is_file():
-            return Path(file)
-        raise UnreadableData(f"There is no file {file}; give the path of a checkpoint of {name}.")
+        return regular(file)
     released = _released(name)
     repo = (released.hf_hub_id or "") if released else ""
     for filename in ((released.hf_hub_filename,) if released and released.hf_hub_filename else _FILES) if repo else ():
@@ -63,12 +63,17 @@ def load_timm(model: str, device: str) -> Any:
 
     name = model.removeprefix(TIMM).partition(",")[0]
     try:
-        # As a file, so that timm asks no network; it opens checkpoints with weights_only and safetensors as such.
+        checkpoint = checkpoints.read(
+            model, file, lambda: timm.create_model(name, pretrained=False), containers=checkpoints.EMA_FIRST
+        )
+        # The tensors themselves, so that timm opens no file and asks no network.
         module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={
-            "file": str(file), "source": None, "custom_load": False, "state_dict": None,
+            "state_dict": checkpoint.state, "file": None, "source": None, "custom_load": False,
         })  # fmt: skip
+    except TailscopeError:
+        raise
     except Exception as error:  # torch, safetensors and timm raise nearly anything at a file that does not fit
-        raise UnreadableData(_does_not_fit(model, file, error)) from error
+        raise UnreadableData(checkpoints.does_not_fit(model, file, error)) from error
     subset = infer_imagenet_subset(module)
     if subset is None:
         raise BadInput(
@@ -85,6 +90,7 @@ def load_timm(model: str, device: str) -> Any:
             "config": keys.digest({"arch": name, "timm": timm.__version__}),
             "weights": sha256(file),
             "preprocessing": json.loads(json.dumps(settings)),
+            "warnings": list(checkpoint.warnings),
         },
     )  # fmt: skip
 
@@ -104,13 +110,3 @@ def _released(name: str) -> Any:
         return get_pretrained_cfg(name)
     except RuntimeError as error:
         raise UnknownName(f"timm has no weights {name!r} ({' '.join(str(error).split())})") from error
-
-
-def _does_not_fit(model: str, file: Path, error: Exception) -> str:
-    if "weights_only" in str(error).lower():
-        return (
-            f"{file} holds more than weights (objects that run code when opened) and was not opened; "
-            "convert it to safetensors where you trust it."
-        )
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return f"{model} could not be loaded from {file}: {reason}"

@@ -256,17 +256,19 @@ class Bench:
     def batch(self, start: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         """Pixels, labels and rows of the readable images of one batch."""
         if start not in self._pixels:
-            pictures, read = [], []
-            for row in self.rows[start : start + BATCH].tolist():
+            scorer = self.scorer  # loaded outside the loop: a model that cannot be opened is no unreadable image
+            pictures, read, reason = [], [], ""
+            rows = self.rows[start : start + BATCH].tolist()
+            for row in rows:
                 try:
-                    pictures.append(self.scorer.pixels(self.image_set.image(row)))
+                    pictures.append(scorer.pixels(self.image_set.image(row)))
                     read.append(row)
-                except UnreadableData:
-                    continue
+                except UnreadableData as error:
+                    reason = reason or str(error)
             if not read:
-                raise BadInput(f"None of {BATCH} sampled images of {self.image_set.id} can be read.")
-            x = torch.from_numpy(np.stack(pictures)).to(self.scorer.device).permute(0, 3, 1, 2).float() / 255
-            y = torch.from_numpy(np.asarray(self.image_set.labels)[read]).to(self.scorer.device)
+                raise BadInput(f"None of {len(rows)} sampled images of {self.image_set.id} can be read: {reason}")
+            x = torch.from_numpy(np.stack(pictures)).to(scorer.device).permute(0, 3, 1, 2).float() / 255
+            y = torch.from_numpy(np.asarray(self.image_set.labels)[read]).to(scorer.device)
             self._pixels[start] = x, y, np.array(read, np.int64)
         return self._pixels[start]
 

@@ -1,0 +1,105 @@
+"""Opening files that nobody vouches for: regular files only, of a bounded size, and never a wait for a pipe.
+
+A pipe would hold up whoever opens it until somebody writes to it, a device may never end. Libraries that open a path
+themselves are given one that ``regular`` has looked at; everything else is opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.errors import UnreadableData
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_regular(path: str | os.PathLike[str], *, name: str = "") -> BinaryIO:
+    """A regular file opened for reading, links followed.
+
+    Args:
+        name: what to call the file in an error; its path by default.
+
+    Raises:
+        UnreadableData: it is missing, may not be read, or is a pipe, device, socket or folder.
+    """
+    name = name or os.fspath(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        # A socket cannot be opened at all: the system's own words for that name no cause.
+        raise UnreadableData(f"{name} cannot be read: {_why_not(path, error)}.") from error
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise UnreadableData(f"{name} cannot be read: {_irregular(mode)}.")
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def regular(path: str | os.PathLike[str], *, name: str = "") -> Path:
+    """The path, for a library that opens it by itself; errors of ``open_regular``."""
+    open_regular(path, name=name).close()
+    return Path(path)
+
+
+def read_regular(path: str | os.PathLike[str], *, limit: int, name: str = "") -> bytes:
+    """All bytes of a regular file of at most ``limit`` bytes; errors of ``open_regular``, and for a larger file."""
+    name = name or os.fspath(path)
+    with open_regular(path, name=name) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(limit + 1) if size <= limit else b""
+        except OSError as error:
+            raise UnreadableData(f"{name} cannot be read: {_reason(error)}.") from error
+    if size > limit or len(data) > limit:
+        raise UnreadableData(f"{name} cannot be read: it is larger than {limit / 2**20:.4g} MiB.")
+    return data
+
+
+def read_object(path: str | os.PathLike[str], *, limit: int) -> dict[str, Any]:
+    """The JSON object in a small file; UnreadableData for anything else, nesting beyond Python's stack included."""
+    return parse_object(read_regular(path, limit=limit), name=os.fspath(path))
+
+
+def parse_object(data: bytes | str, *, name: str) -> dict[str, Any]:
+    """The JSON object in ``data``; UnreadableData for anything else."""
+    try:
+        value = json.loads(data)
+    except RecursionError as error:
+        raise UnreadableData(f"{name} cannot be read: its JSON is nested too deeply.") from error
+    except ValueError as error:
+        raise UnreadableData(
+            f"{name} cannot be read: it is not JSON ({' '.join(str(error).split())[:200]})."
+        ) from error
+    if not isinstance(value, dict):
+        raise UnreadableData(f"{name} cannot be read: it holds no JSON object.")
+    return value
+
+
+def _why_not(path: str | os.PathLike[str], error: OSError | ValueError) -> str:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return _reason(error)
+    return _reason(error) if stat.S_ISREG(mode) else _irregular(mode)
+
+
+def _irregular(mode: int) -> str:
+    kind = next((words for test, words in _KINDS if test(mode)), "something else")
+    return f"it is {kind}, not a regular file"
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
