@@ -80,9 +80,8 @@ def parse_object(data: bytes | str, *, name: str) -> dict[str, Any]:
     except RecursionError as error:
         raise UnreadableData(f"{name} cannot be read: its JSON is nested too deeply.") from error
     except ValueError as error:
-        raise UnreadableData(
-            f"{name} cannot be read: it is not JSON ({' '.join(str(error).split())[:200]})."
-        ) from error
+        reason = " ".join(str(error).split())[:200]
+        raise UnreadableData(f"{name} cannot be read: it is not JSON ({reason}).") from error
     if not isinstance(value, dict):
         raise UnreadableData(f"{name} cannot be read: it holds no JSON object.")
     return value
@@ -102,4 +101,5 @@ def _irregular(mode: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    said = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+    return (said or type(error).__name__).rstrip(".")

@@ -24,7 +24,7 @@ from core import downloads as fetch
 from core.datasets import open_set
 from core.downloads import hub, ranges
 from core.downloads.letitwag import class_folders
-from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
+from core.errors import BadInput, DownloadFailed, Stopped, UnknownName, UnreadableData
 from core.models import registry as models
 from core.types import Progress
 from tests.hub import StandIn, serve
@@ -667,6 +667,7 @@ def test_a_tokenizer_elsewhere_is_fetched_too(stand_in: StandIn, tiny_model: dic
     stand_in.add("model", "org/words", {"tokenizer.json": b"{}", "pytorch_model.bin": bytes(5000)})
     plan = fetch.plan_model("hf-hub:org/tiny")
     assert [file.path for file in plan.files][2:] == ["tokenizer.json"]
+    assert "as its configuration names it, from org/words (commit" in plan.sentence
     fetch.run(plan, report=silent)
     assert models.is_available("hf-hub:org/tiny")
 
@@ -676,7 +677,7 @@ def test_a_repository_that_open_clip_cannot_load_is_told(stand_in: StandIn, tiny
     with pytest.raises(DownloadFailed, match="no weights for open_clip"):
         fetch.plan_model("hf-hub:org/bert")
     stand_in.add("model", "org/odd", {"open_clip_model.safetensors": bytes(10), "open_clip_config.json": b"[1]"})
-    with pytest.raises(DownloadFailed, match="not a model configuration"):
+    with pytest.raises(UnreadableData, match="of org/odd cannot be read: it holds no JSON object"):
         fetch.plan_model("hf-hub:org/odd")
 
 

@@ -10,6 +10,7 @@ import typer
 from core.cli.evaluation import Model, Prompts, Set
 from core.cli.output import echo_json, echo_table, progress_bar
 from core.errors import BadInput
+from core.opening import read_regular
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +42,7 @@ def shifts(
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
     from core.robustness.records import write_records
-    from core.robustness.shifts.baselines import ICONS, icon_baselines, read_baselines, read_types
+    from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
     from core.robustness.shifts.records import fit_sets, records
     from core.supervised.ask import named
@@ -55,7 +56,7 @@ def shifts(
         raise BadInput(f"Say which shifts of {image_set} to look at: --shift SET, several times.")
     table = None
     if baselines is not None:
-        given = read_types(types.read_bytes(), name=types.name) if types else None
+        given = read_types(read_regular(types, limit=MOST_BYTES), name=types.name) if types else None
         table = read_baselines(baselines, types=given)
     elif image_set == "icons" and ICONS.exists():
         table = icon_baselines()

@@ -13,6 +13,7 @@ from typing import Any
 from core.datasets.io.addresses import is_url, locate
 from core.datasets.io.roots import inside
 from core.errors import BadInput, UnreadableData
+from core.opening import open_regular
 
 _GLOB = re.compile(r"[*?\[]")
 _END = 1 << 16
@@ -119,9 +120,9 @@ def _place(info: Any, prefix: str, query: str, *, local: bool) -> Place:
 def _ends(path: Path, size: int) -> bytes:
     """Digest of the first and last bytes of a local file: a clock alone misses a quick rewrite."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             ends = file.read(_END)
             file.seek(max(0, size - _END))
             return hashlib.sha256(ends + file.read(_END)).digest()
-    except OSError:
+    except (UnreadableData, OSError):
         return b""

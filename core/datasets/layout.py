@@ -19,6 +19,7 @@ from core.datasets.io.picture import read_text
 from core.datasets.io.remote import Remote
 from core.datasets.io.tars import find_shards, peek
 from core.errors import UnreadableData
+from core.opening import regular
 
 _MOST_STAMPED = 20_000
 _CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
@@ -34,7 +35,7 @@ def detect_layout(path: Path | Remote) -> str:
         return _behind_address(path)
     if path == Path(path.anchor):
         raise UnreadableData(f"{path} is the root of the file system; give the folder of one image set.")
-    kind = _of_folder(path) if path.is_dir() else _of_file(path) if path.is_file() else ""
+    kind = _of_folder(path) if path.is_dir() else _of_file(regular(path))
     if not kind:
         raise UnreadableData(
             f"{path} is no image set that Tailscope knows. Give a folder of class folders, a webdataset folder, a "

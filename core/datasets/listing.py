@@ -17,6 +17,7 @@ from PIL import Image
 
 from core.datasets.io.picture import safe_open
 from core.errors import UnreadableData
+from core.opening import open_regular
 from core.types import LeftOut, Report
 
 _SAMPLED = 256
@@ -95,13 +96,13 @@ def fingerprint(
 def file_ends(path: str | os.PathLike[str], offset: int = 0, size: int | None = None) -> bytes:
     """First and last KB of a file, or of ``size`` bytes of it from ``offset``; nothing when it cannot be read."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open_regular(path) as file:
             length = os.fstat(file.fileno()).st_size - offset if size is None else size
             file.seek(offset)
             head = file.read(min(END, length))
             file.seek(offset + max(length - END, 0))
             return head + file.read(min(END, length))
-    except (OSError, ValueError):
+    except (UnreadableData, OSError, ValueError):
         return b""
 
 

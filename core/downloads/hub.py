@@ -90,20 +90,42 @@ def files(repository_id: str, *, kind: Kind) -> tuple[RemoteFile, ...]:
         if not COMMIT.fullmatch(info.sha or ""):
             raise DownloadFailed(f"{endpoint()} did not say which commit of {repository_id} is the newest; try again.")
         repository = Repository(repository_id, kind, info.sha)
-        listed = [(each.rfilename, each.size, each.lfs, each.blob_id) for each in info.siblings or ()]
-        if not listed or any(size is None for _, size, _, _ in listed):
-            tree = api.list_repo_tree(repository_id, repo_type=kind, revision=info.sha, recursive=True)
-            listed = [(each.path, each.size, each.lfs, each.blob_id) for each in tree if hasattr(each, "size")]
-    return tuple(_remote(repository, *entry) for entry in listed)
+        listed = [
+            _remote(repository, each.rfilename, each.size, each.lfs.sha256 if each.lfs else "", each.blob_id)
+            for each in info.siblings or ()
+            if each.size is not None
+        ]
+        if not listed or len(listed) < len(info.siblings or ()):
+            listed = list(_tree(repository))
+    return tuple(listed)
 
 
-def _remote(repository: Repository, path: str, size: int, lfs, blob: str | None) -> RemoteFile:
+def _tree(repository: Repository) -> Iterator[RemoteFile]:
+    """The files of a commit, page by page; where a page names the next one on another host, the token ends there."""
+    url: str | None = f"{endpoint()}/api/{repository.kind}s/{repository.id}/tree/{repository.commit}?recursive=true"
+    while url:
+        if urlsplit(url)[:2] != urlsplit(endpoint())[:2]:
+            raise DownloadFailed(
+                f"{endpoint()} lists the files of {repository.id} on another host ({urlsplit(url).netloc}), which was "
+                f"not asked; {OTHER_HUB}"
+            )
+        answer = get_session().get(
+            url, headers=build_hf_headers(library_name="tailscope"), timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
+        )
+        hf_raise_for_status(answer)
+        for each in answer.json():
+            if each.get("type") == "file":
+                sha256 = (each.get("lfs") or {}).get("oid", "")
+                yield _remote(repository, each["path"], each.get("size"), sha256, each.get("oid"))
+        url = answer.links.get("next", {}).get("url")
+
+
+def _remote(repository: Repository, path: str, size: int | None, sha256: str, blob: str | None) -> RemoteFile:
     parts = PurePosixPath(path).parts
     if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or not parts:
         raise DownloadFailed(f"{repository.id} lists a file {path!r} outside its folder; nothing was fetched.")
     if not isinstance(size, int) or size < 0:
         raise DownloadFailed(f"{endpoint()} does not say how large {path} of {repository.id} is; {OTHER_HUB}")
-    sha256 = lfs.sha256 if lfs else ""
     name = sha256 or blob or ""
     return RemoteFile(
         path,

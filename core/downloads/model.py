@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -12,22 +11,30 @@ from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from core.downloads import hub
 from core.downloads.plan import Meter, Plan, in_words
 from core.errors import BadInput, DownloadFailed
+from core.models import hf_files, model_config
 from core.models import registry as models
-from core.models.weights import CONFIG_OF_TEXT_MODEL, Source
+from core.models.weights import Source
+from core.opening import parse_object
 
-TOKENIZER_FILES = {
-    "added_tokens.json", "config.json", "merges.txt", "sentencepiece.bpe.model", "special_tokens_map.json",
-    "spiece.model", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
-}  # fmt: skip
+_SETTINGS = (hf_files.CONFIG, hf_files.TOKENIZER_CONFIG, hf_files.SPECIAL_TOKENS, hf_files.ADDED_TOKENS)
+_TOKENIZER = {*hf_files.VOCABULARIES, "merges.txt", *_SETTINGS}
 
 
 def plan_model(id: str) -> Plan:
-    """Plan everything that ``ARCH,PRETRAINED`` or ``hf-hub:org/repo`` needs: weights, configuration, tokenizer."""
+    """Plan everything that a model needs: weights, configuration, tokenizer, configuration of its text tower.
+
+    A configuration may name other repositories for the last two: they are fetched as well, and the plan says so. Models
+    of this disk may need those too.
+
+    Raises:
+        BadInput: a model of this disk that has all it needs. UnreadableData: a configuration asks for code to be run,
+            or is none. DownloadFailed: as the hub answers.
+    """
     id = models.canonical(id)
     source = models.source(id)
-    if source is None:
-        raise BadInput(f"{id} is a model of this disk; there is nothing to fetch.")
     files = tuple(_files(source))
+    if not files:
+        raise BadInput(f"{id} is a model of this disk; there is nothing to fetch.")
     missing = tuple(file for file in files if not _is_here(file))
     coming = [file for file in missing if not _place(file).is_file()]
     size = sum(file.size for file in coming)
@@ -43,38 +50,60 @@ def plan_model(id: str) -> Plan:
         return Plan(id, "model", files, 0, target, f"{id} is on this disk already, in {target}.", work=work)
     waiting = sum(partial.stat().st_size for file in coming if (partial := hub.partial_of(_place(file))).is_file())
     resumed = f" ({in_words(waiting)} of it arrived earlier)" if waiting else ""
-    sentence = f"{id}: {in_words(size)}{resumed} from {_origin(files[0])} into {target}."
+    others = ", ".join(dict.fromkeys(_origin(file) for file in files if file.repository != files[0].repository))
+    named = f" and, as its configuration names it, from {others}" if others else ""
+    sentence = f"{id}: {in_words(size)}{resumed} from {_origin(files[0])} into {target}{named}."
     return Plan(id, "model", files, size, target, sentence, work=work)
 
 
 def _files(source: Source) -> Iterator[hub.RemoteFile]:
-    listed = {file.path: file for file in hub.files(source.repo, kind="model")} if source.repo else {}
-    weights = next((listed[name] for name in source.filenames if name in listed), None)
-    if weights is None and not source.url:
-        raise DownloadFailed(
-            f"{source.repo} holds no weights for open_clip ({' or '.join(source.filenames)}); choose another one."
-        )
-    yield weights or hub.plain(source.url, sha256=_sha256_in(source.url))
     tokenizer, text_model = source.tokenizer, source.text_model
-    if source.config:
-        if source.config not in listed:
-            raise DownloadFailed(f"{source.repo} holds no {source.config}: open_clip cannot load it; choose another.")
-        yield listed[source.config]
-        tokenizer, text_model = _text_side(listed[source.config])
-    for repository, wanted in ((tokenizer, TOKENIZER_FILES), (text_model, {CONFIG_OF_TEXT_MODEL})):
-        if repository:
-            yield from (file for file in hub.files(repository, kind="model") if file.path in wanted)
+    if source.repo or source.url:
+        listed = {file.path: file for file in hub.files(source.repo, kind="model")} if source.repo else {}
+        weights = next((listed[name] for name in source.filenames if name in listed), None)
+        if weights is None and not source.url:
+            raise DownloadFailed(
+                f"{source.repo} holds no weights for open_clip ({' or '.join(source.filenames)}); choose another one."
+            )
+        if source.config:
+            if source.config not in listed:
+                raise DownloadFailed(
+                    f"{source.repo} holds no {source.config}: open_clip cannot load it; choose another."
+                )
+            needs = model_config.parse(hub.read_text(listed[source.config]), name=_name(listed[source.config]))
+            tokenizer, text_model = needs.tokenizer, needs.text_model
+        yield weights or hub.plain(source.url, sha256=_sha256_in(source.url))
+        if source.config:
+            yield listed[source.config]
+    if tokenizer:
+        yield from _tokenizer_files(tokenizer)
+    if text_model:
+        yield _text_config(text_model)
 
 
-def _text_side(config: hub.RemoteFile) -> tuple[str, str]:
-    """Repositories of the tokenizer and of the text tower that a configuration names; empty for open_clip's own."""
-    try:
-        text = json.loads(hub.read_text(config))["model_cfg"]["text_cfg"]
-        return text.get("hf_tokenizer_name") or "", text.get("hf_model_name") or ""
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DownloadFailed(
-            f"{config.path} of {config.repository.id} is not a model configuration; choose another repository."
-        ) from error
+def _tokenizer_files(repository: str) -> Iterator[hub.RemoteFile]:
+    """A tokenizer's files; those that say how it is made are looked at before anything is fetched."""
+    files = [file for file in hub.files(repository, kind="model") if file.path in _TOKENIZER]
+    if not any(file.path in hf_files.VOCABULARIES for file in files):
+        raise DownloadFailed(f"{repository}, which the configuration names as tokenizer, holds none; choose another.")
+    for file in files:
+        if file.path in _SETTINGS:
+            content = parse_object(hub.read_text(file), name=_name(file))
+            hf_files.check_tokenizer(file.path, content, where=_name(file))
+    yield from files
+
+
+def _text_config(repository: str) -> hub.RemoteFile:
+    files = hub.files(repository, kind="model")
+    config = next((file for file in files if file.path == hf_files.CONFIG), None)
+    if config is None:
+        raise DownloadFailed(f"{repository}, which the configuration names as text tower, holds no {hf_files.CONFIG}.")
+    model_config.checked_text_model(parse_object(hub.read_text(config), name=_name(config)), name=_name(config))
+    return config
+
+
+def _name(file: hub.RemoteFile) -> str:
+    return f"{file.path} of {file.repository.id}" if file.repository else file.path
 
 
 def _fetch(file: hub.RemoteFile, advance: hub.Advance) -> None:

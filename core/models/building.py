@@ -91,7 +91,7 @@ def to_device(model: Any, precision: str, device: str) -> Any:
 
 
 def fill(model: Any, state: State) -> None:
-    """Load tensors into a model, with open_clip's conversions of older layouts and other sizes; all of them must fit."""
+    """Load tensors into a model, with open_clip's conversions of older layouts and sizes; all of them must fit."""
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
 
@@ -123,7 +123,6 @@ def fill_from_numpy(model: Any, file: Path) -> None:
 def here(folder: Path | None, repo: str, model_id: str) -> Path:
     """A folder of a repository's files that must be on this disk: transformers is given no name to look for."""
     if folder is None:
-        raise WeightsMissing(
-            f"{model_id} needs files of {repo} that are not on this disk; fetch them with: {models.fetch_command(model_id)}"
-        )
+        command = models.fetch_command(model_id)
+        raise WeightsMissing(f"{model_id} needs files of {repo} that are not on this disk; fetch them with: {command}")
     return folder

@@ -7,11 +7,13 @@ own (``module.``, ``_orig_mod.`` ...); both are taken off where what remains is 
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -107,12 +109,16 @@ def unwrapped(state: Mapping[str, torch.Tensor], expected: Collection[str], *, f
 
 def does_not_fit(model_id: str, file: Path, error: Exception) -> str:
     """Why a file could not be loaded, in one sentence."""
-    if "weights_only" in str(error).lower() or "torchscript" in str(error).lower():
+    reason = " ".join(str(error).split())
+    words = reason.lower()
+    if "torchscript" in words or ("weights_only" in words and "unsupported operand" not in words):
         return (
             f"{file} holds more than weights (objects that run code when opened) and was not opened; "
             "convert it to safetensors where you trust it."
         )
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    if isinstance(error, struct.error | EOFError | UnpicklingError):
+        return f"{model_id} could not be loaded from {file}: the file is no checkpoint of PyTorch, or it is cut short."
+    reason = reason[:300] or type(error).__name__
     return f"{model_id} could not be loaded from {file}: {reason}"
 
 

@@ -1,8 +1,8 @@
 """Copies of a model's Hugging Face files in which nothing is left but plain values: all that transformers is shown.
 
-transformers takes class names, paths and keyword arguments out of the JSON beside a tokenizer or a text tower, and looks
-on the hub for what it is not given. A copy in a folder of its own, of the files it needs and the settings listed here,
-leaves it nothing to run, to open elsewhere or to ask for.
+transformers takes class names, paths and keyword arguments out of the JSON beside a tokenizer or a text tower, and
+looks on the hub for what it is not given. A copy in a folder of its own, of the files it needs and the settings listed
+here, leaves it nothing to run, to open elsewhere or to ask for.
 """
 
 from __future__ import annotations
@@ -21,13 +21,8 @@ from core.opening import read_object, read_regular
 CONFIG = "config.json"
 TOKENIZER_CONFIG, SPECIAL_TOKENS, ADDED_TOKENS = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 VOCABULARIES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "vocab.txt",
-    "vocab.json",
-)
+    "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json",
+)  # fmt: skip
 """Files of which a tokenizer has at least one."""
 LARGEST_VOCABULARY = 128 << 20
 

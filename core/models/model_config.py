@@ -80,9 +80,8 @@ def parse(data: bytes | str, *, name: str) -> ModelConfig:
         raise UnreadableData(f"{name} is not an open_clip configuration: preprocess_cfg is no object.")
     # open_clip itself ignores other settings of its preprocessing.
     known = {key: value for key, value in preprocess.items() if key in _PREPROCESS and value is not None}
-    return ModelConfig(
-        checked_model(content["model_cfg"], name=name), _checked(known, _PREPROCESS, name, "preprocess_cfg")
-    )
+    model = checked_model(content["model_cfg"], name=name)
+    return ModelConfig(model, _checked(known, _PREPROCESS, name, "preprocess_cfg"))
 
 
 def checked_model(config: Mapping[str, Any], *, name: str) -> dict[str, Any]:

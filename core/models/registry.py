@@ -127,7 +127,7 @@ def canonical(text: str) -> str:
 
 
 def source(model_id: str) -> weights.Source:
-    """Where the files of a canonical model can be fetched; for one of this machine only what its towers need besides."""
+    """Where the files of a canonical model can be fetched; for one of this machine what its towers need besides."""
     match kind(model_id):
         case "hf-hub":
             return weights.hub_source(model_id.removeprefix(_HUB))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, UnreadableData
+from core.opening import read_regular
 from core.prompts.templates import from_templates, parse_templates
 from core.text.spelling import spellings
 from core.types import ImageSet, PromptSet
@@ -52,10 +53,8 @@ def bare(names: Sequence[str]) -> tuple[str, ...]:
 def read_text(path: Path) -> str:
     """The UTF-8 text of a file of bounded size, or UnreadableData with the reason."""
     try:
-        if path.stat().st_size > _MAX_FILE:
-            raise UnreadableData(f"{path} is larger than {_MAX_FILE >> 20} MB; a prompt file holds sentences only.")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_regular(path, limit=_MAX_FILE).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise UnreadableData(f"{path} cannot be read as UTF-8 text ({error}); save it as such.") from None
 
 

@@ -114,7 +114,7 @@ def prompt_file(strategy: str) -> Path | None:
         strategy = rest if colon and mode in named.modes else option
     path = Path(strategy).expanduser()
     try:
-        return path if path.is_file() else None
+        return path if path.exists() and not path.is_dir() else None
     except OSError:
         return None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from core.errors import UnreadableData
+from core.opening import read_regular, regular
 from core.published.reading import MAX_FILE_BYTES
 
 MAX_TOTAL_BYTES = 2 * 2**30
@@ -44,7 +45,7 @@ def read_files(path: Path) -> Iterator[tuple[str, bytes | str]]:
         yield from _folder(path)
     elif not path.exists():
         raise UnreadableData(f"There is nothing at {path}. Give a folder, a clone or an archive of the release.")
-    elif zipfile.is_zipfile(path):
+    elif zipfile.is_zipfile(regular(path)):
         yield from _guarded(_zip(path), path)
     elif tarfile.is_tarfile(path):
         yield from _guarded(_tar(path), path)
@@ -84,9 +85,9 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes | str]]:
                 yield name, "too large"
             else:
                 try:
-                    yield name, file.read_bytes()
-                except OSError as error:
-                    yield name, f"cannot be read ({error.strerror})"
+                    yield name, read_regular(file, limit=MAX_FILE_BYTES)
+                except UnreadableData as error:
+                    yield name, str(error)
 
 
 def _zip(path: Path) -> Iterator[tuple[str, bytes | str]]:

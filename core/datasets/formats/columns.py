@@ -13,6 +13,7 @@ from typing import Any
 
 from core.datasets.io.picture import SUFFIXES, read_text
 from core.errors import UnreadableData
+from core.opening import regular
 from core.types import LeftOut
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -146,7 +147,7 @@ def _from_parquet(path: Path) -> Columns:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(regular(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
             flat = [field.name for field in schema if _is_flat(field.type)]
             if rows > _MOST_ROWS:

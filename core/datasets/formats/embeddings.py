@@ -28,6 +28,7 @@ from core.datasets.listing import (
 )
 from core.datasets.names import Names, Naming, name_classes
 from core.errors import UnreadableData
+from core.opening import regular
 from core.types import LeftOut
 
 _BLOCK = 1 << 16
@@ -167,7 +168,7 @@ def _arrays(folder: Path, roots: Sequence[Path] | None) -> list[np.ndarray]:
         try:
             if reason := problem(file, roots):
                 raise ValueError(reason)
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
+            array = np.load(regular(file), mmap_mode="r", allow_pickle=False)
             if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
                 raise ValueError(f"it holds {array.dtype} of shape {array.shape}, not rows of floats")
             if found and array.shape[1] != found[0].shape[1]:

@@ -28,6 +28,7 @@ from core.datasets.listing import (
 )
 from core.datasets.names import Names, Naming, name_classes
 from core.errors import UnreadableData
+from core.opening import regular
 from core.types import LeftOut
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "webp", "bytes")
@@ -153,7 +154,7 @@ class Shards:
     ) -> None:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(regular(path)) as file:
             schema = file.schema_arrow
             image = image_column(schema)
             label = by_name([field.name for field in schema if field.name != image], LABELS)
@@ -207,7 +208,7 @@ class Shards:
         with self._lock:  # the first thread reads the row group, the others find it
             if (file, group) not in self._groups:
                 try:
-                    with pq.ParquetFile(self.files[file]) as opened:
+                    with pq.ParquetFile(regular(self.files[file])) as opened:
                         column = opened.read_row_group(group, columns=[self.image])[self.image]
                 except (OSError, pa.ArrowException) as error:
                     raise UnreadableData(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import ExifTags, Image
 
 from core.datasets.io.remote import Remote
 from core.errors import UnreadableData
+from core.opening import read_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -64,18 +64,7 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
 
 def read_bytes(path: str | os.PathLike[str], *, name: str = "", limit: int = MAX_BYTES) -> bytes:
     """All bytes of a regular file of at most ``limit`` bytes; UnreadableData otherwise."""
-    name = name or os.fspath(path)
-    try:
-        # Opening a pipe would wait for a writer for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableData(f"{name} cannot be read: it is not a regular file.")
-            if status.st_size > limit:
-                raise UnreadableData(f"{name} cannot be read: it is larger than {limit / 2**20:.4g} MiB.")
-            return file.read(limit)
-    except (OSError, ValueError) as error:
-        raise UnreadableData(f"{name} cannot be read: {_reason(error)}.") from error
+    return read_regular(path, limit=limit, name=name)
 
 
 def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20) -> str:

@@ -20,6 +20,7 @@ from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
 from core.datasets.listing import END, file_ends
 from core.errors import UnreadableData
+from core.opening import open_regular
 from core.types import LeftOut
 
 PICTURES = ("webp", "png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff")
@@ -74,7 +75,7 @@ class Shards:
             if isinstance(path, Remote):
                 data = path.fetch(part.offset, part.size)
             else:
-                with path.open("rb") as file:
+                with open_regular(path, name=name) as file:
                     file.seek(part.offset)
                     data = file.read(part.size)
         except OSError as error:
@@ -130,6 +131,8 @@ class Shards:
                 file.seek(-(-end // _BLOCK) * _BLOCK)
                 if any(file.read(_BLOCK)):
                     raise tarfile.ReadError(f"an unreadable header at byte {file.tell() - _BLOCK:,}")
+        except UnreadableData as error:
+            reason = str(error)
         except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
             reason = f"the archive is broken ({str(error)[:120] or type(error).__name__}); "
             reason += f"{len(found):,} samples before that are used" if found else "nothing of it can be used"
@@ -146,7 +149,7 @@ class Shards:
 
 
 def _opened(path: Path | Remote) -> IO[bytes]:
-    return path.open() if isinstance(path, Remote) else path.open("rb")
+    return path.open() if isinstance(path, Remote) else open_regular(path, name=path.name)
 
 
 def peek(path: Path | Remote, *, files: int = 20) -> set[str]:
@@ -154,7 +157,7 @@ def peek(path: Path | Remote, *, files: int = 20) -> set[str]:
     try:
         with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             return {_split(member.name)[1] for member, _ in zip(tar, range(files), strict=False)}
-    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
+    except (UnreadableData, tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
         return set()
 
 

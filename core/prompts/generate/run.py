@@ -18,6 +18,7 @@ from typing import Any
 from cache import keys
 from core.errors import Stopped, UnreadableData
 from core.evaluation.reports import write_json
+from core.opening import regular
 from core.prompts.generate.endpoint import Endpoint
 from core.prompts.generate.plan import Settings
 from core.types import ImageSet, Progress, Report
@@ -220,7 +221,7 @@ def _kept(settings: Settings) -> dict[str, Any]:
 
 def _drop_broken_end(path: Path) -> None:
     """Remove a last line that a killed run did not finish."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+    if path.exists() and (content := regular(path).read_bytes()) and not content.endswith(b"\n"):
         with path.open("r+b") as file:
             file.truncate(content.rfind(b"\n") + 1)
 
