@@ -51,6 +51,9 @@ class StandIn:
         token: when set, repositories answer only to it.
         gated: repositories whose terms were not accepted.
         signed: how often a storage address may be used before it expires.
+        without_sizes: True = a repository's own listing has no sizes, so that its tree is read.
+        next_page: where the tree says that it goes on.
+        moved_to: host to which the API redirects, empty for none.
     """
 
     repositories: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
@@ -62,6 +65,9 @@ class StandIn:
     token: str = ""
     gated: set[str] = field(default_factory=set)
     signed: int = 1 << 30
+    without_sizes: bool = False
+    next_page: str = ""
+    moved_to: str = ""
     requests: list[Request] = field(default_factory=list)
     url: str = ""
     storage_url: str = ""
@@ -111,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.resolve(kind, id, revision, name)
 
     def api(self, path: str) -> None:
+        if self.hub.moved_to:
+            return self.body(b"", {"location": self.hub.moved_to + self.path}, status=302)
         kind, _, rest = path.partition("s/")
         for word in ("/tree/", "/revision/"):
             if word in rest:
@@ -122,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = self.repository(kind, id, revision)
         if files is None:
             return
-        sizes = "blobs" in parse_qs(urlsplit(self.path).query)
+        sizes = "blobs" in parse_qs(urlsplit(self.path).query) and not self.hub.without_sizes
         entries = []
         for path, data in files.items():
             size = self.hub.announce.get(path, len(data))
@@ -134,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
                 entry = {"rfilename": path} | ({"size": size, "blobId": git_blob(data)} if sizes else {})
             entries.append(entry | ({"lfs": lfs} if lfs and (tree or sizes) else {}))
         body = entries if tree else {"id": id, "sha": self.hub.commit(kind, id), "siblings": entries}
-        self.body(json.dumps(body).encode(), {"content-type": "application/json"})
+        more = {"link": f'<{self.hub.next_page}>; rel="next"'} if tree and self.hub.next_page else {}
+        self.body(json.dumps(body).encode(), {"content-type": "application/json"} | more)
 
     def repository(self, kind: str, id: str, revision: str) -> dict[str, bytes] | None:
         files = self.hub.repositories.get((kind, id))
