@@ -115,6 +115,7 @@ HOSTILE: dict[str, tuple[list[tuple[str, str, Any]], str]] = {
     "not offline": ([("open_clip_config.json", f"{KWARGS}/local_files_only", False)], "not passed on"),
     "a tokenizer of several": ([("tokenizer_config.json", "tokenizer_class", "RagTokenizer")], "names the tokenizer"),
     "a tokenizer that is no name": ([("tokenizer_config.json", "tokenizer_class", ["x"])], "names the tokenizer"),
+    "a special token that is none": ([("tokenizer_config.json", "pad_token", 3)], "neither text nor its parts"),
     "a repository that climbs": ([("open_clip_config.json", f"{TEXT}/hf_tokenizer_name", "../../etc")], "must be"),
     "a path as repository": ([("open_clip_config.json", f"{TEXT}/hf_tokenizer_name", "/etc")], "must be"),
     "an address as repository": ([("open_clip_config.json", f"{TEXT}/hf_model_name", "https://x.org/y")], "must be"),
@@ -151,9 +152,10 @@ def test_the_settings_of_a_text_tower_run_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnreadableData, match="asks for code of its author to be run"):
         load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
     change(folder / "config.json", "auto_map", None)
-    change(folder / "config.json", "model_type", "custom")
-    with pytest.raises(UnreadableData, match="text tower of type 'custom'"):
-        load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
+    for kind, named in (("custom", "'custom'"), (["bert"], r'"\[\'bert\'\]"')):
+        change(folder / "config.json", "model_type", kind)
+        with pytest.raises(UnreadableData, match=f"text tower of type {named}"):
+            load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
     assert not sprung.exists()
 
 
@@ -169,11 +171,8 @@ def test_plain_settings_arrive_and_a_refusal_of_code_is_no_request_for_it(tmp_pa
 
 def test_transformers_is_shown_plain_values_only(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "model", WITH_TOWER)
-    for key, value in {
-        "vocab_file": "/etc/passwd",
-        "name_or_path": "org/evil",
-        "extra_special_tokens": ["<x>"],
-    }.items():
+    more = {"vocab_file": "/etc/passwd", "name_or_path": "org/evil", "extra_special_tokens": ["<x>"]}
+    for key, value in more.items():
         change(folder / "tokenizer_config.json", key, value)
     change(folder / "special_tokens_map.json", "merges_file", "/etc/passwd")
     change(folder / "config.json", "_attn_implementation", "org/kernels")
@@ -238,7 +237,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def published(stand_in: StandIn, folder: Path) -> None:
-    """The model of a folder in ``org/model``, its tokenizer in ``org/words``, its text configuration in ``org/text``."""
+    """A folder's model as ``org/model``, its tokenizer as ``org/words``, its text configuration as ``org/text``."""
     own = {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith("open_clip")}
     stand_in.add("model", "org/model", own)
     stand_in.add("model", "org/words", tokenizer_files() | {"pytorch_model.bin": bytes(5000)})
@@ -331,14 +330,11 @@ for name in sys.argv[1:]:
 
 
 def test_loading_tries_no_connection_even_with_a_token_and_a_hub_in_reach(tmp_path: Path) -> None:
-    timm_tower = {
-        **tiny.CLIP,
-        "vision_cfg": {"timm_model_name": "test_resnet", "timm_proj": "linear", "image_size": 160},
-    }
+    tower = {"timm_model_name": "test_resnet", "timm_proj": "linear", "image_size": 160}
     made = {
         "tokenizer": model_folder(tmp_path / "tokenizer"),
         "tower": model_folder(tmp_path / "tower", WITH_TOWER),
-        "timm": tiny.save(tmp_path / "timm", timm_tower),
+        "timm": tiny.save(tmp_path / "timm", {**tiny.CLIP, "vision_cfg": tower}),
         "none": model_folder(tmp_path / "none", tokenizer=False),
     }
     hub_tower = model_folder(tmp_path / "hub", WITH_TOWER)
@@ -408,16 +404,7 @@ def test_odd_sizes_and_shapes_are_refused_before_anything_is_built(
 
 @pytest.mark.parametrize(
     "content",
-    [
-        nested(100_000),
-        "[" * 100_000,
-        '{"model_cfg": ' + "1" * 5000 + "}",
-        "\xff",
-        '{"model_cfg": {}} x',
-        "3",
-        "",
-        "null",
-    ],
+    [nested(100_000), "[" * 100_000, '{"model_cfg": ' + "1" * 5000 + "}", "\xff", '{"a": {}} x', "3", "", "null"],
     ids=["deep objects", "deep lists", "5,000 digits", "not UTF-8", "more after it", "a number", "empty", "null"],
 )
 def test_files_that_are_no_configuration_are_refused(tmp_path: Path, content: str) -> None:

@@ -29,7 +29,7 @@ CONTAINERS = (
     "network", "weights", "params",
 )  # fmt: skip
 """Names under which training frameworks keep the weights, open_clip's own choice first."""
-EMA_FIRST = ("state_dict_ema", "model_ema", *CONTAINERS)
+EMA_FIRST = tuple(dict.fromkeys(("state_dict_ema", "model_ema", *CONTAINERS)))
 """The same in timm's order of preference."""
 _WRAPPERS = ("module.", "_orig_mod.")
 _DEEPEST = 3

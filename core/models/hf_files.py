@@ -105,7 +105,8 @@ def _copy_settings(folder: Path, target: Path) -> None:
     if isinstance(settings.get("extra_ids"), int) and 0 <= settings["extra_ids"] <= 1000:
         kept["extra_ids"] = settings["extra_ids"]
     write(TOKENIZER_CONFIG, kept)
-    kind = {"model_type": config["model_type"]} if config.get("model_type") in _MODEL_TYPES else {}
+    known = isinstance(config.get("model_type"), str) and config["model_type"] in _MODEL_TYPES
+    kind = {"model_type": config["model_type"]} if known else {}
     named = _tokenizer_class(config, where=str(folder / CONFIG)) if kind else ""
     write(CONFIG, kind | ({"tokenizer_class": named} if named else {}))
     write(SPECIAL_TOKENS, _tokens(content_of(SPECIAL_TOKENS), where=str(folder / SPECIAL_TOKENS)))

@@ -185,7 +185,7 @@ def _card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     run, classes = card.get("run"), card.get("classes")
     if not isinstance(run, dict) or not isinstance(classes, list) or not classes:
         raise UnreadableData(f"{folder} is not a classifier of the icon world (its {CARD} has no run or no classes).")
-    if run.get("arch") not in ARCHITECTURES:
+    if not isinstance(run.get("arch"), str) or run["arch"] not in ARCHITECTURES:
         raise UnreadableData(
             f"{folder} is not a classifier of the icon world (its arch is {str(run.get('arch'))[:60]!r}, "
             f"not one of {', '.join(ARCHITECTURES)})."
