@@ -188,6 +188,48 @@ def test_transformers_is_shown_plain_values_only(tmp_path: Path) -> None:
         assert json.loads((copy / "config.json").read_text()) == ROBERTA
 
 
+def trained(kind: str, folder: Path) -> None:
+    """Files of a small tokenizer of transformers' own, as its ``save_pretrained`` writes them."""
+    from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
+    from transformers import BertTokenizer, CLIPTokenizer, RobertaTokenizer, XLMRobertaTokenizer
+
+    texts = ["a photo of a Cat, with café and 3 Dogs", "the quick brown fox jumps over it"] * 5
+    made = BertWordPieceTokenizer() if kind == "bert" else ByteLevelBPETokenizer()
+    made.train_from_iterator(texts, vocab_size=300, special_tokens=[
+        "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<s>", "<pad>", "</s>", "<unk>", "<mask>", "<|endoftext|>",
+    ])  # fmt: skip
+    folder.mkdir()
+    made.save_model(str(folder))
+    if kind == "unigram":
+        pieces = [(word, 0.0) for word in ("<s>", "<pad>", "</s>", "<unk>", "<mask>")] + [("▁a", -1.0), ("▁", -2.0)]
+        pieces += [(letter, -3.0) for letter in "abcdefghijklmnopqrstuvwxyzCD3é,"]
+        tokenizer = XLMRobertaTokenizer(vocab=pieces)
+    elif kind == "bert":
+        tokenizer = BertTokenizer.from_pretrained(folder, do_lower_case=False, strip_accents=True)
+    else:
+        tokenizer = (RobertaTokenizer if kind == "roberta" else CLIPTokenizer).from_pretrained(folder)
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(folder)
+    if kind != "unigram":
+        (folder / "config.json").write_text(json.dumps({"model_type": kind, "architectures": ["X"]}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "clip", "unigram"])
+def test_the_copy_of_a_tokenizer_reads_texts_as_the_original(tmp_path: Path, kind: str) -> None:
+    from transformers import AutoTokenizer
+
+    trained(kind, tmp_path / kind)
+    texts = ["a photo of a Cat", "café, 3 Dogs <new> it", "", "<mask> the  quick"]
+    original = AutoTokenizer.from_pretrained(tmp_path / kind)
+    with tokenizer_copy(tmp_path / kind) as folder:
+        copy = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    assert type(copy) is type(original)
+    assert len({len(ids) for ids in original(texts).input_ids}) > 1
+    assert copy(texts).input_ids == original(texts).input_ids
+    settings = {"padding": "max_length", "truncation": True, "max_length": 12}
+    assert copy(texts, **settings).input_ids == original(texts, **settings).input_ids
+
+
 def test_every_architecture_of_open_clip_is_allowed() -> None:
     import open_clip
 

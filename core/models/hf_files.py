@@ -30,10 +30,12 @@ _TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls
 _TOKEN_LISTS = ("additional_special_tokens", "extra_special_tokens")
 _TOKEN_PARTS = {"content", "lstrip", "rstrip", "normalized", "single_word", "special"}
 _FLAGS = (
-    "add_prefix_space", "add_bos_token", "add_eos_token", "clean_up_tokenization_spaces", "do_lower_case", "legacy",
-    "split_special_tokens", "spaces_between_special_tokens", "strip_accents", "tokenize_chinese_chars", "trim_offsets",
+    "add_prefix_space", "add_bos_token", "add_eos_token", "clean_up_tokenization_spaces", "do_basic_tokenize",
+    "do_lower_case", "keep_accents", "legacy", "remove_space", "split_special_tokens", "spaces_between_special_tokens",
+    "strip_accents", "tokenize_chinese_chars", "trim_offsets",
 )  # fmt: skip
 _SIDES = ("padding_side", "truncation_side")
+_COUNTS, _MOST_MORE = ("extra_ids", "num_madeup_words"), 1000  # tokens that a vocabulary gets besides
 _CLASSES = frozenset({
     "AlbertTokenizer", "BertTokenizer", "CLIPTokenizer", "CamembertTokenizer", "DebertaV2Tokenizer",
     "DistilBertTokenizer", "ElectraTokenizer", "GPT2Tokenizer", "GemmaTokenizer", "LlamaTokenizer", "M2M100Tokenizer",
@@ -102,8 +104,7 @@ def _copy_settings(folder: Path, target: Path) -> None:
     for key in ("src_lang", "tgt_lang"):
         if isinstance(settings.get(key), str) and settings[key].replace("_", "").isalnum():
             kept[key] = settings[key]
-    if isinstance(settings.get("extra_ids"), int) and 0 <= settings["extra_ids"] <= 1000:
-        kept["extra_ids"] = settings["extra_ids"]
+    kept |= {key: settings[key] for key in _COUNTS if _is_id(settings.get(key)) and settings[key] <= _MOST_MORE}
     write(TOKENIZER_CONFIG, kept)
     known = isinstance(config.get("model_type"), str) and config["model_type"] in _MODEL_TYPES
     kind = {"model_type": config["model_type"]} if known else {}

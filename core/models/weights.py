@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,7 @@ def sha256(path: Path) -> str:
         pass
     found = keys.file_digest(real)
     memory.parent.mkdir(mode=0o700, exist_ok=True)
-    partial = memory.with_suffix(f".{os.getpid()}.tmp")
+    partial = memory.with_suffix(f".{secrets.token_hex(8)}.tmp")
     partial.write_text(found, encoding="ascii")
     os.replace(partial, memory)
     return found
