@@ -15,7 +15,7 @@ from core.errors import BadInput, DownloadFailed, Stopped, UnreadableData
 from core.prompts import generate as generating
 from core.prompts import prompt_set
 from core.prompts.generate import QUESTIONS, Settings, estimate, generate, replies_path
-from core.prompts.generate.run import sentence
+from core.prompts.generate.replies import read_reply
 from core.types import Progress
 from tests.fakes import FakeImageSet
 from tests.helpers.llm import SECRET, StandIn
@@ -195,7 +195,276 @@ def test_the_estimate_by_hand():
     ],
 )
 def test_the_first_sentence_is_kept(reply, kept):
-    assert sentence(reply) == kept
+    assert read_reply(reply).sentence == kept
+
+
+T = "A large dog with a white chest."
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think>\nThe user wants a dog. Let me see.\n</think>\n{T}",
+        f"<thinking>It is. A dog.</thinking>{T}",
+        f"The user wants a dog. Hm.</think>\n\n{T}",
+        f"<|channel|>analysis<|message|>A dog. Hm.<|end|><|start|>assistant<|channel|>final<|message|>{T}<|return|>",
+        f"analysisThe user wants a dog. Hm.assistantfinal{T}",
+        f"◁think▷A dog. Hm.◁/think▷{T}",
+        f"[THINK]A dog. Hm.[/THINK]{T}",
+        f"<reasoning>A dog. Hm.</reasoning><answer>{T}</answer>",
+        f"<seed:think>A dog. Hm.</seed:think>{T}",
+        f"<|START_THINKING|>A dog. Hm.<|END_THINKING|><|START_RESPONSE|>{T}<|END_RESPONSE|>",
+        f"Thought: it is a dog. Hm.\nAnswer: {T}",
+        f"1. {T}\n2. It barks.",
+        f"1) {T}\n2) It barks.",
+        f"(1) {T}",
+        f"a) {T}\nb) It barks.",
+        f"- {T}\n- It barks.",
+        f"* {T}\n* It barks.",
+        f"• {T}",
+        f"**1.** {T}",
+        "1. **A large dog** with a white chest.",
+        f"Sentence 1: {T}",
+        f"Sure! {T}",
+        f"Certainly! Here are three sentences about dogs:\n\n1. {T}\n2. It barks.",
+        f"Of course, here’s a description:\n\n“{T}”",
+        f"Here is a sentence that describes a dog. {T}",
+        f"I'd be happy to describe a dog. {T}",
+        f'```json\n["{T}", "It barks."]\n```',
+        f"```\n{T}\n```",
+        f"~~~text\n{T}\n~~~",
+        f'Sure, here is the JSON:\n```json\n{{"sentences": ["{T}"]}}\n```',
+        f'["{T}", "It ba',
+        f"['{T}', 'It barks.']",
+        f'[{{"class": "dog", "description": "{T}"}}]',
+        f"# Dog\n\n{T}",
+        f"**Appearance:**\n{T}",
+        f"Description\n\n{T}",
+        f"> *{T}*",
+        f"---\n**{T}**\n---",
+        f"Describe a dog:\n{T}",
+        f"What does a dog look like? {T}",
+        "A large dog with\na white chest. It barks.",
+        f"<p>{T}</p>",
+        f"🐕 {T}",
+        "A large dog with a white chest\n\nLet me know if you need more!",
+        "A large dog with\u2028a white chest.",
+        "A large \ud83ddog with a white chest.",
+    ],
+)  # fmt: skip
+def test_what_surrounds_a_sentence_is_removed(reply):
+    assert read_reply(reply, question="Describe a dog:").sentence == T
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "A St. Bernard is a large dog.",
+        "Mt. Rainier is high.",
+        "Dogs, e.g. hounds, bark.",
+        "It is approx. 5 cm long.",
+        "The No. 1 dog is large.",
+        "The U.S. Army has dogs.",
+        "A dog of the U.S.",
+        "Dogs, cats, etc. are pets.",
+        "A. palmata is a coral.",
+        "It weighs 5.5 lbs.",
+        "A ripe fig.",
+        "A dog... is large.",
+        "It is large!",
+        "一只大狗。",
+    ],
+)
+def test_a_sentence_ends_at_its_end(first):
+    assert read_reply(f"{first} It is shown here.").sentence == first
+
+
+@pytest.mark.parametrize(
+    ("reply", "finish", "problem"),
+    [
+        ("I'm sorry, but I can't help with that.", "stop", "refusal"),
+        ("I’m sorry, I cannot describe this.", "stop", "refusal"),
+        ("I cannot describe it.", "stop", "refusal"),
+        ("As an AI language model, I do not see pictures.", "stop", "refusal"),
+        ("Unfortunately, I do not know this dog.", "stop", "refusal"),
+        ("Sure! I can't do that.", "stop", "refusal"),
+        ("Could you please tell me which dog you mean?", "stop", "refusal"),
+        ("A dog.", "content_filter", "refusal"),
+        ("<think>never closed. A dog.", "length", "thought only"),
+        ("<|channel|>analysis<|message|>A dog. Hm.", "length", "thought only"),
+        ("A large dog with a", "length", "token limit"),
+        ("A St.", "length", "token limit"),
+        ("...", "stop", "empty"),
+        ("Sure!", "stop", "no sentence"),
+        ("# Dog", "stop", "no sentence"),
+        ("| part | colour |\n|---|---|", "stop", "no sentence"),
+    ],
+)
+def test_what_is_no_sentence_is_named(reply, finish, problem):
+    read = read_reply(reply, finish=finish)
+    assert not read.sentence
+    assert problem in read.problem
+
+
+def test_ordinary_sentences_stay_as_they_are():
+    for text in [
+        "Sure-footed goats climb well.",
+        '"Red" dogs and "blue" cats.',
+        'A large "red" dog.',
+        "A dog's tail (a St. Bernard's).",
+        "Physical features: four legs and fur.",
+        "It is 1.5 m long!",
+        "Great white sharks are grey.",
+    ]:
+        assert read_reply(text).sentence == text
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        ("max_tokens", {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                        "Use 'max_completion_tokens' instead.", "param": "max_tokens"}),
+        ("temperature", {"message": "Unsupported value: 'temperature' does not support 0.99 with this model. "
+                         "Only the default (1) value is supported.", "param": "temperature"}),
+        ("n", {"message": "'n' : number must be at most 1"}),
+        ("n", {"message": "Invalid n value (currently only n = 1 is supported)"}),
+        ("n", {"code": 400, "message": "Multiple candidates is not enabled for this model"}),
+        ("seed", {"code": 400, "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'}),
+        ("seed", [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]),
+        ("system", {"message": "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+                    "param": "messages[0].role"}),
+        ("system", {"message": "Developer instruction is not enabled for models/gemma-3"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("wrapped", ["error", "list", "detail", "success"])
+def test_a_refused_setting_is_left_out(endpoint, animals, tmp_path, refused, message, wrapped):
+    if wrapped == "list":
+        endpoint.refused = (refused, 400, [{"error": message}])
+    elif wrapped == "success":
+        coded = {"code": 400, **message} if isinstance(message, dict) else {"code": 400, "message": message}
+        endpoint.refused = (refused, 200, {"error": coded})
+    else:
+        endpoint.refused = (refused, 422 if wrapped == "detail" else 400, {wrapped: message})
+    made = generate(settings(endpoint, seed=3), animals, tmp_path / "o.json")
+    assert made.sentences == 18
+    sent = endpoint.requests[-1]
+    if refused == "system":
+        assert [m["role"] for m in sent["messages"]] == ["user"]
+        assert sent["messages"][0]["content"].startswith("Answer in one sentence. ")
+    else:
+        assert refused not in sent
+    assert ("max_completion_tokens" in sent) == (refused == "max_tokens")
+    assert len(made.adapted) == 1
+    assert made.notes[0].endswith(".")
+
+
+def test_a_refusal_of_nothing_that_can_be_left_out_ends_the_run(endpoint, animals, tmp_path):
+    endpoint.refused = ("model", 400, {"error": {"message": "the model `small` does not exist", "param": "model"}})
+    with pytest.raises(BadInput, match="does not exist"):
+        generate(settings(endpoint), animals, tmp_path / "o.json", parallel=1)
+    endpoint.refused = ("messages", 400, {"error": {"message": "max_tokens is unknown, use max_completion_tokens"}})
+    with pytest.raises(BadInput, match="also without max_tokens, max_completion_tokens"):
+        generate(settings(endpoint), animals, tmp_path / "o.json", parallel=1)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "...", []])
+def test_empty_replies_are_requested_again_but_not_for_ever(endpoint, animals, tmp_path, content):
+    endpoint.contents = [content] * 2
+    made = generate(settings(endpoint, count=1), animals, tmp_path / "o.json", parallel=1)
+    assert len(endpoint.requests) == 6 + 2
+    assert (made.sentences, made.unusable) == (9, ())
+    endpoint.contents = [content] * 1000
+    with pytest.raises(DownloadFailed, match=r"no usable sentence.*empty.*limit of tokens"):
+        generate(settings(endpoint, count=1, seed=5), animals, tmp_path / "p.json", parallel=1)
+    assert len(endpoint.requests) == 8 + 6 * 3
+    assert not (tmp_path / "p.json").exists()
+    # They do not count as answered: a later run asks again.
+    endpoint.contents = []
+    assert generate(settings(endpoint, count=1, seed=5), animals, tmp_path / "p.json").sentences == 9
+
+
+def test_unusable_replies_are_listed(endpoint, animals, tmp_path):
+    endpoint.contents = ["I'm sorry, I cannot.", "<think>hm"] + ["A brown otter."] * 4
+    made = generate(settings(endpoint, count=1), animals, tmp_path / "o.json", parallel=1)
+    assert sorted(one.reason for one in made.unusable) == ["refusal", "thought only, no reply"]
+    assert any("1 reply is unusable (refusal): n1 “I'm sorry, I cannot.”" in note for note in made.notes)
+    content = json.loads(made.path.read_text())
+    assert {text for listed in content.values() for text in listed} == {"A brown otter."}
+
+
+@pytest.mark.parametrize(
+    ("content", "first"),
+    [
+        ("A green\u2028frog.", "A green frog."),
+        ("A green\u2029frog.", "A green frog."),
+        ("A green\u0085frog.", "A green frog."),
+        ("A green\x0cfrog.", "A green frog."),
+        ("A green\ud83d frog.", "A green frog."),
+        ([{"type": "text", "text": "A green "}, {"type": "text", "text": "frog."}], "A green frog."),
+        ([{"type": "thinking", "thinking": [{"text": "Hm."}]}, {"type": "text", "text": "A frog."}], "A frog."),
+        ({"type": "text", "text": "A green frog."}, "A green frog."),
+    ],
+)  # fmt: skip
+def test_odd_texts_lose_nothing_that_was_paid_for(endpoint, animals, tmp_path, content, first):
+    endpoint.contents = [content] * 6
+    out = tmp_path / "o.json"
+    made = generate(settings(endpoint, count=1), animals, out)
+    assert json.loads(out.read_text())["n2"][0] == first
+    assert made.sentences == 9
+    assert generate(settings(endpoint, count=1), animals, out).sentences == 9
+    assert len(endpoint.requests) == 6
+
+
+def test_replies_that_an_earlier_version_kept_with_odd_line_ends_are_read(endpoint, animals, tmp_path):
+    out = tmp_path / "o.json"
+    generate(settings(endpoint, count=1), animals, out)
+    lines = [json.loads(line) for line in replies_path(out).read_text().splitlines()]
+    for line in lines:
+        line["texts"] = ["A green\u2028frog\u0085."]
+        line.pop("finish")
+    text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    replies_path(out).write_text(text + "\n\n", encoding="utf-8", newline="\n")
+    assert generate(settings(endpoint, count=1), animals, out).sentences == 9
+    assert len(endpoint.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {"prompt_tokens": None}, {"prompt_tokens": "many"}, {"prompt_tokens": 1e400}, [], {"completion_tokens": -3}],
+)
+def test_odd_usage_is_no_reason_to_stop(endpoint, animals, tmp_path, usage):
+    endpoint.usage = usage
+    made = generate(settings(endpoint), animals, tmp_path / "o.json")
+    assert (made.sentences, made.tokens_in, made.tokens_out) == (18, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"error": {"message": "your quota is used up"}}, "your quota is used up"),
+        ({"error": "your quota is used up"}, "your quota is used up"),
+        ([{"error": {"message": "your quota is used up"}}], "your quota is used up"),
+        ({"detail": "your quota is used up"}, "your quota is used up"),
+        ({"choices": [{"error": {"message": "upstream failed"}, "finish_reason": "error"}]}, "upstream failed"),
+    ],
+)
+def test_an_error_that_comes_as_a_success_is_told(endpoint, animals, tmp_path, body, told):
+    endpoint.body = json.dumps(body).encode()
+    with pytest.raises(DownloadFailed, match=rf"{told}.*kept"):
+        generate(settings(endpoint), animals, tmp_path / "o.json", parallel=1)
+
+
+def test_replies_on_their_way_are_kept_when_a_run_ends(endpoint, animals, tmp_path):
+    out = tmp_path / "o.json"
+
+    def stop_at_once(progress: Progress) -> None:
+        if progress.done:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        generate(settings(endpoint, count=1), animals, out, report=stop_at_once, parallel=3)
+    kept = replies_path(out).read_text().count("\n")
+    assert kept == len(endpoint.requests) >= 3
 
 
 def test_the_command_asks_before_it_spends(endpoint, animals, tmp_path: Path, monkeypatch):

@@ -80,4 +80,6 @@ def generate(
         typer.confirm(f"Send them to {base_url}?", abort=True)
     with progress_bar() as report:
         made = run(settings, opened, out, report=report)
+    for note in made.notes:
+        typer.echo(note)
     typer.echo(f"{made.path}: {made.sentences:,} sentences for {made.classes:,} classes by {', '.join(made.models)}")

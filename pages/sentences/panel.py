@@ -43,7 +43,7 @@ def settings() -> Settings | None:
             "Seed", 0, 2**31 - 1, None, key="llm-seed", width=150, placeholder="none",
             help="Where the endpoint takes one; the same seed should give the same sentences.",
         )  # fmt: skip
-        tokens = st.number_input("Longest reply, tokens", 1, 1000, 50, key="llm-tokens", width=170)
+        tokens = st.number_input("Longest reply, tokens", 1, generate.MOST_TOKENS, 50, key="llm-tokens", width=170)
     key = generate.key_variable()
     quiet(
         f"The key comes from {key} in the server's environment; it is never shown, stored or logged."
@@ -125,6 +125,8 @@ def run(asked: Settings, image_set: ImageSet) -> None:
         f"{made.sentences:,} sentences for {made.classes:,} classes by {', '.join(made.models) or asked.model}; "
         f"{made.tokens_in:,} tokens sent, {made.tokens_out:,} received."
     )
+    for note in made.notes:
+        quiet(note)
 
 
 def _start(key: str) -> None:

@@ -20,15 +20,29 @@ class StandIn:
     Attributes:
         most: choices given at most in one answer.
         body: sent instead of a completion.
+        contents: message contents of the next answers, one choice each.
+        refused: a setting (``system`` for that message) that must not be sent, the status and the answer to it.
+        usage: token usage of every answer.
     """
 
     url: str = ""
     most: int = 100
     fail: list[int] = field(default_factory=list)
     body: bytes | None = None
+    contents: list[Any] = field(default_factory=list)
+    refused: tuple[str, int, Any] | None = None
+    usage: Any = "counted"
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refuses(self, asked: dict[str, Any]) -> tuple[int, Any] | None:
+        """Status and answer to a request that holds the refused setting."""
+        if not self.refused:
+            return None
+        name, *answer = self.refused
+        sent = asked["messages"][0]["role"] == "system" if name == "system" else name in asked
+        return (answer[0], answer[1]) if sent else None
 
 
 @contextmanager
@@ -43,20 +57,27 @@ def serve() -> Iterator[StandIn]:
                 stand_in.keys.add(self.headers.get("Authorization", ""))
                 status = stand_in.fail.pop(0) if stand_in.fail else 200
                 number = len(stand_in.requests)
-                if status == 200:
+                refused, content_given = stand_in.refuses(asked), stand_in.contents[:1]
+                if status == 200 and not refused:
                     stand_in.requests.append(asked)
+                    del stand_in.contents[:1]
             question = asked["messages"][-1]["content"]
             choices = [
                 {
                     "message": {"content": f'"Reply {number} {i} to {question[:-1]}\nwith more. And more"'},
                     "finish_reason": "stop",
                 }
-                for i in range(min(asked["n"], stand_in.most))
+                for i in range(min(asked.get("n", 1), stand_in.most))
             ]
+            if content_given:
+                choices = [{"message": {"content": content_given[0]}, "finish_reason": "stop"}]
             content = {"id": f"r{number}", "model": "stand-in-1b", "choices": choices}
-            content["usage"] = {"prompt_tokens": 10, "completion_tokens": 5 * len(choices)}
+            counted = {"prompt_tokens": 10, "completion_tokens": 5 * len(choices)}
+            content["usage"] = counted if stand_in.usage == "counted" else stand_in.usage
             if status != 200:
                 content = {"error": {"message": f"no, {self.headers.get('Authorization')} failed"}}
+            if refused:
+                status, content = refused
             data = json.dumps(content).encode() if stand_in.body is None else stand_in.body
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from core.prompts.generate.endpoint import KEY_VARIABLES, check_address, key_variable
-from core.prompts.generate.plan import QUESTIONS, Estimate, Settings, estimate
+from core.prompts.generate.plan import MOST_TOKENS, QUESTIONS, Estimate, Settings, estimate
 from core.prompts.generate.run import Generated, answered, folder, generate, place, replies_path, written
 
 __all__ = [
     "KEY_VARIABLES",
+    "MOST_TOKENS",
     "QUESTIONS",
     "Estimate",
     "Generated",

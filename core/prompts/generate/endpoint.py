@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ _LONGEST_WAIT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer as it came: model id as the endpoint names it, one text a choice, token usage."""
+    """One answer as it came: model id as the endpoint names it, one text a choice (empty for none), token usage."""
 
     model: str
     id: str
@@ -50,6 +50,7 @@ class Endpoint:
         self._key = os.environ.get(key_variable(), "")
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._pause = pause
+        self._refused: dict[str, None] = {}
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         # A redirect would carry the key to another host, so none is followed.
         self._client = httpx2.Client(timeout=_TIMEOUT, follow_redirects=False, headers=headers)
@@ -60,42 +61,65 @@ class Endpoint:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """What this endpoint refused and what was sent instead, one sentence each."""
+        return tuple(_ADAPTED[name] for name in self._refused)
+
     def ask(self, settings: Settings, question: str, *, count: int, seed: int | None) -> Reply:
         """Ask one question for ``count`` choices; busy and failing servers are asked again, ever later.
 
+        A setting that the endpoint refuses is left out from then on (``adapted``).
+
         Raises:
-            BadInput: the endpoint refuses the key, the model or a setting.
+            BadInput: the endpoint refuses the key, the model or a setting that cannot be left out.
             DownloadFailed: it cannot be reached, stays busy, or answers something else.
         """
-        body: dict[str, Any] = {
-            "model": settings.model,
-            "messages": [{"role": "user", "content": question}],
-            "temperature": settings.temperature,
-            "max_tokens": settings.max_tokens,
-            "n": count,
-        }
-        if settings.instruction:
-            body["messages"].insert(0, {"role": "system", "content": settings.instruction})
-        if seed is not None:
-            body["seed"] = seed
-        for attempt in range(_TRIES):
-            wait = min(_LONGEST_WAIT, 2.0**attempt)
+        problem, tries = "", 0
+        while tries < _TRIES:
+            wait = min(_LONGEST_WAIT, 2.0**tries)
+            body = self._body(settings, question, count=count, seed=seed)
             try:
                 status, content, after = self._post(body)
             except httpx2.HTTPError as error:
                 problem = f"cannot be reached ({self._hidden(str(error)) or type(error).__name__})"
             else:
-                if status == 200:
+                error = _error(content)
+                if status == 200 and error is None:
                     return _read(content, self._url)
+                status = _code(error) if status == 200 else status
                 problem = f"answered {status}: {self._hidden(_message(content))}"
+                if status in (400, 422) and self._leave_out(_refused_name(content, body)):
+                    continue
                 if status in (400, 401, 403, 404, 422):
-                    raise BadInput(f"{self._url} {problem}. Check the key ({KEY_VARIABLES[0]}), model and settings.")
+                    tried = f" (also without {', '.join(self._refused)})" if self._refused else ""
+                    raise BadInput(
+                        f"{self._url} {problem}{tried}. Check the key ({KEY_VARIABLES[0]}), model and settings."
+                    )
                 if status < 500 and status not in (408, 409, 429):
                     break
                 wait = max(wait, min(_LONGEST_WAIT, after))
-            if attempt + 1 < _TRIES:
+            tries += 1
+            if tries < _TRIES:
                 self._pause(wait)
         raise DownloadFailed(f"{self._url} {problem}. What was answered so far is kept; run again to go on.")
+
+    def _body(self, settings: Settings, question: str, *, count: int, seed: int | None) -> dict[str, Any]:
+        """The request without what the endpoint refused so far."""
+        messages = [{"role": "user", "content": question}]
+        if settings.instruction and "system" in self._refused:
+            messages[0]["content"] = f"{settings.instruction} {question}"
+        elif settings.instruction:
+            messages.insert(0, {"role": "system", "content": settings.instruction})
+        longest = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+        wanted = {"temperature": settings.temperature, longest: settings.max_tokens, "n": count, "seed": seed}
+        sent = {name: value for name, value in wanted.items() if value is not None and name not in self._refused}
+        return {"model": settings.model, "messages": messages, **sent}
+
+    def _leave_out(self, name: str) -> bool:
+        if name:
+            self._refused[name] = None
+        return bool(name)
 
     def _post(self, body: dict[str, Any]) -> tuple[int, bytes, float]:
         with self._client.stream("POST", self._url, json=body) as response:
@@ -145,24 +169,97 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _message(content: bytes) -> str:
+_ADAPTED = {
+    "max_tokens": "max_tokens is refused, so the longest reply is sent as max_completion_tokens",
+    "max_completion_tokens": "no limit of tokens is accepted, so replies are as long as the endpoint likes",
+    "temperature": "the temperature is refused, so the endpoint's own is used",
+    "n": "several choices at once are refused, so they are requested one at a time",
+    "seed": "a seed is refused, so replies cannot be repeated",
+    "system": "a system message is refused, so the instruction stands before each question",
+}
+# How servers name a setting in a refusal; the first that was sent and occurs is the one.
+_NAMED = {
+    "system": r"messages\[\d+\]\.role|(?:system|developer)[ _-]?(?:role|message|prompt|instruction)s?"
+    r"|role[^.]{0,20}system",
+    "max_tokens": r"\bmax_tokens\b|\bmaxtokens\b",
+    "max_completion_tokens": r"\bmax_completion_tokens\b|\bmaxcompletiontokens\b",
+    "temperature": r"\btemperature\b",
+    "seed": r"\b(?:random_)?seed\b",
+    "n": r"['\"`‘“]n['\"`’”]|\bn\b\s*(?:=|>|<|:|must|should|is|has|value|parameter|greater|other)"
+    r"|\b(?:parameter|argument|field|value|only|support)\s+n\b"
+    r"|(?:candidate|multiple (?:choice|completion|generation|output)|number of (?:choice|completion)|best_of)",
+}
+
+
+def _refused_name(content: bytes, body: Mapping[str, Any]) -> str:
+    """The setting of this request that an error is about; empty when it is about none that can be left out."""
+    sent = [name for name in _NAMED if name in body or (name == "system" and len(body["messages"]) > 1)]
+    error = _error(content)
+    if isinstance(error, Mapping):
+        named = str(error.get("param") or "")
+        for name in sent:
+            if named == name or (name == "system" and re.fullmatch(r"messages(\[0\])?(\.role)?", named)):
+                return name
+    said = _message(content) if not isinstance(error, Mapping) else json.dumps(error, ensure_ascii=False)
+    return next((name for name in sent if re.search(_NAMED[name], said, re.IGNORECASE)), "")
+
+
+def _error(content: bytes) -> Any:
+    """The error object or text of an answer in the layouts of several makers; None when there is none."""
     try:
-        found = json.loads(content)["error"]
-        return str(found["message"] if isinstance(found, dict) else found)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    found = found[0] if isinstance(found, list) and found else found
+    if not isinstance(found, dict):
+        return None
+    if error := found.get("error"):
+        return error
+    choices = found.get("choices")
+    if isinstance(choices, list) and choices and all(isinstance(one, dict) and one.get("error") for one in choices):
+        return choices[0]["error"]
+    return None if choices else found.get("detail") or found.get("message") or found.get("errors")
+
+
+def _code(error: Any) -> int:
+    """The status that an error names which came as a success; 200 when it names none."""
+    code = error.get("code") if isinstance(error, Mapping) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 200
+
+
+def _message(content: bytes) -> str:
+    error = _error(content)
+    if error is None:
         return content[:200].decode("utf-8", "replace")
+    said = error.get("message", error) if isinstance(error, Mapping) else error
+    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 
 def _read(content: bytes, url: str) -> Reply:
     try:
         found = json.loads(content)
         choices = found["choices"]
-        texts = tuple(choice["message"]["content"] or "" for choice in choices)
-        finish = tuple(str(choice.get("finish_reason")) for choice in choices)
-        used = found.get("usage") or {}
-        usage = {name: int(used[name]) for name in ("prompt_tokens", "completion_tokens") if name in used}
-        if not texts or not all(isinstance(text, str) for text in texts):
-            raise ValueError("no text")
-        return Reply(str(found.get("model", "")), str(found.get("id", "")), texts, finish, usage)
+        texts = tuple(_text(choice) for choice in choices)
+        finish = tuple(str(choice.get("finish_reason") or "") for choice in choices)
+        used = found.get("usage")
+        counted = {name: (used or {}).get(name) for name in ("prompt_tokens", "completion_tokens")}
+        if not texts:
+            raise ValueError("no choice")
+        usage = {name: int(n) for name, n in counted.items() if isinstance(n, int | float) and 0 <= n < 1e12}
+        return Reply(str(found.get("model") or ""), str(found.get("id") or ""), texts, finish, usage)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DownloadFailed(f"{url} answered something that is no chat completion; is it OpenAI-compatible?") from None
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    """The text of one choice: a string, the text parts of a list, or a refusal; empty for none."""
+    message = choice["message"] if "message" in choice else {"content": choice["text"]}
+    content = message.get("content")
+    if isinstance(content, Mapping):
+        content = [content]
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+        content = "".join(part for part in parts if isinstance(part, str))
+    if content is not None and not isinstance(content, str):
+        raise ValueError("no text")
+    return content or str(message.get("refusal") or "")

@@ -25,6 +25,8 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 }
 """CuPL's question sets: base for every data set, full as for ImageNet. {a} is the article."""
 
+MOST_TOKENS = 16_000
+"""Longest reply that can be asked for: reasoning models spend tokens on thought before the sentence."""
 _CHARACTERS_A_TOKEN = 4
 _TOKENS_A_SENTENCE = 25
 _TOKENS_OF_FORMAT = 8
@@ -56,8 +58,10 @@ class Settings:
             raise BadInput("Name the model that the endpoint should use.")
         if not self.questions or not all("{name}" in question for question in self.questions):
             raise BadInput("Every question needs the slot {name}, for example 'What does {a} {name} look like?'.")
-        if not (1 <= self.count <= 100 and 1 <= self.max_tokens <= 1000 and 0 <= self.temperature <= 2):
-            raise BadInput("Ask for 1 to 100 sentences of 1 to 1,000 tokens at a temperature between 0 and 2.")
+        if not (1 <= self.count <= 100 and 1 <= self.max_tokens <= MOST_TOKENS and 0 <= self.temperature <= 2):
+            raise BadInput(
+                f"Ask for 1 to 100 sentences of 1 to {MOST_TOKENS:,} tokens at a temperature between 0 and 2."
+            )
 
     def asked(self, name: str) -> tuple[str, ...]:
         """The finished questions about one class."""

@@ -1,6 +1,7 @@
 """A generation run: every class asked every question, raw replies kept as they come, sentences written at the end.
 
-Raw replies lie beside the prompt file, one JSON object a line; a run that was stopped goes on from them.
+Raw replies lie beside the prompt file, one JSON object a line; a run that was stopped goes on from them. They are read
+anew by every run, so that better reading of replies needs no new ones.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,12 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
-from core.errors import Stopped, UnreadableData
+from core.errors import DownloadFailed, Stopped, UnreadableData
 from core.evaluation.reports import write_json
 from core.opening import regular
-from core.prompts.generate.endpoint import Endpoint
+from core.prompts.generate.endpoint import Endpoint, Reply
 from core.prompts.generate.plan import Settings
+from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, read_reply
 from core.types import ImageSet, Progress, Report
+
+_EMPTY_TRIES = 2
+"""How often a question is asked again after replies without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A reply that gave no sentence: about which class (key), the reply, and why."""
+
+    key: str
+    text: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,9 @@ class Generated:
 
     Attributes:
         models: the model ids that the endpoint reported.
+        adapted: settings that the endpoint refused and what was done instead, one sentence each.
+        unusable: replies without a usable sentence, empty ones among them.
+        without: keys of the classes that got no sentence at all.
     """
 
     path: Path
@@ -39,6 +57,33 @@ class Generated:
     tokens_in: int
     tokens_out: int
     models: tuple[str, ...]
+    adapted: tuple[str, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the run, one sentence each."""
+        notes = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in self.adapted]
+        for reason, n in Counter(one.reason for one in self.unusable).most_common():
+            examples = [f"{one.key} {_shortened(one.text)}".strip() for one in self.unusable if one.reason == reason]
+            are = "reply is" if n == 1 else "replies are"
+            notes.append(f"{n:,} {are} unusable ({reason}): {_some(examples, 3)}.")
+        if any(one.reason in (EMPTY, THOUGHT, UNFINISHED) for one in self.unusable):
+            notes.append("A larger limit of tokens leaves room for thought and whole sentences.")
+        if n := len(self.without):
+            have = "class has" if n == 1 else "classes have"
+            notes.append(f"{n:,} {have} no sentence: {_some(self.without, 5)}.")
+        return tuple(notes)
+
+
+def _some(texts: Sequence[str], most: int) -> str:
+    return ", ".join(texts[:most]) + (" ..." if len(texts) > most else "")
+
+
+def _shortened(text: str) -> str:
+    plain = " ".join(text.split())
+    return f"“{plain[:60]}{'…' if len(plain) > 60 else ''}”" if plain else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +92,7 @@ class _Ask:
     question: str
     count: int
     seed: int | None
+    empty: int = 0  # rounds so far that brought no word
 
 
 def replies_path(out: Path) -> Path:
@@ -79,13 +125,28 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "_", text)[:40].strip("._") or "model"
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One choice of a reply as it came, and the endpoint's reason for its end."""
+
+    text: str
+    finish: str
+
+
 def answered(out: Path, settings: Settings) -> dict[str, list[str]]:
-    """Question -> raw texts that earlier runs with these settings got."""
+    """Question -> raw texts that earlier runs with these settings got; replies without a word do not count."""
+    found = _kept_texts(out, settings)
+    return {question: [one.text for one in texts if not is_empty(one.text)] for question, texts in found.items()}
+
+
+def _kept_texts(out: Path, settings: Settings) -> dict[str, list[_Text]]:
     _drop_broken_end(replies_path(out))
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[_Text]] = {}
     for record in _records(replies_path(out)):
         if record["settings"] == _kept(settings):
-            found.setdefault(record["question"], []).extend(record["texts"])
+            ends = [*record["finish"], *[""] * len(record["texts"])]
+            listed = [_Text(text, end) for text, end in zip(record["texts"], ends, strict=False)]
+            found.setdefault(record["question"], []).extend(listed)
     return found
 
 
@@ -99,15 +160,16 @@ def generate(
         parallel: questions on their way at a time.
 
     Raises:
-        BadInput, DownloadFailed: see ``core.prompts.generate.endpoint``. UnreadableData: damaged raw replies.
+        BadInput, DownloadFailed: see ``core.prompts.generate.endpoint``; also when no reply holds a usable sentence.
+        UnreadableData: damaged raw replies.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    have = answered(out, settings)
+    have = {question: len(texts) for question, texts in answered(out, settings).items()}
     names = dict(zip(image_set.keys, image_set.names, strict=True))
     questions = {key: settings.asked(name) for key, name in names.items()}
     # Classes that share a name share their questions, which are asked once.
     different = {question for asked in questions.values() for question in asked}
-    done = sum(min(settings.count, len(have.get(question, ()))) for question in different)
+    done = sum(min(settings.count, have.get(question, 0)) for question in different)
     total = settings.count * len(different)
     stop = threading.Event()
 
@@ -121,92 +183,131 @@ def generate(
 
     told(done)
     with (
-        replies_path(out).open("a", encoding="utf-8") as file,
+        replies_path(out).open("a", encoding="utf-8", newline="\n") as file,
         Endpoint(settings.base_url, pause=pause) as endpoint,
         ThreadPoolExecutor(parallel) as pool,
     ):
+        running: dict[Future[Reply], _Ask] = {}
+
+        def keep(ask: _Ask, reply: Reply) -> None:
+            file.write(json.dumps(_record(ask, reply, settings), allow_nan=False) + "\n")
+            file.flush()
+
         try:
-            for ask, texts, record in _replies(pool, parallel, endpoint, settings, questions, have):
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-                file.flush()
-                have.setdefault(ask.question, []).extend(texts)
-                done += min(len(texts), ask.count)
+            for ask, reply in _replies(running, pool, parallel, endpoint, settings, questions, have):
+                keep(ask, reply)
+                done += min(sum(not is_empty(text) for text in reply.texts), ask.count)
                 told(done)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
+            # Replies that were on their way are paid for as well.
+            for future, ask in running.items():
+                if not future.cancelled() and future.exception() is None:
+                    keep(ask, future.result())
             raise
-    sentences = {
-        key: [s for q in asked for text in have[q][: settings.count] if (s := sentence(text))]
-        for key, asked in questions.items()
-    }
-    write_json(sentences, out)
-    own = [r for r in _records(replies_path(out)) if r["settings"] == _kept(settings)]
-    return Generated(
+        adapted = endpoint.adapted
+    return _written(settings, questions, out, adapted)
+
+
+def _written(
+    settings: Settings, questions: Mapping[str, tuple[str, ...]], out: Path, adapted: Sequence[str]
+) -> Generated:
+    """Read every kept reply and write the prompt file."""
+    texts, counted = _kept_texts(out, settings), set[str]()
+    sentences: dict[str, list[str]] = {}
+    unusable: list[Unusable] = []
+    for key, asked in questions.items():
+        sentences[key] = []
+        for question in asked:
+            kept = [one for one in texts.get(question, ()) if not is_empty(one.text)][: settings.count]
+            read = [(one, read_reply(one.text, question=question, finish=one.finish)) for one in kept]
+            sentences[key] += [found.sentence for _, found in read if found.sentence]
+            if question not in counted:
+                counted.add(question)
+                unusable += [Unusable(key, one.text, found.problem) for one, found in read if found.problem]
+                unusable += [Unusable(key, "", EMPTY)] * (settings.count - len(kept))
+    records = [r for r in _records(replies_path(out)) if r["settings"] == _kept(settings)]
+    made = Generated(
         out,
         replies_path(out),
         len(sentences),
         sum(map(len, sentences.values())),
-        sum(r["usage"].get("prompt_tokens", 0) for r in own),
-        sum(r["usage"].get("completion_tokens", 0) for r in own),
-        tuple(sorted({r["model"] for r in own})),
+        sum(r["usage"].get("prompt_tokens", 0) for r in records),
+        sum(r["usage"].get("completion_tokens", 0) for r in records),
+        tuple(sorted({r["model"] or settings.model for r in records})),
+        tuple(adapted),
+        tuple(unusable),
+        tuple(key for key, listed in sentences.items() if not listed),
     )
-
-
-def sentence(text: str) -> str:
-    """The first sentence of a reply, on one line and with a full stop, as CuPL keeps them; empty for no words."""
-    plain = " ".join(text.split()).strip("\"'“”*-• ")
-    found = re.match(r"(.+?[.!?])(?=\s|$)", plain)
-    plain = found[1] if found else plain
-    if not re.search(r"\w", plain):
-        return ""
-    return plain if plain[-1] in ".!?" else f"{plain}."
+    if not made.sentences:
+        raise DownloadFailed(
+            f"{settings.model} gave no usable sentence. {' '.join(made.notes)} The replies are kept in {made.replies}."
+        )
+    write_json(sentences, out)
+    return made
 
 
 def _replies(
+    running: dict[Future[Reply], _Ask],
     pool: ThreadPoolExecutor,
     parallel: int,
     endpoint: Endpoint,
     settings: Settings,
     questions: Mapping[str, tuple[str, ...]],
-    have: Mapping[str, list[str]],
-) -> Iterator[tuple[_Ask, tuple[str, ...], dict[str, Any]]]:
-    """Every reply as it comes; servers that give fewer choices than asked are asked again for the rest."""
+    have: Mapping[str, int],
+) -> Iterator[tuple[_Ask, Reply]]:
+    """Every reply as it comes; servers that give fewer choices than asked, or empty ones, are asked again.
+
+    Args:
+        running: what is on its way, kept up to date.
+    """
     waiting = _open_questions(settings, questions, have)
-    running: dict[Future, _Ask] = {}
     while True:
         while len(running) < parallel and (ask := next(waiting, None)):
             running[pool.submit(endpoint.ask, settings, ask.question, count=ask.count, seed=ask.seed)] = ask
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            ask, reply = running.pop(future), future.result()
-            record = {
-                "class": ask.key,
-                "question": ask.question,
-                "settings": _kept(settings),
-                "seed": ask.seed,
-                "model": reply.model,
-                "id": reply.id,
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "texts": list(reply.texts),
-                "finish": list(reply.finish),
-                "usage": reply.usage,
-            }
-            yield ask, reply.texts, record
-            if missing := max(0, ask.count - len(reply.texts)):
-                seed = None if ask.seed is None else ask.seed + len(reply.texts)
-                again = _Ask(ask.key, ask.question, missing, seed)
-                running[pool.submit(endpoint.ask, settings, ask.question, count=missing, seed=seed)] = again
+            reply = future.result()
+            ask = running.pop(future)
+            if again := _again(ask, reply):
+                running[pool.submit(endpoint.ask, settings, again.question, count=again.count, seed=again.seed)] = again
+            yield ask, reply
+
+
+def _again(ask: _Ask, reply: Reply) -> _Ask | None:
+    """What is still missing of a question; None when nothing is, or when asking brings nothing."""
+    got = sum(not is_empty(text) for text in reply.texts)
+    empty = 0 if got else ask.empty + 1
+    if got >= ask.count or empty > _EMPTY_TRIES:
+        return None
+    seed = None if ask.seed is None else ask.seed + len(reply.texts)
+    return _Ask(ask.key, ask.question, ask.count - got, seed, empty)
+
+
+def _record(ask: _Ask, reply: Reply, settings: Settings) -> dict[str, Any]:
+    return {
+        "class": ask.key,
+        "question": ask.question,
+        "settings": _kept(settings),
+        "seed": ask.seed,
+        "model": reply.model,
+        "id": reply.id,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "texts": list(reply.texts),
+        "finish": list(reply.finish),
+        "usage": reply.usage,
+    }
 
 
 def _open_questions(
-    settings: Settings, questions: Mapping[str, tuple[str, ...]], have: Mapping[str, list[str]]
+    settings: Settings, questions: Mapping[str, tuple[str, ...]], have: Mapping[str, int]
 ) -> Iterator[_Ask]:
     asked: set[str] = set()
     for key, listed in questions.items():
         for question in listed:
-            got = len(have.get(question, ()))
+            got = have.get(question, 0)
             if question in asked or got >= settings.count:
                 continue
             asked.add(question)
@@ -229,11 +330,17 @@ def _drop_broken_end(path: Path) -> None:
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Only \n ends a line: earlier versions wrote U+2028 and U+0085, which are line breaks for splitlines, as they came.
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
-            if not isinstance(record["texts"], list) or not isinstance(record["usage"], dict):
+            texts, finish, usage = record["texts"], record.get("finish", []), record["usage"]
+            if not all(isinstance(text, str) for text in [*texts, *finish]) or not isinstance(usage, dict):
                 raise ValueError
-            yield {name: record[name] for name in ("question", "settings", "texts", "usage", "model")}
+            yield {"finish": finish} | {
+                name: record[name] for name in ("question", "settings", "texts", "usage", "model")
+            }
         except (ValueError, KeyError, TypeError, RecursionError):
             raise UnreadableData(f"{path}, line {number}, is no reply; delete the line or the file.") from None
