@@ -92,7 +92,7 @@ def test_prompt_file_by_key_or_name(frogs, tmp_path):
     )
     made = prompts.prompt_set(str(path), frogs)
     assert made.sentences == (("A frog in a tree.", "Green."), ("Wet.",))
-    assert made.notes == ("1 classes of the file are not in this set: newt.",)
+    assert made.notes == ("1 class of the file is not in this set: newt.",)
     assert prompts.prompt_file(str(path)) == path
     assert prompts.prompt_file("simple") is None
 
@@ -102,9 +102,9 @@ def test_classes_without_sentences_are_reported(frogs, tmp_path):
     path.write_text(json.dumps({"tree frog": ["Green."], "n0042": []}))
     made = prompts.prompt_set(str(path), frogs)
     assert made.sentences[1] == ("tailed {frog}",)
-    assert "1 classes have no sentences and use their bare name: tailed {frog}." in made.notes
-    path.write_text(json.dumps({"Tree Frog": ["Green."]}))
-    with pytest.raises(BadInput, match="None of the 1 classes"):
+    assert "1 class has no sentences and uses its bare name: tailed {frog}." in made.notes
+    path.write_text(json.dumps({"Toad": ["Green."]}))
+    with pytest.raises(BadInput, match="None of the 1 class in"):
         prompts.prompt_set(str(path), frogs)
 
 
@@ -119,10 +119,9 @@ def test_text_file_holds_templates(frogs, tmp_path):
     [
         (b"{", "not valid JSON"),
         (b"[1]", "one object"),
-        (b'{"a": "x"}', "'a' must have a list"),
+        (b'{"a": 0}', "'a' must have a list"),
         (b'{"a": [1]}', "'a' must have a list"),
-        (b'{"a": [" "]}', "'a' must have a list"),
-        (b'{"a": ["\\ud800"]}', "'a' must have a list"),
+        (b'{"a": ["x", {"y": 1}]}', "'a' must have a list"),
         (b'{"a": ["x"], "a": ["y"]}', "names a class twice"),
         (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
         (b"[" * 100_000, "nested too deeply"),
@@ -145,5 +144,5 @@ def test_a_strategy_can_be_added(frogs, monkeypatch):
 
 
 def test_quotes_around_a_whole_template_are_not_part_of_it() -> None:
-    assert prompts.parse_templates("\"a photo of a {}.\"\n'a {}'") == ("a photo of a {}.", "a {}")
-    assert prompts.parse_templates("a '{}'") == ("a '{}'",)
+    assert prompts.parse_templates("\"a photo of a {}.\"\n'a {}'").lines == ("a photo of a {}.", "a {}")
+    assert prompts.parse_templates("a '{}'").lines == ("a '{}'",)

@@ -80,8 +80,8 @@ def test_dclip_scores_the_mean_of_similarities(tmp_path):
     assert made.sentences == (("otter, which has fur", "otter, which is a tail"), ("newt, which has",), ("eft",))
     assert made.aggregation == "similarity"
     assert made.notes == (
-        "1 classes have no sentences and use their bare name: eft.",
-        "1 classes have an empty list and get one empty descriptor.",
+        "1 class has no sentences and uses its bare name: eft.",
+        "1 class has an empty list and gets one empty descriptor: newt.",
     )
     assert prompts.prompt_set(f"dclip:{path}", named("otter", id="wds_imagenet1k")).sentences[0][0].endswith("fur.")
     assert prompts.prompt_file(f"dclip:{path}") == path
@@ -174,8 +174,8 @@ def test_real_offers_the_authors_choice_and_the_largest_count(tmp_path):
     assert prompts.prompt_set(f"real:argmax:{path}", dogs).sentences[1] == ("a photo of a fan.",)
     assert prompts.prompt_file(f"real:argmax:{path}") == prompts.prompt_file(f"real:{path}") == path
     assert real.synonyms(dogs, f"argmax:{path}")[1].counts == {"electric fan": 5, "cooling fan": 9, "fan": 99}
-    with pytest.raises(BadInput, match="has 2 classes, but some-set has 3"):
-        prompts.prompt_set(f"real:{path}", named("a", "b", "c"))
+    with pytest.raises(BadInput, match="are named like 'groenendael', the set's like 'a'"):
+        prompts.prompt_set(f"real:{path}", named("a", "b"))
     path.write_text('{"0": {"name": "x"}, "1": {}}')
     with pytest.raises(UnreadableData, match="not a metrics file"):
         prompts.prompt_set(f"real:{path}", dogs)
@@ -252,8 +252,8 @@ def test_equal_names_share_a_list_and_other_spellings_are_found_by_place(tmp_pat
     made = prompts.prompt_set(str(path), named("tench", "missile", "missile", "newt", "pug", keys=tuple("abcde")))
     assert made.sentences == (("T.",), ("M.",), ("M.",), ("E.",), ("P.",))
     assert made.notes == (
-        "1 classes were matched by their place in the file: newt = red eft.",
-        "1 names belong to several classes, which share a list: missile (1, 2).",
+        "1 class was matched by place in the file: newt = red eft.",
+        "1 name belongs to several classes, which share a list: missile (1, 2).",
     )
     # Not in label order: nothing is guessed.
     path.write_text(json.dumps({"missile": ["M."], "tench": ["T."], "red eft": ["E."], "pug": ["P."]}))

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.errors import UnknownName
 from core.prompts.files import bare, match, read_lists
 from core.prompts.icon_texts import icon_lists, icons_of
+from core.prompts.matching import count, some
 from core.types import ImageSet, PromptSet
 
 FILE = "icons-descriptors.json"
@@ -55,5 +56,6 @@ def _described(image_set: ImageSet, lists, *, stop: str, notes: tuple[str, ...] 
         if not listed:
             empty.append(name)
         sentences.append(tuple(sentence(name, descriptor, stop=stop) for descriptor in listed or ("",)))
-    told = (f"{len(empty)} classes have an empty list and get one empty descriptor.",) if empty else ()
+    have = "class has an empty list and gets", "classes have an empty list and get"
+    told = (f"{count(len(empty), *have)} one empty descriptor: {some(empty)}.",) if empty else ()
     return PromptSet("dclip", tuple(sentences), "similarity", (*bare(unknown), *told, *notes))

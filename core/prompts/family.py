@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import UnknownName, UnreadableData
 from core.prompts.files import bare, read_json, read_text
 from core.prompts.icon_texts import icons_of
-from core.text.spelling import spellings
+from core.prompts.matching import match_classes
 from core.types import ImageSet, PromptSet
 
 
@@ -23,18 +24,18 @@ def of_file(image_set: ImageSet, path: str) -> PromptSet:
     if not file.is_file():
         raise UnknownName(f"There is no file {path!r}; write name-family:/path/to/families.json.")
     content = read_json(file, read_text(file))
-    if not isinstance(content, dict) or not all(isinstance(word, str) and word.strip() for word in content.values()):
+    if not isinstance(content, dict) or not all(word is None or isinstance(word, str) for word in content.values()):
         raise UnreadableData(f'{path} must hold one object {{"class": "family"}}.')
-    families = [
-        next((content[spelling] for spelling in spellings(key, name) if spelling in content), None)
-        for key, name in zip(image_set.keys, image_set.names, strict=True)
-    ]
+    words = [(word or "").strip() for word in content.values()]
+    found = match_classes(list(content), image_set, filled=[bool(word) for word in words])
+    families = [None if place is None else words[place] for place in found.places]
     if not any(families):
         raise UnreadableData(f"{path} has no family for any class of {image_set.id}.")
-    return _made(image_set, families)
+    return _made(image_set, families, found.notes)
 
 
-def _made(image_set: ImageSet, families) -> PromptSet:
+def _made(image_set: ImageSet, families: Sequence[str | None], notes: Sequence[str] = ()) -> PromptSet:
     pairs = list(zip(image_set.names, families, strict=True))
     sentences = tuple((f"a {name}, a kind of {family}.",) if family else (name,) for name, family in pairs)
-    return PromptSet("name-family", sentences, notes=bare([name for name, family in pairs if not family]))
+    without = bare([name for name, family in pairs if not family])
+    return PromptSet("name-family", sentences, notes=(*without, *notes))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 
 from core.errors import BadInput, UnreadableData
 from core.opening import read_regular
+from core.prompts.matching import count, folded_name, match_classes, some
 from core.prompts.templates import from_templates, parse_templates
-from core.text.spelling import spellings
 from core.types import ImageSet, PromptSet
 
 _MAX_FILE = 64 * 2**20
@@ -32,11 +31,15 @@ class Matched:
     notes: tuple[str, ...]
 
 
-def from_file(strategy: str, path: Path, image_set: ImageSet) -> PromptSet:
-    """The sentences of a prompt file; a class without any uses its bare name, and the notes say which."""
+def from_file(strategy: str, path: Path, image_set: ImageSet, *, verbatim: bool = False) -> PromptSet:
+    """The sentences of a prompt file; a class without any uses its bare name, and the notes say which.
+
+    Args:
+        verbatim: take the templates of a text file as they stand.
+    """
     text = read_text(path)
     if path.suffix.lower() != ".json":
-        return from_templates(strategy, parse_templates(text), image_set)
+        return from_templates(strategy, parse_templates(text, verbatim=verbatim), image_set)
     found = match(read_lists(path, text), path, image_set)
     empty = [name for name, listed in zip(image_set.names, found.lists, strict=True) if not listed]
     if len(empty) == len(image_set.names):
@@ -47,7 +50,8 @@ def from_file(strategy: str, path: Path, image_set: ImageSet) -> PromptSet:
 
 def bare(names: Sequence[str]) -> tuple[str, ...]:
     """The note about classes that a strategy has nothing to say about; none when there are no such classes."""
-    return (f"{len(names)} classes have no sentences and use their bare name: {some(names)}.",) if names else ()
+    have = "class has no sentences and uses its", "classes have no sentences and use their"
+    return (f"{count(len(names), *have)} bare name: {some(names, 20)}.",) if names else ()
 
 
 def read_text(path: Path) -> str:
@@ -91,20 +95,27 @@ def read_lists(path: Path, text: str | None = None) -> Lists | dict[str, Lists]:
 
 
 def _checked(content: dict[str, Any], path: Path) -> Lists:
-    for name, listed in content.items():
-        if not isinstance(listed, list) or not all(map(_is_sentence, listed)):
-            raise UnreadableData(f"{path}: class {name!r} must have a list of non-empty sentences.")
-    # Released files keep stray line breaks inside sentences; a tokenizer sees them as spaces anyway.
-    return {name: tuple(" ".join(line.split()) for line in listed) for name, listed in content.items()}
+    """The sentences of every class on one line each; empty ones are dropped, so that one empty class refuses nothing.
+
+    A class may hold one text instead of a list, or null. Half characters (lone surrogates), which JSON can smuggle in
+    and no tokenizer can encode, are removed.
+    """
+    lists: Lists = {}
+    for name, given in content.items():
+        listed = [] if given is None else [given] if isinstance(given, str) else given
+        if not isinstance(listed, list) or not all(line is None or isinstance(line, str) for line in listed):
+            raise UnreadableData(f"{path}: class {name!r} must have a list of sentences.")
+        # Released files keep stray line breaks inside sentences; a tokenizer sees them as spaces anyway.
+        lines = [" ".join(_HALF.sub("", line or "").split()) for line in listed]
+        lists[name] = tuple(line for line in lines if line)
+    return lists
 
 
-def _is_sentence(line: Any) -> bool:
-    # JSON can smuggle in half characters (lone surrogates), which no tokenizer can encode.
-    return isinstance(line, str) and bool(line.strip()) and not re.search("[\ud800-\udfff]", line)
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) -> Matched:
-    """Find the list of every class: by key or name, else by index where the file is provably in label order.
+    """Find the list of every class (``core.prompts.matching``); by index where a file names no class at all.
 
     Raises:
         BadInput: the file is of other classes.
@@ -112,75 +123,49 @@ def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) ->
     notes: list[str] = []
     if content and all(isinstance(inner, dict) for inner in content.values()):
         content = _dataset(content, image_set, notes)
-    by_name = [_spelled(content, key, name) for key, name in zip(image_set.keys, image_set.names, strict=True)]
-    if not any(by_name) and content and set(content) == {str(index) for index in range(len(content))}:
+    numbered = bool(content) and set(content) == {str(index) for index in range(len(content))}
+    if numbered and not set(image_set.keys) <= set(content):
         return _by_index(content, path, image_set)
-    placed = _in_order(content, by_name, image_set.names)
-    found = [name if name is not None else other for name, other in zip(by_name, placed, strict=True)]
-    if not any(name is not None for name in found):
+    if numbered:
+        notes.append("The file has no class names: its lists were taken by the numbers of the classes.")
+    found = match_classes(list(content), image_set, filled=[bool(listed) for listed in content.values()])
+    if all(place is None for place in found.places):
         raise BadInput(
-            f"None of the {len(content):,} classes in {path} is a class of {image_set.id}; "
+            f"None of the {count(len(content), 'class', 'classes')} in {path} is a class of {image_set.id}; "
             f"its classes are named like {image_set.names[0]!r}."
         )
-    if other := [f"{name} = {key}" for name, key in zip(image_set.names, placed, strict=True) if key is not None]:
-        notes.append(f"{len(other)} classes were matched by their place in the file: {some(other)}.")
-    shared = {key for key, n in Counter(key for key in found if key is not None).items() if n > 1}
-    if shared:
-        places = [f"{key} ({', '.join(str(i) for i, k in enumerate(found) if k == key)})" for key in sorted(shared)]
-        notes.append(f"{len(shared)} names belong to several classes, which share a list: {some(places)}.")
-    if unused := [name for name in content if name not in set(found)]:
-        notes.append(f"{len(unused)} classes of the file are not in this set: {some(unused)}.")
-    return Matched(tuple(None if key is None else content[key] for key in found), tuple(notes))
-
-
-def _spelled(content: Lists, key: str, name: str) -> str | None:
-    spelled = [spelling for spelling in spellings(key, name) if spelling in content]
-    return next((spelling for spelling in spelled if content[spelling]), spelled[0] if spelled else None)
+    lists = list(content.values())
+    placed = tuple(None if place is None else lists[place] for place in found.places)
+    return Matched(placed, (*notes, *found.notes))
 
 
 def _dataset(content: dict[str, Lists], image_set: ImageSet, notes: list[str]) -> Lists:
     """The part of a nested file that is about this image set: by its name, else the one that knows most classes."""
-
-    def plain(text: str) -> str:
-        return re.sub(r"[^a-z0-9]", "", text.lower())
-
-    own = {plain(image_set.id), plain(Path(image_set.id).name), plain(image_set.id.removeprefix("wds_"))}
-    named = [dataset for dataset in content if plain(dataset) in own]
+    own = {folded_name(text) for text in (image_set.id, Path(image_set.id).name, image_set.id.removeprefix("wds_"))}
+    named = [dataset for dataset in content if folded_name(dataset) in own]
     known = {
-        dataset: sum(_spelled(lists, k, n) is not None for k, n in zip(image_set.keys, image_set.names, strict=True))
+        dataset: sum(place is not None for place in match_classes(list(lists), image_set).places)
         for dataset, lists in content.items()
     }
     chosen = named[0] if named else max(known, key=lambda dataset: known[dataset])
-    notes.append(f"The file holds {len(content)} datasets; {chosen} was used.")
+    notes.append(f"The file holds {count(len(content), 'dataset', 'datasets')}; {chosen} was used.")
     return content[chosen]
 
 
 def _by_index(content: Lists, path: Path, image_set: ImageSet) -> Matched:
-    if len(content) != len(image_set.keys):
+    """Lists by class index for a set of as many classes; numbered classes must be numbered without gaps."""
+    keys = image_set.keys
+    if len(content) != len(keys):
         raise BadInput(
-            f"{path} lists {len(content):,} classes by index, but {image_set.id} has {len(image_set.keys):,}; "
+            f"{path} lists {count(len(content), 'class', 'classes')} by index, but {image_set.id} has {len(keys):,}; "
             "name the classes, or use the file of this set."
         )
-    note = f"The file has no class names: its {len(content):,} lists were taken in label order."
-    return Matched(tuple(content[str(index)] for index in range(len(content))), (note,))
-
-
-def _in_order(content: Lists, by_name: Sequence[str | None], names: Sequence[str]) -> list[str | None]:
-    """For classes that were not found: the entry at their place, if the file is in label order.
-
-    Files made from names hold equal names once (ImageNet's 1,000 classes have 998 names), so places are counted over
-    different names.
-    """
-    entries, different = list(content), list(dict.fromkeys(names))
-    if len(entries) != len(different) or None not in by_name:
-        return [None] * len(by_name)
-    place = {name: index for index, name in enumerate(different)}
-    agree = [entries[place[name]] == key for name, key in zip(names, by_name, strict=True) if key is not None]
-    if 2 * len(agree) < len(names) or not all(agree):
-        return [None] * len(by_name)
-    return [None if key is not None else entries[place[name]] for name, key in zip(names, by_name, strict=True)]
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few of many, for a note."""
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    places = list(range(len(keys)))
+    if all(key.isascii() and key.isdecimal() for key in keys):
+        # Folders 1 to 102 are sorted as text (1, 10, 100, 101, 2), the lists are not.
+        numbers = [int(key) for key in keys]
+        places = [number - min(numbers) for number in numbers]
+        if sorted(places) != list(range(len(keys))):
+            raise BadInput(f"{path} lists classes by index, but the classes of {image_set.id} are numbered with gaps.")
+    note = f"The file has no class names: its {count(len(content), 'list was', 'lists were')} taken in label order."
+    return Matched(tuple(content[str(place)] for place in places), (note,))

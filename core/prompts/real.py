@@ -3,11 +3,14 @@
 Sentences are those of ``simple``, so that the name is the only difference. In the icon world names, synonyms and
 their exact caption counts are known (``assets/icons/synonyms.csv``). For other sets the release's
 ``metrics-LAION*.json`` is read from a person's path: ``real:/path`` takes the authors' choice (``most_common_name``),
-``real:argmax:/path`` the synonym with the largest count; the two differ for about a tenth of ImageNet.
+``real:argmax:/path`` the synonym with the largest count; the two differ for about a tenth of ImageNet. The release
+keys its records by class index; they carry names, and these decide which class a record is about
+(``core.prompts.matching``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ from typing import Any
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.icons.corpus import CORPORA
 from core.icons.synonyms import term_counts
-from core.prompts.files import read_json, read_text, some
+from core.prompts.files import read_json, read_text
 from core.prompts.icon_texts import icons_of
+from core.prompts.matching import count, match_classes, some
 from core.prompts.templates import SIMPLE, fill
 from core.types import ImageSet, PromptSet
 
@@ -49,7 +53,9 @@ def of_icons(image_set: ImageSet) -> PromptSet:
 
 def of_option(image_set: ImageSet, option: str) -> PromptSet:
     """The most frequent spelling by another icon corpus, or by a released metrics file."""
-    return _made(synonyms(image_set, option))
+    if not option or option in CORPORA:
+        return _made(icon_synonyms(image_set, option or CORPUS))
+    return _made(*_released(image_set, *_file(option)))
 
 
 def synonyms(image_set: ImageSet, option: str = "") -> tuple[Synonyms, ...]:
@@ -57,14 +63,22 @@ def synonyms(image_set: ImageSet, option: str = "") -> tuple[Synonyms, ...]:
 
     Args:
         option: what follows ``real:``: empty, the name of an icon corpus, a path, or ``argmax:`` and a path.
+
+    Returns:
+        All classes in label order; one that the file does not know has no counts and keeps its name.
     """
     if not option or option in CORPORA:
         return icon_synonyms(image_set, option or CORPUS)
+    return _released(image_set, *_file(option))[0]
+
+
+def _file(option: str) -> tuple[Path, bool]:
+    """The path in an option, and whether the largest count decides."""
     mode, colon, rest = option.partition(":")
     path = Path(rest if colon and mode in MODES else option).expanduser()
     if not path.is_file():
         raise UnknownName(f"There is no file {str(path)!r}; write real:/path/to/metrics-LAION400M.json.")
-    return _released(image_set, path, argmax=mode in MODES)
+    return path, bool(colon) and mode in MODES
 
 
 def icon_synonyms(image_set: ImageSet, corpus: str) -> tuple[Synonyms, ...]:
@@ -83,27 +97,69 @@ def icon_synonyms(image_set: ImageSet, corpus: str) -> tuple[Synonyms, ...]:
     return tuple(listed)
 
 
-def _made(found: tuple[Synonyms, ...]) -> PromptSet:
+def _made(found: Sequence[Synonyms], notes: Sequence[str] = ()) -> PromptSet:
     renamed = [f"{one.name} → {one.chosen}" for one in found if one.chosen.lower() != one.name.lower()]
-    note = f"{len(renamed)} of {len(found)} classes are renamed" + (f": {some(renamed)}." if renamed else ".")
-    return PromptSet("real", tuple((fill(SIMPLE, one.chosen),) for one in found), notes=(note,))
+    note = f"{len(renamed):,} of {count(len(found), 'class is', 'classes are')} renamed"
+    note += f": {some(renamed)}." if renamed else "."
+    return PromptSet("real", tuple((fill(SIMPLE, one.chosen),) for one in found), notes=(note, *notes))
 
 
-def _released(image_set: ImageSet, path: Path, *, argmax: bool) -> tuple[Synonyms, ...]:
+def _released(image_set: ImageSet, path: Path, argmax: bool) -> tuple[tuple[Synonyms, ...], tuple[str, ...]]:
+    """The spellings of every class from a metrics file, and what to tell about the match."""
     content = read_json(path, read_text(path))
-    wrong = UnreadableData(f"{path} is not a metrics file of the REAL release (class index -> name, alternates, ...).")
-    if not isinstance(content, dict) or not all(map(_is_record, content.values())):
-        raise wrong
-    # The keys are class indices, and not in order; the names differ from open_clip's for 16 ImageNet classes.
-    if set(content) != {str(index) for index in range(len(image_set.keys))}:
-        raise BadInput(f"{path} has {len(content):,} classes, but {image_set.id} has {len(image_set.keys):,}.")
-    listed = []
-    for index, (key, name) in enumerate(zip(image_set.keys, image_set.names, strict=True)):
-        record = content[str(index)]
+    records = content if isinstance(content, dict) else {}
+    # One record without a count or a choice makes no other one unusable.
+    usable = {key: record for key, record in records.items() if _is_record(record)}
+    if not usable:
+        raise UnreadableData(
+            f"{path} is not a metrics file of the REAL release (class -> name, alternates, most_common_name)."
+        )
+    places, notes = _records_of(image_set, path, usable)
+    if broken := [key for key in records if key not in usable]:
+        notes = (*notes, f"{count(len(broken), 'record is', 'records are')} unusable and skipped: {some(broken)}.")
+    listed, unknown = [], []
+    for key, name, place in zip(image_set.keys, image_set.names, places, strict=True):
+        if place is None:
+            unknown.append(name)
+            listed.append(Synonyms(key, name, {}, name))
+            continue
+        record = usable[place]
         counts = dict(record["alternates"])
         largest = max(counts, key=lambda text: counts[text]) if counts else name
         listed.append(Synonyms(key, name, counts, largest if argmax else record["most_common_name"], not argmax))
-    return tuple(listed)
+    have = "class is not in the file and keeps its", "classes are not in the file and keep their"
+    told = (f"{count(len(unknown), *have)} name: {some(unknown, 20)}.",) if unknown else ()
+    return tuple(listed), (*told, *notes)
+
+
+def _records_of(
+    image_set: ImageSet, path: Path, records: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[str | None], tuple[str, ...]]:
+    """The key of every class's record: by the record's name, else by a key that is a name or number itself."""
+    numbered = all(key.isascii() and key.isdecimal() for key in records)
+    # Numbered records are not in order in the release; by number they are in that of the classes.
+    keys = sorted(records, key=int) if numbered else list(records)
+    names = [_name(records[key]) or ("" if numbered else key) for key in keys]
+    if numbered and not any(names):
+        if len(keys) != len(image_set.keys) or [int(key) for key in keys] != list(range(len(keys))):
+            raise BadInput(
+                f"{path} has {count(len(keys), 'record', 'records')} without names, but {image_set.id} has "
+                f"{count(len(image_set.keys), 'class', 'classes')}; use the file of this set."
+            )
+        return list(keys), (f"The file has no class names: its {len(keys):,} records were taken in label order.",)
+    also = [[*records[key]["alternates"], *([] if numbered else [key])] for key in keys]
+    found = match_classes(names, image_set, also=also)
+    if all(place is None for place in found.places):
+        raise BadInput(
+            f"None of the {count(len(keys), 'class', 'classes')} in {path} is a class of {image_set.id}: the file's "
+            f"are named like {names[0]!r}, the set's like {image_set.names[0]!r}."
+        )
+    return [None if place is None else keys[place] for place in found.places], found.notes
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    name = record.get("name")
+    return name.strip() if isinstance(name, str) else ""
 
 
 def _is_record(record: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import get_args
 
 from core.errors import BadInput, UnknownName
 from core.prompts.files import from_file
-from core.prompts.templates import from_templates, parse_templates
+from core.prompts.templates import VERBATIM, from_templates, parse_templates
 from core.types import Aggregation, ImageSet, PromptSet
 
 AGGREGATIONS: dict[Aggregation, str] = {
@@ -70,7 +70,8 @@ def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
     Args:
         strategy: a strategy id, perhaps with an option (``waffle:3``, ``dclip:/path/to/descriptors.json``); templates
             with a slot (``{}``, ``{c}`` or ``{class}``), one a line; or the path of a prompt file (its forms are in
-            ``core.prompts.files``). ``@similarity``, ``@max`` or ``@embedding`` at the end overrides the aggregation.
+            ``core.prompts.files``). ``verbatim:`` before templates keeps quotes and commas around them.
+            ``@similarity``, ``@max`` or ``@embedding`` at the end overrides the aggregation.
 
     Raises:
         UnknownName: neither an id nor a template nor a file; the message suggests ids.
@@ -85,15 +86,18 @@ def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
 def _made(strategy: str, image_set: ImageSet) -> PromptSet:
     if strategy in _STRATEGIES:
         return _STRATEGIES[strategy].build(image_set)
-    if "{" in strategy:
-        return from_templates(strategy, parse_templates(strategy), image_set)
-    named, option = _named(strategy)
-    if named is not None:
+    path = prompt_file(strategy)
+    verbatim, text = strategy.startswith(VERBATIM), strategy.removeprefix(VERBATIM)
+    named, option = _named(text)
+    # A template may start like an option ("class: {}"), and a path may hold braces: a file that exists decides.
+    if named is not None and (path or "{" not in text or _is_path(option)):
         if named.vary is None:
             raise BadInput(f"The strategy {named.id} takes no option; write {named.id} alone.")
         return named.vary(image_set, option)
-    if path := prompt_file(strategy):
-        return from_file(strategy, path, image_set)
+    if path:
+        return from_file(strategy, path, image_set, verbatim=verbatim)
+    if ("{" in text or "%s" in text) and not _is_path(text):
+        return from_templates(strategy, parse_templates(text, verbatim=verbatim), image_set)
     if not re.search(r"[/\\]|\.(json|txt)$", strategy) and re.search(r"\s", strategy.strip()):
         parse_templates(strategy)  # Words without a slot: a template that lacks one, not a misspelt id.
     close = get_close_matches(strategy, _STRATEGIES, n=3, cutoff=0.4) or list(_STRATEGIES)
@@ -103,10 +107,16 @@ def _made(strategy: str, image_set: ImageSet) -> PromptSet:
     )
 
 
+def _is_path(text: str) -> bool:
+    """Whether a text that is no existing file was meant as one."""
+    return bool(re.fullmatch(r"[^\n]*[^\s{}]\.(?:json|txt)", text))
+
+
 def prompt_file(strategy: str) -> Path | None:
     """The existing file that this strategy would read, or None; servers check it against their data roots first."""
     strategy, _ = split_aggregation(strategy)
-    if strategy in _STRATEGIES or "{" in strategy or "\0" in strategy or len(strategy) > 4096:
+    strategy = strategy.removeprefix(VERBATIM)
+    if strategy in _STRATEGIES or "\0" in strategy or len(strategy) > 4096:
         return None
     named, option = _named(strategy)
     if named is not None:

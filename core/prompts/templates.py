@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.errors import BadInput
+from core.prompts.matching import count
+from core.prompts.pasted import cleaned
 from core.types import ImageSet, PromptSet
 
 SIMPLE = "a photo of a {}."
+VERBATIM = "verbatim:"
+"""Before templates or the path of a text file: every line is taken as it stands."""
 _SLOT = re.compile(r"\{[^{}]*\}")
 _SLOTS = ("{}", "{c}", "{class}")
 _MAX_TEMPLATES = 1_000
 _MAX_CHARACTERS = 2_000
 
 
-def parse_templates(text: str) -> tuple[str, ...]:
-    """The templates of a text, one a line, blank lines left out; raises BadInput naming the line that cannot be used.
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Templates, and what a person should know of how they were read."""
 
-    A slot may occur several times, but one template keeps to one spelling of it.
+    lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def parse_templates(text: str, *, verbatim: bool = False) -> Templates:
+    """The templates of a text, one a line, blank lines skipped.
+
+    Quotes, commas, brackets and code around pasted templates are removed, which the notes say; ``verbatim`` takes
+    every line as it stands. A slot may occur several times, but one template keeps to one spelling of it.
+
+    Raises:
+        BadInput: a line cannot be used; the message names it.
     """
-    templates = tuple(_unquoted(line.strip()) for line in text.splitlines() if line.strip())
+    written = [line.strip() for line in re.split(r"\r?\n", text) if line.strip()]
+    listed, changes = (written, []) if verbatim else cleaned(written)
+    templates = tuple(listed)
     if not templates:
         raise BadInput("There is no template; type at least one line with a slot, for example 'a photo of a {c}.'.")
     if len(templates) > _MAX_TEMPLATES:
@@ -37,12 +56,19 @@ def parse_templates(text: str) -> tuple[str, ...]:
             raise BadInput(f"Template {template!r} has no slot; write {{c}} where the class name goes.")
         if len(slots) > 1:
             raise BadInput(f"Template {template!r} mixes the slots {' and '.join(slots)}; use one of them.")
-    return templates
+    if not changes:
+        return Templates(templates)
+    line, read = next((change for change in changes if change[1]), changes[0])
+    example = f"{_cut(line)} is read as {_cut(read)}" if read else f"{_cut(line)} is skipped"
+    note = (
+        f"{count(len(changes), 'pasted line was', 'pasted lines were')} cleaned of quotes, commas or code around "
+        f"the template ({example}); write {VERBATIM} before the templates to take them as they stand."
+    )
+    return Templates(templates, (note,))
 
 
-def _unquoted(line: str) -> str:
-    """The line without one pair of quotes around all of it."""
-    return line[1:-1].strip() if len(line) > 1 and line[0] == line[-1] and line[0] in "\"'" else line
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def fill(template: str, name: str) -> str:
@@ -57,9 +83,10 @@ def ensemble_templates() -> tuple[str, ...]:
     return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
 
 
-def from_templates(strategy: str, templates: Sequence[str], image_set: ImageSet) -> PromptSet:
+def from_templates(strategy: str, templates: Sequence[str] | Templates, image_set: ImageSet) -> PromptSet:
     """The same templates for every class, averaged as embeddings."""
-    return PromptSet(strategy, tuple(tuple(fill(t, name) for t in templates) for name in image_set.names))
+    lines, notes = (templates.lines, templates.notes) if isinstance(templates, Templates) else (templates, ())
+    return PromptSet(strategy, tuple(tuple(fill(t, name) for t in lines) for name in image_set.names), notes=notes)
 
 
 def of_dataset(image_set: ImageSet) -> PromptSet:
