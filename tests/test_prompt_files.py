@@ -107,7 +107,7 @@ def test_records_of_real_are_matched_by_their_name(tmp_path, keys):
     ]  # fmt: skip
     # One's own three of them, one of which the file does not know, and one under another case.
     made = prompts.prompt_set(f"real:{path}", classes("tulip", "Daisy", "Oxeye", "boat"))
-    assert [s[0] for s in made.sentences][0] == "a photo of a tulip."
+    assert made.sentences[0] == ("a photo of a tulip.",)
     assert made.sentences[1] == ("a photo of a oxeye.",)
     assert any("not in the file and keep" in note and "tulip, Oxeye" in note for note in made.notes)
     assert len(real.synonyms(found, path)) == 4

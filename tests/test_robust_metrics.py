@@ -131,6 +131,42 @@ def test_a_table_of_baselines_is_read_and_only_ordinary_models_are_fitted() -> N
         fit_set(table, "val", "nowhere")
 
 
+@pytest.mark.parametrize("form", ["{:.4f}", "{:.2%}", "{:.6f}"])
+def test_fractions_and_percent_signs_are_no_percentages(form) -> None:
+    percent = read_baselines(TESTBED.encode())
+    rows = [line.split(",") for line in TESTBED.splitlines()]
+
+    def scaled(cell: str) -> str:
+        try:
+            return form.format(float(cell) / 100)
+        except ValueError:
+            return cell
+
+    text = "\n".join(",".join(map(scaled, row)) for row in rows)
+    table = read_baselines(text.encode())
+    assert ("fractions" in table.note) == ("%" not in form)
+    assert "percentages" in percent.note
+    for title, values in percent.columns.items():
+        assert table.columns[title] == pytest.approx(values, abs=6e-5, nan_ok=True)
+    lines = [fit_set(one, "val", "imagenet-sketch").fit for one in (percent, table)]
+    assert lines[0].slope == pytest.approx(lines[1].slope, abs=1e-2)
+
+
+@pytest.mark.parametrize("columns", ["0.76,31.2", "76.1,0.312", "1.0,0.5,50"])
+def test_a_table_in_two_units_is_refused(columns) -> None:
+    n = columns.count(",") + 1
+    header = "model," + ",".join(f"set{i}" for i in range(n))
+    text = "\n".join([header, *(f"m{i},{columns}" for i in range(4))])
+    with pytest.raises(UnreadableData, match=r"holds fractions.*percentages.*one unit"):
+        read_baselines(text.encode())
+
+
+def test_a_hard_set_in_percent_may_stay_below_one() -> None:
+    table = read_baselines(b"model,val,imagenet-a\na,76.1,0.0\nb,77.4,0.1\nc,56.5,0.9\n")
+    assert table.columns["imagenet-a"] == pytest.approx((0.0, 0.001, 0.009))
+    assert read_baselines(b"model,val,imagenet-a\na,1,0\nb,0.5,0.1\n").columns["val"] == (1.0, 0.5)
+
+
 def test_the_model_that_filtered_the_pictures_is_not_on_the_line() -> None:
     table = read_baselines(b"model,icons,hard\na,40,10\nb,50,20\nc,60,30\nd,50,0\n")
     assert fit_set(table, "icons", "hard").models == ("a", "b", "c", "d")

@@ -58,6 +58,7 @@ def shifts(
     if baselines is not None:
         given = read_types(read_regular(types, limit=MOST_BYTES), name=types.name) if types else None
         table = read_baselines(baselines, types=given)
+        typer.echo(f"{table.name}: {table.note}", err=True)
     elif image_set == "icons" and ICONS.exists():
         table = icon_baselines()
     pairs = _columns(column or [])

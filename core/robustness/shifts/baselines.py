@@ -88,8 +88,9 @@ class FitSet:
 def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping[str, str] | None = None) -> Baselines:
     """Read a table in the layout of imagenet-testbed's ``robustness_top1s.csv``.
 
-    One row a model: its name, then one column a setting in percent, empty where it was not measured. A ``type`` column
-    or ``types`` (model -> type) says which models are ordinary ones (``standard``).
+    One row a model: its name, then one column a setting in percent, empty where it was not measured. A table without
+    any number above 1 holds fractions, which the note says. A ``type`` column or ``types`` (model -> type) says which
+    models are ordinary ones (``standard``).
 
     Args:
         source: a path, or the bytes of the file.
@@ -118,18 +119,21 @@ def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping
     models = tuple(row[where].strip() if where < len(row) else "" for row in rows[1:])
     if not all(models) or len(set(models)) < len(models):
         raise UnreadableData(f"{name} has a row without a model name, or two rows of one model.")
-    columns = {
-        title: _column(name, title, [row[at] if at < len(row) else "" for row in rows[1:]])
+    numbers = {
+        title: _numbers(name, title, [row[at] if at < len(row) else "" for row in rows[1:]])
         for at, title in enumerate(header)
         if title and at not in (where, kind)
     }
-    if not columns:
+    if not numbers:
         raise UnreadableData(f"{name} has no column of accuracies beside the models' names.")
+    unit = _unit(name, numbers)
+    columns = {title: tuple(value / unit for value in values) for title, values in numbers.items()}
     given = {model: row[kind].strip() for model, row in zip(models, rows[1:], strict=True) if kind and kind < len(row)}
     said = {**given, **(types or {})}
     listed = tuple(said.get(model, "") for model in models)
     typed = f", {sum(map(bool, listed)):,} of them with a type" if any(listed) else ", no types"
-    return Baselines(name, models, listed, columns, f"{len(models):,} models, {len(columns):,} settings{typed}")
+    read = "read as fractions, since no number is above 1" if unit == 1 else "read as percentages"
+    return Baselines(name, models, listed, columns, f"{len(models):,} models, {len(columns):,} settings{typed}; {read}")
 
 
 def _decoded(source: str | Path | bytes, name: str) -> str:
@@ -143,19 +147,36 @@ def _decoded(source: str | Path | bytes, name: str) -> str:
         raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
 
 
-def _column(name: str, title: str, cells: Sequence[str]) -> tuple[float, ...]:
+def _numbers(name: str, title: str, cells: Sequence[str]) -> tuple[float, ...]:
+    """The numbers of a column as they stand, NaN where there is none."""
     values = []
     for cell in cells:
         try:
-            value = float(cell) / 100 if cell.strip() else math.nan
+            value = float(cell.strip().removesuffix("%")) if cell.strip() else math.nan
         except ValueError:
             raise UnreadableData(
-                f"{name}, column “{title[:60]}”: {cell[:40]!r} is no number; accuracies are percentages."
+                f"{name}, column “{title[:60]}”: {cell[:40]!r} is no number; accuracies are percentages or fractions."
             ) from None
-        if value < 0 or value > 1 or math.isinf(value):
+        if value < 0 or value > 100 or math.isinf(value):
             raise UnreadableData(f"{name}, column “{title[:60]}”: {cell[:40]!r} is no percentage between 0 and 100.")
         values.append(value)
     return tuple(values)
+
+
+def _unit(name: str, numbers: Mapping[str, Sequence[float]]) -> int:
+    """What the numbers are divided by to be fractions: 1, or 100 for percentages."""
+    highest = {title: max((v for v in values if not math.isnan(v)), default=0.0) for title, values in numbers.items()}
+    if max(highest.values()) <= 1:
+        return 1
+    for title, values in numbers.items():
+        known = sorted(value for value in values if not math.isnan(value))
+        # In percent, few models stay below 1 on a set; that most of them lie between 0.2 and 1 gives fractions away.
+        if known and highest[title] <= 1 and known[len(known) // 2] >= 0.2:
+            raise UnreadableData(
+                f"{name}, column “{title[:60]}” holds fractions (up to {highest[title]:g}), another one percentages "
+                f"(up to {max(highest.values()):g}); write all in one unit."
+            )
+    return 100
 
 
 def icon_baselines() -> Baselines:
