@@ -142,6 +142,23 @@ class PromptSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of a prompt set a model reads.
+
+    Attributes:
+        sentences: how many there are; cut: those of more tokens than ``context_length``.
+        cut_classes: indices of the classes with such a sentence.
+        alike: indices of the classes that differ from another only in what is not read.
+    """
+
+    sentences: int = 0
+    cut: int = 0
+    context_length: int = 0
+    cut_classes: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Classifier:
     """Text side of a zero-shot classifier.
 
@@ -188,6 +205,8 @@ class Answer:
         left_out: images not used, with reasons; n_images: images in the set ("m of n used").
         fingerprint: the configuration in words (weights hash, preprocessing, precision, templates, names, versions).
         source: ``live`` or ``shipped run``.
+        prompt_notes: what a person should know of the prompts, one sentence each (``core.prompt_notes``).
+        reading: how much of the prompts the model reads.
     """
 
     lens: Lens
@@ -204,6 +223,8 @@ class Answer:
     n_images: int
     fingerprint: Mapping[str, Any]
     source: str = "live"
+    prompt_notes: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def acc1(self) -> float:

@@ -49,6 +49,10 @@ class FakeEncoder:
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) + 2 for text in texts]
 
+    def as_read(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        words = [text.split()[: self.context_length - 2] for text in texts]
+        return [tuple(int.from_bytes(word.encode(), "big") for word in listed) for listed in words]
+
     def close(self) -> None:
         pass
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from core.errors import BadInput
+from core.prompt_notes import unread
 from core.stats.calibration import ReliabilityBin, ece, reliability
 from core.stats.intervals import Tag, split
 from core.stats.paired import class_difference, holm, mcnemar, pair
@@ -55,6 +56,7 @@ class Difference:
         b01, b10: images fixed (a wrong, b right) and broken (a right, b wrong).
         p, p_holm: exact McNemar over images, and the same adjusted for all pairs of the comparison.
         fixed, broken: int64, those images as rows of the image set, largest change of margin first.
+        unread: lens id -> why its answer says nothing, for a lens whose sentences are cut before they differ.
     """
 
     a: str
@@ -67,6 +69,7 @@ class Difference:
     p_holm: float
     fixed: np.ndarray
     broken: np.ndarray
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,9 @@ def _difference(id_a: str, id_b: str, a: Answer, b: Answer) -> dict[str, Any]:
         "b10": len(broken),
         "fixed": paired.rows[fixed[np.argsort(-change[fixed], kind="stable")]],
         "broken": paired.rows[broken[np.argsort(-change[broken], kind="stable")]],
+        "unread": {
+            id: why for id, answer in ((id_a, a), (id_b, b)) if (why := unread(answer.reading, len(answer.keys)))
+        },
     }
 
 
@@ -184,6 +190,7 @@ def as_json(comparison: Comparison, image_ids: Sequence[str]) -> dict[str, Any]:
             "high": one.delta.high,
             "mcnemar": {"b01": one.b01, "b10": one.b10, "p": one.p},
             "p_holm": one.p_holm,
+            "unread": dict(one.unread),
             "fixed": [image_ids[row] for row in one.fixed],
             "broken": [image_ids[row] for row in one.broken],
         }
@@ -199,6 +206,9 @@ def headline(found: Difference, *, names: Mapping[str, str] | None = None) -> st
         names: lens id -> what to call it; the ids themselves by default.
     """
     a, b = ((names or {}).get(id, id) for id in (found.a, found.b))
+    if found.unread:
+        reasons = "; ".join(f"{(names or {}).get(id, id)}: {why}" for id, why in found.unread.items())
+        return f"Nothing can be compared. {reasons}."
     flips = f"{found.b01:,} images fixed, {found.b10:,} broken"
     size = f"{_points(abs(found.delta.value))} points"
     if not found.b01 + found.b10:

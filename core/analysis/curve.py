@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from core.frequency.table import join
+from core.prompt_notes import unread
 from core.stats import intervals as stats
 from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve
@@ -48,6 +49,7 @@ class Curve:
         bins: binned means; in the paper recipe all bins, at their upper edge and without intervals.
         zero: mean accuracy of the concepts counted zero times; head, torso, tail: of those parts, with intervals.
         paper: the paper's own figures, in the paper recipe only.
+        unread: why there is no finding, where sentences are cut before they tell classes apart; figures are then NaN.
     """
 
     recipe: Recipe
@@ -66,6 +68,7 @@ class Curve:
     torso: Interval
     tail: Interval
     paper: PaperCurve | None = None
+    unread: str = ""
 
     @property
     def n(self) -> int:
@@ -120,7 +123,10 @@ def curve(
     counts = np.array([row.count for row in rows], np.int64)
     accuracy = np.array([row.accuracy for row in rows], np.float64)
     part = np.array([row.tag for row in rows])
-    figures = _paper(counts, accuracy) if recipe == "paper" else _honest(counts, accuracy, per_decade)
+    why = unread(answer.reading, len(keys))
+    none = np.empty(0, np.int64), np.empty(0)
+    shown = none if why else (counts, accuracy)
+    figures = _paper(*shown) if recipe == "paper" else _honest(*shown, per_decade)
     return Curve(
         recipe=recipe,
         frequency=table.name,
@@ -132,6 +138,7 @@ def curve(
         head=stats.mean(accuracy[part == "head"]),
         torso=stats.mean(accuracy[part == "torso"]),
         tail=stats.mean(accuracy[part == "tail"]),
+        unread=why,
         **figures,
     )
 
@@ -177,6 +184,8 @@ def headline(found: Curve) -> str:
     """The finding in one or two computed sentences; says so when the counts or the data do not carry one."""
     if not found.rows:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
+    if found.unread:
+        return f"There is no trend to see: {found.unread}."
     if found.recipe == "paper":
         return _paper_headline(found)
     n = found.n - found.n_zero

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.analysis.curve import Curve
 from core.evaluation.reports import split_model
+from core.prompt_notes import unread
 from core.types import Answer
 
 
@@ -35,6 +36,8 @@ def overall(answer: Answer) -> str:
     judged = [score for score in answer.classes if score.n]
     never = sum(score.accuracy == 0 for score in judged)
     always = sum(score.accuracy == 1 for score in judged)
+    if why := unread(answer.reading, len(answer.keys)):
+        return f"{model_name(answer.lens.model)} says nothing about these concepts: {why}."
     return (
         f"{model_name(answer.lens.model)} names {percent(answer.acc1)} of {len(answer.rows):,} images correctly; "
         f"of {len(judged):,} concepts it never recognises {never:,} and always recognises {always:,}."

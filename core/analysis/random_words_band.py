@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.evaluation.evaluate import evaluate
+from core.prompt_notes import content_unread
 from core.prompts import prompt_file
 from core.prompts.waffle import SEEDS
-from core.types import Answer, ImageSet, Lens, Progress, Report
+from core.types import Answer, ImageSet, Lens, Progress, Reading, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,14 @@ def is_written(strategy: str) -> bool:
     )
 
 
-def against(label: str, acc1: float, found: Band) -> str:
-    """One lens held against the band, in words; a band of one seed has no spread and decides nothing."""
+def against(label: str, acc1: float, found: Band, reading: Reading | None = None) -> str:
+    """One lens held against the band, in words; a band of one seed has no spread and decides nothing.
+
+    Args:
+        reading: how much of the lens's sentences the model reads; content that is not read is not judged.
+    """
+    if reading is not None and (why := content_unread(reading)):
+        return f"{label}: {why}, so nothing can be said about their content."
     gap = 100 * (acc1 - found.mean)
     null = f"{100 * found.mean:.1f} ± {100 * found.sd:.2f} % of random words ({len(found.values)} seeds)"
     start = f"{label}: {100 * acc1:.1f} %"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.evaluation import Model, Set
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
 from core.errors import BadInput
 
 
@@ -66,7 +66,7 @@ def attacks(
     )
     from core.robustness.records import write_records
     from core.supervised.answers import is_supervised
-    from core.supervised.ask import named
+    from core.supervised.ask import named, with_prompt_notes
 
     models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
     sources = [named(one) for one in surrogate or []]
@@ -101,6 +101,8 @@ def attacks(
                 report=report,
             )
             found += [one for one in crossed if one not in found]
+    found = with_prompt_notes(found, lambda _: question.image_set)
+    echo_records_notes(found)
     if out is None:
         echo_json([one.as_json() for one in found])
         return

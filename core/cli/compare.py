@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli.evaluation import Precision
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.errors import BadInput
 from core.types import Lens
 
@@ -50,6 +50,9 @@ def compare(
     tables = {id: table for id, one in asked.items() if (table := _table(one, frequency))}
     found = compare_answers(answers, tables=tables)
     result = as_json(found, opened[next(iter(asked.values())).image_set].image_ids)
+    for id, answer in answers.items():
+        result["lenses"][id]["prompt_notes"] = list(answer.prompt_notes)
+        echo_notes(answer.prompt_notes, of=id)
     for id, drawn in bands.items():
         spread = band([answer.acc1 for answer in drawn])
         result["lenses"][id]["seeds"] = {"mean": spread.mean, "sd": spread.sd, "acc1": list(spread.values)}

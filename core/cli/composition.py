@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.cli.evaluation import Model, Precision, Prompts, Set
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.types import Lens
 
 
@@ -44,6 +45,7 @@ def composition(
     from core.composition.measure import question
     from core.composition.records import as_records
     from core.composition.sets import PARTNER
+    from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
     from core.robustness.records import write_records
 
@@ -55,7 +57,10 @@ def composition(
             asked = question(lens, partner=partner, overrides=overrides, objects=objects, counts=counts)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
-            rows += as_records(asked, known_set=known, shots=_shots(shots), seeds=tuple(range(seeds)), report=report)
+            found = as_records(asked, known_set=known, shots=_shots(shots), seeds=tuple(range(seeds)), report=report)
+            notes = notes_of(lens, asked.images)
+            echo_notes(notes, of=lens.model)
+            rows += [replace(row, more={**row.more, "prompt_notes": list(notes)}) for row in found]
     if out is None:
         echo_json([row.as_json() for row in rows])
         return

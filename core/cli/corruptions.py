@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli.evaluation import Model, Prompts
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
 from core.errors import BadInput
 
 Set = Annotated[
@@ -88,6 +88,7 @@ def corruptions(
     )
     with progress_bar() as report:
         found = measure(asked, report=report)
+    echo_records_notes(found)
     if out is None:
         echo_json([one.as_json() for one in found])
         return

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.errors import BadInput
 from core.types import Embeddings, Lens, Report
 
@@ -83,6 +83,7 @@ def evaluate(
 
             opened = open_set(image_set, names=names_file, naming=names)
             result = reports.clip_benchmark(answer_lens(lens, report=report, image_set=opened))
+    echo_notes(result.get("prompt_notes", ()))
     typer.echo(f"engine: {engine}", err=True)
     if out is None:
         echo_json(result)
@@ -126,7 +127,9 @@ def curve(
     lens = Lens(canonical(model), image_set, prompts, frequency)
     table = load_source(frequency, method=method)
     with progress_bar() as report:
-        found = build(answer_lens(lens, report=report), table, recipe=recipe)
+        answer = answer_lens(lens, report=report)
+    found = build(answer, table, recipe=recipe)
+    echo_notes(answer.prompt_notes)
     if not as_json:
         typer.echo(headline(found))
         echo_table(
@@ -143,6 +146,8 @@ def curve(
             "model": lens.model,
             "set": image_set,
             "prompts": prompts,
+            "prompt_notes": list(answer.prompt_notes),
+            "unread": found.unread,
             "frequency": {"name": table.name, "method": table.method, "source": table.source},
             "recipe": recipe,
             "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from tqdm import tqdm
 
 from core.evaluation.reports import strict_json
 from core.types import Progress
+
+if TYPE_CHECKING:
+    from core.robustness.records import Record
 
 
 def echo_json(value: object) -> None:
@@ -42,6 +46,19 @@ def progress_bar() -> Iterable[Callable[[Progress], None]]:
         yield report
     finally:
         bar.close()
+
+
+def echo_notes(notes: Iterable[str], *, of: str = "") -> None:
+    """Print what a person should know of the prompts on standard error, which JSON on standard output leaves free."""
+    for note in notes:
+        typer.echo(f"prompts{f' of {of}' if of else ''}: {note}", err=True)
+
+
+def echo_records_notes(rows: Iterable[Record]) -> None:
+    """``echo_notes`` of every model and strategy among records, each note once."""
+    told = dict.fromkeys((row.model, row.prompts, note) for row in rows for note in row.more.get("prompt_notes", ()))
+    for model, prompts, note in told:
+        echo_notes([note], of=f"{model}, {prompts}")
 
 
 def megabytes(size: int | None) -> str:

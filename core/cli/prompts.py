@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 
 app = typer.Typer(help="Prompt strategies and their sentences.", no_args_is_help=True)
 Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
@@ -39,8 +39,8 @@ def export(
     opened = open_set(image_set)
     made = prompt_set(prompts, opened)
     content = dict(zip(opened.keys, map(list, made.sentences), strict=True))
-    for note in (f"aggregation: {made.aggregation}", *made.notes):
-        typer.echo(note, err=True)
+    typer.echo(f"aggregation: {made.aggregation}", err=True)
+    echo_notes(made.notes)
     if out is None:
         echo_json(content)
     else:

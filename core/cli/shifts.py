@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli.evaluation import Model, Prompts, Set
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
 from core.errors import BadInput
 from core.opening import read_regular
 
@@ -45,7 +45,7 @@ def shifts(
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
     from core.robustness.shifts.records import fit_sets, records
-    from core.supervised.ask import named
+    from core.supervised.ask import named, with_prompt_notes
 
     asked = [named(one) for one in models]
     base = named(against) if against else asked[0]
@@ -63,16 +63,19 @@ def shifts(
         table = icon_baselines()
     pairs = _columns(column or [])
     with progress_bar() as report:
+        sets = {id: open_set(id) for id in (image_set, *ids)}
         found = board(
             asked,
-            open_set(image_set),
-            [open_set(id) for id in ids],
+            sets[image_set],
+            [sets[id] for id in ids],
             prompts=prompts,
             counts={model: counts for model in asked if (counts := own_counts(model))},
             report=report,
         )
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
+    rows = with_prompt_notes(rows, lambda row: sets.get(row.condition.partition("_pm")[0], sets[image_set]))
+    echo_records_notes(rows)
     for condition, reason in without.items():
         typer.echo(f"no effective robustness for {condition}: {reason}", err=True)
     if out is None:
@@ -123,7 +126,7 @@ def overlap(
     from core.robustness.records import write_records
     from core.robustness.shifts import overlap as overlaps
     from core.robustness.shifts.measure import hits
-    from core.supervised.ask import answer_for, named
+    from core.supervised.ask import answer_for, named, with_prompt_notes
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")
@@ -141,7 +144,8 @@ def overlap(
                 typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)
         answer = answer_for(name, image_set, prompts=prompts, report=report)
     found = overlaps.overlap(answer, hits(answer, opened), rows)
-    result = overlaps.records(found, answer.lens, source=str(listed or against))
+    result = with_prompt_notes(overlaps.records(found, answer.lens, source=str(listed or against)), lambda _: opened)
+    echo_records_notes(result)
     if out is None:
         echo_json([one.as_json() for one in result])
         return

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from cache import keys
 from core.composition.pairs import Compositions, CompositionSet
 from core.evaluation import evaluate, zeroshot
+from core.prompt_notes import read_of
 from core.prompts import prompt_set
 from core.stats.blocks import in_blocks
 from core.types import Answer, Classifier, Lens, Progress, Report
 
-SCHEMA = 1
+SCHEMA = 2
 """Counts up when the same question would get another answer from the same vectors."""
 
 
@@ -93,10 +94,11 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
         about = {
             "left_out": [[item.item, item.reason] for item in embeddings.left_out],
             "fingerprint": {"model": dict(encoder.fingerprint), "images": images.fingerprint, "key": key},
+            "reading": asdict(read_of(encoder, prompts)),
         }
         evaluate.results().put_arrays(f"composed:{key}", stored)
         evaluate.results().put_json(f"about:{key}", about)
-    answer = evaluate.assemble(lens, images, stored, about=about)
+    answer = evaluate.assemble(lens, images, stored, about=about, prompts=prompts)
     return Composed(
         answer, Parts(**{field.name: stored[field.name] for field in fields(Parts)}), images.compositions.pairs
     )

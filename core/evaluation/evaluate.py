@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from PIL import Image
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
+from core import prompt_notes
 from core.datasets import open_set
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
@@ -30,7 +32,7 @@ from core.runtime.machine import settled_precision
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
 from core.versions import version
 
-ANSWER_SCHEMA = 1
+ANSWER_SCHEMA = 2
 """Counts up when the same question would get another answer from the same vectors."""
 
 
@@ -111,7 +113,14 @@ def evaluate(
         stored, about = _compute(lens, image_set, prompts, report)
         results().put_arrays(f"answer:{key}", stored)
         results().put_json(f"about:{key}", about)
-    return assemble(lens, image_set, stored, about=about)
+    return assemble(lens, image_set, stored, about=about, prompts=prompts)
+
+
+def notes_of(lens: Lens, image_set: ImageSet) -> tuple[str, ...]:
+    """What a person should know of a lens's prompts, where no answer is at hand; none for a supervised classifier."""
+    prompts = prompt_set(lens.prompts, image_set)
+    read = prompt_notes.read_of(encoders().get(lens.model, lens.precision), prompts)
+    return prompt_notes.notes(prompts, read, image_set.names)
 
 
 def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
@@ -165,6 +174,7 @@ def _compute(
             "names": keys.digest(list(image_set.names)),
             "prompts": _about_prompts(prompts),
         },
+        "reading": asdict(prompt_notes.read_of(encoder, prompts)),
     }
     return stored, about
 
@@ -176,10 +186,16 @@ def assemble(
     *,
     about: Mapping[str, Any],
     source: str = "live",
+    prompts: PromptSet | None = None,
 ) -> Answer:
-    """An Answer from the per-image arrays ``rows, top, scores, margin, probability`` and what is known about them."""
+    """An Answer from the per-image arrays ``rows, top, scores, margin, probability`` and what is known about them.
+
+    Args:
+        prompts: the sentences behind it, whose notes belong to the answer.
+    """
     labels = np.asarray(image_set.labels)[stored["rows"]]
     left_out = tuple(LeftOut(item, reason) for item, reason in about["left_out"])
+    reading = prompt_notes.reading_of(about.get("reading", {}))
     return Answer(
         lens=lens,
         keys=tuple(image_set.keys),
@@ -195,6 +211,8 @@ def assemble(
         n_images=len(image_set.labels),
         fingerprint=about["fingerprint"],
         source=source,
+        prompt_notes=prompt_notes.notes(prompts, reading, image_set.names),
+        reading=reading,
     )
 
 

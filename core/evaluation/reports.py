@@ -74,6 +74,7 @@ def clip_benchmark(answer: Answer) -> dict[str, Any]:
         },
         "language": "en",
         "prompts": answer.lens.prompts,
+        "prompt_notes": list(answer.prompt_notes),
         "n_images": answer.n_images,
         "n_used": len(answer.rows),
         "left_out": [{"item": item.item, "reason": item.reason} for item in answer.left_out],

@@ -95,6 +95,10 @@ class Encoder:
         """Tokens of every text with its start and end marks, before truncation to ``context_length``."""
         return [self._count(text) for text in texts]
 
+    def as_read(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The tokens of every text that the model reads, after truncation to ``context_length``."""
+        return [tuple(row) for row in self._tokenizer(list(texts)).tolist()] if texts else []
+
     def close(self) -> None:
         """Drop the model and give its memory back."""
         self._model = None

@@ -17,7 +17,7 @@ answer = answers.answer_for(lens)
 sentences = class_sentences.sentences_of(lens, image_set)
 with opening:
     finding("Prompt inspector", class_sentences.flaws(lens, image_set, sentences))
-    quiet(" ".join((answers.provenance(answer) + ".", *sentences.prompts.notes)))
+    quiet(answers.provenance(answer))
 
 if view == VIEWS[0]:
     class_sentences.aggregation(lens, image_set, sentences)

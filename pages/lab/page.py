@@ -32,6 +32,9 @@ with opening:
     finding("Prompt lab", sentence)
     holm = f" · p adjusted by Holm for {len(compared.pairs)} comparisons" if len(compared.pairs) > 1 else ""
     quiet(answers.provenance(found[looked_at.b]) + holm)
+    for label, answer in found.items():
+        if answer.prompt_notes and label != looked_at.b:
+            quiet(f"{label}: {' '.join(answer.prompt_notes)}")
 
 if view == "classes":
     classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)

@@ -40,7 +40,7 @@ def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: 
         if by_model.get(answer.lens.model) is not None
     }
     told = [
-        against(label, lenses[label].acc1, bands[label])
+        against(label, lenses[label].acc1, bands[label], found[label].reading)
         for label, lens in written.items()
         if label in bands and not lens.prompts.startswith("waffle")
     ]

@@ -97,4 +97,5 @@ def provenance(answer: Answer) -> str:
     used, n = len(answer.rows), answer.n_images
     left = "" if used == n else f" ({len(answer.left_out):,} items left out; the Data page lists them)"
     run = "shipped run; the live run replaces it" if answer.source != "live" else "live run"
-    return f"{used:,} of {n:,} images used{left} · {answer.lens.image_set} · prompts {answer.lens.prompts} · {run}"
+    told = f"{used:,} of {n:,} images used{left}", answer.lens.image_set, f"prompts {answer.lens.prompts}", run
+    return " · ".join((*told, *answer.prompt_notes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.datasets import open_set
@@ -74,7 +74,8 @@ def measure(asked: Asked, *, report: Report, image_set: ImageSet | None = None) 
     )
     if asked.perturbations and opened is not None:
         found += _sequences(asked, opened, measured, None if published else wanted, report)
-    return found
+    notes = {model: list(outcome.prompt_notes) for model, outcome in outcomes.items()}
+    return [replace(one, more={**one.more, "prompt_notes": notes.get(one.model, [])}) for one in found]
 
 
 def _source(asked: Asked, image_set: ImageSet | None) -> tuple[Source, ImageSet | None]:

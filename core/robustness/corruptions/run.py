@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -61,7 +61,7 @@ class Outcome:
 
     Attributes:
         labels: int64 [n], true classes; said: condition -> int32 [n], class said, ``NOT_USED`` for unreadable images.
-        prompts: the strategy, or ``supervised``.
+        prompts: the strategy, or ``supervised``; prompt_notes: what a person should know of the prompts.
     """
 
     model: str
@@ -70,6 +70,7 @@ class Outcome:
     labels: np.ndarray
     prompts: str
     said: dict[Condition, np.ndarray] = field(default_factory=dict)
+    prompt_notes: tuple[str, ...] = ()
 
     def right(self, condition: Condition) -> np.ndarray:
         """Which used images are named correctly, bool [m]."""
@@ -168,6 +169,7 @@ def run(models: Sequence[str], source: Source, plan: Plan, *, report: Report) ->
                 said = np.full(len(source.labels), NOT_USED, np.int32)
                 said[answer.rows] = answer.top[:, 0]
                 found[model].said[condition] = said
+                found[model] = replace(found[model], prompt_notes=answer.prompt_notes)
                 done += 1
     report(Progress(done, total, "Done"))
     return found
