@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from core import prompt_notes
@@ -18,6 +19,7 @@ from core.cli.app import app
 from core.evaluation.evaluate import assemble
 from core.types import Answer, FrequencyTable, Lens, PromptSet, Reading
 from tests.fakes import FakeEncoder, FakeImageSet
+from tests.tiny import save
 
 FILLER = " ".join(["colour"] * 80)
 
@@ -32,12 +34,8 @@ def answer(read: Reading, *, classes: int = 4, made: PromptSet | None = None, se
     top = np.argsort(rng.random((40, classes)), axis=1).astype(np.int32)
     ones = np.ones(40, np.float32)
     stored = {"rows": np.arange(40), "top": top, "scores": top.astype(np.float32), "margin": ones, "probability": ones}
-    about = {"left_out": [], "fingerprint": {}, "reading": json.loads(json.dumps(replace_tuples(read)))}
+    about = {"left_out": [], "fingerprint": {}, "reading": json.loads(json.dumps(asdict(read)))}
     return assemble(Lens("fake,fake", images.id, "own"), images, stored, about=about, prompts=made)
-
-
-def replace_tuples(read: Reading) -> dict:
-    return {name: getattr(read, name) for name in Reading.__dataclass_fields__}
 
 
 def test_short_sentences_are_read_whole_and_need_no_tokenizer():
@@ -127,50 +125,86 @@ def test_an_answer_carries_its_notes():
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Prompt files about icons: one whose names come too late, one that misses all but two classes."""
-    from core.icons.concepts import concepts
-
-    folder = tmp_path_factory.mktemp("prompts")
-    late = {one.key: [f"{FILLER} {one.name}"] for one in concepts()}
-    few = {one.name.upper().replace(" ", "-"): [f"a {one.name}."] for one in concepts()[:2]}
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A model of 24 tokens, two folders of coloured pictures in four classes, and prompt files about them."""
+    root = tmp_path_factory.mktemp("world")
+    names = ("red", "green", "blue", "grey hill")
+    for folder, size in (("val", 40), ("shifted", 36)):
+        for index, name in enumerate(names):
+            (root / folder / name).mkdir(parents=True)
+            for n in range(2):
+                colour = [60 * index + 20 * n, 200 - 50 * index, 40 * n]
+                Image.new("RGB", (size, size), tuple(colour)).save(root / folder / name / f"{n}.png")
+    late = {name: [f"{FILLER} {name}"] for name in names}
+    few = {"Grey-Hill": ["a hill."], "RED": ["a red one."]}
     for name, content in (("late", late), ("few", few)):
-        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    return {"late": folder / "late.json", "few": folder / "few.json"}
+        (root / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return f"local-dir:{save(root / 'model')}", root
 
 
-def run(*arguments: str) -> tuple[str, str]:
+def run(*arguments: object) -> tuple[str, str]:
     done = CliRunner().invoke(app, [str(one) for one in arguments])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, (done.output, done.exception)
     return done.stdout, done.stderr
 
 
-MODEL, TAIL = "icon-RN,icons-10k", "icons-tail"
+NOTES = {
+    "late": ("are cut at the 24 tokens that the model reads, in all 4 classes",),
+    "few": ("2 classes have no sentences and use their bare name: blue, green", "Grey-Hill"),
+}
 
 
 @pytest.mark.parametrize("file", ["late", "few"])
-def test_every_command_tells(files, file, tmp_path):
-    path, cut = str(files[file]), "are cut at the 48 tokens"
-    bare = "have no sentences and use their bare name"
-    note = cut if file == "late" else bare
-    commands = {
-        "evaluate": ["evaluate", MODEL, TAIL, "--prompts", path],
-        "curve": ["curve", MODEL, TAIL, "--prompts", path, "--frequency", "icons-10k", "--json"],
-        "compare": ["compare", MODEL, TAIL, "--prompts", "simple", "--prompts", path],
-    }
-    for name, command in commands.items():
-        out, told = run(*command)
-        content = json.loads(out)
-        notes = content["lenses"][f"{MODEL}::{TAIL}::{path}"] if name == "compare" else content
-        assert any(note in one for one in notes["prompt_notes"]), name
-        assert note in told, name
-    if file == "late":
-        assert json.loads(run(*commands["curve"])[0])["slope_per_decade"]["value"] is None
-        out, _ = run(*commands["curve"][:-1])
-        assert out.startswith("There is no trend to see")
-        out, _ = run(*commands["compare"], "--out", str(tmp_path / "c.json"))
+@pytest.mark.parametrize("command", ["evaluate", "compare", "shifts", "overlap", "attacks", "corruptions"])
+def test_every_command_tells(world, command, file, tmp_path):
+    model, root = world
+    prompts_file = root / f"{file}.json"
+    own = ("--prompts", prompts_file)
+    (tmp_path / "list.txt").write_text("red/0.png\n")
+    arguments: dict[str, tuple[object, ...]] = {
+        "evaluate": ("evaluate", model, root / "val", *own),
+        "compare": ("compare", model, root / "val", "--prompts", "simple", *own),
+        "shifts": ("robustness", "shifts", model, root / "val", "--shift", root / "shifted", *own),
+        "overlap": ("robustness", "overlap", model, root / "val", "--list", tmp_path / "list.txt", *own),
+        "attacks": ("robustness", "attacks", model, root / "val", "--attack", "noise", "--eps", "1", "--n", "8", *own),
+        "corruptions": (
+            "robustness", "corruptions", model, root / "val", "--corruption", "contrast", "--severity", "1",
+            "--reference", "none", *own,
+        ),
+    }  # fmt: skip
+    if command == "corruptions":
+        pytest.importorskip("imagecorruptions")
+    out, told = run(*arguments[command])
+    content = json.loads(out)
+    if command == "compare":
+        assert content["lenses"][f"{model}::{root / 'val'}::simple"]["prompt_notes"] == []
+        content = content["lenses"][f"{model}::{root / 'val'}::{prompts_file}"]
+    rows = content if isinstance(content, list) else [content]
+    for note in NOTES[file]:
+        assert all(any(note in one for one in row["prompt_notes"]) for row in rows)
+        assert note in told
+    if command == "compare" and file == "late":
+        out, _ = run(*arguments["compare"], "--out", tmp_path / "c.json")
         assert "Nothing can be compared" in out
-    else:
-        _, told = run("prompts", "export", TAIL, "--prompts", path)
-        assert bare in told
-        assert "after folding case" in told
+
+
+def test_the_curve_tells_and_finds_nothing_in_what_is_not_read(world, monkeypatch):
+    model, root = world
+    table = FrequencyTable("mine", "here", "text", {"red": 1, "green": 10, "blue": 100, "grey hill": 1000})
+    monkeypatch.setattr("core.frequency.sources.load_source", lambda *_, **__: table)
+    base = ("curve", model, root / "val", "--frequency", "mine", "--prompts", root / "late.json")
+    out, told = run(*base, "--json")
+    content = json.loads(out)
+    assert content["slope_per_decade"] == {"value": None, "low": None, "high": None}
+    assert NOTES["late"][0] in content["prompt_notes"][0]
+    assert "cannot tell them apart" in content["unread"]
+    assert NOTES["late"][0] in told
+    out, told = run(*base)
+    assert out.startswith("There is no trend to see")
+    assert NOTES["late"][0] in told
+
+
+def test_the_export_tells_on_standard_error(world):
+    out, told = run("prompts", "export", world[1] / "val", "--prompts", world[1] / "few.json")
+    assert json.loads(out)["grey hill"] == ["a hill."]
+    assert all(note in told for note in NOTES["few"])
