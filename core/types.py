@@ -205,7 +205,7 @@ class Answer:
         left_out: images not used, with reasons; n_images: images in the set ("m of n used").
         fingerprint: the configuration in words (weights hash, preprocessing, precision, templates, names, versions).
         source: ``live`` or ``shipped run``.
-        prompt_notes: what a person should know of the prompts, one sentence each (``core.prompt_notes``).
+        prompt_notes: what a person should know of the prompts, one sentence each (``core.prompts.notes``).
         reading: how much of the prompts the model reads.
     """
 

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from core import prompt_notes
 from core.analysis import compare, findings
 from core.analysis import curve as curves
 from core.analysis import random_words_band as waffle_band
 from core.cli.app import app
 from core.evaluation.evaluate import assemble
+from core.prompts import notes as prompt_notes
 from core.types import Answer, FrequencyTable, Lens, PromptSet, Reading
 from tests.fakes import FakeEncoder, FakeImageSet
 from tests.tiny import save
@@ -46,7 +46,7 @@ def test_short_sentences_are_read_whole_and_need_no_tokenizer():
 
     found = prompt_notes.read_of(Untouched(), prompts(("a word0",), ("a word1", "the word1")))
     assert found == Reading(3, 0, 77)
-    assert prompt_notes.notes(None, found, ["a", "b"]) == ()
+    assert prompt_notes.notes_on(None, found, ["a", "b"]) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_is_cut_and_what_reads_alike(listed, cut, classes, alike):
     found = prompt_notes.read_of(FakeEncoder(), prompts(*listed))
     assert (found.cut, found.cut_classes, found.alike) == (cut, classes, alike)
     names = [f"name{i}" for i in range(4)]
-    told = prompt_notes.notes(prompts(*listed, notes=("From the file.",)), found, names)
+    told = prompt_notes.notes_on(prompts(*listed, notes=("From the file.",)), found, names)
     assert told[0] == "From the file."
     assert f"{cut} of {sum(map(len, listed))} sentences" in told[1]
     assert ("all 4 classes" in told[1]) == (len(classes) == 4)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
-from core.prompt_notes import unread
+from core.prompts.notes import unread
 from core.stats.calibration import ReliabilityBin, ece, reliability
 from core.stats.intervals import Tag, split
 from core.stats.paired import class_difference, holm, mcnemar, pair

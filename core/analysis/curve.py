@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from core.frequency.table import join
-from core.prompt_notes import unread
+from core.prompts.notes import unread
 from core.stats import intervals as stats
 from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.analysis.curve import Curve
 from core.evaluation.reports import split_model
-from core.prompt_notes import unread
+from core.prompts.notes import unread
 from core.types import Answer
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.evaluation.evaluate import evaluate
-from core.prompt_notes import content_unread
 from core.prompts import prompt_file
+from core.prompts.notes import content_unread
 from core.prompts.waffle import SEEDS
 from core.types import Answer, ImageSet, Lens, Progress, Reading, Report
 

@@ -9,8 +9,8 @@ import numpy as np
 from cache import keys
 from core.composition.pairs import Compositions, CompositionSet
 from core.evaluation import evaluate, zeroshot
-from core.prompt_notes import read_of
 from core.prompts import prompt_set
+from core.prompts.notes import read_of
 from core.stats.blocks import in_blocks
 from core.types import Answer, Classifier, Lens, Progress, Report
 

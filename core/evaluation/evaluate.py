@@ -20,7 +20,6 @@ from PIL import Image
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
-from core import prompt_notes
 from core.datasets import open_set
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
@@ -28,6 +27,7 @@ from core.evaluation.retrieval import retrieval
 from core.models import registry as models
 from core.models import weights
 from core.prompts import prompt_set
+from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
 from core.versions import version
@@ -119,8 +119,8 @@ def evaluate(
 def notes_of(lens: Lens, image_set: ImageSet) -> tuple[str, ...]:
     """What a person should know of a lens's prompts, where no answer is at hand; none for a supervised classifier."""
     prompts = prompt_set(lens.prompts, image_set)
-    read = prompt_notes.read_of(encoders().get(lens.model, lens.precision), prompts)
-    return prompt_notes.notes(prompts, read, image_set.names)
+    read = read_of(encoders().get(lens.model, lens.precision), prompts)
+    return notes_on(prompts, read, image_set.names)
 
 
 def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
@@ -174,7 +174,7 @@ def _compute(
             "names": keys.digest(list(image_set.names)),
             "prompts": _about_prompts(prompts),
         },
-        "reading": asdict(prompt_notes.read_of(encoder, prompts)),
+        "reading": asdict(read_of(encoder, prompts)),
     }
     return stored, about
 
@@ -195,7 +195,7 @@ def assemble(
     """
     labels = np.asarray(image_set.labels)[stored["rows"]]
     left_out = tuple(LeftOut(item, reason) for item, reason in about["left_out"])
-    reading = prompt_notes.reading_of(about.get("reading", {}))
+    reading = reading_of(about.get("reading", {}))
     return Answer(
         lens=lens,
         keys=tuple(image_set.keys),
@@ -211,7 +211,7 @@ def assemble(
         n_images=len(image_set.labels),
         fingerprint=about["fingerprint"],
         source=source,
-        prompt_notes=prompt_notes.notes(prompts, reading, image_set.names),
+        prompt_notes=notes_on(prompts, reading, image_set.names),
         reading=reading,
     )
 

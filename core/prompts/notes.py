@@ -49,7 +49,7 @@ def reading_of(stored: Mapping[str, Any]) -> Reading:
     return Reading(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
 
 
-def notes(prompts: PromptSet | None, reading: Reading, names: Sequence[str]) -> tuple[str, ...]:
+def notes_on(prompts: PromptSet | None, reading: Reading, names: Sequence[str]) -> tuple[str, ...]:
     """Everything that a person should know of the prompts behind an answer, one sentence each."""
     told = list(prompts.notes) if prompts is not None else []
     if reading.cut:
