@@ -117,7 +117,7 @@ def test_a_stopped_count_is_resumed_without_counting_twice(page_engine, captions
         told.append(len(todo))
         if len(told) == 1:
             yield from here(todo[:2], query, store, report)
-            next(job for job in page_engine.jobs() if job.key[0] == "count").stop()
+            next(job for job in page_engine.jobs() if job.label.startswith("Counting")).stop()
         yield from here(todo, query, store, report)
 
     monkeypatch.setattr(run, "local", slow)

@@ -99,7 +99,7 @@ def test_a_stopped_run_is_taken_up_where_it_ended(
     app = asked(few, endpoint.url, monkeypatch)
     app.button(key="llm-start").click().run()
     assert first.wait(PATIENCE)
-    job = next(one for one in page_engine.jobs() if one.key[0] == "generate")
+    job = next(one for one in page_engine.jobs() if "writes about" in one.label)
     # Seen from any tab the run is under way, and nothing reads or repairs its open file.
     assert "small is answering" in words(app.run())
     job.stop()

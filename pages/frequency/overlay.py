@@ -77,7 +77,7 @@ def _series(lens: Lens, label: str) -> Series | None:
     job = answers.request(lens)
     if not job.wait(0):
         jobs.watch(job, small=True)
-    answer = job.value() if job.wait(0) else answers.shipped(lens)
+    answer = answers.finished_of(lens, job) if job.wait(0) else answers.shipped(lens)
     return series(answer, answers.curve_of(answer, lens.frequency), label) if answer else None
 
 

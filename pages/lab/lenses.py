@@ -78,7 +78,7 @@ def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
             quiet(f"{label} is left out: {error}")
             continue
         if job.wait(0):
-            found[label] = job.value()
+            found[label] = answers_ui.finished_of(lens, job)
         else:
             jobs.watch(job, small=True)
             if shipped := answers_ui.shipped(lens):

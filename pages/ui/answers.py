@@ -34,8 +34,12 @@ def shipped(lens: Lens) -> Answer | None:
     return _under(lens, recall(shipped_answer, replace(lens, frequency="")))
 
 
+def finished_of(lens: Lens, job: Job[Answer]) -> Answer:
+    """The answer of a finished job under the lens it is for, source of counts included."""
+    return replace(job.value(), lens=lens)
+
+
 def _under(lens: Lens, answer: Answer | None) -> Answer | None:
-    """The same answer under the lens that was asked for, its source of counts included."""
     return None if answer is None else replace(answer, lens=lens)
 
 
@@ -62,7 +66,7 @@ def answer_for(lens: Lens) -> Answer:
         quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
         watch(job)
         st.stop()
-    return replace(job.value(), lens=lens)
+    return finished_of(lens, job)
 
 
 def start_live() -> None:
