@@ -1,7 +1,7 @@
 """From a model's name to its parts in memory, through open_clip and only from this disk.
 
 No library is given a name that it could look up elsewhere, nor a file that was not checked: configurations come from
-``core.models.model_config``, Hugging Face files from ``core.models.hf_files``, weights from ``core.models.checkpoints``.
+``model_config``, Hugging Face files from ``hf_files``, weights from ``checkpoints``.
 """
 
 from __future__ import annotations
