@@ -39,10 +39,14 @@ class Lens:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """One item that could not be used, and why."""
+    """One item that could not be used, and why.
+
+    ``images``: how many images of the set it stands for (0 for a file that is no image, an empty class, a list).
+    """
 
     item: str
     reason: str
+    images: int = 1
 
 
 class Classes(Protocol):

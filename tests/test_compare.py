@@ -175,12 +175,12 @@ def test_the_command_writes_the_agreed_json(fake_world: FakeEncoder, tmp_path: P
     assert one["delta"] == pytest.approx(-25 / 30)
     assert fake_world.images_encoded == 30
     lenses = CliRunner().invoke(app, ["compare", "--lens", first, "--lens", second])
-    assert json.loads(lenses.output)["pairs"] == found["pairs"]
+    assert json.loads(lenses.stdout)["pairs"] == found["pairs"]
 
 
 def test_a_waffle_lens_brings_its_band(fake_world: FakeEncoder):
     done = CliRunner().invoke(app, ["compare", "--lens", "fake,fake::fake-6-30::waffle", "--seeds", "3"])
-    band = json.loads(done.output)["lenses"]["fake,fake::fake-6-30::waffle"]["seeds"]
+    band = json.loads(done.stdout)["lenses"]["fake,fake::fake-6-30::waffle"]["seeds"]
     assert len(band["acc1"]) == 3
     assert band["mean"] == pytest.approx(np.mean(band["acc1"]))
     assert band["sd"] == pytest.approx(np.std(band["acc1"], ddof=1))

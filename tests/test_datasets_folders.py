@@ -70,7 +70,9 @@ def test_wordnet_ids_are_named_and_others_keep_their_keys(tmp_path):
     assert open_set(root).names == ["tench", "tabby cat"]
     assert open_set(root, naming="released").names == ["n01440764", "n02123045"]
     write_tree(root, {"n99999999/a.png": PNG})
-    assert open_set(root).names == ["n01440764", "n02123045", "n99999999"]
+    stranger = open_set(root)
+    assert stranger.names == ["tench", "tabby cat", "n99999999"]
+    assert "1 of 3 are not known" in stranger.note
 
 
 def test_letitwag_folders_are_known_and_shown_with_spaces(tmp_path):

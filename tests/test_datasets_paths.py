@@ -163,7 +163,7 @@ def test_text_files_of_a_set_may_not_be_links_out_of_the_served_folders(tmp_path
         tmp_path / "private", {"secret.txt": "first secret\nsecond secret\n", "s.csv": "path,label\nx,y\n"}
     )
     served = tmp_path / "served"
-    folders = write_tree(served / "folders", {"a/1.png": encoded(), "b/1.png": encoded()})
+    folders = write_tree(served / "folders", {"class_1/1.png": encoded(), "class_2/1.png": encoded()})
     tars = write_tar(served / "tars" / "test" / "0.tar", {"x.cls": "1", "x.png": encoded()}).parent.parent
     tables = write_tree(served / "tables", {"1.png": encoded()})
     (folders / "names.txt").symlink_to(secret / "secret.txt")
@@ -171,7 +171,7 @@ def test_text_files_of_a_set_may_not_be_links_out_of_the_served_folders(tmp_path
     (tables / "metadata.csv").symlink_to(secret / "s.csv")
     roots = [served.resolve()]
     assert open_set(folders).names == ["first secret", "second secret"]
-    assert open_set(folders, roots=roots).names == ["a", "b"]
+    assert open_set(folders, roots=roots).names == ["class 1", "class 2"]
     assert open_set(tars).keys == ["first secret", "second secret"]
     assert open_set(tars, roots=roots).keys == ["1"]
     for action in (

@@ -136,7 +136,9 @@ def test_the_only_table_in_a_folder_is_used(tmp_path):
     write_tree(root, {"labels.csv": "path,label\na.png,cat\n"})
     assert open_set(root).kind == "table"
     write_tree(root, {"more.csv": "path,label\n"})
-    with pytest.raises(UnreadableData, match="no image set that Tailscope knows"):
+    assert pairs(open_set(root)) == [("a.png", "cat")]  # the other has no rows
+    write_tree(root, {"more.csv": "path,label\na.png,dog\n"})
+    with pytest.raises(UnreadableData, match=r"more\.csv could be meant as well"):
         open_set(root)
 
 

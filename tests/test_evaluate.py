@@ -92,7 +92,7 @@ def test_own_pictures_are_scored_against_concepts_or_typed_texts(
     encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = FakeImageSet()
-    monkeypatch.setattr(evaluation, "open_set", lambda _: images)
+    monkeypatch.setattr(evaluation, "open_set", lambda _, **__: images)
     cosines, names, probabilities = evaluation.score_pictures(LENS, [images.image(2)])
     assert names[int(cosines[0].argmax())] == "word2"
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
@@ -106,13 +106,13 @@ def test_own_pictures_are_scored_against_concepts_or_typed_texts(
 
 def test_retrieval_needs_captions(encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     images = FakeImageSet(n=6)
-    monkeypatch.setattr(evaluation, "open_set", lambda _: images)
+    monkeypatch.setattr(evaluation, "open_set", lambda _, **__: images)
     with pytest.raises(BadInput, match="captions"):
         evaluation.evaluate_retrieval(LENS)
     images.captions = [(row, f"a word{row}") for row in range(6)]
     metrics, used = evaluation.evaluate_retrieval(LENS)
     assert metrics["image_retrieval_recall@1"] == metrics["text_retrieval_recall@1"] == 1.0
-    assert used == {"n_images": 6, "n_used": 6, "n_captions": 6}
+    assert (used.images, used.used, used.captions, used.left_out) == (6, 6, 6, ())
 
 
 def test_progress_names_the_work(encoder: FakeEncoder) -> None:

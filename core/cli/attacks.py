@@ -9,6 +9,7 @@ import typer
 
 from core.cli.evaluation import Model, Set
 from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.errors import BadInput
 
 
@@ -55,8 +56,12 @@ def attacks(
     ] = "own",
     guard: Annotated[bool, typer.Option(help="Also try the margin loss on what cross-entropy leaves standing.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
+    from core.datasets.coverage import coverage
     from core.robustness.attacks.run import (
         DEFAULT_ATTACKS,
         DEFAULT_EPS,
@@ -73,7 +78,7 @@ def attacks(
     if transfer_only and not (sources or matrix):
         raise BadInput("--transfer-only needs --surrogate MODEL or --matrix: there is nothing else to do.")
     question = question_for(
-        image_set,
+        read_as(image_set, label_column, path_column, split),
         n=n,
         seed=seed,
         attacks=tuple(attack or DEFAULT_ATTACKS),
@@ -85,6 +90,8 @@ def attacks(
         few=few,
         guarded=guard,
     )
+    covered = coverage(question.image_set)
+    say(covered)
     found = []
     strategies = list(dict.fromkeys(prompts or ["simple"]))
     with progress_bar() as report:
@@ -103,6 +110,7 @@ def attacks(
             found += [one for one in crossed if one not in found]
     found = with_prompt_notes(found, lambda _: question.image_set)
     echo_records_notes(found)
+    found = noted(found, covered)
     if out is None:
         echo_json([one.as_json() for one in found])
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from core.cli.evaluation import Precision
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
 from core.errors import BadInput
 from core.types import Lens
 
@@ -27,6 +29,9 @@ def compare(
         str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
     ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of the band drawn for `waffle`.")] = 7,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     precision: Precision = "auto",
     out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
 ) -> None:
@@ -35,10 +40,14 @@ def compare(
     from core.analysis.compare import compare as compare_answers
     from core.analysis.random_words_band import band, waffle_answers
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.evaluation import reports
     from core.evaluation.evaluate import evaluate
 
-    asked = _lenses(model, image_set, lens or [], prompts or [], precision)
+    asked = {
+        id: replace(one, image_set=read_as(one.image_set, label_column, path_column, split))
+        for id, one in _lenses(model, image_set, lens or [], prompts or [], precision).items()
+    }
     opened = {name: open_set(name) for name in {one.image_set for one in asked.values()}}
     with progress_bar() as report:
         answers = {id: evaluate(one, image_set=opened[one.image_set], report=report) for id, one in asked.items()}
@@ -56,6 +65,14 @@ def compare(
     for id, drawn in bands.items():
         spread = band([answer.acc1 for answer in drawn])
         result["lenses"][id]["seeds"] = {"mean": spread.mean, "sd": spread.sd, "acc1": list(spread.values)}
+    covered = {
+        one.image_set: coverage(opened[one.image_set], used=len(answers[id].rows), skipped=answers[id].left_out)
+        for id, one in asked.items()
+    }
+    for one in covered.values():
+        say(one)
+    result |= next(iter(covered.values())).as_json()
+    result["sets"] = {name: one.as_json() for name, one in covered.items()}
     if out is None:
         echo_json(result)
         return

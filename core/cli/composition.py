@@ -10,6 +10,7 @@ import typer
 
 from core.cli.evaluation import Model, Precision, Prompts, Set
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.types import Lens
 
 
@@ -38,6 +39,9 @@ def composition(
         str, typer.Option(help="Images a class of the few-shot probes; none for no probe.")
     ] = "1,2,4,8,16",
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the few-shot probes.")] = 3,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     precision: Precision = "auto",
     out: Annotated[Path | None, typer.Option(help="Write the records here instead of printing them.")] = None,
 ) -> None:
@@ -45,22 +49,28 @@ def composition(
     from core.composition.measure import question
     from core.composition.records import as_records
     from core.composition.sets import PARTNER
+    from core.datasets.coverage import coverage
     from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
     from core.robustness.records import write_records
 
-    rows = []
+    rows, covered = [], None
+    image_set = read_as(image_set, label_column, path_column, split)
     known = known or ("icons" if image_set in PARTNER else "")
     with progress_bar() as report:
         for name in (model, *(also or [])):
             lens = Lens(canonical(name), image_set, prompts, precision=precision)
             asked = question(lens, partner=partner, overrides=overrides, objects=objects, counts=counts)
+            covered = coverage(asked.images.images)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
             found = as_records(asked, known_set=known, shots=_shots(shots), seeds=tuple(range(seeds)), report=report)
             notes = notes_of(lens, asked.images)
             echo_notes(notes, of=lens.model)
             rows += [replace(row, more={**row.more, "prompt_notes": list(notes)}) for row in found]
+    if covered is not None:
+        say(covered)
+        rows = noted(rows, covered)
     if out is None:
         echo_json([row.as_json() for row in rows])
         return

@@ -9,6 +9,7 @@ import typer
 
 from core.cli.evaluation import Model, Prompts
 from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.errors import BadInput
 
 Set = Annotated[
@@ -53,6 +54,9 @@ def corruptions(
         str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the corruptions.")] = 0,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """Accuracy under corruptions: CE, mCE and relative mCE, head against tail, flips.
 
@@ -60,7 +64,10 @@ def corruptions(
     a few points. A folder of ROOT/CORRUPTION/SEVERITY/CLASS/* is read as it is; one condition of it, or a generated
     Stylized-ImageNet, is an ordinary image set: python -m core evaluate MODEL ROOT/gaussian_noise/3
     """
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.robustness.corruptions.command import Asked, measure
+    from core.robustness.corruptions.folders import conditions_in
     from core.robustness.corruptions.perturbations import PERTURBATIONS
     from core.robustness.corruptions.registry import BENCHMARK, SEVERITIES
     from core.robustness.corruptions.run import Plan
@@ -78,7 +85,7 @@ def corruptions(
         raise BadInput("--clean belongs to a folder of ImageNet-C's conditions; a built-in set is its own clean set.")
     asked = Asked(
         models=tuple(dict.fromkeys(named(one) for one in (model, *(also or [])))),
-        image_set=image_set,
+        image_set=read_as(image_set, label_column, path_column, split),
         plan=plan,
         reference=reference,
         clean=clean,
@@ -89,6 +96,10 @@ def corruptions(
     with progress_bar() as report:
         found = measure(asked, report=report)
     echo_records_notes(found)
+    if not conditions_in(Path(image_set).expanduser()):
+        covered = coverage(open_set(asked.image_set))
+        say(covered)
+        found = noted(found, covered)
     if out is None:
         echo_json([one.as_json() for one in found])
         return

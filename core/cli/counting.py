@@ -11,6 +11,7 @@ import typer
 from core.cli.catalogue import frequency
 from core.cli.engines import Address, Chosen, Engine, chosen
 from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def count(
     prompts: Annotated[str, typer.Option(help="With --model: prompt strategy.")] = "simple",
     tagger: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for captions [en_core_web_lg].")] = "",
     speller: Annotated[str, typer.Option(help="text-paper: spaCy pipeline for queries [en_core_web_sm].")] = "",
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     engine: Engine = "local",
     address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
@@ -54,13 +58,24 @@ def count(
     from core.counting import output, run
     from core.counting.names import concepts as listed
     from core.counting.names import synonyms as read_synonyms
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.frequency import counted
 
     if name:
         counted.check_name(name)
     if mode in ("image", "integrated") and not (scores or model):
         raise BadInput(f"--mode {mode} needs --scores F, or --model to score the images with CLIP.")
-    found = listed(concepts)
+    choices = (label_column, path_column, split)
+    found = listed(concepts if Path(concepts).expanduser().is_file() else read_as(concepts, *choices))
+    pictures = None
+    if model and not scores and mode in ("image", "integrated"):
+        if images:
+            images = read_as(images, *choices)
+        elif mode == "image":
+            captions = read_as(captions, *choices)
+        pictures = coverage(open_set(images or captions, captions=True))
+        say(pictures)
     further, left_out = read_synonyms(synonyms, found) if synonyms else ({}, [])
     request = run.Request(
         captions, found, mode=mode, synonyms=further, attributes=tuple(listed(attributes)) if attributes else (),
@@ -73,6 +88,8 @@ def count(
     if name:
         counted.keep(out, name)
     facts = output.provenance(result)
+    if pictures is not None:
+        facts |= pictures.as_json()
     if as_json:
         echo_json(facts)
         return

@@ -10,6 +10,7 @@ import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
 from core.errors import BadInput
 from core.types import Embeddings, Lens, Report
 
@@ -28,20 +29,28 @@ def register(app: typer.Typer) -> None:
 def embed(
     model: Model,
     image_set: Set,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     precision: Precision = "auto",
     engine: Engine = "local",
     address: Address = None,
     workers: Workers = None,
 ) -> None:
     """Embed the images of a set once; every later question reuses the vectors."""
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.models.registry import canonical
 
+    image_set = read_as(image_set, label_column, path_column, split)
     lens, engine = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
         found = _embedded(lens, engine, report)
-    used, n = len(found.rows), len(found.rows) + len(found.left_out)
-    typer.echo(f"{used} of {n} images embedded (engine: {engine}); key {found.key}")
-    for item in found.left_out:
+    opened = open_set(image_set, captions=True)
+    covered = coverage(opened, used=len(found.rows), skipped=(*opened.left_out, *found.left_out))
+    say(covered)
+    typer.echo(f"{covered.used} of {covered.found} images embedded (engine: {engine}); key {found.key}")
+    for item in covered.skipped:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
 
 
@@ -60,6 +69,9 @@ def evaluate(
     task: Annotated[Literal["zeroshot_classification", "retrieval"], typer.Option()] = "zeroshot_classification",
     names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
     names_file: Annotated[Path | None, typer.Option(help="Readable names by key: JSON, CSV or text.")] = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     precision: Precision = "auto",
     engine: Engine = "local",
     address: Address = None,
@@ -67,9 +79,11 @@ def evaluate(
 ) -> None:
     """Zero-shot classification (or retrieval) with per-class accuracies, in CLIP_benchmark's schema."""
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.evaluation import reports
     from core.models.registry import canonical
 
+    image_set = read_as(image_set, label_column, path_column, split)
     lens, engine = Lens(canonical(model), image_set, prompts, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
         if engine.ray:
@@ -77,12 +91,18 @@ def evaluate(
         if task == "retrieval":
             from core.evaluation.evaluate import evaluate_retrieval
 
-            result = reports.retrieval(lens, *evaluate_retrieval(lens, report=report))
+            metrics, used = evaluate_retrieval(lens, report=report)
+            covered = coverage(open_set(image_set, captions=True), used=used.used, skipped=used.left_out)
+            result = reports.retrieval(lens, metrics, used)
         else:
             from core.evaluation.evaluate import evaluate as answer_lens
 
             opened = open_set(image_set, names=names_file, naming=names)
-            result = reports.clip_benchmark(answer_lens(lens, report=report, image_set=opened))
+            answer = answer_lens(lens, report=report, image_set=opened)
+            covered = coverage(opened, used=len(answer.rows), skipped=answer.left_out)
+            result = reports.clip_benchmark(answer)
+    result |= covered.as_json()
+    say(covered)
     echo_notes(result.get("prompt_notes", ()))
     typer.echo(f"engine: {engine}", err=True)
     if out is None:
@@ -98,7 +118,7 @@ def _same_here(lens: Lens, found: Embeddings) -> None:
     from core.evaluation.embed import image_key, precomputed
     from core.evaluation.evaluate import encoders
 
-    encoder, image_set = encoders().get(lens.model, lens.precision), open_set(lens.image_set)
+    encoder, image_set = encoders().get(lens.model, lens.precision), open_set(lens.image_set, captions=True)
     if precomputed(encoder, image_set) is None and image_key(encoder, image_set) != found.key:
         raise BadInput(
             f"The cluster embedded {lens.image_set} (key {found.key}), but this machine computes in "
@@ -115,20 +135,29 @@ def curve(
         Literal["text", "image", "integrated"] | None, typer.Option(help="Kind of count; default: the source's own.")
     ] = None,
     recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
     from core.analysis.curve import curve as build
     from core.analysis.curve import headline
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.evaluation.evaluate import evaluate as answer_lens
     from core.frequency.sources import load_source
     from core.models.registry import canonical
 
+    image_set = read_as(image_set, label_column, path_column, split)
     lens = Lens(canonical(model), image_set, prompts, frequency)
     table = load_source(frequency, method=method)
     with progress_bar() as report:
-        answer = answer_lens(lens, report=report)
-    found = build(answer, table, recipe=recipe)
+        opened = open_set(image_set)
+        answer = answer_lens(lens, report=report, image_set=opened)
+        found = build(answer, table, recipe=recipe)
+    covered = coverage(opened, used=len(answer.rows), skipped=answer.left_out)
+    say(covered)
     echo_notes(answer.prompt_notes)
     if not as_json:
         typer.echo(headline(found))
@@ -157,5 +186,6 @@ def curve(
             "slope_per_decade": interval(found.slope_per_decade),
             "pearson": interval(found.pearson),
             "spearman": interval(found.spearman),
+            **covered.as_json(),
         }
     )

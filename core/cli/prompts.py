@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
 
 app = typer.Typer(help="Prompt strategies and their sentences.", no_args_is_help=True)
 Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
@@ -30,13 +31,19 @@ def export(
     image_set: Set,
     prompts: Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")],
     out: Annotated[Path | None, typer.Option(help="Write the file here instead of printing it.")] = None,
+    names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """The finished sentences of every class as a prompt file, {class key: [sentence, ...]}."""
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.evaluation.reports import write_json
     from core.prompts import prompt_set
 
-    opened = open_set(image_set)
+    opened = open_set(read_as(image_set, label_column, path_column, split, names=names))
+    say(coverage(opened))
     made = prompt_set(prompts, opened)
     content = dict(zip(opened.keys, map(list, made.sentences), strict=True))
     typer.echo(f"aggregation: {made.aggregation}", err=True)
@@ -61,6 +68,9 @@ def generate(
     price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
     price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """Have a language model write sentences about every class.
 
@@ -68,10 +78,12 @@ def generate(
     goes on where it ended.
     """
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.prompts.generate import QUESTIONS, Settings, answered, estimate
     from core.prompts.generate import generate as run
 
-    opened = open_set(image_set)
+    opened = open_set(read_as(image_set, label_column, path_column, split))
+    say(coverage(opened))
     settings = Settings(base_url, model, QUESTIONS[questions], count, temperature, max_tokens, seed)
     have = {question: len(texts) for question, texts in answered(out, settings).items()}
     expected = estimate(settings, opened.names, answered=have, price_in=price_in, price_out=price_out)

@@ -9,6 +9,7 @@ import typer
 
 from core.cli.evaluation import Model, Prompts, Set
 from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.errors import BadInput
 from core.opening import read_regular
 
@@ -38,9 +39,13 @@ def shifts(
     ] = None,
     against: Annotated[str | None, typer.Option(help="Relative robustness against this model; default: first.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.robustness.records import write_records
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
@@ -62,20 +67,26 @@ def shifts(
     elif image_set == "icons" and ICONS.exists():
         table = icon_baselines()
     pairs = _columns(column or [])
+    image_set = read_as(image_set, label_column, path_column, split)
+    reference, others = open_set(image_set), [open_set(id) for id in ids]
+    covered = coverage(reference)
+    for one in (reference, *others):
+        say(coverage(one))
     with progress_bar() as report:
-        sets = {id: open_set(id) for id in (image_set, *ids)}
         found = board(
             asked,
-            sets[image_set],
-            [sets[id] for id in ids],
+            reference,
+            others,
             prompts=prompts,
             counts={model: counts for model in asked if (counts := own_counts(model))},
             report=report,
         )
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
-    rows = with_prompt_notes(rows, lambda row: sets.get(row.condition.partition("_pm")[0], sets[image_set]))
+    sets = {image_set: reference, **dict(zip(ids, others, strict=True))}
+    rows = with_prompt_notes(rows, lambda row: sets.get(row.condition.partition("_pm")[0], reference))
     echo_records_notes(rows)
+    rows = noted(rows, covered)
     for condition, reason in without.items():
         typer.echo(f"no effective robustness for {condition}: {reason}", err=True)
     if out is None:
@@ -120,9 +131,13 @@ def overlap(
     bits: Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")] = 10,
     finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
 ) -> None:
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.datasets import open_set
+    from core.datasets.coverage import coverage
     from core.robustness.records import write_records
     from core.robustness.shifts import overlap as overlaps
     from core.robustness.shifts.measure import hits
@@ -130,7 +145,10 @@ def overlap(
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")
+    image_set = read_as(image_set, label_column, path_column, split)
     name, opened = named(model), open_set(image_set)
+    covered = coverage(opened)
+    say(covered)
     with progress_bar() as report:
         if listed is not None:
             rows, unknown = overlaps.locate(opened, overlaps.read_ids(listed))
@@ -146,6 +164,7 @@ def overlap(
     found = overlaps.overlap(answer, hits(answer, opened), rows)
     result = with_prompt_notes(overlaps.records(found, answer.lens, source=str(listed or against)), lambda _: opened)
     echo_records_notes(result)
+    result = noted(overlaps.records(found, answer.lens, source=str(listed or against)), covered)
     if out is None:
         echo_json([one.as_json() for one in result])
         return

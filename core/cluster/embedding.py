@@ -120,7 +120,7 @@ def embeddings_on_ray(
 
     if not is_shared(lens.image_set):
         raise BadInput(f"{lens.image_set} lives in one process only and cannot be read by the workers of a cluster.")
-    load, open_images = partial(_load, lens.model, lens.precision), partial(open_set, lens.image_set)
+    load, open_images = partial(_load, lens.model, lens.precision), partial(open_set, lens.image_set, captions=True)
     return embed_on_ray(load, open_images, matrices(), address=address, workers=workers, report=report)
 
 

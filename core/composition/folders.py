@@ -36,7 +36,7 @@ def object_names(path: str | os.PathLike[str] | None = None) -> dict[str, str]:
     OpenAI's list has two pairs of equal names ("missile", "sunglasses"); a folder belongs to the lower index of a pair.
     """
     if path is None:
-        listed = imagenet_names([str(index) for index in range(1000)])
+        listed = list(imagenet_names([str(index) for index in range(1000)]).values())
         if not listed:
             raise BadInput("open_clip's ImageNet names are not where they should be; give a file of object names.")
         return {str(index): name for index, name in enumerate(listed)}

@@ -47,7 +47,7 @@ def score_images(request: Request, query: Query, store: Path, report: Report) ->
     if not request.model:
         raise BadInput("Image counts need --scores F, or --model to score the images with CLIP.")
     lens = Lens(request.model, request.images or request.captions, request.prompts)
-    image_set = open_set(lens.image_set)
+    image_set = open_set(lens.image_set, captions=True)
     concepts = SimpleNamespace(
         id=image_set.id, kind="concepts", keys=query.concepts, names=query.names, templates=image_set.templates
     )

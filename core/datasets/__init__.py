@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 from cache import keys as cache_keys
+from core.datasets.choices import FOLDER, NOTHING, Choices, choices_in, parse_choices, split_option, with_choices
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
@@ -25,14 +26,25 @@ from core.datasets.names import Names, Naming
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
 
-__all__ = ["SetInfo", "detect", "layouts", "list_sets", "open_set"]
+__all__ = [
+    "Choices",
+    "SetInfo",
+    "choices_in",
+    "detect",
+    "layouts",
+    "list_sets",
+    "open_set",
+    "split_option",
+    "with_choices",
+]
 
 _OPENERS = {
     "folders": ("core.datasets.formats.folders", "open_folders"),
     "letitwag": ("core.datasets.formats.folders", "open_folders"),
     "webdataset": ("core.datasets.formats.webdataset", "open_webdataset"),
     "captions": ("core.datasets.formats.captions", "open_captions"),
-    "table": ("core.datasets.formats.table", "open_table"),
+    "table": ("core.datasets.beside", "open_tables"),
+    "imagenetval": ("core.datasets.imagenet_val", "open_imagenet_val"),
     "imagefolder": ("core.datasets.formats.imagefolder", "open_imagefolder"),
     "parquet": ("core.datasets.formats.parquet", "open_parquet"),
     "embeddings": ("core.datasets.formats.embeddings", "open_embeddings"),
@@ -40,6 +52,8 @@ _OPENERS = {
     "vidrobust": ("core.datasets.formats.vidrobust", "open_vid_robust"),
     "ytbbrobust": ("core.datasets.formats.ytbbrobust", "open_ytbb_robust"),
 }
+_BY_COLUMN = ("table", "imagefolder", "parquet", "embeddings")
+_BY_SPLIT = ("folders", "letitwag", "webdataset", "captions", "imagenetval", "table", "imagefolder", "parquet")
 _FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
 _KEPT = 8
 _opened: OrderedDict[Any, tuple[Any, ImageSet]] = OrderedDict()
@@ -69,6 +83,7 @@ def open_set(
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
     fresh: bool = False,
+    captions: bool = False,
 ) -> ImageSet:
     """Open an image set by built-in id, id of a fetched set, path or address; its layout is detected.
 
@@ -80,8 +95,10 @@ def open_set(
         naming: ``shown`` for readable names, ``released`` for the class keys verbatim.
         roots: folders that a path and its links must stay in (``roots.allowed_roots``); None on the command line.
         fresh: list again even if nothing seems changed.
+        captions: pictures with captions and no classes are welcome too (retrieval, embedding).
 
     Raises:
+        BadInput: the set has captions and no classes, or a column or split that was asked for is not there.
         UnknownName: no set and no folder is called this.
         ImagesMissing: the set is known but not fetched.
         PathRefused: the path leads outside ``roots``, or it is an address although there are roots.
@@ -94,7 +111,11 @@ def open_set(
     base, option = split_option(id)
     if option.startswith("over="):
         return _over(base, option, id=id, names=names, naming=naming, roots=roots, fresh=fresh)
+    choices = NOTHING if option.startswith("border=") else parse_choices(option)
+    if choices and base in _icons().RECIPES:
+        return _icon_set(base, choices, id=id, names=names, naming=naming)
     path, within = _locate(base, roots, fresh=fresh)
+    naming = "released" if choices.names == "released" else naming
     if roots is not None and isinstance(names, str | os.PathLike):
         names = inside(names, roots)
     key = (id, str(path), _hashable(names), naming, within)
@@ -102,11 +123,11 @@ def open_set(
     with _lock:
         if now is not None and key in _opened and _opened[key][0] == now:
             _opened.move_to_end(key)
-            return _opened[key][1]
+            return _with_classes(_opened[key][1], captions)
     try:
-        kind = detect_layout(path)
+        kind = detect_layout(path, choices, roots=within)
         module, function = _OPENERS[kind]
-        more = _more(option, kind)
+        more = _more(option, kind, choices)
         found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
@@ -115,6 +136,15 @@ def open_set(
         _opened.move_to_end(key)
         while len(_opened) > _KEPT:
             _opened.popitem(last=False)
+    return _with_classes(found, captions)
+
+
+def _with_classes(found: ImageSet, captions: bool) -> ImageSet:
+    if found.kind == "captions" and not captions:
+        raise BadInput(
+            f"{found.id} has captions and no classes: it is for retrieval (python -m core evaluate MODEL SET --task "
+            "retrieval), and nothing that needs classes can be computed on it."
+        )
     return found
 
 
@@ -123,12 +153,10 @@ def layouts() -> tuple[str, ...]:
     return tuple(_OPENERS)
 
 
-def split_option(id: str) -> tuple[str, str]:
-    """The set and how it is to be asked: ``SET#over=imagenet`` or ``SET#border=0``; nothing where a path has the #."""
-    base, mark, option = id.rpartition("#")
-    if mark and re.fullmatch(r"over=.+|border=[0-9]{1,2}", option) and not os.path.exists(id):
-        return base, option
-    return id, ""
+def _icon_set(base: str, choices: Choices, *, id: str, names: Names, naming: Naming) -> ImageSet:
+    if choices.label_column or choices.path_column or choices.split:
+        raise BadInput(f"{base} is built in: it has no columns and no splits to choose.")
+    return _icons().open_icons(base, names=names, naming="released" if choices.names == "released" else naming)
 
 
 def _over(base: str, option: str, *, id: str, roots: Sequence[Path] | None, **how: Any) -> ImageSet:
@@ -139,7 +167,15 @@ def _over(base: str, option: str, *, id: str, roots: Sequence[Path] | None, **ho
     return over(open_set(base, roots=roots, **how), other, id=id)
 
 
-def _more(option: str, kind: str) -> dict[str, Any]:
+def _more(option: str, kind: str, choices: Choices) -> dict[str, Any]:
+    """Further arguments for the opener of this kind; BadInput for choices that it does not have."""
+    if choices:
+        by_folder = choices.label_column == FOLDER and kind in ("folders", "letitwag")
+        if (choices.path_column or (choices.label_column and not by_folder)) and kind not in _BY_COLUMN:
+            raise BadInput(f"A set of the kind {kind} has no columns to choose (--label-column, --path-column).")
+        if choices.split and kind not in _BY_SPLIT:
+            raise BadInput(f"A set of the kind {kind} has no splits to choose (--split).")
+        return {"choices": choices} if kind in (*_BY_COLUMN, *_BY_SPLIT) else {}
     if not option:
         return {}
     if kind != "objectnet":
@@ -174,7 +210,7 @@ def list_sets() -> list[SetInfo]:
     for id in fetched:
         title = "Let It Wag!" if id == "letitwag" else id
         try:
-            opened = open_set(id)
+            opened = open_set(id, captions=True)
         except TailscopeError as error:
             listed.append(SetInfo(id, "unknown", False, None, None, title, str(error)))
         else:

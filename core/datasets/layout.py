@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
+from core.datasets.beside import MORE_TABLES, find_beside
+from core.datasets.choices import FOLDER, NOTHING, Choices
 from core.datasets.formats.columns import TABLES
-from core.datasets.formats.folders import SPLITS, is_letitwag, looks_like_folders, split_of
-from core.datasets.formats.imagefolder import metadata_file
+from core.datasets.formats.folders import is_letitwag
+from core.datasets.formats.imagefolder import metadata_files
 from core.datasets.formats.objectnet import FOLDERS as OBJECTNET
 from core.datasets.formats.objectnet import MAPPINGS
 from core.datasets.formats.parquet import find_parquet, image_column
 from core.datasets.formats.tracks import beside
 from core.datasets.formats.vidrobust import PM_SETS
 from core.datasets.formats.ytbbrobust import ANCHORS
+from core.datasets.imagenet_val import flat_folder, has_truth
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import Remote
 from core.datasets.io.tars import find_shards, peek
+from core.datasets.levels import SPLITS, Level, find_level, folders_of, in_doubt, same_split
+from core.datasets.listing import file_ends
+from core.datasets.sniff import COMPRESSED, what_is
 from core.errors import UnreadableData
 from core.opening import regular
 
@@ -25,7 +32,7 @@ _MOST_STAMPED = 20_000
 _CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
 
 
-def detect_layout(path: Path | Remote) -> str:
+def detect_layout(path: Path | Remote, choices: Choices = NOTHING, *, roots: Sequence[Path] | None = None) -> str:
     """Kind of the image set at an existing path; OSError when it cannot be listed.
 
     Raises:
@@ -35,14 +42,23 @@ def detect_layout(path: Path | Remote) -> str:
         return _behind_address(path)
     if path == Path(path.anchor):
         raise UnreadableData(f"{path} is the root of the file system; give the folder of one image set.")
-    kind = _of_folder(path) if path.is_dir() else _of_file(regular(path))
+    kind = _of_folder(path, choices, roots) if path.is_dir() else _of_file(regular(path))
     if not kind:
         raise UnreadableData(
-            f"{path} is no image set that Tailscope knows. Give a folder of class folders, a webdataset folder, a "
-            "table with a path and a class column, a Hugging Face image folder or parquet files, or clip-retrieval "
-            "embeddings."
+            f"{path} is no image set that Tailscope knows{_what(path, roots)}. Give a folder of class folders, a "
+            "webdataset folder, a table with a path and a class column, a Hugging Face image folder or parquet files, "
+            "or clip-retrieval embeddings."
         )
     return kind
+
+
+def _what(path: Path, roots: Sequence[Path] | None) -> str:
+    """What is there instead, where that is plain."""
+    if path.is_file():
+        found = what_is(file_ends(path))
+        return f": it is a {found}; unpack it first" if found in COMPRESSED else f": it is a {found}" if found else ""
+    told = find_beside(path, roots=roots).told
+    return f". {told.rstrip('.')}" if told else ""
 
 
 def _behind_address(path: Remote) -> str:
@@ -63,10 +79,10 @@ def _of_file(path: Path) -> str:
         return "captions" if _holds_captions(path) else "webdataset"
     if suffix == ".parquet":
         return "parquet" if _has_pictures(path) else "table"
-    return "table" if suffix in TABLES else ""
+    return "table" if suffix in (*TABLES, *MORE_TABLES) else ""
 
 
-def _of_folder(path: Path) -> str:
+def _of_folder(path: Path, choices: Choices, roots: Sequence[Path] | None) -> str:
     if (path / MAPPINGS / OBJECTNET).is_file():
         return "objectnet"
     if beside(path, PM_SETS):
@@ -77,18 +93,42 @@ def _of_folder(path: Path) -> str:
         return "embeddings"
     if find_shards(path)[1]:
         return "captions" if _holds_captions(path) else "webdataset"
-    if metadata_file(path):
+    if metadata_files(path):
         return "imagefolder"
-    shards = find_parquet(path)[1]
+    shards = find_parquet(path)
     if shards and _has_pictures(shards[0]):
         return "parquet"
-    if looks_like_folders(path):
-        split = split_of(path)
-        with os.scandir(path / split if split else path) as entries:
-            return "letitwag" if is_letitwag([entry.name for entry in entries if entry.is_dir()]) else "folders"
+    return _of_pictures(path, choices, roots)
+
+
+def _of_pictures(path: Path, choices: Choices, roots: Sequence[Path] | None) -> str:
+    """How a folder of pictures says their classes: by folders, by a table, or by ImageNet's own lists."""
+    flat = flat_folder(path) if not choices.split or same_split(choices.split, "val") else None
+    if flat is not None and has_truth(path, flat):
+        return "imagenetval"
+    by_column = choices.path_column or choices.label_column not in ("", FOLDER)
+    level = find_level(path, choices)
+    doubtful = in_doubt(level.classes) and not choices.label_column
+    if doubtful and find_beside(path, choices, roots=roots).chosen:
+        return "table"
+    if level.usable and not by_column:
+        return "letitwag" if _letitwag(path, level) else "folders"
+    if by_column or find_beside(path, choices, roots=roots).chosen:
+        return "table"
+    if flat is not None:
+        return "imagenetval"
+    if level.classes or (folders_of(path) and not _tables(path)):
+        return "folders"
+    return "table" if len(_tables(path)) == 1 else ""
+
+
+def _letitwag(path: Path, level: Level) -> bool:
+    return is_letitwag(folders_of(path / level.below if level.below else path))
+
+
+def _tables(path: Path) -> list[str]:
     with os.scandir(path) as entries:
-        tables = [entry for entry in entries if os.path.splitext(entry.name)[1].lower() in TABLES]
-        return "table" if len(tables) == 1 else ""
+        return [entry.name for entry in entries if os.path.splitext(entry.name)[1].lower() in TABLES]
 
 
 def _holds_captions(path: Path | Remote) -> bool:

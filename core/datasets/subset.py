@@ -93,7 +93,11 @@ def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> View:
     own = np.asarray(image_set.labels)
     first = [groups[own[row]][0] if groups[own[row]] else min(accepted[row]) for row in rows]
     whole = len(rows) == len(own)
-    missing = [LeftOut(f"class {image_set.keys[c]}", f"it is none of the classes of {told}") for c in _without(groups)]
+    held = np.bincount(own[own >= 0], minlength=len(image_set.keys))
+    reason = f"it is none of the classes of {told}"
+    missing = [
+        LeftOut(f"class {image_set.keys[c]}", reason, images=0 if several else int(held[c])) for c in _without(groups)
+    ]
     return View(
         id=id or f"{image_set.id}#over={target if isinstance(target, str) else target.id}",
         parent=image_set,

@@ -12,6 +12,7 @@ from core.downloads.plan import Meter, Plan, in_words
 from core.downloads.ranges import WORKERS, RangeFile, in_parallel
 from core.downloads.site import Site, finished, note
 from core.errors import BadInput, DownloadFailed, UnknownName
+from core.text.lines import lines_of
 
 WDS_ID = re.compile(r"wds_[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 SHARD = re.compile(r"test/(\d+)\.tar")
@@ -37,7 +38,7 @@ def plan_wds(id: str, per_class: int | None, meter: Meter) -> Plan:
         sentence = f"{id}: {in_words(whole)} in {len(shards)} shards from {site.origin}."
         return site.plan(whole, sentence, lambda advance: _all_files(site, advance))
     names = hub.read_text(listed["classnames.txt"]) if "classnames.txt" in listed else ""
-    n_classes = len(names.rstrip().splitlines())
+    n_classes = len(lines_of(names.rstrip()))
     typical = tars.typical_size(RangeFile(shards[0], window=tars.WINDOW, advance=meter))
     if not n_classes or not typical:
         raise BadInput(f"{id} has captions instead of classes, or no images: fetch all of it (leave out per class).")

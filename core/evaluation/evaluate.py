@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
 from core.datasets import open_set
+from core.datasets.coverage import images_in, require_classes
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
 from core.evaluation.retrieval import retrieval
@@ -72,7 +73,7 @@ def _silent(_progress: Progress) -> None:
 def embeddings_for(lens: Lens, *, report: Report = _silent) -> Embeddings:
     """Image vectors of the lens's set under its model, from the cache or computed now."""
     encoder = encoders().get(lens.model, lens.precision)
-    return embed.embed_images(encoder, open_set(lens.image_set), matrices(), report=report)
+    return embed.embed_images(encoder, open_set(lens.image_set, captions=True), matrices(), report=report)
 
 
 def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) -> Classifier:
@@ -106,6 +107,7 @@ def evaluate(
         TailscopeError: one sentence that says what is wrong and what to do.
     """
     image_set = image_set or open_set(lens.image_set)
+    require_classes(image_set)
     prompts = prompts or prompt_set(lens.prompts, image_set)
     key = answer_key(lens, image_set, prompts)
     stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
@@ -208,7 +210,7 @@ def assemble(
         probability=stored["probability"],
         classes=zeroshot.class_scores(image_set.keys, image_set.names, labels, stored["top"][:, 0] == labels),
         left_out=(*image_set.left_out, *left_out),
-        n_images=len(image_set.labels),
+        n_images=len(image_set.labels) + images_in(image_set.left_out),
         fingerprint=about["fingerprint"],
         source=source,
         prompt_notes=notes_on(prompts, reading, image_set.names),
@@ -244,13 +246,23 @@ def score_pictures(
     return cosines, names, zeroshot.probabilities(cosines, classifier)
 
 
-def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[str, float], dict[str, int]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalUse:
+    """How much of an image-caption set was used: images found, images used, captions, and what was skipped."""
+
+    images: int
+    used: int
+    captions: int
+    left_out: tuple[LeftOut, ...]
+
+
+def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[str, float], RetrievalUse]:
     """Image-text retrieval on an image-caption set, from the same cached vectors.
 
     Returns:
-        CLIP_benchmark's metrics as fractions, and how much was used: ``n_images``, ``n_used``, ``n_captions``.
+        CLIP_benchmark's metrics as fractions, and how much of the set was used.
     """
-    image_set = open_set(lens.image_set)
+    image_set = open_set(lens.image_set, captions=True)
     captions = getattr(image_set, "captions", None)
     if captions is None:
         raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")
@@ -260,4 +272,6 @@ def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[st
     used = [(place[image], text) for image, text in captions if image in place]
     vectors = embed.embed_texts(encoder, [text for _, text in used], results(), report=report)
     metrics = retrieval(embeddings.vectors, vectors, [owner for owner, _ in used], report=report)
-    return metrics, {"n_images": len(image_set.labels), "n_used": len(embeddings.rows), "n_captions": len(used)}
+    left_out = (*image_set.left_out, *embeddings.left_out)
+    n_images = len(image_set.labels) + images_in(image_set.left_out)
+    return metrics, RetrievalUse(images=n_images, used=len(place), captions=len(used), left_out=left_out)

@@ -8,11 +8,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.types import Answer, Lens
+
+if TYPE_CHECKING:
+    from core.evaluation.evaluate import RetrievalUse
 
 
 def strict_json(value: Any, *, indent: int | None = 1) -> str:
@@ -52,11 +55,19 @@ def split_model(model: str) -> tuple[str, str]:
     return arch, pretrained
 
 
-def retrieval(lens: Lens, metrics: Mapping[str, float], used: Mapping[str, int]) -> dict[str, Any]:
+def retrieval(lens: Lens, metrics: Mapping[str, float], used: RetrievalUse) -> dict[str, Any]:
     """One retrieval run in CLIP_benchmark's schema, with how much of the set was used."""
     arch, pretrained = split_model(lens.model)
     run = {"dataset": lens.image_set, "model": arch, "pretrained": pretrained, "task": "zeroshot_retrieval"}
-    return {**run, "metrics": dict(metrics), "language": "en", **used}
+    return {
+        **run,
+        "metrics": dict(metrics),
+        "language": "en",
+        "n_images": used.images,
+        "n_used": used.used,
+        "n_captions": used.captions,
+        "left_out": [{"item": item.item, "reason": item.reason} for item in used.left_out],
+    }
 
 
 def clip_benchmark(answer: Answer) -> dict[str, Any]:

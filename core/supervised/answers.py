@@ -17,6 +17,7 @@ import numpy as np
 from cache import keys
 from core.analysis.findings import model_name
 from core.datasets import open_set
+from core.datasets.coverage import require_classes
 from core.datasets.subset import View
 from core.errors import UnknownName, UnreadableData
 from core.evaluation import embed
@@ -123,6 +124,7 @@ def answer_for(model: str, image_set: str | ImageSet, report: Report = lambda pr
     """
     model = canonical(model)
     opened = open_set(image_set) if isinstance(image_set, str) else image_set
+    require_classes(opened)
     key = answer_key(model, opened)
     stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
     if stored is None or about is None:

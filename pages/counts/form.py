@@ -19,6 +19,7 @@ from core.datasets.io.roots import VARIABLE, allowed_roots
 from core.datasets.layout import stamp
 from core.errors import BadInput, PathRefused
 from core.frequency import counted
+from core.text.lines import lines_of
 from core.types import Report
 from pages.published.choices import one_of
 from pages.ui import lensbar
@@ -146,7 +147,7 @@ def _concepts() -> dict[str, str]:
     if upload is not None:
         return names.parse(upload.getvalue().decode("utf-8", "replace"), upload.name)
     typed = st.text_area("Or type them, one a line", key="typed-concepts", max_chars=100_000, height=110)
-    lines = [line.strip() for line in (typed or "").splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(typed or "") if line.strip()]
     return names.checked({line: line for line in lines}, "The list") if lines else {}
 
 

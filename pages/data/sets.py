@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core import downloads as fetch
+from core.datasets.coverage import coverage
 from core.errors import TailscopeError
 from core.runtime.jobs import question
 from core.types import ImageSet
@@ -26,7 +27,7 @@ def headline() -> None:
         quiet(str(error))
         return
     finding("Data", f"{image_set.id}: {len(image_set.labels):,} images of {len(image_set.keys):,} classes.")
-    quiet(image_set.note)
+    quiet(coverage(image_set).line)
 
 
 def draw() -> None:

@@ -23,6 +23,7 @@ from core.deck import slides as deck_slides
 from core.deck.deck import Picture
 from core.prompts import strategies
 from core.runtime import thumbnails as thumbs
+from core.text.lines import lines_of
 from core.types import Answer, ImageSet, Lens
 from pages.ui import detail, pins
 from pages.ui.jobs import ask, question, watch
@@ -53,7 +54,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         )
         upload = st.file_uploader("Your own picture", type=TYPES, key="walk-picture", max_upload_size=12)
         picture = _picture(answer, image_set, pair, upload)
-    asked = tuple(dict.fromkeys(" ".join(line.split())[:100] for line in typed.splitlines() if line.strip()))
+    asked = tuple(dict.fromkeys(" ".join(line.split())[:100] for line in lines_of(typed) if line.strip()))
     if not chosen or picture is None:
         return
     job = ask(question(side_by_side, lens, asked, chosen, [picture], label="Scoring one picture"))

@@ -10,6 +10,7 @@ from core.errors import TailscopeError
 from core.prompts import generate
 from core.prompts.generate import QUESTIONS, Estimate, Generated, Settings
 from core.runtime.jobs import Question, engine, question
+from core.text.lines import lines_of
 from core.types import ImageSet, Lens, Report
 from pages import registry
 from pages.ui import jobs
@@ -62,7 +63,7 @@ def _own() -> tuple[str, ...]:
         "Questions, one a line", "\n".join(QUESTIONS["base"]), key="llm-own", max_chars=4000, height=110,
         help="{name} is the class, {a} its article.",
     )  # fmt: skip
-    return tuple(line.strip() for line in (typed or "").splitlines() if line.strip())
+    return tuple(line.strip() for line in lines_of(typed or "") if line.strip())
 
 
 def _writing(asked: Settings, image_set: ImageSet) -> Question[Generated]:

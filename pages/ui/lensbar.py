@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from cache import keys
-from core.datasets import SetInfo, list_sets, open_set
+from core.datasets import SetInfo, list_sets, open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.io.roots import allowed_roots, check_path, inside
 from core.datasets.layout import stamp
@@ -104,7 +104,8 @@ def sidebar() -> Lens:
     )  # fmt: skip
     image_set = _choose(
         "Images", "set", [info.id for info in _sets() if info.available], start["set"],
-        "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings.",
+        "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings. "
+        "PATH#split=val, #label-column=breed and #path-column=file say how to read it.",
     )  # fmt: skip
     prompts = _choose(
         "Prompts", "prompts", [strategy.id for strategy in named], start["prompts"],
@@ -186,7 +187,7 @@ def images(id: str | None = None) -> ImageSet:
     else:
         roots = None if is_local() and is_bucket(id) else allowed_roots(local=is_local())
         known = questions.in_use(id)
-        state = (stamp(Path(id)), _freshness().generation(known) if known else 0)
+        state = (stamp(Path(split_option(id)[0])), _freshness().generation(known) if known else 0)
         found = need(question(_open, id, state, names=names, roots=roots, label=f"Reading {id}", lane="io"))
     questions.use(found)
     thumbs.publish(found)

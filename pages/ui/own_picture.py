@@ -9,6 +9,7 @@ from core.charts import top_bars
 from core.datasets.io.picture import safe_open
 from core.evaluation import evaluate
 from core.runtime.jobs import question
+from core.text.lines import lines_of
 from core.types import ImageSet, Lens
 from pages.ui.jobs import ask, watch
 from pages.ui.text import quiet, section
@@ -34,7 +35,7 @@ def own_picture(lens: Lens, image_set: ImageSet) -> None:
         return
     data = upload.getvalue()
     picture = safe_open(data, name="Your picture")
-    texts = tuple(dict.fromkeys(line.strip()[:300] for line in (typed or "").splitlines() if line.strip()))[:MOST_TEXTS]
+    texts = tuple(dict.fromkeys(line.strip()[:300] for line in lines_of(typed or "") if line.strip()))[:MOST_TEXTS]
     with left:
         small = picture.copy()
         small.thumbnail((320, 320))

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from core.datasets.choices import NOTHING, Choices
+from core.datasets.formats.webdataset import asked_splits
 from core.datasets.io.tars import Part, picture_part, shards_of, sizes
 from core.datasets.listing import Listing, fingerprint, require_images
 from core.datasets.names import Names, Naming
 from core.errors import UnreadableData
+from core.text.lines import lines_of
 from core.types import LeftOut
 
 _LONGEST = 10_000
@@ -35,13 +38,16 @@ def open_captions(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> CaptionedImages:
     """List a retrieval set; ``names`` and ``naming`` do not matter, there are no classes.
 
     Raises:
         UnreadableData: no picture has a caption.
+        BadInput: the split that was asked for is not there.
     """
-    _, shards, left_out = shards_of(path, roots)
+    split = asked_splits(path, choices)[0]
+    _, shards, left_out = shards_of(path, roots, split=split)
     ids: list[str] = []
     parts: list[Part] = []
     captions: list[tuple[int, str]] = []
@@ -52,7 +58,7 @@ def open_captions(
                 raise UnreadableData("a picture and a .txt with captions must have the same key")
             lines = _captions(shards.read_label(sample.parts["txt"]))
         except UnreadableData as error:
-            left_out.append(LeftOut(sample.id, str(error)))
+            left_out.append(LeftOut(sample.id, str(error), images=int(picture is not None)))
         else:
             captions += [(len(ids), line) for line in lines]
             ids.append(sample.id)
@@ -69,7 +75,8 @@ def open_captions(
         image_ids=ids,
         source=lambda index: shards.read(parts[index]),
         fingerprint=fingerprint(ids, sizes(parts), labels, said, lambda index: shards.ends(parts[index])),
-        note=f"Detected pictures with captions ({len(captions):,} captions of {len(ids):,} pictures), for retrieval.",
+        note=f"Detected pictures with captions{f' in {split}/' if split else ''} ({len(captions):,} captions of "
+        f"{len(ids):,} pictures), for retrieval.",
         left_out=tuple(left_out),
         captions=captions,
     )
@@ -77,7 +84,7 @@ def open_captions(
 
 def _captions(data: bytes) -> list[str]:
     try:
-        lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+        lines = [line.strip() for line in lines_of(data.decode("utf-8-sig"))]
     except UnicodeDecodeError as error:
         raise UnreadableData("its captions are not UTF-8") from error
     lines = [line for line in lines if line]

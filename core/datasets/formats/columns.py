@@ -6,12 +6,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.datasets.io.picture import SUFFIXES, read_text
+from core.datasets.listing import file_ends
+from core.datasets.sniff import what_is
 from core.errors import UnreadableData
 from core.opening import regular
 from core.types import LeftOut
@@ -19,28 +26,44 @@ from core.types import LeftOut
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 PATHS = (
     *("file_name", "filename", "filepath", "file_path", "image_path", "img_path", "path", "image_file_name"),
-    *("image", "img", "file", "relative_path"),
+    *("image_filepath", "image_name", "img_name", "imagename", "photo_path", "picture_path"),
+    *("image", "img", "file", "relative_path", "picture", "photo"),
 )
+IDS = ("image_id", "imageid", "img_id", "file_id", "photo_id", "uuid", "guid", "id", "name")
+"""Columns that name a picture without the ending of its file, as competitions do."""
 LABELS = (
     *("class", "class_name", "classname", "label_name", "category", "category_name", "concept", "species"),
-    *("wnid", "synset", "label", "labels", "target", "cls", "y", "name"),
+    *("wnid", "synset", "label", "labels", "target", "cls", "y", "fine_label", "class_label", "ground_truth"),
+    *("class_id", "label_id", "category_id", "target_id", "classid", "class_idx", "label_idx", "name"),
 )
+SPLIT_COLUMNS = ("split", "subset", "partition", "set", "fold", "usage")
+_NOT_CLASSES = frozenset(
+    {*PATHS, *IDS, *SPLIT_COLUMNS, "width", "height", "size", "url", "md5", "sha1", "sha256", "caption", "captions"}
+    | {"text", "title", "description", "license", "date", "time", "timestamp", "index", "row", "unnamed: 0"}
+)
+_LABEL_WORDS = frozenset({"class", "label", "category", "species", "breed"})
 _LARGEST = 512 << 20
 _MOST_ROWS = 20_000_000
 _LOOKED_AT = 200
+_SEVERAL = re.compile(r"\s*[|;]\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """A table: column name -> text of every row (empty = missing), its rows, and rows that could not be read.
 
-    ``classes``: for columns that hold class indices, the names they stand for.
+    Attributes:
+        classes: for columns that hold class indices, the names they stand for.
+        odd: column -> row -> why its cell is no single value (a list of several, bytes that are no text ...).
+        types: columns that were not read because of their type, with it.
     """
 
     values: Mapping[str, Sequence[str]]
     rows: int
     left_out: Sequence[LeftOut] = ()
     classes: Mapping[str, Sequence[str]] | None = None
+    odd: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, column: str) -> list[str]:
         """A column with class indices replaced by the names they stand for; an index without a name becomes empty."""
@@ -50,19 +73,35 @@ class Columns:
         return [names[int(text)] if text.isdecimal() and int(text) < len(names) else "" for text in self.values[column]]
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path, *, wanted: Collection[str] = ()) -> Columns:
     """Read a CSV, TSV, JSON-lines or Parquet table whole; UnreadableData when it is none.
 
-    Parquet columns that are neither text nor numbers are skipped; text files may have at most 512 MiB.
+    Columns that are neither text nor numbers are skipped unless they are called like classes, or are ``wanted``;
+    text files may have at most 512 MiB.
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return _from_parquet(path)
+        return _from_parquet(path, wanted)
+    if found := what_is(file_ends(path)):
+        excel = " (as Excel's files are)" if found == "zip" else ""
+        raise UnreadableData(f"{path.name} is not a table: it is a {found}{excel}.")
     text = read_text(path, limit=_LARGEST)
     try:
         return _from_json_lines(text, path.name) if suffix in (".jsonl", ".ndjson") else _from_csv(text, path.name)
     except csv.Error as error:
         raise UnreadableData(f"{path.name} is not a table: {error}.") from error
+
+
+def from_records(records: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = ()) -> Columns:
+    """Columns of JSON objects; a name that an object lacks is a missing cell."""
+    names = dict.fromkeys(name for record in records for name in record)
+    made = {name: plain([record.get(name) for record in records]) for name in names}
+    return Columns(
+        {name: texts for name, (texts, _) in made.items()},
+        len(records),
+        left_out,
+        odd={name: odd for name, (_, odd) in made.items() if odd},
+    )
 
 
 def path_column(columns: Columns) -> str:
@@ -76,9 +115,49 @@ def path_column(columns: Columns) -> str:
     return ""
 
 
-def label_column(columns: Columns, *, other_than: str = "") -> str:
-    """The column with classes, by its name; empty when there is none."""
-    return by_name([name for name in columns.values if name != other_than], LABELS)
+def label_columns(names: Sequence[str], *, other_than: str = "") -> list[str]:
+    """The columns that are called like classes, the best first."""
+    rest = [name for name in names if name != other_than]
+    folded = {name.strip().casefold(): name for name in reversed(rest)}
+    found = [folded[name] for name in LABELS if name in folded]
+    words = [name for name in rest if name not in found and _LABEL_WORDS & set(re.split(r"[\s_\-.]+", name.casefold()))]
+    return [*found, *words]
+
+
+def may_be_classes(columns: Columns, *, other_than: str = "") -> list[str]:
+    """Columns of another name that could hold classes: text or whole numbers that repeat, and not what they are for."""
+    found = []
+    for name, values in columns.values.items():
+        some = [value for value in values if value]
+        if name == other_than or name.strip().casefold() in _NOT_CLASSES or not some:
+            continue
+        distinct = set(some)
+        number = all(re.fullmatch(r"-?[0-9]*\.?[0-9]+(e-?[0-9]+)?", value.casefold()) for value in distinct)
+        if 2 <= len(distinct) <= len(some) / 2 and max(map(len, distinct)) <= 200 and not number:
+            found.append(name)
+    return found
+
+
+def one_hot(columns: Columns, *, other_than: str = "") -> list[str]:
+    """Columns of zeros and ones of which just one is one in most rows: each is a class; none otherwise."""
+    flags = {"0", "1", "0.0", "1.0", "true", "false"}
+    found = [
+        name
+        for name, values in columns.values.items()
+        if name != other_than
+        and name.strip().casefold() not in _NOT_CLASSES
+        and values
+        and {value.casefold() for value in values} <= flags
+    ]
+    if len(found) < 2:
+        return []
+    marked = np.array([[is_set(value) for value in columns.values[name]] for name in found]).sum(0)
+    return found if (marked == 1).mean() > 0.5 else []
+
+
+def is_set(value: str) -> bool:
+    """Whether a cell of a one-hot column is one."""
+    return value.casefold() in ("1", "1.0", "true")
 
 
 def by_name(present: Mapping[str, Any] | Sequence[str], wanted: Sequence[str]) -> str:
@@ -89,16 +168,125 @@ def by_name(present: Mapping[str, Any] | Sequence[str], wanted: Sequence[str]) -
 
 def as_text(value: Any) -> str:
     """A cell as text: nothing for missing values, whole floats without a point (pandas writes them beside gaps)."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         return str(int(value))
-    return value.strip() if isinstance(value, str) else str(value)
+    return str(value)
+
+
+def plain(values: Sequence[Any]) -> tuple[list[str], dict[int, str]]:
+    """Cells as text, and for those that hold no single value the reason, by row.
+
+    A list of one, bytes that are UTF-8, and a record with one field of a known name are that value; vectors of zeros
+    with a single one (all of a length) are the place of the one.
+    """
+    if _are_one_hot(values):
+        return [str(list(value).index(1)) if value is not None else "" for value in values], {}
+    texts, odd = [], {}
+    for row, value in enumerate(values):
+        text, reason = _single(value)
+        texts.append(text)
+        if reason:
+            odd[row] = reason
+    return texts, odd
+
+
+def single_labels(texts: Sequence[str]) -> tuple[list[str], dict[int, str]]:
+    """Labels of a text column: ``0.0`` is 0 where all are such, and several in one cell (``ant|bee``) are none."""
+    given = [text for text in texts if text]
+    if given and all(re.fullmatch(r"-?[0-9]+\.0+", text) for text in given):
+        return [text.partition(".")[0] for text in texts], {}
+    odd = {}
+    for row, text in enumerate(texts):
+        if ("|" in text or ";" in text) and len(parts := [part for part in _SEVERAL.split(text) if part]) > 1:
+            odd[row] = f"several labels ({', '.join(parts)[:80]})"
+    return ["" if row in odd else text for row, text in enumerate(texts)], odd
+
+
+def same_spelling(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Labels of which those that differ only by case or blanks are one, and sentences that say so."""
+    counts: dict[str, dict[str, int]] = {}
+    for text in texts:
+        if text:
+            spelled = counts.setdefault(" ".join(text.casefold().split()), {})
+            spelled[text] = spelled.get(text, 0) + 1
+    several = {key: spelled for key, spelled in counts.items() if len(spelled) > 1}
+    if not several:
+        return list(texts), []
+    chosen = {key: max(spelled, key=lambda text: (spelled[text], text)) for key, spelled in several.items()}
+    to = {text: chosen[key] for key, spelled in several.items() for text in spelled}
+    told = [" and ".join(f"“{text}”" for text in sorted(spelled)) for spelled in several.values()]
+    more = f" and {len(told) - 3:,} more" if len(told) > 3 else ""
+    return [to.get(text, text) for text in texts], [f"Read as one class: {'; '.join(told[:3])}{more}."]
+
+
+def class_labels(schema: Any) -> dict[str, list[str]]:
+    """Class names of Hugging Face ``ClassLabel`` columns (or lists of them), from the metadata of an Arrow schema."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: names for name, feature in features.items() if (names := _class_names(feature))}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _class_names(feature: Any) -> list[str]:
+    if isinstance(feature, list) and len(feature) == 1:
+        return _class_names(feature[0])
+    if not isinstance(feature, dict):
+        return []
+    if feature.get("_type") in ("Sequence", "List", "LargeList"):
+        return _class_names(feature.get("feature"))
+    names = feature.get("names")
+    if feature.get("_type") == "ClassLabel" and isinstance(names, list) and all(isinstance(one, str) for one in names):
+        return list(names)
+    return []
+
+
+def _are_one_hot(values: Sequence[Any]) -> bool:
+    given = [value for value in values if value is not None]
+    if not given or not all(isinstance(value, list | tuple) for value in given):
+        return False
+    length = len(given[0])
+    return length > 1 and all(
+        len(value) == length and all(one in (0, 1) for one in value) and sum(value) == 1 for value in given
+    )
+
+
+def _single(value: Any) -> tuple[str, str]:
+    """One cell as text, or why it holds no single value."""
+    if value is None or isinstance(value, str | bool | Integral | Real | Decimal):
+        return as_text(value), ""
+    if isinstance(value, bytes):
+        try:
+            text = value.decode().strip()
+        except UnicodeDecodeError:
+            return "", "bytes that are no text"
+        return (text, "") if text.isprintable() else ("", "bytes that are no text")
+    if isinstance(value, list | tuple):
+        items = [item for item in value if item is not None]
+        if len(items) == 1:
+            return _single(items[0])
+        return "", f"several labels ({', '.join(_short(item) for item in items)[:80]})" if items else "an empty list"
+    if isinstance(value, Mapping):
+        if named := by_name([name for name in value if isinstance(name, str)], LABELS):
+            return _single(value[named])
+        return "", f"a record without a field that is called like a class ({', '.join(map(str, value))[:80]})"
+    return "", f"a value of the type {type(value).__name__}, which is no class"
+
+
+def _short(value: Any) -> str:
+    return as_text(value) if isinstance(value, str | Integral | Real) else type(value).__name__
 
 
 def _from_csv(text: str, file: str) -> Columns:
+    delimiter = ""
+    if declared := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):  # a line that Excel reads and hides
+        delimiter, text = declared[1], text[declared.end() :]
     first = text.split("\n", 1)[0]
-    delimiter = max(",\t;|", key=first.count)
+    delimiter = delimiter or max(",\t;|", key=first.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     header = [cell.strip() for cell in next(rows, [])]
     if not any(header):
@@ -108,11 +296,13 @@ def _from_csv(text: str, file: str) -> Columns:
         body.append(header)
         header = [f"column {number}" for number in range(1, len(header) + 1)]
     left_out = []
+    skipped = 1 if declared else 0
     for row in rows:
         if len(row) == len(header):
             body.append(row)
         elif any(row):
-            left_out.append(LeftOut(f"{file}, line {rows.line_num}", f"{len(row)} cells instead of {len(header)}"))
+            where = f"{file}, line {rows.line_num + skipped}"
+            left_out.append(LeftOut(where, f"{len(row)} cells instead of {len(header)}", images=0))
     # Of columns with one name the first counts.
     values = {
         name: [row[column].strip() for row in body]
@@ -123,6 +313,11 @@ def _from_csv(text: str, file: str) -> Columns:
 
 
 def _from_json_lines(text: str, file: str) -> Columns:
+    if text.lstrip().startswith("[") and _is_array(text):
+        raise UnreadableData(
+            f"{file} holds one JSON array, but JSON lines have one object a line: "
+            '{"path": "a.png", "label": "ant"}, without brackets around them and commas between them.'
+        )
     records, left_out = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -134,30 +329,61 @@ def _from_json_lines(text: str, file: str) -> Columns:
             records.append(record)
         except (ValueError, RecursionError) as error:
             left_out.append(LeftOut(f"{file}, line {number}", f"not a JSON object ({str(error)[:80]})"))
-    names = dict.fromkeys(name for record in records for name in record)
-    flat = {
-        name: [as_text(None if isinstance(cell := record.get(name), dict | list) else cell) for record in records]
-        for name in names
-    }
-    return Columns(flat, len(records), left_out)
+    return from_records(records, left_out)
 
 
-def _from_parquet(path: Path) -> Columns:
+def _is_array(text: str) -> bool:
+    if re.match(r"\s*\[\s*\{", text):
+        return True
+    try:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(regular(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-            flat = [field.name for field in schema if _is_flat(field.type)]
+            named = {*label_columns([one.name for one in schema]), *wanted}
+            taken = [one.name for one in schema if _is_flat(one.type) or (one.name in named and not _is_huge(one))]
             if rows > _MOST_ROWS:
                 raise UnreadableData(f"{path.name} has more than {_MOST_ROWS:,} rows; split it.")
-            table = file.read(columns=flat)
+            table = file.read(columns=taken)
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableData(f"{path.name} is not a Parquet table: {str(error)[:120]}.") from error
-    pairs = zip(table.column_names, table.columns, strict=True)
-    values = {name: [as_text(value) for value in column.to_pylist()] for name, column in pairs}
-    return Columns(values, rows, (), class_labels(schema))
+        found = what_is(file_ends(path))
+        told = f": it is a {found}" if found and found != "Parquet" else f": {str(error)[:120]}"
+        raise UnreadableData(f"{path.name} is not a Parquet table{told}.") from error
+    made = {name: plain(pylist(column)) for name, column in zip(table.column_names, table.columns, strict=True)}
+    return Columns(
+        {name: texts for name, (texts, _) in made.items()},
+        rows,
+        (),
+        class_labels(schema),
+        odd={name: odd for name, (_, odd) in made.items() if odd},
+        types={one.name: str(one.type) for one in schema if one.name not in taken},
+    )
+
+
+def pylist(column: Any) -> list[Any]:
+    """The values of an Arrow column as Python has them; UnreadableData for a type that has no such values."""
+    import pyarrow as pa
+
+    try:
+        return column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError, ImportError) as error:
+        raise UnreadableData(f"a column of the type {column.type} cannot be read ({str(error)[:80]})") from error
+
+
+def _is_huge(one: Any) -> bool:
+    """Whether a column may hold pictures or vectors: it is never read as a label."""
+    import pyarrow.types as kinds
+
+    inner = [child.type for child in one.type] if kinds.is_struct(one.type) else []
+    return any(kinds.is_binary(type) or kinds.is_large_binary(type) for type in inner)
 
 
 def _is_flat(type: Any) -> bool:
@@ -165,20 +391,13 @@ def _is_flat(type: Any) -> bool:
 
     if kinds.is_dictionary(type):
         type = type.value_type
-    return kinds.is_string(type) or kinds.is_large_string(type) or kinds.is_integer(type) or kinds.is_floating(type)
-
-
-def class_labels(schema: Any) -> dict[str, list[str]]:
-    """Class names of Hugging Face ``ClassLabel`` columns, from the metadata of an Arrow schema."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            name: list(feature["names"])
-            for name, feature in features.items()
-            if isinstance(feature, dict)
-            and feature.get("_type") == "ClassLabel"
-            and isinstance(feature.get("names"), list)
-            and all(isinstance(text, str) for text in feature["names"])
-        }
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        return {}
+    checks: Iterable[Any] = (
+        kinds.is_string,
+        kinds.is_large_string,
+        kinds.is_string_view,
+        kinds.is_integer,
+        kinds.is_floating,
+        kinds.is_boolean,
+        kinds.is_decimal,
+    )
+    return any(check(type) for check in checks)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -14,9 +14,10 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cache import keys as cache_keys
-from core.datasets.formats.columns import PATHS, by_name, read_columns
-from core.datasets.formats.table import classes_of
+from core.datasets.choices import NOTHING, Choices
+from core.datasets.formats.columns import PATHS, by_name, read_columns, same_spelling
 from core.datasets.io.roots import Files, problem
+from core.datasets.labels import classes_of
 from core.datasets.listing import (
     Listing,
     by_class,
@@ -27,11 +28,13 @@ from core.datasets.listing import (
     require_images,
 )
 from core.datasets.names import Names, Naming, name_classes
+from core.datasets.sniff import what_is
 from core.errors import UnreadableData
 from core.opening import regular
 from core.types import LeftOut
 
 _BLOCK = 1 << 16
+_PICKLED = "it holds Python objects, not numbers, which are not read from other people's files"
 _UNIT = 1e-2  # half precision rounds a norm by less
 
 
@@ -91,6 +94,7 @@ def open_embeddings(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> EmbeddedImages:
     """List a clip-retrieval folder.
 
@@ -101,8 +105,15 @@ def open_embeddings(
         UnreadableData: vectors and metadata do not belong together, or no row can be used.
     """
     left_out: list[LeftOut] = []
-    parts = _arrays(path / "img_emb", roots)
-    said, paths, column = _metadata(path / "metadata", sum(map(len, parts)), roots)
+    arrays = _numbered(path / "img_emb", ".npy")
+    parts = _arrays(arrays, roots)
+    if not any(map(len, parts)):
+        raise UnreadableData(f"{path / 'img_emb'} holds no vectors.")
+    said, paths, source, odd, told = _metadata(path, dict(zip(arrays, map(len, parts), strict=True)), roots, choices)
+    if naming != "released":
+        said, merged = same_spelling(said)
+        told = [*told, *merged]
+    parts = [part for part in parts if len(part)]
     good, unit = _check(parts)
     files = Files(path / "metadata", roots, absolute=True)
     has_images = _is_there(files, next((text for text in paths if text), ""))
@@ -111,7 +122,7 @@ def open_embeddings(
         if not good[row]:
             left_out.append(LeftOut(f"row {row}", "its vector is zero or not finite"))
         elif not name:
-            left_out.append(LeftOut(paths[row] or f"row {row}", "no class"))
+            left_out.append(LeftOut(paths[row] or f"row {row}", odd.get(row, "no class")))
         else:
             rows.append(row)
             classes.append(name)
@@ -121,14 +132,13 @@ def open_embeddings(
     ids = [paths[row] or f"row/{row}" for row in rows]
     if len(set(ids)) < len(ids):
         ids = [f"{row}/{PurePath(paths[row]).name}" for row in rows]
-    source = f"class from column “{column}”" if column else "class from the folder of the path"
     pictures = "" if has_images else " Its pictures are not on this disk."
     note = (
         f"Detected {len(rows):,} precomputed embeddings of {parts[0].shape[1]} dimensions (clip-retrieval), {source}. "
-        f"{how}{pictures} {repeated_names(readable)}"
+        + " ".join(filter(None, (*told, f"{how}{pictures}", repeated_names(readable))))
     )
     chosen = np.array(rows, np.int64)
-    shapes = [f"{file.name} {file.stat().st_size}" for file in _numbered(path / "img_emb", ".npy")]
+    shapes = [f"{file.name} {file.stat().st_size}" for file in arrays]
     return EmbeddedImages(
         id=id or str(path),
         kind="embeddings",
@@ -147,60 +157,112 @@ def open_embeddings(
         parts=parts,
         rows=chosen,
         unit=unit,
-        text_vectors=_arrays(path / "text_emb", roots) if (path / "text_emb").is_dir() else (),
+        text_vectors=tuple(part for part in _arrays(_numbered(path / "text_emb", ".npy"), roots) if len(part)),
     )
 
 
 def _numbered(folder: Path, suffix: str) -> list[Path]:
     """Files in the order of the last number in their names: ``img_emb_2`` before ``img_emb_10``."""
     files = [file for file in folder.glob(f"[!.]*{suffix}") if file.is_file()]
-
-    def number(file: Path) -> int:
-        digits = re.findall(r"[0-9]{1,18}", file.stem)
-        return int(digits[-1]) if digits else -1
-
-    return sorted(files, key=lambda file: (number(file), file.name))
+    return sorted(files, key=lambda file: (_number(file), file.name))
 
 
-def _arrays(folder: Path, roots: Sequence[Path] | None) -> list[np.ndarray]:
-    found = []
-    for file in _numbered(folder, ".npy"):
+def _arrays(files: Sequence[Path], roots: Sequence[Path] | None) -> list[np.ndarray]:
+    """The arrays of these files, memory-mapped; UnreadableData for one that holds no vectors of the others' length."""
+    found: list[np.ndarray] = []
+    for file in files:
         try:
             if reason := problem(file, roots):
                 raise ValueError(reason)
+            if (kind := what_is(file_ends(file))) != "NumPy array":
+                raise ValueError(_no_array(kind))
             array = np.load(regular(file), mmap_mode="r", allow_pickle=False)
             if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
                 raise ValueError(f"it holds {array.dtype} of shape {array.shape}, not rows of floats")
             if found and array.shape[1] != found[0].shape[1]:
                 raise ValueError(f"its vectors have {array.shape[1]} numbers, those before {found[0].shape[1]}")
         except Exception as error:  # numpy parses the header with ast: hostile ones raise anything
-            raise UnreadableData(f"{folder.name}/{file.name} holds no embeddings: {str(error)[:160]}.") from error
-        if len(array):
-            found.append(array)
-    if not found:
-        raise UnreadableData(f"{folder} holds no vectors.")
+            reason = _PICKLED if re.search("pickle|Python objects", str(error)) else str(error)[:200].rstrip(".")
+            raise UnreadableData(f"{file.parent.name}/{file.name} holds no embeddings: {reason}.") from error
+        found.append(array)
     return found
 
 
-def _metadata(folder: Path, vectors: int, roots: Sequence[Path] | None) -> tuple[list[str], list[str], str]:
-    """Class and path (empty if there is none) of every row, and the column the classes come from."""
+def _no_array(kind: str) -> str:
+    if kind:
+        return f"it is a {kind}, not a .npy file"
+    return (
+        "it is not a .npy file, as it does not begin with NumPy's header; bytes of np.memmap or tofile have neither "
+        "shape nor type: load them with both and write them with np.save"
+    )
+
+
+def _metadata(
+    path: Path, vectors: Mapping[Path, int], roots: Sequence[Path] | None, choices: Choices
+) -> tuple[list[str], list[str], str, dict[int, str], list[str]]:
+    """Class and path (empty if there is none) of every row, where the classes come from, odd rows and what to say.
+
+    Every file of vectors has its own metadata, by the number in their names.
+    """
     said: list[str] = []
     paths: list[str] = []
-    column = ""
-    for file in _numbered(folder, ".parquet"):
+    odd: dict[int, str] = {}
+    source, told = "", []
+    for array, file in _pairs(path, vectors):
+        shown = f"metadata/{file.name}"
         if reason := problem(file, roots):
-            raise UnreadableData(f"{folder.name}/{file.name} cannot be read: {reason}.")
-        columns = read_columns(file)
-        where = by_name(columns.values, PATHS)
-        classes, column = classes_of(columns, where)
-        said += classes
+            raise UnreadableData(f"{shown} cannot be read: {reason}.")
+        columns = read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+        if columns.rows != vectors[array]:
+            raise UnreadableData(
+                f"img_emb/{array.name} holds {vectors[array]:,} vectors but {columns.rows:,} rows of metadata are in "
+                f"{shown}; each img_emb/*.npy needs the metadata/*.parquet that was written with it."
+            )
+        where = by_name(columns.values, [choices.path_column] if choices.path_column else PATHS)
+        try:
+            classes = classes_of(columns, where, choices, verbatim=True)
+        except UnreadableData as error:
+            raise UnreadableData(f"{shown}: {error}") from error
+        names = classes.listed
+        odd |= {len(said) + row: reason for row, reason in classes.odd.items()}
+        said += [names[int(text)] if text else "" for text in classes.texts] if names else classes.texts
         paths += columns.values[where] if where else [""] * columns.rows
-    if len(said) != vectors:
+        source = source or classes.source
+        if classes.source != source:
+            raise UnreadableData(f"{shown}: {classes.source}, but {source} in the files before; use --label-column.")
+        told = [classes.also] if classes.also else []
+    return said, paths, source, odd, told
+
+
+def _pairs(path: Path, arrays: Mapping[Path, int]) -> list[tuple[Path, Path]]:
+    """Each file of vectors with its metadata: by the number in their names, the only two files together.
+
+    Raises:
+        UnreadableData: a file has no partner of its number.
+    """
+    metadata = _numbered(path / "metadata", ".parquet")
+    if not metadata:
+        rows = sum(arrays.values())
         raise UnreadableData(
-            f"{folder.parent.name} holds {vectors:,} vectors but {len(said):,} rows of metadata; "
-            "each img_emb/*.npy needs its metadata/*.parquet."
+            f"{path.name} holds {rows:,} vectors but 0 rows of metadata; each img_emb/*.npy needs its "
+            "metadata/*.parquet."
         )
-    return said, paths, column
+    by_number = {_number(file): file for file in metadata}
+    numbers = [_number(file) for file in arrays]
+    if len(arrays) == len(metadata) == 1 and -1 in (*numbers, *by_number):
+        return [(next(iter(arrays)), metadata[0])]
+    if len(by_number) < len(metadata) or len(set(numbers)) < len(numbers) or set(numbers) != set(by_number):
+        listed = ", ".join(file.name for file in arrays)[:120], ", ".join(file.name for file in metadata)[:120]
+        raise UnreadableData(
+            f"The vectors ({listed[0]}) and the metadata ({listed[1]}) of {path.name} do not belong together by the "
+            "numbers in their names; each img_emb/*.npy needs the metadata/*.parquet of its number."
+        )
+    return [(array, by_number[_number(array)]) for array in arrays]
+
+
+def _number(file: Path) -> int:
+    digits = re.findall(r"[0-9]{1,18}", file.stem)
+    return int(digits[-1]) if digits else -1
 
 
 def _check(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, bool]:

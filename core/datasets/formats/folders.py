@@ -6,14 +6,25 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from core.datasets.beside import find_beside
+from core.datasets.choices import NOTHING, Choices
 from core.datasets.io.picture import SUFFIXES
 from core.datasets.io.roots import problem
+from core.datasets.levels import (
+    JUNK_REASON,
+    Level,
+    find_level,
+    folders_of,
+    has_direct_pictures,
+    holds_pictures,
+    is_container,
+    is_junk,
+)
 from core.datasets.listing import (
     Listing,
     empty_classes,
@@ -23,13 +34,12 @@ from core.datasets.listing import (
     repeated_names,
     require_images,
 )
-from core.datasets.names import Names, Naming, name_classes
+from core.datasets.names import NAMES_FILES, Names, Naming, name_classes
 from core.errors import UnreadableData
 from core.paths import ASSETS
+from core.text.lines import lines_of
 from core.types import LeftOut
 
-SPLITS = ("test", "val", "validation", "valid", "train", "training")
-NAMES_FILES = ("names.json", "names.csv", "names.tsv", "names.txt", "classnames.txt")
 _DEEPEST = 12
 _MOST_FILES = 20_000_000
 _CLASS_LIST = ASSETS / "letitwag_classes.txt"
@@ -42,11 +52,12 @@ def open_folders(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> Listing:
     """List a tree of class folders.
 
-    Classes are the folders, sorted (whole numbers in numeric order); pictures lie at any depth below. Of ``test``,
-    ``val`` and ``train`` folders the first that exists is taken.
+    Classes are the folders, sorted (whole numbers in numeric order); pictures lie at any depth below. Splits and
+    wrapper folders above the classes are looked through (``core.datasets.levels``).
 
     Args:
         id: what the person typed; the path by default.
@@ -54,27 +65,40 @@ def open_folders(
             by itself.
         naming: ``released`` keeps the folders' names verbatim.
         roots: folders that symbolic links may lead to; None for no limit.
+        choices: a split, or ``label_column="folder"`` for folders that are called like containers.
 
     Raises:
         UnreadableData: there are no class folders, or no picture in them.
+        BadInput: the split that was asked for is not there.
     """
     left_out: list[LeftOut] = []
-    split = split_of(path)
-    top = path / split if split else path
+    level = find_level(path, choices)
+    if level.container:
+        raise UnreadableData(_no_classes(path, level, find_beside(path, choices, roots=roots).told))
+    top = path / level.below if level.below else path
     keys = in_order(_class_folders(top, left_out, roots))
-    prefix = f"{split}/" if split else ""
+    prefix = f"{level.below}/" if level.below else ""
     image_ids, sizes, labels = _list_images(top, keys, prefix, left_out, roots)
     require_images(image_ids, str(path), left_out, "A class folder tree has one folder of pictures for each class.")
     left_out += empty_classes(keys, labels)
     if names is None and naming == "shown":
-        beside = (path / file for file in NAMES_FILES)
+        beside = (folder / file for folder in dict.fromkeys((path, top)) for file in NAMES_FILES)
         names = next((file for file in beside if file.is_file() and not problem(file, roots)), None)
     readable, how = name_classes(keys, names, naming=naming)
     kind = "letitwag" if is_letitwag(keys) else "folders"
     what = "the Let It Wag! class folders" if kind == "letitwag" else "class folders"
     if all(key.isdecimal() for key in keys):
         what += " with whole numbers as names, in numeric order"
-    note = f"Detected {what}{f' in {split}/' if split else ''}. {how} {repeated_names(readable)}".strip()
+    others = [split for split in level.splits if split != level.split]
+    parts = [
+        f"Detected {what}{f' in {prefix}' if prefix else ''}.",
+        *(f"{sentence}." for sentence in level.passed),
+        f"Other splits: {', '.join(others)} (--split)." if others else "",
+        _alike(keys),
+        _deeper(top, keys),
+        how,
+        repeated_names(readable),
+    ]
     return Listing(
         id=id or str(path),
         kind=kind,
@@ -84,17 +108,42 @@ def open_folders(
         image_ids=image_ids,
         source=lambda index: path / image_ids[index],
         fingerprint=fingerprint(image_ids, sizes, labels, keys, lambda index: file_ends(path / image_ids[index])),
-        note=note,
+        note=" ".join(filter(None, parts)),
         left_out=tuple(left_out),
     )
 
 
-def split_of(path: Path) -> str:
-    """The split folder to read, when all folders in here are splits; nothing otherwise."""
-    folders = {entry.name for entry in _entries(path) if _is_folder(entry) and not entry.name.startswith(".")}
-    if folders and folders <= set(SPLITS):
-        return next(split for split in SPLITS if split in folders)
-    return ""
+def _no_classes(path: Path, level: Level, hint: str) -> str:
+    """Why a tree is not read as class folders, and what to do."""
+    passed = f" {'. '.join(level.passed)}." if level.passed else ""
+    split = f", choose a split with --split ({', '.join(level.splits)})" if level.splits else ""
+    return (
+        f"{path} has no class folders: {level.container}.{passed}{f' {hint}' if hint else ''} Give the folder that "
+        f"holds the class folders or the table with the classes{split}; --label-column folder takes them for classes."
+    )
+
+
+def _deeper(top: Path, keys: Sequence[str]) -> str:
+    """A sentence on classes that hold several folders of pictures each: those may be the classes."""
+    try:
+        below = [folders_of(top / key) for key in keys[:3]]
+    except OSError:  # a class that cannot be read is listed already
+        return ""
+    if not all(len(names) > 1 for names in below) or any(has_direct_pictures(top / key) for key in keys[:3]):
+        return ""
+    return f"“{keys[0]}” holds folders (“{below[0][0]}”, “{below[0][1]}” ...) that are not told apart."
+
+
+def _alike(keys: Sequence[str]) -> str:
+    """A sentence on folders that differ only by case or blanks."""
+    spelled: dict[str, list[str]] = {}
+    for key in keys:
+        spelled.setdefault(" ".join(key.replace("_", " ").casefold().split()), []).append(key)
+    several = [" and ".join(f"“{key}”" for key in alike) for alike in spelled.values() if len(alike) > 1]
+    if not several:
+        return ""
+    more = f" (and {len(several) - 2:,} more)" if len(several) > 2 else ""
+    return f"{'; '.join(several[:2])}{more} differ only by case or blanks and stay classes of their own."
 
 
 def is_letitwag(keys: Sequence[str]) -> bool:
@@ -106,21 +155,7 @@ def is_letitwag(keys: Sequence[str]) -> bool:
 @cache
 def letitwag_classes() -> frozenset[str]:
     """The 290 class keys of Let It Wag!, as released (``assets/letitwag_classes.txt``)."""
-    return frozenset(_CLASS_LIST.read_text(encoding="utf-8").splitlines())
-
-
-def looks_like_folders(path: Path) -> bool:
-    """Whether some folder in here (or in its split) holds a picture, looking at the first few entries of each."""
-    split = split_of(path)
-    top = path / split if split else path
-    for entry in _entries(top):
-        if entry.name.startswith(".") or not _is_folder(entry):
-            continue
-        with suppress(OSError):  # one closed class does not close the set
-            for _, file in zip(range(100), _entries(Path(entry.path)), strict=False):
-                if os.path.splitext(file.name)[1].lower() in SUFFIXES or _is_folder(file):
-                    return True
-    return False
+    return frozenset(lines_of(_CLASS_LIST.read_text(encoding="utf-8")))
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -136,14 +171,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _class_folders(top: Path, left_out: list[LeftOut], roots: Sequence[Path] | None) -> list[str]:
-    keys = []
+    keys, empty = [], []
     for entry in _entries(top):
-        if entry.name.startswith(".") or not _is_folder(entry):
+        if is_junk(entry.name):
+            left_out.append(LeftOut(entry.name, JUNK_REASON, images=0))
+        elif entry.name.startswith(".") or not _is_folder(entry):
             continue
-        if reason := _unusable(entry, roots):
-            left_out.append(LeftOut(ascii(entry.name)[1:-1], reason))
+        elif reason := _unusable(entry, roots):
+            left_out.append(LeftOut(ascii(entry.name)[1:-1], reason, images=0))
+        elif is_container(entry.name) and not holds_pictures(Path(entry.path)):
+            empty.append(entry.name)
         else:
             keys.append(entry.name)
+    if keys:
+        reason = "called like a container, and no picture is in it"
+        left_out += [LeftOut(f"{name}/", reason, images=0) for name in sorted(empty)]
+    else:
+        keys = empty
     if not keys:
         raise UnreadableData(f"{top} holds no class folders. Put the pictures of each class into a folder of its own.")
     return keys
@@ -171,7 +215,7 @@ def _list_images(
             raise UnreadableData(f"{top} holds more than {_MOST_FILES:,} pictures; give a smaller folder.")
     for suffix, times in sorted(others.items()):
         item = f"{times:,} {'file' if times == 1 else 'files'} " + (f"*{suffix}" if suffix else "without an ending")
-        left_out.append(LeftOut(item, "not a picture by the ending of its name"))
+        left_out.append(LeftOut(item, "not a picture by the ending of its name", images=0))
     labels = np.repeat(np.arange(len(keys), dtype=np.int64), per_class)
     return image_ids, np.array(sizes, np.int64), labels
 
@@ -188,15 +232,18 @@ def _walk(
             status = os.stat(where)
             identity = (status.st_dev, status.st_ino)
             if identity in above or depth > _DEEPEST:
-                left_out.append(LeftOut(shown, "a link that leads back to itself, or too deep a folder"))
+                left_out.append(LeftOut(shown, "a link that leads back to itself, or too deep a folder", images=0))
                 continue
             with os.scandir(where) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
                     below = f"{shown}/{entry.name}"
-                    if reason := _unusable(entry, roots):
-                        left_out.append(LeftOut(ascii(below)[1:-1], reason))
+                    if is_junk(entry.name):
+                        left_out.append(LeftOut(below, JUNK_REASON, images=0))
+                    elif entry.name.startswith("."):
+                        continue
+                    elif reason := _unusable(entry, roots):
+                        picture = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+                        left_out.append(LeftOut(ascii(below)[1:-1], reason, images=int(picture)))
                     elif entry.is_dir():
                         waiting.append((entry.path, below, depth + 1, above | {identity}))
                     else:
@@ -206,7 +253,8 @@ def _walk(
                         else:
                             left_out.append(LeftOut(below, "not a regular file"))
         except OSError as error:
-            left_out.append(LeftOut(shown, f"the folder cannot be read ({(error.strerror or str(error)).lower()})"))
+            reason = f"the folder cannot be read ({(error.strerror or str(error)).lower()})"
+            left_out.append(LeftOut(shown, reason, images=0))
         yield shown, files
 
 

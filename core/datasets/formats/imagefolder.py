@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from core.datasets.formats.folders import SPLITS
+from core.datasets.choices import NOTHING, Choices
 from core.datasets.formats.table import list_table
 from core.datasets.io.roots import Files
+from core.datasets.levels import folders_of, in_split_order, same_split
 from core.datasets.listing import Listing
 from core.datasets.names import Names, Naming
-from core.errors import UnreadableData
+from core.errors import BadInput, UnreadableData
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -22,22 +24,44 @@ def open_imagefolder(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> Listing:
     """List the pictures that the metadata file names by ``file_name``, relative to itself and never outside it.
 
-    Of several splits ``test`` comes first. The class is a column with a known name, else the folder of the picture.
+    Of several splits the first of test, val and train whose rows have classes is taken.
 
     Raises:
         UnreadableData: there is no metadata file, or no usable row in it.
+        BadInput: the split that was asked for is not there.
     """
-    file = metadata_file(path)
-    if file is None:
+    found = metadata_files(path)
+    if not found:
         raise UnreadableData(f"{path} holds none of {', '.join(METADATA)}.")
-    files = Files(file, roots, absolute=False)
-    return list_table(file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming)
+    if choices.split and any(file.parent != path for file in found):
+        asked = [file for file in found if same_split(choices.split, file.parent.name)]
+        if not asked:
+            listed = ", ".join(file.parent.name for file in found)
+            raise BadInput(f"{path} has no split {choices.split!r}; its splits are {listed}.")
+        found = asked
+    problems = []
+    for file in found:
+        files = Files(file, roots, absolute=False)
+        try:
+            listed = list_table(
+                file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming, choices=choices
+            )
+            passed = [f"{other.parent.name}/ has no classes and was passed over." for other in found[: len(problems)]]
+            return replace(listed, note=" ".join([listed.note, *passed]))
+        except UnreadableData as error:
+            problems.append(error)
+    raise problems[0]
 
 
-def metadata_file(path: Path) -> Path | None:
-    """The metadata file of a folder or of its first split."""
-    folders = [path, *(path / split for split in SPLITS)]
-    return next((folder / name for folder in folders for name in METADATA if (folder / name).is_file()), None)
+def metadata_files(path: Path) -> list[Path]:
+    """The metadata file of a folder, or those of its splits, test first."""
+    splits = in_split_order(folders_of(path))
+    for folders in ([path], [path / split for split in splits]):
+        files = [next((f / name for name in METADATA if (f / name).is_file()), None) for f in folders]
+        if any(files):
+            return [file for file in files if file is not None]
+    return []

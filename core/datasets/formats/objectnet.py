@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cache import keys as cache_keys
+from core.datasets.choices import FOLDER, Choices
 from core.datasets.formats.folders import open_folders
 from core.datasets.formats.tracks import read_object
 from core.datasets.io.picture import read_text
@@ -17,6 +18,7 @@ from core.datasets.io.roots import problem
 from core.datasets.listing import Listing
 from core.datasets.names import Names, Naming, name_classes
 from core.errors import UnreadableData
+from core.text.lines import lines_of
 from core.types import LeftOut
 
 MAPPINGS = "mappings"
@@ -68,7 +70,9 @@ def open_objectnet(
             raise UnreadableData(f"{MAPPINGS}/{file} cannot be read: {reason}.")
     labels = {str(folder): str(label) for folder, label in read_object(mappings / FOLDERS).items()}
     imagenet = _imagenet_groups(mappings)
-    listed = open_folders(path / "images", id=id or str(path), naming="released", roots=roots)
+    listed = open_folders(
+        path / "images", id=id or str(path), naming="released", roots=roots, choices=Choices(label_column=FOLDER)
+    )
     groups = [imagenet.get(labels.get(key, ""), ()) for key in listed.keys]
     kept = [label for label, group in enumerate(groups) if group]
     if not kept:
@@ -79,8 +83,8 @@ def open_objectnet(
     keys = [listed.keys[label] for label in kept]
     own = [labels[key] for key in keys]
     readable, how = name_classes(keys, names, naming=naming, own=own, released=own)
-    left = len(groups) - len(kept)
-    others = LeftOut(f"{left:,} classes", f"not among ImageNet's; {len(listed.labels) - len(rows):,} pictures")
+    left, outside = len(groups) - len(kept), len(listed.labels) - len(rows)
+    others = LeftOut(f"{left:,} classes", f"not among ImageNet's; {outside:,} pictures", images=outside)
     return ObjectNetListing(
         id=id or str(path),
         kind="objectnet",
@@ -102,7 +106,7 @@ def _imagenet_groups(mappings: Path) -> dict[str, tuple[int, ...]]:
     """ObjectNet label -> ImageNet indices, joined through the three files that come with the set."""
     names, numbers = (read_object(mappings / file) for file in _FILES[:2])
     try:
-        lines = read_text(mappings / _FILES[2]).splitlines()
+        lines = lines_of(read_text(mappings / _FILES[2]))
         index = {int(number): int(position) for position, number in numbers.items()}
         by_name = {line.strip(): index[number] for number, line in enumerate(lines) if number in index}
         return {label: tuple(by_name[name] for name in said.split("; ")) for label, said in names.items()}

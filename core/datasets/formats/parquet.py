@@ -12,10 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets.formats.columns import LABELS, as_text, by_name, class_labels
-from core.datasets.formats.folders import SPLITS
+from core.datasets.choices import FOLDER, NOTHING, Choices
+from core.datasets.formats.columns import (
+    by_name,
+    class_labels,
+    label_columns,
+    plain,
+    pylist,
+    same_spelling,
+    single_labels,
+)
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem
+from core.datasets.levels import SPLITS, folders_of, in_split_order, same_split, split_name, split_rank
 from core.datasets.listing import (
     Listing,
     by_class,
@@ -27,14 +36,14 @@ from core.datasets.listing import (
     unique,
 )
 from core.datasets.names import Names, Naming, name_classes
-from core.errors import UnreadableData
+from core.errors import BadInput, UnreadableData
 from core.opening import regular
 from core.types import LeftOut
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "webp", "bytes")
 _LARGEST_GROUP = 2 << 30
 _GROUPS_KEPT = 2
-_SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?![A-Za-z])")
+_SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?![A-Za-z])", re.IGNORECASE)
 
 
 def open_parquet(
@@ -44,31 +53,48 @@ def open_parquet(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> Listing:
     """List Parquet shards with an image column (a struct of ``bytes`` and ``path``, or plain bytes).
 
-    Of several splits (``test-00000-of-00009.parquet``, ``data/``, ``test/``) ``test`` comes first. Class names come
-    from the ``ClassLabel`` in the schema. Only labels are read now; pictures when asked for, a row group at a time.
+    Of several splits (``test-00000-of-00009.parquet``, ``data/``, ``test/``) the first of test, val and train whose
+    rows have labels is taken. Class names come from the ``ClassLabel`` in the schema of every shard. Only labels are
+    read now; pictures when asked for, a row group at a time.
 
     Raises:
-        UnreadableData: no shard has an image and a label column.
+        UnreadableData: no shard has an image and a label column, or no row has a usable label.
+        BadInput: the column or split that was asked for is not there.
     """
-    split, found = find_parquet(path)
-    shards = Shards([file for file in found if not problem(file, roots)], roots)
-    shards.left_out += [LeftOut(file.name, reason) for file in found if (reason := problem(file, roots))]
-    ids, said = shards.survey()
+    splits = _asked_splits(path, find_splits(path), choices)
+    passed: list[str] = []
+    for split, found in splits:
+        shards = Shards([file for file in found if not problem(file, roots)], roots, choices)
+        shards.left_out += [LeftOut(file.name, reason, images=0) for file in found if (reason := problem(file, roots))]
+        ids, texts = shards.survey()
+        if ids or split == splits[-1][0]:
+            break
+        passed.append(f"The split {split} has no labels and was passed over.")
     require_images(ids, str(path), shards.left_out, "Parquet shards need an image column and a column “label”.")
-    listed = shards.classes
+    listed, told = shards.classes, []
     if listed:
-        keys, labels = unique(listed), np.array([int(text) for text in said], np.int64)
+        keys, labels = unique(listed), np.array([int(text) for text in texts], np.int64)
     else:
-        keys, labels = by_class(said)
-    readable, how = name_classes(keys, names, naming=naming, released=listed)
+        if naming != "released":
+            texts, told = same_spelling(texts)
+        keys, labels = by_class(texts)
+    readable, how = name_classes(keys, names, naming=naming, own=listed, released=listed)
     part = f" of the split {split}" if split else ""
-    note = (
+    others = [name for name, _ in find_splits(path) if name != split]
+    parts = [
         f"Detected {len(shards.files):,} Parquet shards{part}: pictures from column “{shards.image}”, class from "
-        f"column “{shards.label}”. {how} {repeated_names(readable)}"
-    )
+        f"column “{shards.label}”.",
+        *passed,
+        f"Other splits: {', '.join(others)} (--split)." if others else "",
+        f"Also possible: --label-column {' or '.join(shards.others[:3])}." if shards.others else "",
+        *told,
+        how,
+        repeated_names(readable),
+    ]
     return Listing(
         id=id or str(path),
         kind="parquet",
@@ -78,23 +104,46 @@ def open_parquet(
         image_ids=ids,
         source=shards.read,
         fingerprint=shards.fingerprint(ids, labels, keys),
-        note=note.strip(),
+        note=" ".join(filter(None, parts)),
         left_out=(*shards.left_out, *empty_classes(keys, labels)),
     )
 
 
-def find_parquet(path: Path) -> tuple[str, list[Path]]:
-    """The split to read (empty if there are none) and its Parquet files in order: of a file, or of a folder's files."""
+def find_parquet(path: Path) -> list[Path]:
+    """The Parquet files of the split that comes first: of a file, or of a folder's files."""
+    splits = find_splits(path)
+    return splits[0][1] if splits else []
+
+
+def find_splits(path: Path) -> list[tuple[str, list[Path]]]:
+    """Splits, test first, and the Parquet files of each in order; one without a name where nothing tells them apart."""
     if path.is_file():
-        return "", [path]
-    folders = [path, path / "data", path / "default", *(path / split for split in SPLITS)]
-    for folder in folders:
-        if folder.is_dir() and (files := sorted(filter(Path.is_file, folder.glob("[!.]*.parquet")))):
-            splits = {file: match[1] for file in files if (match := _SPLIT.match(file.name))}
-            split = next((split for split in SPLITS if split in splits.values()), "")
-            chosen = [file for file in files if splits.get(file) == split] if split else files
-            return split or (folder.name if folder.name in SPLITS else ""), chosen
-    return "", []
+        return [("", [path])]
+    named = in_split_order(folders_of(path))
+    for folder in (path, path / "data", path / "default"):
+        if files := _files(folder):
+            splits: dict[str, list[Path]] = {}
+            for file in files:
+                match = _SPLIT.match(file.name)
+                splits.setdefault(match[1] if match else "", []).append(file)
+            ordered = sorted(splits, key=lambda name: (split_rank(split_name(name)), name))
+            return [(name, splits[name]) for name in ordered if name or len(ordered) == 1] or [("", files)]
+    return [(name, files) for name in named if (files := _files(path / name))]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(filter(Path.is_file, folder.glob("[!.]*.parquet"))) if folder.is_dir() else []
+
+
+def _asked_splits(path: Path, splits: list[tuple[str, list[Path]]], choices: Choices) -> list[tuple[str, list[Path]]]:
+    if not choices.split:
+        return splits
+    found = [(name, files) for name, files in splits if name == choices.split]
+    found = found or [(name, files) for name, files in splits if same_split(choices.split, name)]
+    if not found:
+        listed = ", ".join(name for name, _ in splits if name) or "none"
+        raise BadInput(f"{path} has no split {choices.split!r}; its splits: {listed}.")
+    return found
 
 
 def image_column(schema: Any) -> str:
@@ -113,7 +162,12 @@ def image_column(schema: Any) -> str:
 def _is_binary(type: Any) -> bool:
     import pyarrow.types as kinds
 
-    return kinds.is_binary(type) or kinds.is_large_binary(type)
+    return kinds.is_binary(type) or kinds.is_large_binary(type) or kinds.is_binary_view(type)
+
+
+def _no_label(schema: Any, image: str) -> str:
+    listed = ", ".join(f"{field.name} ({field.type})" for field in schema if field.name != image)
+    return f"it has no label column; its columns are {listed[:120] or 'none'}: choose one with --label-column"
 
 
 class Shards:
@@ -121,70 +175,131 @@ class Shards:
 
     Attributes:
         files: readable files, in order; left_out: files, row groups and rows that cannot be used.
-        image, label: columns in use; classes: names of the label's indices, empty when labels are names themselves.
+        image, label: columns in use; others: columns that could hold classes as well.
+        classes: names of the label's indices, of all shards; empty when labels are names themselves.
     """
 
-    def __init__(self, files: Sequence[Path], roots: Sequence[Path] | None) -> None:
+    def __init__(self, files: Sequence[Path], roots: Sequence[Path] | None, choices: Choices = NOTHING) -> None:
         self.files = list(files)
         self.left_out: list[LeftOut] = []
         self.image = self.label = ""
+        self.others: list[str] = []
         self.classes: list[str] = []
+        self._choices = choices
         self._roots = roots
         self._rows = np.empty((0, 3), np.int32)  # file, row group, row in it
         self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._lock = Lock()
 
     def survey(self) -> tuple[list[str], list[str]]:
-        """Read all labels: ``file/row`` and class (an index as text, or a name) of every usable row."""
+        """Read all labels: ``file/row`` and class (an index into ``classes`` as text, or a name) of every usable row.
+
+        Raises:
+            BadInput: the column that was asked for is in no shard.
+            UnreadableData: the first shard holds labels that are no single classes.
+        """
         import pyarrow as pa
 
         ids: list[str] = []
-        said: list[str] = []
+        texts: list[str] = []
         rows: list[tuple[int, int, int]] = []
         for number, path in enumerate(self.files):
             try:
-                self._survey_file(number, path, ids, said, rows)
+                self._survey_file(number, path, ids, texts, rows)
             except (OSError, pa.ArrowException, UnreadableData) as error:
-                self.left_out.append(LeftOut(path.name, f"not a shard of this set ({str(error)[:120]})"))
+                self.left_out.append(LeftOut(path.name, f"not a shard of this set ({str(error)[:200]})", images=0))
         self._rows = np.array(rows, np.int32).reshape(-1, 3)
-        return ids, said
+        return ids, texts
 
     def _survey_file(
-        self, number: int, path: Path, ids: list[str], said: list[str], rows: list[tuple[int, int, int]]
+        self, number: int, path: Path, ids: list[str], texts: list[str], rows: list[tuple[int, int, int]]
     ) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(regular(path)) as file:
             schema = file.schema_arrow
-            image = image_column(schema)
-            label = by_name([field.name for field in schema if field.name != image], LABELS)
+            image = self._image_column(schema)
+            lists = class_labels(schema)
+            label, others = self._label_column([field.name for field in schema if field.name != image], lists)
             if not image or not label:
-                raise UnreadableData("it has no image column" if label else "it has no label column")
+                raise UnreadableData("it has no image column" if label else _no_label(schema, image))
             if not self.image:
-                self.image, self.label = image, label
-                self.classes = class_labels(schema).get(label, [])
+                self.image, self.label, self.others = image, label, others
             if (image, label) != (self.image, self.label):
                 raise UnreadableData("its columns differ from those of the first shard")
-            first = 0
+            place = self._places(lists.get(label, []))
+            values, where, first = [], [], 0
             for group in range(file.num_row_groups):
                 facts = file.metadata.row_group(group)
                 if facts.total_byte_size > _LARGEST_GROUP:
-                    self.left_out.append(LeftOut(f"{path.name}, row group {group}", "larger than 2 GiB unpacked"))
+                    item = f"{path.name}, row group {group}"
+                    self.left_out.append(LeftOut(item, "larger than 2 GiB unpacked", images=facts.num_rows))
                 else:
-                    values = file.read_row_group(group, columns=[label])[label].to_pylist()
-                    for row, value in enumerate(values):
-                        self._take(f"{path.stem}/{first + row}", value, (number, group, row), ids, said, rows)
+                    values += pylist(file.read_row_group(group, columns=[label])[label])
+                    where += [(f"{path.stem}/{first + row}", (number, group, row)) for row in range(facts.num_rows)]
                 first += facts.num_rows
+        cells, odd = plain(values)
+        if not place:
+            cells, several = single_labels(cells)
+            odd = odd | several
+        if values and len(odd) == len(values):
+            kind, first_reason = schema.field(label).type, next(iter(odd.values()))
+            raise UnreadableData(f"column “{label}” ({kind}) holds no single class in any row: {first_reason}")
+        for row, (text, (id, at)) in enumerate(zip(cells, where, strict=True)):
+            if place and text not in place:
+                reason = odd.get(row) or (f"its label {text[:40]!r} is no class" if text else "no label")
+            else:
+                reason = odd.get(row) or ("" if text else "no label")
+            if reason:
+                self.left_out.append(LeftOut(id, reason))
+                continue
+            ids.append(id)
+            texts.append(place[text] if place else text)
+            rows.append(at)
 
-    def _take(self, id: str, value: Any, where: tuple[int, int, int], ids: list, said: list, rows: list) -> None:
-        text = as_text(value)
-        known = text.isdecimal() and int(text) < len(self.classes) if self.classes else bool(text)
-        if not known:
-            self.left_out.append(LeftOut(id, f"its label {text[:40]!r} is no class" if text else "no label"))
-            return
-        ids.append(id)
-        said.append(text)
-        rows.append(where)
+    def _places(self, listed: list[str]) -> dict[str, str]:
+        """Label in this shard (its own index, or a name) -> place in the list of all shards; nothing without a list.
+
+        Raises:
+            UnreadableData: the lists of two shards differ and a name in them is not unique.
+        """
+        if not listed:
+            if self.classes:
+                raise UnreadableData("it has no list of class names, but the first shard has one")
+            return {}
+        if not self.classes:
+            self.classes = list(listed)
+        elif listed != self.classes:
+            if len(set(listed)) < len(listed) or len(set(self.classes)) < len(self.classes):
+                raise UnreadableData("its list of class names differs from that of the first shard and repeats names")
+            self.classes += [name for name in listed if name not in self.classes]
+        same = listed == self.classes[: len(listed)]
+        at = {name: place for place, name in reversed(list(enumerate(self.classes)))}
+        found = {name: str(at[name]) for name in listed}
+        return found | {str(i): str(i if same else at[name]) for i, name in enumerate(listed)}
+
+    def _image_column(self, schema: Any) -> str:
+        asked = self._choices.path_column
+        if asked and asked not in schema.names:
+            raise BadInput(f"There is no column “{asked[:80]}”; the columns are {', '.join(schema.names[:20])}.")
+        return asked or image_column(schema)
+
+    def _label_column(self, names: Sequence[str], lists: dict[str, list[str]]) -> tuple[str, list[str]]:
+        """The column with classes and the others that could be it; empty when there is none."""
+        asked = self._choices.label_column
+        if asked:
+            if asked == FOLDER and asked not in names:
+                raise BadInput("The pictures lie in Parquet shards: there is no folder to take the class from.")
+            if asked not in names:
+                raise BadInput(f"There is no column “{asked[:80]}”; the columns are {', '.join(names[:20])}.")
+            return asked, []
+        found = label_columns(names)
+        known = [name for name in found if name in lists] or found or [name for name in names if name in lists]
+        if not found and len(known) > 1:
+            listed = ", ".join(known[:5])
+            raise UnreadableData(f"several columns hold classes ({listed}): choose one with --label-column")
+        best = found[0] if found else known[0] if known else ""
+        return best, [name for name in dict.fromkeys([*known, *found]) if name != best]
 
     def read(self, index: int) -> bytes | Path:
         """Encoded picture at this index, or the path the row gives instead; UnreadableData with the reason."""

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
-from core.datasets.formats.columns import TABLES, Columns, label_column, path_column, read_columns
+from core.datasets.choices import NOTHING, Choices
+from core.datasets.formats.columns import TABLES, Columns, read_columns
 from core.datasets.io.roots import Files
-from core.datasets.listing import (
-    Listing,
-    by_class,
-    empty_classes,
-    file_ends,
-    fingerprint,
-    repeated_names,
-    require_images,
-    unique,
-)
+from core.datasets.labels import Classes, choose_split, classes_of
+from core.datasets.listing import Listing, empty_classes, file_ends, fingerprint, repeated_names, require_images
 from core.datasets.names import Names, Naming, name_classes
+from core.datasets.placing import Place, find_place
 from core.errors import UnreadableData
 from core.types import LeftOut
 
@@ -31,18 +25,21 @@ def open_table(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> Listing:
     """List the pictures of a table file (or of the only table in a folder).
 
-    Paths are relative to the table or absolute; the class column is found by its name, else the class is the folder of
-    the picture. Rows without a readable file or class are left out.
+    Paths are relative to the table (or to a folder beside it) or absolute; the class column is found by its name, else
+    the class is the folder of the picture where folders can be classes. Rows without a readable file or class are
+    listed with the reason.
 
     Raises:
-        UnreadableData: there is no column with paths, or no usable row.
+        UnreadableData: there is no column with paths, nothing says the class, or there is no usable row.
+        BadInput: a column or split that was asked for is not there.
     """
     file = only_table(path) if path.is_dir() else path
     files = Files(file, roots, absolute=True)
-    return list_table(file, files, kind="table", id=id or str(path), names=names, naming=naming)
+    return list_table(file, files, kind="table", id=id or str(path), names=names, naming=naming, choices=choices)
 
 
 def only_table(folder: Path) -> Path:
@@ -53,30 +50,55 @@ def only_table(folder: Path) -> Path:
     return found[0]
 
 
-def list_table(file: Path, files: Files, *, kind: str, id: str, names: Names, naming: Naming) -> Listing:
-    """The pictures that a table names, found through ``files``."""
-    columns = read_columns(file)
-    where = path_column(columns)
-    if not where:
+def list_table(
+    file: Path,
+    files: Files,
+    *,
+    kind: str,
+    id: str,
+    names: Names,
+    naming: Naming,
+    choices: Choices = NOTHING,
+    columns: Columns | None = None,
+    base: Path | None = None,
+    beside: str = "",
+) -> Listing:
+    """The pictures that a table names, found through ``files``.
+
+    Args:
+        columns: the table, where it has been read already.
+        base: folder that ``files`` starts from; the table's own by default.
+        beside: words for the note on where the table lies, for example ``beside images/``.
+    """
+    base = base or file.parent
+    columns = columns or read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+    place = find_place(columns, base, choices, table=file.name)
+    if place is None:
         raise UnreadableData(
             f"{file.name} has no column with paths of pictures (its columns: {', '.join(list(columns.values)[:20])}). "
-            "Call it “path”, and the column with classes “label”."
+            "Name it with --path-column, or call it “path”, and the column with classes “label”."
         )
+    try:
+        classes = classes_of(columns, place.column, choices, verbatim=naming == "released")
+    except UnreadableData as error:
+        raise UnreadableData(f"{file.name}: {error}") from error
+    paths = [place.path(cell) for cell in columns.values[place.column]]
     left_out = list(columns.left_out)
-    said, column = classes_of(columns, where)
-    ids, classes, sizes = _usable(columns.values[where], said, files, left_out)
+    split, ours, split_column = choose_split(columns, [bool(text) for text in classes.texts], choices)
+    ids, texts, sizes = _usable(paths, classes, ours, files, left_out)
     require_images(ids, str(file), left_out, "Paths must be relative to the table or absolute.")
-    listed = (columns.classes or {}).get(column)
-    if listed:
-        keys = unique(listed)
-        index = {name: label for label, name in reversed(list(enumerate(listed)))}
-        labels = np.array([index[name] for name in classes], np.int64)
-    else:
-        keys, labels = by_class(classes)
+    keys, labels = classes.keys(texts)
     left_out += empty_classes(keys, labels)
-    readable, how = name_classes(keys, names, naming=naming, released=listed or ())
-    source = f"class from column “{column}”" if column else "class from the folder of the picture"
-    note = f"Detected a table ({file.name}): path from column “{where}”, {source}. {how} {repeated_names(readable)}"
+    listed = classes.listed
+    readable, how = name_classes(keys, names, naming=naming, own=listed, released=listed)
+    told = f", split {split} of column “{split_column}”" if split else ""
+    parts = [
+        f"Detected a table ({file.name}{f' {beside}' if beside else ''}): {place.told}, {classes.source}{told}.",
+        *classes.told,
+        classes.also,
+        how,
+        repeated_names(readable),
+    ]
     return Listing(
         id=id,
         kind=kind,
@@ -86,45 +108,47 @@ def list_table(file: Path, files: Files, *, kind: str, id: str, names: Names, na
         image_ids=ids,
         source=lambda index: Path(files.path(ids[index])),
         fingerprint=fingerprint(ids, np.array(sizes), labels, keys, lambda index: file_ends(files.path(ids[index]))),
-        note=note.strip(),
+        note=" ".join(filter(None, parts)),
         left_out=tuple(left_out),
     )
 
 
-def classes_of(columns: Columns, where: str) -> tuple[list[str], str]:
-    """Class of every row as text, and the column it comes from (empty: the folder of the path in column ``where``).
-
-    Raises:
-        UnreadableData: no column has a known name and the paths have no folders.
-    """
-    if column := label_column(columns, other_than=where):
-        return columns.text(column), column
-    folders = [PurePath(path).parent.name for path in columns.values.get(where, ())]
-    if not any(folders):
-        raise UnreadableData(
-            f"No column says the class of a picture (columns: {', '.join(list(columns.values)[:20])}). "
-            "Call the column with classes “label”."
-        )
-    return folders, ""
+def readable_table(
+    file: Path, base: Path, choices: Choices, *, columns: Columns | None = None
+) -> tuple[Columns, Place] | str:
+    """A table whose pictures are there and that says their classes, or why it is none."""
+    try:
+        columns = columns or read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+        place = find_place(columns, base, choices, table=file.name)
+        if place is None or not place.found:
+            return "no column of it leads to a picture that is there"
+        if not any(classes_of(columns, place.column, choices).texts):
+            return "it says no class"
+    except (UnreadableData, OSError) as error:
+        return str(error).rstrip(".")
+    return columns, place
 
 
 def _usable(
-    paths: Sequence[str], said: Sequence[str], files: Files, left_out: list[LeftOut]
+    paths: Sequence[str], classes: Classes, ours: Sequence[bool], files: Files, left_out: list[LeftOut]
 ) -> tuple[list[str], list[str], list[int]]:
     taken: dict[str, int] = {}
-    classes = []
-    for row, (path, name) in enumerate(zip(paths, said, strict=True), 1):
+    texts = []
+    for row, (path, name) in enumerate(zip(paths, classes.texts, strict=True)):
+        if not ours[row]:
+            continue
         try:
             if not path:
                 raise UnreadableData("no path")
             if not name:
-                raise UnreadableData("no class")
+                raise UnreadableData(classes.reason(row))
             if path in taken:
                 raise UnreadableData("listed twice; the first row counts")
             name.encode()
             taken[path] = files.size(path)
-            classes.append(name)
+            texts.append(name)
         except (UnreadableData, UnicodeEncodeError) as error:
             reason = str(error) if isinstance(error, UnreadableData) else "its class is not UTF-8"
-            left_out.append(LeftOut(ascii(path)[1:-1] if path else f"row {row}", reason))
-    return list(taken), classes, list(taken.values())
+            item = ascii(path)[1:-1] if path else f"row {row + 1}"
+            left_out.append(LeftOut(item, reason, images=0 if not path or path in taken else 1))
+    return list(taken), texts, list(taken.values())

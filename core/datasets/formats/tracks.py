@@ -183,6 +183,6 @@ def _imagenet_map(file: Path | None, count: int, left_out: list[LeftOut]) -> tup
                     raise ValueError(f"{index} is no ImageNet class")
                 groups[label].append(index)
     except (ValueError, TypeError, IndexError, UnreadableData) as error:
-        left_out.append(LeftOut(file.name, f"it maps no classes ({error})"))
+        left_out.append(LeftOut(file.name, f"it maps no classes ({error})", images=0))
         return ()
     return tuple(tuple(sorted(group)) for group in groups)

@@ -36,7 +36,7 @@ def open_vid_robust(
     near: dict[str, dict[str, int]] = {}
     for anchor, listed in read_object(sets).items():
         if not isinstance(listed, list) or not all(isinstance(frame, str) for frame in listed):
-            left_out.append(LeftOut(ascii(anchor)[1:-1][:200], "its neighbours are no list of frames"))
+            left_out.append(LeftOut(ascii(anchor)[1:-1][:200], "its neighbours are no list of frames", images=0))
             continue
         # Without numbers in the names, neighbours are taken in the order listed.
         near[anchor] = {frame: offset_between(anchor, frame) or place for place, frame in enumerate(listed, 1)}

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from core.datasets.choices import NOTHING, Choices
+from core.datasets.formats.columns import same_spelling, single_labels
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
-from core.datasets.io.tars import Part, Sample, Shards, picture_part, shards_of, sizes
+from core.datasets.io.tars import Part, Sample, Shards, picture_part, shards_of, sizes, tar_splits, without_picture
+from core.datasets.levels import same_split
 from core.datasets.listing import (
     Listing,
     by_class,
@@ -23,9 +26,11 @@ from core.datasets.listing import (
     unique,
 )
 from core.datasets.names import Names, Naming, name_classes
-from core.errors import UnreadableData
+from core.errors import BadInput, UnreadableData
+from core.text.lines import lines_of
 from core.types import LeftOut
 
+_BLANKS = " \t\r\n\ufeff"
 _SLOT = re.compile(r"\{(c|class)?\}")
 
 
@@ -36,30 +41,50 @@ def open_webdataset(
     names: Names = None,
     naming: Naming = "shown",
     roots: Sequence[Path] | None = None,
+    choices: Choices = NOTHING,
 ) -> Listing:
     """List a webdataset folder (or one tar); pictures are read in place by their offsets.
 
     Broken shards and samples without a usable label are left out. Classes are the lines of ``classnames.txt``; a name
     that occurs twice gives two keys, ``crane#134`` and ``crane#517``.
 
+    Of several splits the first of test, val and train with labelled pictures is taken.
+
     Raises:
-        UnreadableData: there is no usable sample.
+        UnreadableData: there is no usable sample, or ``classnames.txt`` has an empty line.
+        BadInput: the split that was asked for is not there.
     """
-    top, shards, left_out = shards_of(path, roots)
-    tars = shards.paths
-    lines = _lines(top / "classnames.txt", roots, left_out)
-    keys = unique(lines)
-    ids, parts, said = _labelled(shards, keys, left_out)
+    splits = asked_splits(path, choices)
+    passed: list[str] = []
+    for split in splits:
+        top, shards, left_out = shards_of(path, roots, split=split)
+        lines = _class_names(top / "classnames.txt", roots, left_out)
+        keys = unique(lines)
+        ids, parts, said = _labelled(shards, keys, left_out)
+        if ids or split == splits[-1]:
+            break
+        passed.append(f"{split}/ has no labelled pictures and was passed over.")
     require_images(ids, str(path), left_out, "A webdataset has a picture and a .cls label for every key.")
+    tars, told = shards.paths, []
     if lines:
         labels = np.array([int(text) for text in said], np.int64)
     else:
+        if naming != "released":
+            said, told = same_spelling(said)
         keys, labels = by_class(said)
     left_out += empty_classes(keys, labels)
     readable, how = name_classes(keys, names, naming=naming, own=lines, released=lines)
     read_from = ", ".join(tar.name for tar in tars[:3]) + (", ..." if len(tars) > 3 else "")
     at_once = AT_ONCE if isinstance(path, Remote) else 1
-    note = f"Detected a webdataset of {len(tars):,} shards ({read_from}). {how} {repeated_names(readable)}".strip()
+    others = [name for name in tar_splits(path) if name != split]
+    note = [
+        f"Detected a webdataset of {len(tars):,} shards ({f'{split}/: ' if split else ''}{read_from}).",
+        *passed,
+        f"Other splits: {', '.join(others)} (--split)." if others else "",
+        *told,
+        how,
+        repeated_names(readable),
+    ]
     return Listing(
         id=id or str(path),
         kind="webdataset",
@@ -71,10 +96,25 @@ def open_webdataset(
         fingerprint=fingerprint(
             ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index]), at_once=at_once
         ),
-        note=note,
+        note=" ".join(filter(None, note)),
         templates=_templates(top / "zeroshot_classification_templates.txt", roots, left_out),
         left_out=tuple(left_out),
     )
+
+
+def asked_splits(path: Path | Remote, choices: Choices) -> list[str]:
+    """Folders of splits to try in turn; one empty name where the tars lie in no split.
+
+    Raises:
+        BadInput: the split that was asked for is not there.
+    """
+    splits = tar_splits(path)
+    if not choices.split:
+        return splits or [""]
+    found = [split for split in splits if split == choices.split or same_split(choices.split, split)]
+    if not found:
+        raise BadInput(f"{path} has no split {choices.split!r}; its splits: {', '.join(splits) or 'none'}.")
+    return found[:1]
 
 
 def _labelled(
@@ -86,10 +126,11 @@ def _labelled(
         picture = picture_part(sample)
         try:
             if picture is None:
-                raise UnreadableData("no picture belongs to this key")
+                raise UnreadableData(without_picture(sample))
             said.append(_label(shards, sample, index))
         except UnreadableData as error:
-            left_out.append(LeftOut(sample.id, str(error)))
+            dotted = any("." in suffix for suffix in sample.parts)
+            left_out.append(LeftOut(sample.id, str(error), images=int(picture is not None or dotted)))
         else:
             ids.append(sample.id)
             parts.append(picture)
@@ -112,7 +153,10 @@ def _label(shards: Shards, sample: Sample, index: Mapping[str, str]) -> str:
         return index[text]
     if index or not text or len(text) > 1000 or "\ufffd" in text:
         raise UnreadableData(f"its label {text[:40]!r} is no class")
-    return text
+    single, several = single_labels([text])
+    if several:
+        raise UnreadableData(f"it has {several[0]}; only pictures with one can be correct or wrong")
+    return single[0]
 
 
 def _from_npy(data: bytes) -> int:
@@ -135,12 +179,23 @@ def _lines(path: Path | Remote, roots: Sequence[Path] | None, left_out: list[Lef
     try:
         if reason := problem(path, roots):
             raise UnreadableData(reason)
-        lines = [line.strip() for line in read_text(path).splitlines()]
+        lines = [line.strip(_BLANKS) for line in lines_of(read_text(path))]
     except UnreadableData as error:
-        left_out.append(LeftOut(path.name, str(error)))
+        left_out.append(LeftOut(path.name, str(error), images=0))
         return []
     while lines and not lines[-1]:
         lines.pop()
+    return lines
+
+
+def _class_names(path: Path | Remote, roots: Sequence[Path] | None, left_out: list[LeftOut]) -> list[str]:
+    """One class a line, in the order of the labels; UnreadableData for an empty line, which would be a class."""
+    lines = _lines(path, roots, left_out)
+    if "" in lines:
+        raise UnreadableData(
+            f"{path.name}, line {lines.index('') + 1} is empty: every line is a class, in the order of the labels. "
+            "Take the line out if it is none."
+        )
     return lines
 
 
@@ -148,5 +203,5 @@ def _templates(path: Path | Remote, roots: Sequence[Path] | None, left_out: list
     lines = _lines(path, roots, left_out)
     for number, line in enumerate(lines, 1):
         if line and not _SLOT.search(line):
-            left_out.append(LeftOut(f"{path.name}, line {number}", "a template without a {c} slot"))
+            left_out.append(LeftOut(f"{path.name}, line {number}", "a template without a {c} slot", images=0))
     return tuple(_SLOT.sub("{c}", line) for line in lines if _SLOT.search(line))

@@ -7,15 +7,22 @@ throws at a damaged file becomes one sentence.
 from __future__ import annotations
 
 import io
+import logging
 import os
+import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from core.datasets.io.remote import Remote
+from core.datasets.sniff import ENOUGH, what_is
 from core.errors import UnreadableData
 from core.opening import read_regular
+
+# Pillow writes to the log what this module says in its sentence.
+logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per pixel" not in record.getMessage())
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -59,7 +66,7 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
     except UnreadableData as error:
         raise UnreadableData(f"{name} cannot be read as a picture: {error}") from error
     except Exception as error:  # Pillow's decoders raise anything at hostile bytes: struct.error, IndexError, warnings
-        raise UnreadableData(f"{name} cannot be read as a picture: {_reason(error)}.") from error
+        raise UnreadableData(f"{name} cannot be read as a picture: {_reason(error, data)}.") from error
 
 
 def read_bytes(path: str | os.PathLike[str], *, name: str = "", limit: int = MAX_BYTES) -> bytes:
@@ -109,9 +116,13 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, data: bytes = b"") -> str:
     if isinstance(error, Image.UnidentifiedImageError):
-        return f"its content is none of {', '.join(FORMATS)}"
+        found = what_is(data[:ENOUGH])
+        if found in FORMATS:  # Pillow says only that nothing could open it
+            return f"it is a {found} that is damaged, or of a kind that Pillow does not read{_details(found, data)}"
+        told = f"; it is a {found}" if found else ""
+        return f"its content is none of {', '.join(FORMATS)}{told}"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "it unpacks to more pixels than are allowed (a decompression bomb)"
     if isinstance(error, OSError) and error.strerror:
@@ -119,3 +130,22 @@ def _reason(error: Exception) -> str:
     if "truncated" in str(error).lower():
         return "the file is cut short"
     return f"it is damaged ({type(error).__name__}: {str(error)[:120] or 'no details'})"
+
+
+def _details(found: str, data: bytes) -> str:
+    """What is unusual about a picture that nothing can open: a PNG's checksum, the bands of a TIFF."""
+    if found == "PNG" and len(data) >= 33 and zlib.crc32(data[12:29]) != int.from_bytes(data[29:33]):
+        return " (the checksum of its header is wrong)"
+    bands = _tiff_bands(data) if found == "TIFF" else 0
+    return f" (it has {bands} bands; three, or four with transparency, are read)" if bands > 4 else ""
+
+
+def _tiff_bands(data: bytes) -> int:
+    """Samples per pixel (tag 277) of the first page; 0 where the directory cannot be read."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    at = int.from_bytes(data[4:8], order)
+    for entry in range(min(int.from_bytes(data[at : at + 2], order), 100)):
+        start = at + 2 + 12 * entry
+        if int.from_bytes(data[start : start + 2], order) == 277:
+            return int.from_bytes(data[start + 8 : start + 10], order)
+    return 0

@@ -14,11 +14,12 @@ from typing import IO
 
 import numpy as np
 
-from core.datasets.formats.folders import SPLITS
 from core.datasets.io.picture import MAX_BYTES, read_text
 from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
+from core.datasets.levels import SPLITS
 from core.datasets.listing import END, file_ends
+from core.datasets.sniff import COMPRESSED, ENOUGH, what_is
 from core.errors import UnreadableData
 from core.opening import open_regular
 from core.types import LeftOut
@@ -120,7 +121,7 @@ class Shards:
                         raise tarfile.ReadError("the file is cut short")
                     key, suffix = _split(member.name)
                     if suffix in found.setdefault(key, {}):
-                        left_out.append(LeftOut(f"{path.name}/{member.name}", "a second file of this name"))
+                        left_out.append(LeftOut(f"{path.name}/{member.name}", "a second file of this name", images=0))
                         continue
                     found[key][suffix] = Part(number, member.offset_data, member.size)
                     if isinstance(path, Remote) and suffix == "cls" and member.size <= _KEPT_LABEL:
@@ -136,8 +137,10 @@ class Shards:
         except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
             reason = f"the archive is broken ({str(error)[:120] or type(error).__name__}); "
             reason += f"{len(found):,} samples before that are used" if found else "nothing of it can be used"
+            if not found and (kind := _kind(path)):
+                reason = f"it is no tar but a {kind}; unpack it to a plain tar first, which is read in place"
         if reason:
-            left_out.append(LeftOut(path.name, reason))
+            left_out.append(LeftOut(path.name, reason, images=0))
         for key, parts in found.items():
             try:
                 key.encode()
@@ -146,6 +149,28 @@ class Shards:
             else:
                 samples.append(Sample(f"{path.stem}/{key}", parts))
         return samples, left_out
+
+
+def _kind(path: Path | Remote) -> str:
+    """What a file is that is called a tar and is none; empty when that is not known."""
+    try:
+        with _opened(path) as file:
+            found = what_is(file.read(ENOUGH))
+    except (OSError, UnreadableData):
+        return ""
+    return "" if found == "tar" else f"{found} file" if found in COMPRESSED else found
+
+
+def without_picture(sample: Sample) -> str:
+    """Why no picture belongs to a key: often its file has a dot in its name, at which webdatasets cut the key."""
+    dotted = next((suffix for suffix in sample.parts if "." in suffix and suffix.rpartition(".")[2] in PICTURES), "")
+    if not dotted:
+        return "no picture belongs to this key"
+    name = sample.id.partition("/")[2]
+    return (
+        f"no picture belongs to this key: a webdataset cuts the name {name}.{dotted} at its first dot; write the files "
+        "anew without dots before the ending"
+    )
 
 
 def _opened(path: Path | Remote) -> IO[bytes]:
@@ -171,38 +196,50 @@ def sizes(parts: Sequence[Part]) -> np.ndarray:
     return np.array([part.size for part in parts], np.int64)
 
 
-def shards_of(path: Path | Remote, roots: Sequence[Path] | None) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+def tar_splits(path: Path | Remote) -> list[str]:
+    """Folders of splits that hold tars, test first; empty for one tar or a folder of tars."""
+    return [] if path.is_file() else [split for split in SPLITS if _tars(path / split)]
+
+
+def shards_of(
+    path: Path | Remote, roots: Sequence[Path] | None, *, split: str = ""
+) -> tuple[Path | Remote, Shards, list[LeftOut]]:
     """As ``find_shards``, walked; of what lies behind addresses the last few are kept, so that no tar is walked twice.
 
     ``left_out`` is a list of one's own and holds what the shards left out too.
     """
-    top, shards, left_out = _behind(path) if isinstance(path, Remote) else _walked(path, roots)
+    top, shards, left_out = _behind(path, split) if isinstance(path, Remote) else _walked(path, roots, split)
     return top, shards, [*left_out, *shards.left_out]
 
 
-def _walked(path: Path | Remote, roots: Sequence[Path] | None) -> tuple[Path | Remote, Shards, list[LeftOut]]:
-    top, tars, left_out = find_shards(path, roots)
+def _walked(
+    path: Path | Remote, roots: Sequence[Path] | None, split: str
+) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+    top, tars, left_out = find_shards(path, roots, split=split)
     return top, Shards(tars), left_out
 
 
 @lru_cache(maxsize=2)
-def _behind(path: Remote) -> tuple[Path | Remote, Shards, list[LeftOut]]:
-    return _walked(path, None)
+def _behind(path: Remote, split: str) -> tuple[Path | Remote, Shards, list[LeftOut]]:
+    return _walked(path, None, split)
 
 
 def find_shards(
-    path: Path | Remote, roots: Sequence[Path] | None = None
+    path: Path | Remote, roots: Sequence[Path] | None = None, *, split: str = ""
 ) -> tuple[Path | Remote, list[Path | Remote], list[LeftOut]]:
     """Folder with the set's text files, its shards in numeric order, and shards that are announced but missing.
 
     A folder with ``test/0.tar`` ..., a folder of tars, or one tar; of several splits ``test`` comes first.
+
+    Args:
+        split: the split to read, as its folder is called.
     """
     if path.is_file():
         return path.parent.parent if path.parent.name in SPLITS else path.parent, [path], []
-    folders = [path / split for split in SPLITS] + [path]
+    folders = [path / split] if split else [path / name for name in SPLITS] + [path]
     folder, tars = next(((folder, tars) for folder in folders if (tars := _tars(folder))), (path, []))
     top = path.parent if folder == path and path.name in SPLITS else path
-    left_out = [LeftOut(tar.name, reason) for tar in tars if (reason := problem(tar, roots))]
+    left_out = [LeftOut(tar.name, reason, images=0) for tar in tars if (reason := problem(tar, roots))]
     refused = {item.item for item in left_out}
     kept = [tar for tar in tars if tar.name not in refused]
     if (folder / "nshards.txt").is_file():
@@ -227,11 +264,12 @@ def _absent(announcement: Path | Remote, present: set[str]) -> list[LeftOut]:
     try:
         announced = int(read_text(announcement, limit=_BLOCK))
     except (ValueError, UnreadableData):
-        return [LeftOut("nshards.txt", "does not hold a number")]
+        return [LeftOut("nshards.txt", "does not hold a number", images=0)]
     if announced > 100_000:
-        return [LeftOut("nshards.txt", f"announces {announced:,} shards")]
+        return [LeftOut("nshards.txt", f"announces {announced:,} shards", images=0)]
     names = [f"{number}.tar" for number in range(announced)]
-    return [LeftOut(name, "nshards.txt announces it, but it is not here") for name in names if name not in present]
+    reason = "nshards.txt announces it, but it is not here"
+    return [LeftOut(name, reason, images=0) for name in names if name not in present]
 
 
 def _split(name: str) -> tuple[str, str]:

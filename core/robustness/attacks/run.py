@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.datasets import open_set
+from core.datasets.coverage import require_classes
 from core.errors import BadInput
 from core.frequency import sources
 from core.robustness.attacks import Kind, find, loss_of, settings_of
@@ -220,4 +221,6 @@ def _record(
 
 def question_for(image_set: str | ImageSet, **options: Any) -> Question:
     """A question about an image set by id or opened."""
-    return Question(open_set(image_set) if isinstance(image_set, str) else image_set, **options)
+    opened = open_set(image_set) if isinstance(image_set, str) else image_set
+    require_classes(opened)
+    return Question(opened, **options)

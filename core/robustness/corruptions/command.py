@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.datasets import open_set
+from core.datasets.coverage import require_classes
 from core.robustness.corruptions import perturbation_run
 from core.robustness.corruptions import records as corruption_records
 from core.robustness.corruptions.folders import OnDisk, conditions_in
@@ -84,6 +85,7 @@ def _source(asked: Asked, image_set: ImageSet | None) -> tuple[Source, ImageSet 
         clean = open_set(asked.clean, roots=asked.roots) if asked.clean else None
         return OnDisk(root, asked.plan, clean=clean, roots=asked.roots), clean
     opened = image_set or open_set(asked.image_set, roots=asked.roots)
+    require_classes(opened)
     return InMemory(opened, asked.plan), opened
 
 
