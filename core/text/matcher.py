@@ -2,8 +2,8 @@
 
 Captions and names are folded alike (``core.text.folding``) and split into words. A name is found where its words follow
 each other, in any of its forms (``core.text.plurals``): nothing is lemmatised, so that a name never becomes another
-word. A possessive ``'s`` after a word of the name does not hide it. A name in a script without blanks is found anywhere in
-the text. A concept that leaves no words is unmatchable, which is not the same as a count of zero.
+word. A possessive ``'s`` after a word of the name does not hide it. A name in a script without blanks is found
+anywhere in the text. A concept that leaves no words is unmatchable, which is not the same as a count of zero.
 """
 
 from __future__ import annotations
