@@ -182,15 +182,26 @@ class Classifier:
     sigmoid: bool = False
 
 
+Origin = Literal["live", "shipped", "published", "imported"]
+"""Where an answer comes from: computed here, shipped with Tailscope, published by others, brought in by a person."""
+
+
 @dataclass(frozen=True, slots=True)
-class ClassScore:
-    """Accuracy of one class: fraction right, Wilson 95 % interval, images."""
+class ClassValue:
+    """Accuracy of one class (a fraction) with its 95 % interval, NaN where none can be given; n is None if unknown."""
 
     key: str
     name: str
     accuracy: float
     low: float
     high: float
+    n: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore(ClassValue):
+    """Accuracy of one class whose images are known: fraction right, Wilson 95 % interval, images."""
+
     n: int
 
 
@@ -231,6 +242,16 @@ class Answer:
     reading: Reading = field(default_factory=Reading)
 
     @property
+    def origin(self) -> Origin:
+        """``live``, or ``shipped`` for the run committed beside a model's weights."""
+        return "live" if self.source == "live" else "shipped"
+
+    @property
+    def interval_over(self) -> str:
+        """What the intervals of the classes are over."""
+        return "images of the class (Wilson)"
+
+    @property
     def acc1(self) -> float:
         """Top-1 accuracy over images, a fraction."""
         return float(np.mean(self.top[:, 0] == self.labels))
@@ -246,6 +267,37 @@ class Answer:
     def mean_per_class_recall(self) -> float:
         """Mean of the per-class accuracies over classes with images, a fraction."""
         return float(np.mean([score.accuracy for score in self.classes if score.n]))
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """What one lens gives where only per-class values are known: published or imported results.
+
+    Attributes:
+        lens: the question, with the prompts that the values are of.
+        keys, names: class keys and names [c], as released or imported.
+        classes: per-class values, in the order of the keys.
+        acc1: top-1 accuracy over images as it was published, a fraction; None where only classes are told.
+        origin: ``published`` or ``imported``.
+        recipe: how the classes were predicted, one sentence.
+        provenance: where the values come from, with citation.
+        interval_over: what the intervals of the classes are over; empty where the number of images is unknown.
+    """
+
+    lens: Lens
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    classes: tuple[ClassValue, ...]
+    acc1: float | None
+    origin: Origin
+    recipe: str
+    provenance: str
+    interval_over: str
+
+    @property
+    def mean_per_class_recall(self) -> float:
+        """Mean of the per-class accuracies, a fraction."""
+        return float(np.nanmean([score.accuracy for score in self.classes]))
 
 
 @dataclass(frozen=True)

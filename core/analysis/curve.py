@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from core.frequency.table import join
+from core.figures import percent, point_span, points, signed
+from core.frequency.table import join, match
 from core.prompts.notes import unread
 from core.stats import intervals as stats
-from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Tag, Trend
+from core.stats.fits import NO_LOGIT, TEST, LogitFit, Shape, logit_fit, shape
+from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Groups, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve
-from core.types import Answer, FrequencyTable, Interval
+from core.types import Answer, ClassAnswer, FrequencyTable, Interval, Origin
 
 Recipe = Literal["honest", "paper"]
 ENOUGH = 10
@@ -23,7 +25,10 @@ ENOUGH = 10
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One concept with a known count and at least one image; accuracies are fractions with a Wilson interval."""
+    """One concept with a known count and an accuracy (a fraction, with its interval where images are known).
+
+    ``n`` is None where the number of images is unknown; ``tag`` is empty where there are no groups.
+    """
 
     key: str
     name: str
@@ -31,8 +36,8 @@ class Row:
     accuracy: float
     low: float
     high: float
-    n: int
-    tag: Tag
+    n: int | None
+    tag: Tag | Literal[""]
     family: str
 
 
@@ -45,9 +50,12 @@ class Curve:
         rows: concepts with a known count (zero included) and images, in label order.
         unknown: keys of the concepts without a count; without_images: keys of those without images.
         slope_per_decade: rise in accuracy (a fraction) per tenfold count; pearson, spearman: correlations.
-        trend: the fitted line and its band; empty in the paper recipe, which draws none.
+        trend: the fitted line and its band, within 0–100 %; empty in the paper recipe, which draws none.
+        logit: the same in log odds; shape: whether one straight line is enough. Both empty in the paper recipe.
         bins: binned means; in the paper recipe all bins, at their upper edge and without intervals.
         zero: mean accuracy of the concepts counted zero times; head, torso, tail: of those parts, with intervals.
+        groups: which concepts those parts are, of how many and how rare, or why there are none.
+        origin: where the accuracies come from; interval_over: what the intervals of bins and parts are over.
         paper: the paper's own figures, in the paper recipe only.
         unread: why there is no finding, where sentences are cut before they tell classes apart; figures are then NaN.
     """
@@ -62,11 +70,16 @@ class Curve:
     pearson: Interval
     spearman: Interval
     trend: Trend
+    logit: LogitFit
+    shape: Shape
     bins: tuple[Bin, ...]
     zero: Interval
     head: Interval
     torso: Interval
     tail: Interval
+    groups: Groups
+    origin: Origin
+    interval_over: str
     paper: PaperCurve | None = None
     unread: str = ""
 
@@ -87,7 +100,7 @@ class Curve:
 
 
 def curve(
-    answer: Answer,
+    answer: Answer | ClassAnswer,
     table: FrequencyTable,
     *,
     recipe: Recipe = "honest",
@@ -98,66 +111,76 @@ def curve(
 
     ``honest``: slope and Pearson are taken over single concepts on log10 count, so they use concepts counted at least
     once; Spearman uses every known concept, zeros included as the lowest rank. Intervals are 95 % percentile
-    bootstraps over concepts (1,000 resamples), which take the concepts as drawn from a larger vocabulary; the noise of
-    each concept's own images is inside that spread. Classes meet counts by exact key, else by exact name with spaces
-    and underscores exchanged.
+    bootstraps over concepts (1,000 resamples), which take the concepts as drawn from a larger vocabulary; those of bins
+    and parts draw each concept's images too (``stats.intervals.mean``). Classes meet counts as in ``frequency.table``.
 
-    ``paper``: ``core.stats.paper_curve`` on this one image set with its default ends cut, keys joined literally; slope,
-    Pearson and Spearman are over the kept bins and have no interval, because the paper gives none.
+    ``paper``: ``core.stats.paper_curve`` on this one image set with its default ends cut; keys are joined literally,
+    wnids by their ImageNet names. Slope, Pearson and Spearman are over the kept bins and have no interval: the paper
+    gives none.
 
     Args:
         families: concept key -> family, for colour.
         per_decade: bins per tenfold count (honest recipe).
     """
     keys = answer.keys
-    if recipe == "paper":
-        known = {key: int(table.counts[key]) for key in keys if key in table.counts}
-    else:
-        known = join(table, keys, answer.names)
-    tagged, families = stats.tags(known), families or {}
+    known, families = join(table, keys, answer.names, literal=recipe == "paper"), families or {}
+    judged = [score for score in answer.classes if not math.isnan(score.accuracy)]
+    groups = stats.groups(known)
     rows = tuple(
-        Row(s.key, s.name, known[s.key], s.accuracy, s.low, s.high, s.n, tagged[s.key], families.get(s.key, ""))
-        for s in answer.classes
-        if s.n and s.key in known
-    )
+        Row(s.key, s.name, known[s.key], s.accuracy, s.low, s.high, s.n, groups.tags.get(s.key, ""),
+            families.get(s.key, ""))
+        for s in judged
+        if s.key in known
+    )  # fmt: skip
     counts = np.array([row.count for row in rows], np.int64)
     accuracy = np.array([row.accuracy for row in rows], np.float64)
+    images = np.array([row.n or 0 for row in rows], np.int64)
     part = np.array([row.tag for row in rows])
-    why = unread(answer.reading, len(keys))
-    none = np.empty(0, np.int64), np.empty(0)
-    shown = none if why else (counts, accuracy)
-    figures = _paper(*shown) if recipe == "paper" else _honest(*shown, per_decade)
+    why = unread(answer.reading, len(keys)) if isinstance(answer, Answer) else ""
+    none = np.empty(0, np.int64)
+    shown = (none, np.empty(0), none) if why else (counts, accuracy, images)
+    figures = _paper(*shown[:2]) if recipe == "paper" else _honest(*shown, per_decade)
+
+    def over(inside: np.ndarray) -> Interval:
+        return stats.mean(accuracy[inside], images=images[inside])
+
     return Curve(
         recipe=recipe,
         frequency=table.name,
         method=table.method,
         rows=rows,
         unknown=tuple(key for key in keys if key not in known),
-        without_images=tuple(s.key for s in answer.classes if not s.n),
-        zero=stats.mean(accuracy[counts == 0]),
-        head=stats.mean(accuracy[part == "head"]),
-        torso=stats.mean(accuracy[part == "torso"]),
-        tail=stats.mean(accuracy[part == "tail"]),
+        without_images=tuple(s.key for s in answer.classes if math.isnan(s.accuracy)),
+        zero=over(counts == 0),
+        head=over(part == "head"),
+        torso=over(part == "torso"),
+        tail=over(part == "tail"),
+        groups=groups,
+        origin=answer.origin,
+        interval_over="classes and their images" if images.all() else "classes (their images are not told)",
         unread=why,
         **figures,
     )
 
 
-def _honest(counts: np.ndarray, accuracy: np.ndarray, per_decade: int) -> dict:
+def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_decade: int) -> dict:
     line = stats.trend(counts, accuracy)
     return {
         "slope_per_decade": line.slope,
         "pearson": line.pearson,
         "spearman": stats.spearman(counts, accuracy),
         "trend": line,
-        "bins": stats.log_bins(counts, accuracy, per_decade=per_decade),
+        "logit": logit_fit(counts, accuracy),
+        "shape": shape(counts, accuracy),
+        "bins": stats.log_bins(counts, accuracy, images=images, per_decade=per_decade),
     }
 
 
 def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
     none = dict.fromkeys(("slope_per_decade", "pearson", "spearman"), UNDEFINED)
+    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": Shape("", math.nan, *[UNDEFINED] * 3, 0)}
     if not len(counts):
-        return {**none, "trend": NO_TREND, "bins": ()}
+        return {**none, **no_fit, "bins": ()}
     found = paper_curve(counts, accuracy)
     kept = slice(*found.kept)
     starts = (found.edges[0], *found.edges[:-1])
@@ -167,7 +190,7 @@ def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
         for start, edge, mean, size in zip(starts, edges, means, sizes, strict=True)
     )
     return {
-        "trend": NO_TREND,
+        **no_fit,
         "bins": bins,
         "slope_per_decade": _bare(found.slope_per_decade),
         "pearson": _bare(found.r),
@@ -178,6 +201,59 @@ def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
 
 def _bare(value: float) -> Interval:
     return Interval(value, math.nan, math.nan)
+
+
+def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -> dict[str, Any]:
+    """The curve in the schema of ``python -m core curve``; NaN stays NaN for the writer to turn into null."""
+    matched = match(table, answer.keys, answer.names, literal=found.recipe == "paper")
+    parts: dict[Tag, Interval] = {"head": found.head, "torso": found.torso, "tail": found.tail}
+    counts = {tag: [row.count for row in found.rows if row.tag == tag] for tag in parts}
+    return {
+        "model": answer.lens.model,
+        "set": answer.lens.image_set,
+        "prompts": answer.lens.prompts,
+        "origin": found.origin,
+        "provenance": answer.provenance if isinstance(answer, ClassAnswer) else None,
+        "frequency": {"name": table.name, "method": table.method, "source": table.source},
+        "recipe": found.recipe,
+        "n_classes": len(answer.keys),
+        "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],
+        "n": found.n,
+        "n_zero": found.n_zero,
+        "n_unknown": found.n_unknown,
+        "matched": matched.sentence,
+        "unmatched": matched.suggestions(),
+        "slope_per_decade": _interval(found.slope_per_decade),
+        "pearson": _interval(found.pearson),
+        "spearman": _interval(found.spearman),
+        "groups": {
+            tag: {
+                "n": len(counts[tag]),
+                "count_from": min(counts[tag]),
+                "count_to": max(counts[tag]),
+                "accuracy": _interval(parts[tag]),
+            }
+            for tag in parts
+            if counts[tag]
+        },
+        "tail_is": "never counted" if found.groups.never_counted else "rarest fifth" if found.groups.tags else None,
+        "no_groups": found.groups.reason or None,
+        "interval_over": found.interval_over,
+        "shape": {
+            "kind": found.shape.kind or None,
+            "test": TEST,
+            "p": found.shape.p,
+            "break": _interval(found.shape.at),
+            "slope_before": _interval(found.shape.before),
+            "slope_after": _interval(found.shape.after),
+            "n": found.shape.n,
+        },
+        "logit": {"log_odds_per_decade": _interval(found.logit.slope)},
+    }
+
+
+def _interval(figure: Interval) -> dict[str, float]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high}
 
 
 def headline(found: Curve) -> str:
@@ -194,21 +270,26 @@ def headline(found: Curve) -> str:
         return f"Only {n} concept{'s' * (n != 1)} here with a count of one or more: too few for a trend."
     if math.isnan(slope.low):
         return f"All {n} concepts have the same count, so there is no trend to see."
-    evidence = f"(95 % CI {_span(slope)}; n = {n:,})"
-    size = f"{_points(abs(slope.value))} points"
+    evidence = f"(95 % CI {point_span(slope)}; n = {n:,})"
+    size = f"{points(abs(slope.value))} points"
     if slope.low > 0:
         first = f"Each tenfold rise in pretraining frequency adds {size} {evidence}."
     elif slope.high < 0:
         first = f"Each tenfold rise in pretraining frequency takes away {size} {evidence}."
     else:
-        goes = f"a tenfold rise in pretraining frequency goes with {_points(slope.value)} points"
+        goes = f"a tenfold rise in pretraining frequency goes with {points(slope.value)} points"
         first = f"No clear trend: {goes} {evidence}."
     return f"{first} {_tail(found)}".strip()
 
 
 def _tail(found: Curve) -> str:
-    share = found.tail.value
-    return "" if math.isnan(share) else f"The rarest fifth is right {_percent(share)} of the time."
+    share, groups = found.tail.value, found.groups
+    if math.isnan(share):
+        return ""
+    if groups.never_counted:
+        n = groups.sizes["tail"][0]
+        return f"The {n:,} concepts that were never counted are right {percent(share)} of the time."
+    return f"The rarest fifth is right {percent(share)} of the time."
 
 
 def _paper_headline(found: Curve) -> str:
@@ -217,25 +298,6 @@ def _paper_headline(found: Curve) -> str:
         return "By the paper's recipe no correlation is defined here: the kept bins have no spread."
     star = "significant" if found.paper.p < 0.05 else "not significant"
     return (
-        f"By the paper's recipe, accuracy and log frequency correlate at r = {_signed(r, 2)} over {bins} binned means "
+        f"By the paper's recipe, accuracy and log frequency correlate at r = {signed(r, 2)} over {bins} binned means "
         f"({star} at 0.05)."
     )
-
-
-def _signed(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return "\u2212" + text[1:] if text.startswith("-") and float(text) else text.lstrip("-")
-
-
-def _points(fraction: float) -> str:
-    return _signed(100 * fraction, 1)
-
-
-def _percent(fraction: float) -> str:
-    shown = 100 * fraction
-    return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{shown:.0f} %"
-
-
-def _span(interval: Interval) -> str:
-    low, high = _points(interval.low), _points(interval.high)
-    return f"{low} to {high}" if interval.low < 0 else f"{low}–{high}"

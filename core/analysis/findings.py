@@ -5,19 +5,16 @@ Plain text; whoever shows it escapes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from core.analysis.curve import Curve
 from core.evaluation.reports import split_model
+from core.figures import percent, points, span
 from core.prompts.notes import unread
-from core.types import Answer
-
-
-def percent(fraction: float) -> str:
-    """A fraction as a percentage: two digits below ten percent would promise too much, so none are shown."""
-    return f"{100 * fraction:.0f} %"
+from core.types import Answer, Interval
 
 
 def model_name(model: str) -> str:
@@ -53,7 +50,7 @@ def concept(answer: Answer, index: int, count: int | None) -> str:
     right = round(score.accuracy * score.n)
     sentence = (
         f"“{score.name}” is recognised in {right} of {score.n} images "
-        f"({percent(score.accuracy)}, 95 % CI {100 * score.low:.0f}–{100 * score.high:.0f} %).{met}"
+        f"({percent(score.accuracy)}, 95 % CI {span(Interval(score.accuracy, score.low, score.high))}).{met}"
     )
     rival = common_error(answer, index)
     if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one
@@ -85,14 +82,19 @@ def several(answer: Answer, indices: Sequence[int]) -> str:
 
 
 def tail(found: Curve) -> str:
-    """How much worse the rarest fifth fares than the commonest."""
-    rare = [row for row in found.rows if row.tag == "tail"]
-    if not rare:
-        return f"Too few concepts of this set have a known pretraining count ({found.n}) to tell a tail from a head."
-    most = max(row.count for row in rare)
+    """How much worse the tail fares than the head, with the sizes of both; or why there are none."""
+    groups = found.groups
+    if not found.rows or not groups.tags or math.isnan(found.tail.value) or math.isnan(found.head.value):
+        why = groups.reason or "too few concepts of this set have a known count"
+        return f"No tail can be told from a head: {why}."
+    n = groups.sizes["tail"][0]
+    rare = (
+        f"The {n:,} concepts that were never counted are"
+        if groups.never_counted
+        else (f"The rarest fifth ({groups.told('tail')}) is")
+    )
     gap = found.head.value - found.tail.value
     return (
-        f"The rarest fifth ({len(rare)} concepts, each seen at most {most:,} times in pretraining) is right "
-        f"{percent(found.tail.value)} of the time (95 % CI {100 * found.tail.low:.0f}–{100 * found.tail.high:.0f}), "
-        f"the commonest fifth {percent(found.head.value)}: a gap of {100 * gap:.0f} points.".replace("-", "−")
+        f"{rare} right {percent(found.tail.value)} of the time (95 % CI {span(found.tail)}), the commonest fifth "
+        f"({groups.told('head')}) {percent(found.head.value)}: a gap of {points(gap, 0)} points."
     )

@@ -1,7 +1,7 @@
 """Published accuracies of known models on known images, each with its source.
 
-The figures are those of ``assets/published/reference_accuracies.csv``; the built-in models bring the run that was
-committed beside their weights.
+The figures are open_clip's published top-1 accuracies (``core.published.openclip``) and those of other prompts, from
+``assets/published/reference_accuracies.csv``; the built-in models bring the run committed beside their weights.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from core.evaluation.shipped import SET, STRATEGY
 from core.icons.concepts import concepts
 from core.models import registry as models
 from core.paths import ASSETS
+from core.published import openclip
 from core.types import Answer
 
 TABLE = ASSETS / "published" / "reference_accuracies.csv"
@@ -49,7 +50,26 @@ class Reference:
 
 @cache
 def table() -> tuple[Reference, ...]:
-    """All cited figures."""
+    """All cited figures: open_clip's, then those of other prompts."""
+    return (*_open_clip(), *_other_prompts())
+
+
+def _open_clip() -> tuple[Reference, ...]:
+    # OpenAI's weights are listed under both activations with the same figures; they are QuickGELU's in any case.
+    listed = {(one.arch, one.pretrained) for one in openclip.results()}
+    twice = {pair for pair in listed if pair[1] == "openai" and (f"{pair[0]}-quickgelu", pair[1]) in listed}
+    return tuple(
+        Reference(
+            one.arch, one.pretrained, one.benchmark.set, one.benchmark.images, one.benchmark.classes,
+            "ensemble" if one.benchmark.set.startswith(("imagenet", "objectnet")) else "dataset",
+            one.value, openclip.SOURCE,
+        )
+        for one in openclip.results()
+        if one.benchmark.metric == openclip.ACCURACY and (one.arch, one.pretrained) not in twice
+    )  # fmt: skip
+
+
+def _other_prompts() -> tuple[Reference, ...]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         return tuple(
             Reference(

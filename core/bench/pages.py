@@ -51,8 +51,6 @@ def published_redraw() -> list[Row]:
     from core.published.names import HEADLINE_METHOD, ZERO_SHOT
     from core.published.view import View, draw, models
 
-    if not store.available():
-        return [Row("published_redraw", None, "<=", 1.0, "200 ms", 0, "the published release is not imported")]
     opened = store.open_store()
     chosen = tuple(models(opened, ZERO_SHOT)[:12])
     shown, _ = draw(opened, View(ZERO_SHOT, HEADLINE_METHOD, "class", chosen))

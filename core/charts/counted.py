@@ -25,7 +25,7 @@ def rank_figure(rows: Sequence[Mapping[str, Any]], *, method: str, height: int =
     ranks = {key: rank for rank, key in enumerate(ranked, 1)}
     figure = blank(height=height, x_title="Rank of the concept", y_title="Times counted")
     for name in ("head", "torso", "tail"):
-        keys = [key for key in ranked if part[key] == name]
+        keys = [key for key in ranked if part.get(key) == name]
         figure.add_scatter(
             x=[ranks[key] for key in keys],
             y=np.maximum([counts[key] for key in keys], LANE) if keys else [],

@@ -173,6 +173,9 @@ def _line(figure: go.Figure, one: Shown, colour: str) -> None:
     x, y = np.log10(one.rows.counts[seen]), one.rows.values[seen] * factor(one)
     ends = np.array([x.min(), x.max()])
     word, _, digits = unit(one.honest)
+    if one.combination.family != TEXT_TO_IMAGE and slope:  # a line through accuracies stays within 0–100 %
+        within = np.sort(x.mean() + (np.array([0.0, 100.0]) - y.mean()) / slope)
+        ends = np.clip(ends, *within)
     figure.add_scatter(
         x=10**ends, y=y.mean() + slope * (ends - x.mean()), mode="lines", line={"color": colour, "width": 2},
         name=f"fit: {slope:+.{digits}f} {word} per tenfold".replace("-", "−"), hoverinfo="skip",

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from core.cli import catalogue, compare, composition, counting, evaluation, icons, prompts, robustness, storage
+from core.cli import answers, catalogue, compare, composition, counting, evaluation, icons, prompts, robustness, storage
 from core.cli.published import app as published
 from core.errors import TailscopeError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for group in (catalogue, counting, evaluation, compare, composition, storage):
     group.register(app)
+app.add_typer(answers.app, name="answers")
 app.add_typer(icons.app, name="icons")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(robustness.app, name="robustness")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.evaluation import Precision
+from core.cli.evaluation import Origin, Precision
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
 from core.errors import BadInput
-from core.types import Lens
+from core.types import Answer, ClassAnswer, FrequencyTable, Lens
+
+if TYPE_CHECKING:
+    from core.origins import Question
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +37,11 @@ def compare(
     path_column: PathColumn = None,
     split: Split = None,
     precision: Precision = "auto",
+    origin: Origin = "auto",
     out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
 ) -> None:
     """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
+    from core import origins
     from core.analysis.compare import as_json, headline
     from core.analysis.compare import compare as compare_answers
     from core.analysis.random_words_band import band, waffle_answers
@@ -46,50 +52,61 @@ def compare(
 
     asked = {
         id: replace(one, image_set=read_as(one.image_set, label_column, path_column, split))
-        for id, one in _lenses(model, image_set, lens or [], prompts or [], precision).items()
+        for id, one in _questions(model, image_set, lens or [], prompts or [], precision).items()
     }
-    opened = {name: open_set(name) for name in {one.image_set for one in asked.values()}}
     with progress_bar() as report:
-        answers = {id: evaluate(one, image_set=opened[one.image_set], report=report) for id, one in asked.items()}
+
+        def live(lens: Lens) -> Answer:
+            return evaluate(lens, image_set=open_set(lens.image_set), report=report)
+
+        answers = {id: origins.answer(one, origin, live) for id, one in asked.items()}
         bands = {
-            id: waffle_answers(one, seeds=seeds, image_set=opened[one.image_set], report=report)
+            id: waffle_answers(one.lens(), seeds=seeds, image_set=open_set(one.image_set), report=report)
             for id, one in asked.items()
             if one.prompts == "waffle"
         }
-    tables = {id: table for id, one in asked.items() if (table := _table(one, frequency))}
+    tables = {id: table for id, answer in answers.items() if (table := _table(answer, frequency))}
     found = compare_answers(answers, tables=tables)
-    result = as_json(found, opened[next(iter(asked.values())).image_set].image_ids)
+    pictures = all(isinstance(answer, Answer) for answer in answers.values())
+    result = as_json(found, open_set(next(iter(asked.values())).image_set).image_ids if pictures else ())
     for id, answer in answers.items():
-        result["lenses"][id]["prompt_notes"] = list(answer.prompt_notes)
-        echo_notes(answer.prompt_notes, of=id)
+        if isinstance(answer, Answer):
+            result["lenses"][id]["prompt_notes"] = list(answer.prompt_notes)
+            echo_notes(answer.prompt_notes, of=id)
     for id, drawn in bands.items():
         spread = band([answer.acc1 for answer in drawn])
         result["lenses"][id]["seeds"] = {"mean": spread.mean, "sd": spread.sd, "acc1": list(spread.values)}
     covered = {
-        one.image_set: coverage(opened[one.image_set], used=len(answers[id].rows), skipped=answers[id].left_out)
+        one.image_set: coverage(open_set(one.image_set), used=len(answer.rows), skipped=answer.left_out)
         for id, one in asked.items()
+        if isinstance(answer := answers[id], Answer)
     }
-    for one in covered.values():
-        say(one)
-    result |= next(iter(covered.values())).as_json()
-    result["sets"] = {name: one.as_json() for name, one in covered.items()}
+    for covering in covered.values():
+        say(covering)
+    if covered:
+        result |= next(iter(covered.values())).as_json()
+        result["sets"] = {name: covering.as_json() for name, covering in covered.items()}
     if out is None:
         echo_json(result)
         return
     reports.write_json(result, out)
     shown = ("acc1", "head", "torso", "tail", "ece")
-    rows = [(id, *(f"{getattr(one, name):.3f}" for name in shown)) for id, one in found.lenses.items()]
+    rows = [(id, *(_cell(getattr(one, name)) for name in shown)) for id, one in found.lenses.items()]
     echo_table(("lens", *shown), rows)
     for one in found.pairs:
         typer.echo(headline(one))
 
 
-def _lenses(
+def _cell(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _questions(
     model: str | None, image_set: str | None, lenses: list[str], prompts: list[str], precision: str
-) -> dict[str, Lens]:
-    """Lens id (MODEL::SET::STRATEGY as typed) -> lens."""
+) -> dict[str, Question]:
+    """Lens id (MODEL::SET::STRATEGY as typed) -> its question."""
     from core.analysis.compare import MOST
-    from core.models.registry import canonical
+    from core.origins import Question
 
     if bool(lenses) == bool(prompts) or (prompts and not (model and image_set)) or (lenses and model):
         raise BadInput(
@@ -103,12 +120,12 @@ def _lenses(
         parts = text.split("::", 2)
         if len(parts) != 3 or not all(parts):
             raise BadInput(f"{text!r} is not a lens; write MODEL::SET::STRATEGY.")
-        found[text] = Lens(canonical(parts[0]), parts[1], parts[2], precision=precision)
+        found[text] = Question(*parts, precision)
     return found
 
 
-def _table(lens: Lens, frequency: str):
+def _table(answer: Answer | ClassAnswer, frequency: str) -> FrequencyTable | None:
     from core.frequency import sources
 
-    source = frequency or sources.own(lens.model)
+    source = frequency or sources.own(answer.lens.model, answer.keys, answer.names)
     return sources.load_source(source) if source else None

@@ -1,4 +1,4 @@
-"""``frequency count`` and ``frequency delete``: one's own counts."""
+"""``frequency count``, ``frequency import`` and ``frequency delete``: one's own counts."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to ``frequency``."""
     frequency.command("count")(count)
     frequency.command("delete")(delete)
+    frequency.command("import")(import_)
 
 
 def count(
@@ -119,9 +120,40 @@ def _parts_by(engine: Chosen) -> AbstractContextManager[run.Engine | None]:
     return counting_on_ray(address=engine.address, workers=engine.workers)
 
 
-def delete(name: Annotated[str, typer.Argument(help="counted:NAME, or NAME.")]) -> None:
-    """Remove counts that were made here."""
-    from core.frequency import counted
+def delete(name: Annotated[str, typer.Argument(help="counted:NAME (or NAME), or imported:NAME.")]) -> None:
+    """Remove counts that were made here or imported."""
+    from core.frequency import counted, imported
 
+    if name.startswith(imported.PREFIX):
+        imported.delete(name)
+        typer.echo(f"Removed {name}.")
+        return
     counted.delete(name)
     typer.echo(f"Removed counted:{name.removeprefix(counted.PREFIX)}.")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines, Parquet or JSON with concepts and counts.")],
+    name: Annotated[str, typer.Option(help="Keep the counts as the frequency source imported:NAME.")],
+    concept_column: Annotated[str, typer.Option(help="Column or field of the concepts, if not found by itself.")] = "",
+    count_column: Annotated[str, typer.Option(help="Column or field of the counts, if not found by itself.")] = "",
+    method: Annotated[Literal["text", "image", "integrated"], typer.Option(help="What was counted.")] = "text",
+    citation: Annotated[str, typer.Option(help="Where the counts come from, in words.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was read as JSON.")] = False,
+) -> None:
+    """Bring in counts of concepts from a file: lists, NeglectedTails' metrics files, MetaCLIP's entry counts."""
+    from dataclasses import asdict
+
+    from core.frequency import imported
+
+    found = imported.keep(
+        file, name, method=method, concept_column=concept_column, count_column=count_column, citation=citation
+    )
+    if as_json:
+        echo_json(asdict(found))
+        return
+    more = f", {found.unknown:,} listed without one" if found.unknown else ""
+    typer.echo(
+        f"{found.source}: {found.concepts:,} concepts with a count{more} "
+        f"(“{found.concept_column}” and “{found.count_column}” of {file.name})."
+    )

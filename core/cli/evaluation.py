@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
-from core.errors import BadInput
-from core.types import Embeddings, Lens, Report
+from core.errors import BadInput, UnknownName
+from core.types import Answer, Embeddings, Lens, Report
+
+if TYPE_CHECKING:
+    from core.datasets.coverage import Coverage
+    from core.origins import Choice, Question
 
 Model = Annotated[str, typer.Argument(help="ARCH,PRETRAINED | hf-hub:org/repo | local-dir:/path | ARCH,/checkpoint")]
 Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
-Prompts = Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")]
+Prompts = Annotated[
+    str | None,
+    typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}. [simple, or as published]"),
+]
+Origin = Annotated[
+    Literal["auto", "live", "shipped", "published", "imported"],
+    typer.Option(help="Run here, shipped, published by the authors, or imported; auto: the first that there is."),
+]
 Precision = Annotated[Literal["auto", "float32"], typer.Option(help="float32 switches mixed precision off.")]
 
 
@@ -64,7 +76,8 @@ def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
 def evaluate(
     model: Model,
     image_set: Set,
-    prompts: Prompts = "simple",
+    prompts: Prompts = None,
+    origin: Origin = "auto",
     out: Annotated[Path | None, typer.Option(help="Write CLIP_benchmark JSON here instead of printing it.")] = None,
     task: Annotated[Literal["zeroshot_classification", "retrieval"], typer.Option()] = "zeroshot_classification",
     names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
@@ -81,35 +94,63 @@ def evaluate(
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.evaluation import reports
-    from core.models.registry import canonical
+    from core.origins import Question
 
     image_set = read_as(image_set, label_column, path_column, split)
-    lens, engine = Lens(canonical(model), image_set, prompts, precision=precision), chosen(engine, address, workers)
+    question, engine = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
+    covered: list[Coverage] = []
     with progress_bar() as report:
-        if engine.ray:
-            _same_here(lens, _embedded(lens, engine, report))
+
+        def live(lens: Lens) -> Answer:
+            from core.evaluation.evaluate import evaluate as answer_lens
+
+            if engine.ray:
+                _same_here(lens, _embedded(lens, engine, report))
+            opened = open_set(image_set, names=names_file, naming=names)
+            found = answer_lens(lens, report=report, image_set=opened)
+            covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
+            return found
+
         if task == "retrieval":
             from core.evaluation.evaluate import evaluate_retrieval
 
+            lens = question.lens()
+            if engine.ray:
+                _same_here(lens, _embedded(lens, engine, report))
             metrics, used = evaluate_retrieval(lens, report=report)
-            covered = coverage(open_set(image_set, captions=True), used=used.used, skipped=used.left_out)
+            covered.append(coverage(open_set(image_set, captions=True), used=used.used, skipped=used.left_out))
             result = reports.retrieval(lens, metrics, used)
         else:
-            from core.evaluation.evaluate import evaluate as answer_lens
-
-            opened = open_set(image_set, names=names_file, naming=names)
-            answer = answer_lens(lens, report=report, image_set=opened)
-            covered = coverage(opened, used=len(answer.rows), skipped=answer.left_out)
-            result = reports.clip_benchmark(answer)
-    result |= covered.as_json()
-    say(covered)
+            result = _evaluated(question, origin, live)
+    for one in covered:
+        result |= one.as_json()
+        say(one)
     echo_notes(result.get("prompt_notes", ()))
-    typer.echo(f"engine: {engine}", err=True)
+    if "origin" not in result or result["origin"] == "live":
+        typer.echo(f"engine: {engine}", err=True)
+    else:
+        typer.echo(f"origin: {result['origin']}; {result.get('provenance', 'committed beside the weights')}", err=True)
     if out is None:
         echo_json(result)
         return
     reports.write_json(result, out)
     typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
+
+
+def _evaluated(question: Question, origin: Choice, live: Callable[[Lens], Answer]) -> dict[str, Any]:
+    """The result of one origin; where nobody published classes, the figure of the whole set."""
+    from core import origins
+    from core.errors import NotHere
+    from core.evaluation import reports
+
+    try:
+        answer = origins.answer(question, origin, live)
+    except (NotHere, UnknownName):
+        total = origins.published_total(question) if origin in ("auto", "published") else None
+        if total is None:
+            raise
+        return reports.only_total(question.model, question.image_set, *total)
+    return reports.clip_benchmark(answer) if isinstance(answer, Answer) else reports.class_results(answer)
 
 
 def _same_here(lens: Lens, found: Embeddings) -> None:
@@ -129,8 +170,11 @@ def _same_here(lens: Lens, found: Embeddings) -> None:
 def curve(
     model: Model,
     image_set: Set,
-    frequency: Annotated[str, typer.Option(help="Frequency source, e.g. icons-200k.")],
-    prompts: Prompts = "simple",
+    frequency: Annotated[
+        str, typer.Option(help="Frequency source, e.g. icons-200k; auto: counts of the model's own pretraining set.")
+    ] = "auto",
+    prompts: Prompts = None,
+    origin: Origin = "auto",
     method: Annotated[
         Literal["text", "image", "integrated"] | None, typer.Option(help="Kind of count; default: the source's own.")
     ] = None,
@@ -141,51 +185,51 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
+    from core import origins
+    from core.analysis.curve import as_json as record
     from core.analysis.curve import curve as build
     from core.analysis.curve import headline
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.evaluation.evaluate import evaluate as answer_lens
-    from core.frequency.sources import load_source
-    from core.models.registry import canonical
+    from core.frequency import choice, sources
 
     image_set = read_as(image_set, label_column, path_column, split)
-    lens = Lens(canonical(model), image_set, prompts, frequency)
-    table = load_source(frequency, method=method)
+    covered: list[Coverage] = []
     with progress_bar() as report:
-        opened = open_set(image_set)
-        answer = answer_lens(lens, report=report, image_set=opened)
-        found = build(answer, table, recipe=recipe)
-    covered = coverage(opened, used=len(answer.rows), skipped=answer.left_out)
-    say(covered)
-    echo_notes(answer.prompt_notes)
+        question = origins.Question(model, image_set, prompts)
+
+        def live(lens: Lens) -> Answer:
+            opened = open_set(image_set)
+            found = answer_lens(lens, report=report, image_set=opened)
+            covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
+            return found
+
+        answer = origins.answer(question, origin, live)
+    for one in covered:
+        say(one)
+    if isinstance(answer, Answer):
+        echo_notes(answer.prompt_notes)
+    chosen_counts = None
+    if frequency == "auto":
+        chosen_counts = choice.choose(answer.lens.model, answer.keys, answer.names)
+        if not chosen_counts.source:
+            raise BadInput(chosen_counts.sentence)
+        frequency = chosen_counts.source
+    table = sources.load_source(frequency, method=method)
+    found = build(answer, table, recipe=recipe)
     if not as_json:
         typer.echo(headline(found))
+        if chosen_counts is not None:
+            typer.echo(chosen_counts.sentence)
         echo_table(
             ("count", "accuracy", "low", "high", "n"),
             [(f"{b.count:,.0f}", f"{b.mean:.3f}", f"{b.low:.3f}", f"{b.high:.3f}", b.n) for b in found.bins],
         )
         return
-
-    def interval(figure):
-        return {"value": figure.value, "low": figure.low, "high": figure.high}
-
-    echo_json(
-        {
-            "model": lens.model,
-            "set": image_set,
-            "prompts": prompts,
-            "prompt_notes": list(answer.prompt_notes),
-            "unread": found.unread,
-            "frequency": {"name": table.name, "method": table.method, "source": table.source},
-            "recipe": recipe,
-            "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],
-            "n": found.n,
-            "n_zero": found.n_zero,
-            "n_unknown": found.n_unknown,
-            "slope_per_decade": interval(found.slope_per_decade),
-            "pearson": interval(found.pearson),
-            "spearman": interval(found.spearman),
-            **covered.as_json(),
-        }
-    )
+    result = {**record(found, answer, table), "choice": chosen_counts.sentence if chosen_counts else None}
+    if isinstance(answer, Answer):
+        result |= {"prompt_notes": list(answer.prompt_notes), "unread": found.unread}
+    for one in covered:
+        result |= one.as_json()
+    echo_json(result)

@@ -43,6 +43,29 @@ def import_(
     _tell(result, as_json=as_json)
 
 
+@app.command("forget")
+def forget() -> None:
+    """Drop what was imported: the tables that ship with Tailscope are used again."""
+    from core.published.importer import forget as drop
+    from core.published.manifest import CITATION
+
+    drop()
+    typer.echo(f"In use: the tables that ship. {CITATION}.")
+
+
+@app.command("ship", hidden=True)
+def ship(path: Annotated[Path, typer.Argument(help="A clone of the release at its pinned commit.")]) -> None:
+    """Write the tables that ship with Tailscope anew (for its maintainers)."""
+    from core.published import letitwag_assets, store
+    from core.published.importer import ship as write
+
+    with progress_bar() as report:
+        result = write(path, report=report)
+    letitwag_assets.write_assets(store=store.Store(store.SHIPPED))
+    size = sum(file.stat().st_size for file in store.SHIPPED.iterdir())
+    typer.echo(f"{sum(result.read.values())} files read, {megabytes(size)} in {store.SHIPPED}")
+
+
 def _tell(result, *, as_json: bool) -> None:
     if as_json:
         echo_json(result.as_json())

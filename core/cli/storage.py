@@ -41,6 +41,23 @@ def fetch_set(
     _run(plan_set(set_id, per_class=per_class), yes=yes)
 
 
+@fetch.command("counts")
+def fetch_counts(
+    name: Annotated[str, typer.Argument(help="A pack of counts, such as neglectedtails-laion2b.")],
+    yes: Yes = False,
+) -> None:
+    """Download concept counts that others published, as the frequency source imported:NAME."""
+    from core.downloads import counts
+
+    pack = counts.find(name)
+    typer.echo(pack.sentence)
+    if not yes:
+        typer.confirm(f"Download {megabytes(sum(file.size for file in pack.files))}?", abort=True)
+    with progress_bar() as report:
+        found = counts.fetch(pack, report=report)
+    typer.echo(f"{found.source}: {found.concepts:,} concepts with a count.")
+
+
 def _run(plan, *, yes: bool) -> None:
     from core.downloads import run
 

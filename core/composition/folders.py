@@ -126,7 +126,9 @@ def folder_compositions(
         found = found or split_name(key, folded)
         splits.append(found)
         if found is None:
-            left_out.append(LeftOut(key, "its name ends with no known object; add it to a table of overrides"))
+            bare = _folded(key) in folded
+            why = "its name is an object without an attribute" if bare else "its name ends with no known object"
+            left_out.append(LeftOut(key, f"{why}; add it to a table of overrides"))
     if not any(splits):
         raise BadInput(
             f"No class of {image_set.id} is called “attribute object” with a known object at its end. "

@@ -171,7 +171,7 @@ def probes(
         found = asked.images.compositions
         _, seen = asked.pictures.margins(found)
         tagged = stats.tags({key: int(n) for key, n in zip(found.objects, seen, strict=True)})
-        parts = {at: tagged[key] for at, key in enumerate(found.objects)}
+        parts = {at: tagged[key] for at, key in enumerate(found.objects) if key in tagged}
     return probe(support, other, parts=parts, shots=shots, seeds=seeds, report=report)
 
 

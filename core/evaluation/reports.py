@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.types import Answer, Lens
+from core.types import Answer, ClassAnswer, Lens
 
 if TYPE_CHECKING:
     from core.evaluation.evaluate import RetrievalUse
@@ -94,4 +94,44 @@ def clip_benchmark(answer: Answer) -> dict[str, Any]:
             for score in answer.classes
         },
         "fingerprint": answer.fingerprint,
+        "origin": answer.origin,
+    }
+
+
+def class_results(answer: ClassAnswer) -> dict[str, Any]:
+    """Published or imported per-class values in the same schema; ``n`` is null where the images are not told."""
+    arch, pretrained = split_model(answer.lens.model)
+    return {
+        "dataset": answer.lens.image_set,
+        "model": arch,
+        "pretrained": pretrained,
+        "task": "zeroshot_classification",
+        "metrics": {"acc1": answer.acc1, "acc5": None, "mean_per_class_recall": answer.mean_per_class_recall},
+        "language": "en",
+        "prompts": answer.lens.prompts,
+        "classwise": {
+            score.key: {"name": score.name, "accuracy": score.accuracy, "n": score.n, "low": score.low,
+                        "high": score.high}
+            for score in answer.classes
+        },
+        "interval_over": answer.interval_over,
+        "origin": answer.origin,
+        "recipe": answer.recipe,
+        "provenance": answer.provenance,
+    }  # fmt: skip
+
+
+def only_total(model: str, image_set: str, value: float, metric: str, source: str) -> dict[str, Any]:
+    """A published figure of a model on a whole set, in the same schema: no class of it is told."""
+    arch, pretrained = split_model(model)
+    return {
+        "dataset": image_set,
+        "model": arch,
+        "pretrained": pretrained,
+        "task": "zeroshot_classification",
+        "metrics": {"acc1": None, "acc5": None, "mean_per_class_recall": None, metric: value},
+        "language": "en",
+        "classwise": {},
+        "origin": "published",
+        "provenance": source,
     }

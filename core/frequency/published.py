@@ -6,6 +6,8 @@ the text, image and integrated columns beside it are those of the headline thres
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,11 +15,10 @@ import numpy as np
 from cache import keys
 from core.frequency.table import METHODS as KINDS
 from core.frequency.table import Records, SourceInfo
-from core.published import store
-from core.published.anomalies import ratio_flags, spelling_flags
+from core.published import kinds
+from core.published.anomalies import TRUNCATED_BELOW, ratio_flags, spelling_flags
 from core.published.manifest import CITATION
-from core.published.names import HEADLINE_METHOD, METHODS, PRETRAINING, kind_of_method
-from core.published.pool import known_counts
+from core.published.names import HEADLINE_METHOD, METHODS, MORE_SETS, PRETRAINING, ZERO_SHOT_SETS, kind_of_method
 from core.published.store import Store, open_store
 from core.types import FrequencyTable
 
@@ -26,8 +27,8 @@ COLUMNS = {"text": "lemmatized", "image": "rampp0.7", "integrated": HEADLINE_MET
 
 
 def infos() -> list[SourceInfo]:
-    """One source for each count column of the imported release; none without one."""
-    return _infos(open_store()) if store.available() else []
+    """One source for each count column of the release."""
+    return _infos(open_store())
 
 
 @lru_cache(maxsize=2)
@@ -50,6 +51,65 @@ def _infos(opened: Store) -> list[SourceInfo]:
         for method in METHODS
         if (n := sizes.get((pretraining, method)))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a source's name says, in three steps with plain labels.
+
+    Attributes:
+        name: the source; pretraining, pretraining_label: the set that was counted, as released and in words.
+        how, how_label: ``text``, ``image`` or ``integrated``, and in words; threshold: of the image tagger, None for
+            text; lemmatised: whether words were searched in any form (text and integrated).
+        concepts: concepts counted, of ``expected`` that the classification sets name.
+        truncated: less than 95 % of those were counted, or a file was cut short: never chosen by itself.
+    """
+
+    name: str
+    pretraining: str
+    pretraining_label: str
+    how: str
+    how_label: str
+    threshold: float | None
+    lemmatised: bool
+    concepts: int
+    expected: int
+    truncated: bool
+
+
+_HOW = {
+    "text": "in captions (text)",
+    "image": "in images (RAM++ tags)",
+    "integrated": "in captions and images at once",
+}
+
+
+def steps() -> list[Steps]:
+    """The three steps of every published source: pretraining set, how counted, threshold."""
+    return _steps(open_store())
+
+
+@lru_cache(maxsize=2)
+def _steps(opened: Store) -> list[Steps]:
+    sets = ", ".join(f"'{name}'" for name in ZERO_SHOT_SETS)
+    listed = "SELECT pretraining, method, concept FROM counts JOIN units USING (unit) WHERE dataset IN"
+    found = opened.rows(f"SELECT pretraining, method, count(DISTINCT concept) FROM ({listed} ({sets})) GROUP BY ALL")
+    known = {(pretraining, method): n for pretraining, method, n in found}
+    expected = opened.rows(f"SELECT count(DISTINCT concept) FROM ({listed} ({sets}))")[0][0]
+    cut = set(opened.rows("SELECT DISTINCT pretraining, method FROM files WHERE truncated"))
+    result = []
+    for info in _infos(opened):
+        pretraining, method = _split(info.name)
+        n, how = known.get((pretraining, method), 0), kind_of_method(method)
+        digits = re.search(r"0\.\d+", method)
+        result.append(
+            Steps(
+                info.name, pretraining, PRETRAINING[pretraining], how, _HOW[how],
+                float(digits[0]) if digits else None, how != "image" and method != "lowercased", n, expected,
+                (pretraining, method) in cut or n < TRUNCATED_BELOW * expected,
+            )
+        )  # fmt: skip
+    return result
 
 
 def _kinds(sizes: dict[tuple[str, str], int], pretraining: str, method: str) -> tuple[str, ...]:
@@ -80,14 +140,22 @@ def records(name: str) -> Records:
 
 
 def families(name: str) -> dict[str, str]:
-    """Concept -> the downstream data set that it comes from (the first, where several have it)."""
-    pretraining, own = _split(name)
-    found = open_store().rows(
-        "SELECT concept, min(dataset) FROM counts JOIN units USING (unit) WHERE pretraining = ? AND method = ? "
-        "AND concept <> '' GROUP BY concept",
-        [pretraining, own],
+    """Concept -> what kind of thing it is (``core.published.kinds``), for the concepts of which that is known."""
+    return _families(open_store(), *_split(name))
+
+
+@lru_cache(maxsize=8)
+def _families(opened: Store, pretraining: str, method: str) -> dict[str, str]:
+    order = {dataset: rank for rank, dataset in enumerate((*ZERO_SHOT_SETS, *MORE_SETS))}
+    found = opened.rows(
+        "SELECT concept, dataset FROM counts JOIN units USING (unit) WHERE pretraining = ? AND method = ?",
+        [pretraining, method],
     )
-    return dict(found)
+    result: dict[str, str] = {}
+    for concept, dataset in sorted(found, key=lambda row: order.get(row[1], len(order))):
+        if concept and concept not in result and (kind := kinds.kind(concept, dataset)):
+            result[concept] = kind
+    return result
 
 
 def flags(pretraining: str) -> dict[str, tuple[str, ...]]:
@@ -118,8 +186,17 @@ def _spelled(opened: Store) -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=16)
 def _counts(opened: Store, pretraining: str) -> dict[str, dict[str, int]]:
-    tables = known_counts(opened, pretraining, list(METHODS))
-    return {method: {key: n for key, n in counts.items() if key} for method, counts in tables.items()}
+    """Method -> concept -> count; where integrated runs differ, the classification sets' (ImageNet first) are taken."""
+    order = {name: rank for rank, name in enumerate((*ZERO_SHOT_SETS, *MORE_SETS))}
+    found = opened.rows(
+        "SELECT method, dataset, concept, count FROM counts JOIN units USING (unit) "
+        "WHERE pretraining = ? AND concept <> '' ORDER BY method, dataset, position",
+        [pretraining],
+    )
+    result: dict[str, dict[str, int]] = {method: {} for method in METHODS}
+    for method, _, concept, count in sorted(found, key=lambda row: order.get(row[1], len(order))):
+        result[method].setdefault(concept, count)
+    return result
 
 
 def _split(name: str) -> tuple[str, str]:

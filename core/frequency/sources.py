@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from core.errors import BadInput, UnknownName
-from core.evaluation.reports import split_model
-from core.frequency import counted, icons, published
-from core.frequency.table import Provider, Records, SourceInfo
+from core.frequency import choice, counted, icons, imported, published
+from core.frequency.table import Provider, Records, SourceInfo, match
+from core.published import letitwag_counts
 from core.types import FrequencyTable
 
-PROVIDERS: list[Provider] = [icons, published, counted]
+PROVIDERS: list[Provider] = [icons, published, letitwag_counts, counted, imported]
 """In the order in which they are listed; a further family of sources is one more entry."""
 
 
@@ -54,10 +54,21 @@ def families(name: str) -> Mapping[str, str]:
     return _find(name)[0].families(name)
 
 
-def own(model: str) -> str:
-    """The source that counts a model's own pretraining data, empty when there is none."""
-    pretraining = split_model(model)[1]
-    return pretraining if any(source.name == pretraining for source in list_sources()) else ""
+def families_of(name: str, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
+    """Class key -> family, for the classes of an image set whose concept in this source has one."""
+    provider, found = _find(name)
+    known = provider.families(name)
+    met = match(provider.table(name, found.default), keys, names).spelled if known else {}
+    return {key: known[concept] for key, concept in met.items() if concept in known}
+
+
+def own(model: str, keys: Sequence[str] = (), names: Sequence[str] = ()) -> str:
+    """The source that counts a model's own pretraining data (``core.frequency.choice``), empty when there is none.
+
+    Args:
+        keys, names: classes of the image set, so that the way of counting that joins most of them is taken.
+    """
+    return choice.choose(model, keys, names).source
 
 
 def _find(name: str) -> tuple[Provider, SourceInfo]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
+from core.frequency import synonyms
 from core.text.spelling import spellings
 from core.types import FrequencyTable
 
@@ -13,6 +16,8 @@ Records = dict[str, dict[str, int | None]]
 """Concept key -> {"text", "image", "integrated"}; None is unknown, which is not zero."""
 
 METHODS = ("text", "image", "integrated")
+_APOSTROPHES = {ord(mark): "" for mark in "'\u2019\u02bc\u00b4.,;:!?\"()"}
+_SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +53,139 @@ class Provider(Protocol):
         ...
 
 
-def join(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, int]:
-    """Counts of those classes that the table knows, by class key, in label order.
+Step = Literal["key", "name", "ImageNet name", "folded spelling"]
+STEPS: tuple[Step, ...] = ("key", "name", "ImageNet name", "folded spelling")
+SUGGESTIONS = 3
 
-    A class is found by its exact key, else by its exact name, each also with spaces and underscores exchanged; never
-    by folding case: published counts of spellings that differ in case differ up to a thousandfold.
+
+@dataclass(frozen=True)
+class Match:
+    """How the classes of an image set meet the concepts of a table.
+
+    Attributes:
+        counts: class key -> count, in label order; a class that is absent is unmatched.
+        spelled: class key -> the concept whose count it takes; steps: class key -> how it was found.
+        unmatched: class keys without a count, in label order; names: their readable names.
+        concepts: the table's concepts, for :meth:`suggestions`.
+    """
+
+    counts: Mapping[str, int]
+    spelled: Mapping[str, str]
+    steps: Mapping[str, Step]
+    unmatched: tuple[str, ...]
+    names: Mapping[str, str]
+    concepts: Collection[str]
+
+    @property
+    def sentence(self) -> str:
+        """How many classes matched, and how many only by a folded spelling."""
+        total = len(self.counts) + len(self.unmatched)
+        folded = sum(step == "folded spelling" for step in self.steps.values())
+        more = f", {folded:,} of them by case or punctuation folded" if folded else ""
+        return f"{len(self.counts):,} of {total:,} classes matched{more}."
+
+    def suggestions(self) -> dict[str, tuple[str, ...]]:
+        """Unmatched class key -> up to three concepts that look like its name, best first."""
+        from rapidfuzz import fuzz, process
+
+        folded = {concept: fold(concept) for concept in self.concepts} if self.unmatched else {}
+        found = {}
+        for key in self.unmatched:
+            near = process.extract(
+                fold(self.names[key]), folded, scorer=fuzz.WRatio, limit=SUGGESTIONS, score_cutoff=75
+            )
+            found[key] = tuple(concept for _, _, concept in near)
+        return found
+
+
+def match(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = (), *, literal: bool = False) -> Match:
+    """Counts of those classes that the table knows, and how each was found.
+
+    In this order: by exact key, such as a wnid; by exact name; by the names that ImageNet's classes have had, for
+    classes given as wnids or by a name that one of them has; each also with spaces and underscores exchanged. Last by
+    spelling with case, hyphens and punctuation folded, and then only where all concepts of that spelling have one
+    count: published counts of spellings that differ in case differ up to a thousandfold.
+
+    Where two classes share a name of which each has an ImageNet name of its own, each takes the count of its own.
 
     Args:
         keys: class keys of the image set; names: their readable names in the same order, if they differ.
+        literal: keys as they are, wnids by their ImageNet names, and nothing else: the paper recipe.
     """
-    found = {}
-    for key, name in zip(keys, names or keys, strict=True):
-        count = next((table.counts[spelling] for spelling in spellings(key, name) if spelling in table.counts), None)
-        if count is not None:
-            found[key] = int(count)
+    spelled: dict[str, str] = {}
+    steps: dict[str, Step] = {}
+    folded: dict[str, list[str]] | None = None
+    wnids = synonyms.wnids(keys)
+    for key, name, wnid in zip(keys, names or keys, wnids, strict=True):
+        found = next(_found(table, _literal(key, wnid) if literal else _candidates(key, name, wnid)), None)
+        if found is None and not literal:
+            folded = _by_fold(table) if folded is None else folded
+            found = _only(table, folded, (key, name))
+        if found is not None:
+            spelled[key], steps[key] = found
+    return Match(
+        {key: int(table.counts[concept]) for key, concept in spelled.items()},
+        spelled,
+        steps,
+        tuple(key for key in keys if key not in spelled),
+        dict(zip(keys, names or keys, strict=True)),
+        table.counts.keys(),
+    )
+
+
+def join(
+    table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = (), *, literal: bool = False
+) -> dict[str, int]:
+    """Counts of those classes that the table knows, by class key, in label order, as :func:`match` finds them."""
+    return dict(match(table, keys, names, literal=literal).counts)
+
+
+def fold(concept: str) -> str:
+    """A spelling without case, punctuation, and differences of hyphen, underscore and blank."""
+    text = unicodedata.normalize("NFKC", concept).casefold().translate(_APOSTROPHES)
+    return " ".join(_SEPARATORS.sub(" ", text).split())
+
+
+def _found(table: FrequencyTable, candidates: Iterable[tuple[str, Step]]) -> Iterator[tuple[str, Step]]:
+    return ((text, step) for text, step in candidates if text in table.counts)
+
+
+def _literal(key: str, wnid: str) -> Iterator[tuple[str, Step]]:
+    yield key, "key"
+    for name in synonyms.of_wnid(wnid):
+        yield name, "ImageNet name"
+
+
+def _candidates(key: str, name: str, wnid: str) -> Iterator[tuple[str, Step]]:
+    for text in spellings(key, key):
+        yield text, "key"
+    if wnid != key:
+        yield wnid, "ImageNet name"
+    known = synonyms.of_wnid(wnid)
+    # A wnid's own names come before the given one where open_clip gives two classes the same name.
+    if known and name not in known:
+        yield from _all_spellings(known, "ImageNet name")
+    for text in spellings(name, name):
+        yield text, "name"
+    yield from _all_spellings(known or synonyms.of_name(name), "ImageNet name")
+
+
+def _all_spellings(names: Iterable[str], step: Step) -> Iterator[tuple[str, Step]]:
+    for name in names:
+        for text in spellings(name, name):
+            yield text, step
+
+
+def _by_fold(table: FrequencyTable) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for concept in table.counts:
+        found.setdefault(fold(concept), []).append(concept)
     return found
+
+
+def _only(table: FrequencyTable, folded: Mapping[str, list[str]], texts: Iterable[str]) -> tuple[str, Step] | None:
+    for text in texts:
+        near = folded.get(fold(text), []) if fold(text) else []
+        if near and len({table.counts[concept] for concept in near}) == 1:
+            return near[0], "folded spelling"
+    return None

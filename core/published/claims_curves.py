@@ -72,10 +72,11 @@ def log_linear(store: Store) -> Claim:
 def table_6(store: Store) -> Claim:
     """Mean accuracy per decade."""
     rows, furthest = [], 0.0
-    for (pretraining, model), stated in TABLE_6.items():
+    for pretraining, model in MAIN:
         found = decades(store, pretraining, model)
+        stated = TABLE_6.get((pretraining, model), (None,) * len(found["decades"]))
         for record, value in zip(found["decades"], stated, strict=True):
-            furthest = max(furthest, abs(record["mean"] - value))
+            furthest = max(furthest, abs(record["mean"] - value) if value is not None else 0.0)
             rows.append(
                 {
                     "pretraining": PRETRAINING[pretraining], "model": model, "from": record["from"], "to": record["to"],
@@ -84,11 +85,13 @@ def table_6(store: Store) -> Claim:
             )  # fmt: skip
     found = decades(store, *next(iter(TABLE_6)))
     zero = found["zero_column"]
+    printed = sum(row["stated"] is not None for row in rows)
     return Claim(
         "decades", "Accuracy by decade of frequency (Tab. 6)",
         "Mean accuracy for frequency 0, 1–10, 10–100, 100–1,000, 1,000–10,000; prompts, method and edges are not "
         "stated.",
-        f"Reproduced to within {furthest:.3f} points with {found['recipe']['prompts']} prompts, integrated counts, 18 "
+        f"All {len(rows)} cells are recomputed; the {printed} whose printed value is at hand come out to within "
+        f"{furthest:.3f} points with {found['recipe']['prompts']} prompts, integrated counts, 18 "
         f"data sets. The zero column also holds concepts counted once: for {PRETRAINING['cc3m']}, {zero['n_one']:,} of "
         f"its {zero['n_zero'] + zero['n_one']:,} rows.",
         "agrees" if furthest < 0.015 else "differs",

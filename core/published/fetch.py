@@ -30,7 +30,7 @@ def base() -> str:
 
 def target() -> Path:
     """Folder that downloads go to."""
-    return store.folder() / "release"
+    return store.folder() / store.DOWNLOADS
 
 
 def outstanding() -> list[Entry]:
@@ -76,12 +76,7 @@ def _verified(path: Path, entry: Entry) -> bool:
 def _fetch(entry: Entry, stopping: threading.Event) -> None:
     if stopping.is_set():
         return
-    content = _download(entry)
-    if len(content) != entry.size or manifest.blob_id(content) != entry.blob:
-        raise DownloadFailed(
-            f"{entry.path} came with {len(content):,} bytes that are not the release's file ({entry.size:,} bytes). "
-            "Nothing was kept of it; try again, or import a clone of the repository."
-        )
+    content = download(entry, base())
     path = target() / entry.path
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
@@ -90,10 +85,25 @@ def _fetch(entry: Entry, stopping: threading.Event) -> None:
     os.replace(partial, path)
 
 
-def _download(entry: Entry) -> bytes:
+def download(entry: Entry, base: str) -> bytes:
+    """One file below an address, checked against its size and git blob id.
+
+    Raises:
+        DownloadFailed: it could not be reached, or is another file.
+    """
+    content = _download(entry, base)
+    if len(content) != entry.size or manifest.blob_id(content) != entry.blob:
+        raise DownloadFailed(
+            f"{entry.path} came with {len(content):,} bytes that are not the release's file ({entry.size:,} bytes). "
+            "Nothing was kept of it; try again, or import a clone of the repository."
+        )
+    return content
+
+
+def _download(entry: Entry, base: str) -> bytes:
     for attempt in range(ATTEMPTS):
         try:
-            with urllib.request.urlopen(f"{base()}/{entry.path}", timeout=TIMEOUT) as answer:
+            with urllib.request.urlopen(f"{base}/{entry.path}", timeout=TIMEOUT) as answer:
                 return answer.read(entry.size + 1)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             refused = False
@@ -102,7 +112,7 @@ def _download(entry: Entry) -> bytes:
                 refused = error.code < 500
             if refused or attempt == ATTEMPTS - 1:
                 raise DownloadFailed(
-                    f"{entry.path} could not be downloaded from {base()}: {getattr(error, 'reason', error)}. "
+                    f"{entry.path} could not be downloaded from {base}: {getattr(error, 'reason', error)}. "
                     "Run the command again to go on from here, or import a clone of the repository."
                 ) from error
     raise AssertionError("unreachable")

@@ -1,4 +1,7 @@
-"""A copy of the release -> Parquet tables in the cache, with a report of what was read, what was not, and why."""
+"""A copy of the release -> Parquet tables, with a report of what was read, what was not, and why.
+
+Tables are kept in the cache (:func:`import_release`), or written where they ship with Tailscope (:func:`ship`).
+"""
 
 from __future__ import annotations
 
@@ -56,11 +59,45 @@ class ImportReport:
 
 
 def import_release(path: Path, *, report: Report = lambda _: None) -> ImportReport:
-    """Parse a folder, clone or archive of the release and make it the current one.
+    """Parse a folder, clone or archive of the release and make it the current one, before the tables that ship.
 
     Raises:
         UnreadableData: the path holds no release; BadInput: no file of it could be used.
     """
+    arrow, result, generation = _parse(path, report)
+    _publish(arrow, result, generation)
+    return result
+
+
+def ship(path: Path, folder: Path = store.SHIPPED, *, report: Report = lambda _: None) -> ImportReport:
+    """Write the tables that ship with Tailscope from a copy of the release that is the manifest's, file by file.
+
+    Raises:
+        UnreadableData: the path holds no release.
+        BadInput: a file of the manifest is missing, skipped or other than listed.
+    """
+    arrow, result, _ = _parse(path, report, listed_only=True)
+    if wrong := [*result.missing, *(item.item for item in result.unlisted)]:
+        raise BadInput(
+            f"{path.name} is not the release of the manifest: {len(wrong):,} files are missing or differ, "
+            f"{wrong[0]} first. Give a clone at commit {manifest.COMMIT}."
+        )
+    result.source = f"{manifest.REPOSITORY}, commit {manifest.RELEASE}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(arrow, result, folder)
+    return result
+
+
+def forget() -> None:
+    """Remove what was imported, so that the tables that ship are used again; downloads and mappings stay."""
+    root = store.folder()
+    (root / "current.json").unlink(missing_ok=True)
+    for old in _generations(root):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _parse(path: Path, report: Report, *, listed_only: bool = False) -> tuple[dict[str, pa.Table], ImportReport, str]:
+    """The tables of a copy of the release, what was read of it, and the digest that names this content."""
     tables = Tables()
     result = ImportReport(source=path.name)
     listed = manifest.by_path()
@@ -68,6 +105,8 @@ def import_release(path: Path, *, report: Report = lambda _: None) -> ImportRepo
     digest = hashlib.sha256(f"schema {store.SCHEMA}".encode())
     for name, content in read_files(path):
         file = parse_path(name)
+        if listed_only and name not in listed:
+            continue
         if file is None:
             result.skipped.append(LeftOut(name, "not a file of a family that is used"))
             continue
@@ -98,8 +137,7 @@ def import_release(path: Path, *, report: Report = lambda _: None) -> ImportRepo
     result.anomalies = anomalies.find(tables.counted, tables.scored)
     arrow = tables.finish()
     result.rows = {name: table.num_rows for name, table in arrow.items()}
-    _publish(arrow, result, digest.hexdigest()[:32])
-    return result
+    return arrow, result, digest.hexdigest()[:32]
 
 
 class Tables:
@@ -199,9 +237,7 @@ def _publish(tables: dict[str, pa.Table], result: ImportReport, generation: str)
     root.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
     try:
-        for name, table in tables.items():
-            pq.write_table(table, scratch / f"{name}.parquet", compression="zstd")
-        (scratch / "report.json").write_text(json.dumps(result.as_json(), allow_nan=False), encoding="utf-8")
+        _write(tables, result, scratch)
         target = root / generation
         if target.exists():
             shutil.rmtree(target)
@@ -211,14 +247,24 @@ def _publish(tables: dict[str, pa.Table], result: ImportReport, generation: str)
     pointer = root / f".current-{os.getpid()}"
     pointer.write_text(json.dumps({"schema": store.SCHEMA, "generation": generation}), encoding="utf-8")
     os.replace(pointer, root / "current.json")
-    for old in root.iterdir():
-        if old.is_dir() and old.name not in (generation, "release", "mappings") and not old.name.startswith("."):
+    for old in _generations(root):
+        if old.name != generation:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def last_report() -> ImportReport | None:
-    """The report of the import in use, or None without one."""
-    place = store.current()
-    if place is None:
-        return None
-    return ImportReport.from_json(json.loads((place / "report.json").read_text(encoding="utf-8")))
+def _write(tables: dict[str, pa.Table], result: ImportReport, folder: Path) -> None:
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd", compression_level=19)
+    told = json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False, indent=1)
+    (folder / store.REPORT).write_text(told + "\n", encoding="utf-8")
+
+
+def _generations(root: Path) -> list[Path]:
+    kept = (store.DOWNLOADS, store.MAPPINGS)
+    folders = root.iterdir() if root.is_dir() else ()
+    return [old for old in folders if old.is_dir() and old.name not in kept and not old.name.startswith(".")]
+
+
+def last_report() -> ImportReport:
+    """The report of the tables in use: those imported last, else those that ship."""
+    return ImportReport.from_json(json.loads((store.current() / store.REPORT).read_text(encoding="utf-8")))

@@ -143,4 +143,4 @@ def keep_mapping(run: Run, mapping: Mapping[str, str]) -> None:
 
 
 def _mapping_path(run: Run) -> Path:
-    return store.folder() / "mappings" / f"{mapping_key(run)}.json"
+    return store.folder() / store.MAPPINGS / f"{mapping_key(run)}.json"

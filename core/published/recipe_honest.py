@@ -7,6 +7,7 @@ place on a log axis. Intervals resample concept names: ImageNet and ImageNet-Ske
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from core.stats.bootstrap import (
     ratio,
     slope,
 )
+from core.stats.intervals import wilson
 from core.types import Interval
 
 BINS_PER_DECADE = 2
@@ -105,6 +107,18 @@ def _zero_against_rest(sampler: Resampler, y: np.ndarray, found: np.ndarray, ran
     return {**sizes, "auc": plain(auc), "rank_biserial": plain(biserial)}
 
 
+def _bounded(found: Interval, rows: Rows, inside: np.ndarray) -> Interval:
+    """The interval of a bin; Wilson's over concepts, on the scores' own scale, where every replicate is equal."""
+    top = 100.0 if rows.values.max(initial=0.0) > 1 else 1.0
+    if found.low != found.high or rows.values.min(initial=0.0) < 0 or not 0 <= found.value <= top:
+        return found
+    n = len({fold(concept) for concept in rows.concepts[inside]})
+    if n < 2:
+        return Interval(found.value, math.nan, math.nan)
+    wide = wilson(found.value / top * n, n)
+    return Interval(found.value, wide.low * top, wide.high * top)
+
+
 def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
     """Half-decade bins of the rows that were found, and the lane of those that were not."""
     top = max(1, int(np.ceil(np.log10(rows.counts.max() + 1) * BINS_PER_DECADE)))
@@ -118,7 +132,7 @@ def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
     part = {
         index: {"n": int(n[index]), "mean": value.value, "low": value.low, "high": value.high}
         for index in np.flatnonzero(n)
-        for value in [interval(float(values[index] / n[index]), means[index])]
+        for value in [_bounded(interval(float(values[index] / n[index]), means[index]), rows, lane == index)]
     }
     return {
         "bins": [

@@ -1,4 +1,6 @@
-"""The imported release as tables: one in-memory DuckDB a process, opened from Parquet in a fraction of a second.
+"""The release as tables: one in-memory DuckDB a process, opened from Parquet in a fraction of a second.
+
+The tables ship with Tailscope (``assets/published/release``); another version that was imported is used instead.
 
 ``counts`` (pretraining, method, unit, position in file, count), ``scores`` (family, condition, model, pretraining,
 unit, value, n), ``totals`` (full scores), ``units`` (unit -> data set, concept, spelled as released), ``files`` (count
@@ -17,11 +19,15 @@ from typing import Any
 import numpy as np
 
 from cache.keys import root
-from core.errors import NotHere
+from core.paths import ASSETS
 
 SCHEMA = 1
 TABLES = ("units", "counts", "scores", "totals", "files", "misalignment")
-HOW = "Run «python -m core published fetch» (26 MB), or «python -m core published import PATH» with a copy of it."
+REPORT = "report.json"
+DOWNLOADS, MAPPINGS = "release", "mappings"
+"""Folders in the cache beside the imported tables: files as downloaded, and names joined by hand."""
+SHIPPED = ASSETS / "published" / "release"
+"""The tables of the pinned release that ship with Tailscope, written by ``core.published.importer.ship``."""
 
 
 def folder() -> Path:
@@ -29,8 +35,13 @@ def folder() -> Path:
     return root() / "published"
 
 
-def current() -> Path | None:
-    """Folder of the tables in use, or None when nothing (or something older) was imported."""
+def current() -> Path:
+    """Folder of the tables in use: another version that was imported, else the one that ships."""
+    return imported() or SHIPPED
+
+
+def imported() -> Path | None:
+    """Folder of the imported tables, or None when nothing (or something older) was imported."""
     try:
         pointer = json.loads((folder() / "current.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -41,13 +52,8 @@ def current() -> Path | None:
     return place if all((place / f"{name}.parquet").is_file() for name in TABLES) else None
 
 
-def available() -> bool:
-    """Whether the release has been imported."""
-    return current() is not None
-
-
 class Store:
-    """Read-only queries on one imported release; safe to share between threads.
+    """Read-only queries on one copy of the release; safe to share between threads.
 
     Attributes:
         dataset, concept: object arrays [u]: what every unit is.
@@ -83,16 +89,10 @@ _lock = threading.Lock()
 
 
 def open_store() -> Store:
-    """The store of the current import, shared by the whole process; a newer import is picked up by itself.
-
-    Raises:
-        NotHere: nothing was imported yet.
-    """
+    """The store of the tables in use, shared by the whole process; a newer import is picked up by itself."""
     place = current()
-    if place is None:
-        raise NotHere(f"The published evidence is not on this disk. {HOW}")
     with _lock:
-        return _open(str(place), (place / "report.json").stat().st_mtime_ns)
+        return _open(str(place), (place / REPORT).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,4 +89,36 @@ def class_difference(paired: Paired, *, seed: int = 0) -> Interval:
     n = np.bincount(paired.labels)
     gained = (paired.said_b == paired.labels).astype(float) - (paired.said_a == paired.labels)
     sums = np.bincount(paired.labels, weights=gained)
-    return stats.mean(sums[n > 0] / n[n > 0], seed=seed)
+    return mean_change(sums[n > 0] / n[n > 0], seed=seed)
+
+
+def mean_change(changes: np.ndarray, *, seed: int = 0) -> Interval:
+    """Mean of changes in accuracy [c] (-1 to 1) with a bootstrap over classes.
+
+    Where all changes are equal every resample is too; the interval is then as wide as Wilson's for their share of the
+    classes, on the side or sides on which the mean could lie.
+    """
+    found = stats.mean(np.asarray(changes), seed=seed) if np.ptp(changes) else None
+    if found is not None:
+        return found
+    value, n = float(changes[0]), len(changes)
+    if n < 2:
+        return Interval(value, math.nan, math.nan)
+    reach = stats.wilson(abs(value) * n, n)
+    if not value:
+        return Interval(0.0, -reach.high, reach.high)
+    return Interval(value, reach.low, reach.high) if value > 0 else Interval(value, -reach.high, -reach.low)
+
+
+def sign_flips(changes: np.ndarray, *, replicates: int = 9_999, seed: int = 0) -> float:
+    """Two-sided p of a mean change over classes [c]: how often random signs give one as large (Fisher's randomisation).
+
+    The paired test where only per-class accuracies are known, so that images cannot be compared one by one.
+    """
+    changes = np.asarray(changes, np.float64)
+    changes = changes[changes != 0]
+    if not len(changes):
+        return 1.0
+    signs = np.random.default_rng(seed).integers(0, 2, (replicates, len(changes)), dtype=np.int8)
+    drawn = np.abs(2 * (signs @ changes) - changes.sum())
+    return float((1 + (drawn >= abs(changes.sum()) - 1e-9).sum()) / (1 + replicates))

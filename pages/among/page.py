@@ -13,7 +13,6 @@ from core.published.store import open_store
 from core.published.view import View
 from pages.among import parts
 from pages.published import parts as parts_view
-from pages.published import release
 from pages.published.choices import one_of
 from pages.ui.downloads import downloads
 from pages.ui.jobs import need, question
@@ -22,11 +21,6 @@ from pages.ui.text import finding, quiet, section
 PLACE = "Your model"
 ANY = "any"
 
-release.required(
-    PLACE,
-    "Your own model among the published ones: its classes are joined with the released counts by name. The released "
-    "files are not on this disk yet.",
-)
 store = open_store()
 head = st.container()
 run = parts.choose_run()

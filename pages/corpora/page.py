@@ -22,11 +22,6 @@ from pages.ui.text import finding, quiet, section
 PLACE = "Corpora"
 PARTS = ("the sets", "controls")
 
-release.required(
-    PLACE,
-    "How long the tails of five pretraining sets are, how far their concept frequencies agree, and what the paper's "
-    "two controls show, need the released files, which are not on this disk yet.",
-)
 store = open_store()
 head = st.container()
 part = st.segmented_control(

@@ -16,7 +16,7 @@ VERDICTS = ("all", "wrong", "right")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 answer = answers.answer_for(lens)
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families()
+counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
 chosen = selection.chosen(image_set)
 
 if len(chosen) == 1:

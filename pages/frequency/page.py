@@ -20,7 +20,7 @@ if not lens.frequency:
     finding("Frequency", "No pretraining counts are known for this model.")
     quiet("Choose a source of counts under Frequency in the sidebar; the icon models bring their own.")
     st.stop()
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families()
+counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
 curve = answers.curve_of(answer, lens.frequency)
 chosen = selection.chosen(image_set)
 

@@ -59,13 +59,13 @@ with right:
         title = f"Accuracy of {item.name} against model size"
         downloads("letitwag-concept", ["model", "accuracy"], rows, figure=figure, title=title, source=CITATION)
     else:
-        quiet("Its accuracy under each of the 40 models comes with the released files.")
+        quiet("The imported version of the release lacks its accuracy under some of the 40 models.")
     parts.links(item)
 
 st.divider()
 if matrix is None:
     section("Which concepts does scale fix, and which not?")
-    release.panel()
+    quiet("The imported version of the release lacks some of these scores.")
     st.stop()
 fate = findings.fate(matrix)
 section("Which concepts does scale fix, and which not?", fate.sentence(concepts))

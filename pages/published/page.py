@@ -14,11 +14,6 @@ from pages.ui.text import finding, quiet, section
 PLACE = "Published curves"
 VIEWS = ("pooled", "by data set")
 
-release.required(
-    PLACE,
-    "Frequency–performance curves of 34 published models over 18 data sets, in the paper's recipe and in an honest one "
-    "side by side, need the released files, which are not on this disk yet.",
-)
 store = open_store()
 head = st.container()
 asked: View = choices.choose(store)

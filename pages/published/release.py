@@ -1,43 +1,26 @@
-"""Bringing the published release in: the one step that fills the pages of published evidence, and what it found."""
+"""The published release: the tables that ship, other versions that a person brings in, and what an import read."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
-from core.charts import letitwag as charts
 from core.datasets.io.roots import check_path
 from core.errors import TailscopeError
-from core.published import fetch, findings, letitwag, manifest, store
+from core.published import fetch, manifest, store
 from core.published.importer import ImportReport, import_release, last_report
 from core.runtime.jobs import Question, question
 from core.types import Report
-from pages import registry
 from pages.ui import jobs
 from pages.ui.text import finding, plain, quiet, section, size
 
 
-def required(place: str, sentence: str) -> None:
-    """Without the release: say what the page would show, offer to bring it in, show what is committed, end the run."""
-    if store.available():
-        return
-    finding(place, sentence)
-    panel()
-    st.divider()
-    section("Here already: Let It Wag!", findings.let_it_wag())
-    figure = charts.scatter(letitwag.models(), letitwag.fits(), height=440)
-    st.plotly_chart(figure, key="committed", config=PLOT_CONFIG, alt=findings.let_it_wag())
-    st.page_link(registry.find("letitwag").file, label="Leaderboard, concepts and their counts")
-    st.stop()
-
-
 def panel() -> None:
-    """Fetch the release, or read a copy of it that is on this disk."""
+    """Fetch the files of the release, or read another version of them that is on this disk."""
     section(
-        "Bring the release in",
-        "The paper's authors published the counts and per-concept scores behind every figure. One download, checked "
-        "file by file, fills every page of the published evidence; from then on no network is needed.",
+        "Other versions",
+        "The tables of the pinned release ship with Tailscope. Its files can be fetched and read again, and a later "
+        "version is used in place of it.",
     )
     quiet(f"{manifest.CITATION}.")
     if not jobs.may_change():
@@ -97,8 +80,6 @@ def _fetch_and_import(*, report: Report) -> ImportReport:
 def imported() -> None:
     """What the last import read, what it left out and why, and the oddities it found with the rule for each."""
     found = last_report()
-    if found is None:
-        return
     kinds = ", ".join(f"{n} {kind}" for kind, n in found.read.items())
     read = sum(found.read.values())
     quiet(f"{read:,} files read ({kinds}); {len(found.skipped)} skipped, {len(found.missing)} missing.")
@@ -124,22 +105,19 @@ def imported() -> None:
 def source_line() -> None:
     """Where the figures of a page come from, with the import report one click away."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if store.available():
-            opened = st.popover("Import report", type="tertiary", key="import-report", on_change="rerun")
-            if opened.open:
-                with opened:
-                    imported()
+        opened = st.popover("Import report", type="tertiary", key="import-report", on_change="rerun")
+        if opened.open:
+            with opened:
+                imported()
         quiet(f"{manifest.CITATION}.")
 
 
 def headline() -> None:
-    """Whether the release is here, as the Data page's sentence."""
+    """Which version of the release is in use, as the Data page's sentence."""
     found = last_report()
-    if found is None:
-        finding("Data", "The published release is not on this disk yet.")
-    else:
-        rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
-        finding("Data", f"The published release is here: {rows}, with {len(found.anomalies)} oddities handled by rule.")
+    rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
+    which = "An imported version of the release" if store.imported() else "The published release"
+    finding("Data", f"{which} is in use: {rows}, with {len(found.anomalies)} oddities handled by rule.")
 
 
 def draw() -> None:

@@ -34,7 +34,7 @@ def _slide(shown: Sequence[int]) -> Slide:
 
 lens, image_set = lensbar.lens(), lensbar.images()
 answer = answers.answer_for(lens)
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families()
+counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
 
 if lens.frequency:
     curve = answers.curve_of(answer, lens.frequency)

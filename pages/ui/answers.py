@@ -93,7 +93,7 @@ def known_answer(lens: Lens) -> Answer | None:
 
 def curve_of(answer: Answer, source: str, *, recipe: str = "honest") -> Curve:
     """The frequency curve of an answer under a source of counts."""
-    return recall(curve, answer, table(source), recipe=recipe, families=families(source))
+    return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source))
 
 
 def provenance(answer: Answer) -> str:

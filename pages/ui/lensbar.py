@@ -23,7 +23,7 @@ from core.prompts import AGGREGATIONS, generate, prompt_file, strategies
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag, split
-from core.types import FrequencyTable, ImageSet, Lens
+from core.types import Answer, Classes, FrequencyTable, ImageSet, Lens
 from pages.ui.jobs import finished, is_local, need, recall
 from pages.ui.text import quiet
 
@@ -252,7 +252,7 @@ def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
     return recall(split, found, tuple(image_set.keys), tuple(image_set.names)) if found else {}
 
 
-def families(source: str | None = None) -> Mapping[str, str]:
-    """Family of every concept, where the frequency source (the lens's) knows it."""
+def families(classes: Classes | Answer, source: str | None = None) -> Mapping[str, str]:
+    """Family of every class, where the frequency source (the lens's) knows it."""
     source = lens().frequency if source is None else source
-    return sources.families(source) if source else {}
+    return sources.families_of(source, classes.keys, classes.names) if source else {}

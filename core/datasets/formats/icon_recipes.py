@@ -22,7 +22,6 @@ from core.icons.corpus import draw
 from core.icons.render import Drawing, contrasting_backgrounds
 from core.icons.setting import PRETRAINING, Setting
 from core.paths import ASSETS
-from core.stats.intervals import tags
 
 RENDERER = 1
 """Raised whenever pictures change; the test against committed thumbnails fails when that is forgotten."""
@@ -91,8 +90,10 @@ def concepts_of(id: str) -> tuple[IconConcept, ...]:
     recipe = RECIPES[id]
     if not recipe.rarest_fifth:
         return concepts()[:: recipe.every]
-    tag = tags(table("icons-200k", "image").counts)
-    return tuple(concept for concept in concepts() if tag[concept.key] == "tail")
+    counts = table("icons-200k", "image").counts
+    # A fixed set: equal counts are ordered by key, so that it does not grow with the ties at its edge.
+    rarest = set(sorted(counts, key=lambda key: (counts[key], key))[: len(counts) // 5])
+    return tuple(concept for concept in concepts() if concept.key in rarest)
 
 
 def numbers_of(id: str, key: str) -> Sequence[int]:

@@ -1,0 +1,47 @@
+"""How figures are written in sentences: percentages, points and intervals that never round to what is not so."""
+
+from __future__ import annotations
+
+import math
+
+from core.types import Interval
+
+MINUS = "\u2212"
+
+
+def percent(fraction: float) -> str:
+    """A share as a percentage without decimals, but with one (or a bound) where it would read as none or all.
+
+    0.001 is ``0.1 %`` and not ``0 %``, 0.996 ``99.6 %`` and not ``100 %``.
+    """
+    if math.isnan(fraction):
+        return "unknown"
+    shown = 100 * fraction
+    if 0 < shown < 0.05:
+        return "under 0.1 %"
+    if 99.95 <= shown < 100:
+        return "over 99.9 %"
+    return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{signed(shown, 0)} %"
+
+
+def points(fraction: float, digits: int = 1) -> str:
+    """A difference of shares in percentage points, with a minus sign and without a negative zero."""
+    return signed(100 * fraction, digits)
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with so many digits and a typographic minus; zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return MINUS + text[1:] if text.startswith("-") and float(text) else text.lstrip("-")
+
+
+def span(interval: Interval) -> str:
+    """The bounds of an interval of shares in percent, with a decimal where an end would read as none or all."""
+    low, high = (percent(value).removesuffix(" %") for value in (interval.low, interval.high))
+    return f"{low}–{high} %"
+
+
+def point_span(interval: Interval) -> str:
+    """The bounds of an interval of differences in percentage points."""
+    low, high = points(interval.low), points(interval.high)
+    return f"{low} to {high}" if interval.low < 0 else f"{low}–{high}"

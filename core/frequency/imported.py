@@ -1,0 +1,335 @@
+"""Counts brought in from a file, ``imported:NAME``, as a frequency source like any other; kept under the cache folder.
+
+CSV, TSV, JSON lines and Parquet with a column of concepts and one of counts; JSON as ``{concept: count}`` (MetaCLIP's
+entry counts, the release's count files), as records with a concept and a count, or as the metrics files of
+NeglectedTails (class index -> ``name``, ``actual_freq``, ``alternates``). Nothing is kept of a file that is not used
+whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cache import keys
+from core.datasets.formats.columns import TABLES, Columns, as_text, by_name, read_columns
+from core.datasets.names import imagenet_classes
+from core.errors import BadInput, UnknownName, UnreadableData
+from core.frequency import synonyms
+from core.frequency.counted import check_name
+from core.frequency.table import METHODS, Records, SourceInfo
+from core.published import reading
+from core.types import FrequencyTable
+
+PREFIX = "imported:"
+MAX_BYTES = 512 << 20
+MAX_CONCEPTS = 5_000_000
+CONCEPT_COLUMNS = (
+    "concept", "name", "class", "classname", "class_name", "concept_name", "wnid", "synset", "key", "entry", "label",
+    "category", "word", "term", "query",
+)  # fmt: skip
+COUNT_COLUMNS = (
+    "count", "counts", "actual_freq", "freq", "frequency", "n", "num", "number", "samples", "occurrences", "total",
+)  # fmt: skip
+_METRICS = ("actual_freq", "freq", "relevant_total")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+_ABOUT = b"tailscope"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import read: the source's name, concepts with a count, concepts listed without one, and the columns."""
+
+    source: str
+    concepts: int
+    unknown: int
+    concept_column: str
+    count_column: str
+
+
+def keep(
+    path: Path,
+    name: str,
+    *,
+    method: str = "text",
+    concept_column: str = "",
+    count_column: str = "",
+    citation: str = "",
+) -> Imported:
+    """Read a file of counts and keep it as ``imported:NAME``, replacing one of that name.
+
+    Args:
+        method: what was counted: ``text``, ``image`` or ``integrated``.
+        concept_column, count_column: names of columns (or fields of records) where they are not found by themselves.
+        citation: where the counts come from, in words.
+
+    Raises:
+        UnreadableData: the file is none of the kinds that are read, or a count is none; one sentence says where.
+        BadInput: columns cannot be told, or a concept occurs twice with other counts.
+    """
+    check_name(name)
+    if method not in METHODS:
+        raise BadInput(f"{method!r} is no kind of count; choose one of {', '.join(METHODS)}.")
+    content = _bytes(path)
+    if path.suffix.lower() in TABLES:
+        rows, columns = _from_table(read_columns(path), path.name, concept_column, count_column)
+    elif path.suffix.lower() == ".json":
+        rows, columns = _from_json(content, path.name, concept_column, count_column)
+    else:
+        raise UnreadableData(f"{path.name} is no file of counts; give {', '.join((*TABLES, '.json'))}.")
+    counts, unknown = _checked(rows, path.name)
+    about = {
+        "source": citation or f"Imported from {path.name}",
+        "method": method,
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "unknown": unknown,
+    }
+    _write(name, counts, about)
+    return Imported(PREFIX + name, len(counts), len(unknown), *columns)
+
+
+def keep_metrics(files: Mapping[str, bytes], name: str, *, method: str, citation: str) -> Imported:
+    """Keep several JSON files of counts as one source; of a concept in several the first file's count is kept."""
+    check_name(name)
+    counts: dict[str, int] = {}
+    unknown: dict[str, None] = {}
+    columns = ("", "")
+    digest = hashlib.sha256()
+    for file, content in files.items():
+        rows, columns = _from_json(content, Path(file).name, "", "")
+        found, without = _checked(rows, Path(file).name)
+        counts = {**found, **counts}
+        unknown |= dict.fromkeys(without)
+        digest.update(content)
+    left = [concept for concept in unknown if concept not in counts]
+    about = {"source": citation, "method": method, "file": f"{len(files)} files", "sha256": digest.hexdigest()}
+    _write(name, counts, {**about, "unknown": left})
+    return Imported(PREFIX + name, len(counts), len(left), *columns)
+
+
+def delete(name: str) -> None:
+    """Remove imported counts; UnknownName when there are none of this name."""
+    try:
+        _path(name).unlink()
+    except FileNotFoundError as error:
+        raise UnknownName(f"No imported counts are called {name!r}.") from error
+
+
+def infos() -> list[SourceInfo]:
+    """The counts that were imported, by name."""
+    folder = keys.root() / "imported"
+    found = []
+    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else ():
+        try:
+            counts, about = _read(str(path), path.stat().st_mtime_ns)
+        except (UnknownName, UnreadableData):
+            continue
+        method = str(about["method"])
+        found.append(
+            SourceInfo(
+                PREFIX + path.stem,
+                str(about["source"]),
+                (method,),
+                len(counts),
+                method,
+                digest=keys.digest([path.stem, about.get("sha256"), path.stat().st_mtime_ns]),
+            )
+        )
+    return found
+
+
+def table(name: str, method: str) -> FrequencyTable:
+    """The counts of one import."""
+    counts, about = _opened(name)
+    return FrequencyTable(name, str(about["source"]), method, counts)
+
+
+def records(name: str) -> Records:
+    """All concepts with their counts; None where the file lists a concept without one."""
+    counts, about = _opened(name)
+    none: dict[str, int | None] = dict.fromkeys(METHODS)
+    found = {concept: {**none, str(about["method"]): count} for concept, count in counts.items()}
+    return found | {concept: dict(none) for concept in about["unknown"]}
+
+
+def families(name: str) -> Mapping[str, str]:
+    """Imported counts know no families."""
+    return {}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableData(f"{path.name} is larger than {MAX_BYTES >> 20} MB; no table of concepts is.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableData(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+
+
+Row = tuple[str, Any, str]
+"""Concept, its count as the file has it, and where that stands in the file."""
+
+
+def _from_table(
+    found: Columns, file: str, concept_column: str, count_column: str
+) -> tuple[Iterator[Row], tuple[str, str]]:
+    if found.left_out:
+        raise UnreadableData(f"{found.left_out[0].item}: {found.left_out[0].reason}; nothing was imported.")
+    concept, count = _columns(list(found.values), file, concept_column, count_column)
+    rows = zip(found.text(concept), found.values[count], range(2, found.rows + 2), strict=True)
+    return ((name, value, f"row {row}") for name, value, row in rows), (concept, count)
+
+
+def _columns(present: Sequence[str], file: str, concept_column: str, count_column: str) -> tuple[str, str]:
+    for wanted in (concept_column, count_column):
+        if wanted and wanted not in present:
+            raise BadInput(f"{file} has no column {wanted[:80]!r}; it has {', '.join(present[:12])}.")
+    others = [name for name in present if name != concept_column]
+    count = count_column or by_name(others, COUNT_COLUMNS)
+    concept = concept_column or by_name([name for name in present if name != count], CONCEPT_COLUMNS)
+    for column, what, option in ((concept, "concepts", "--concept-column"), (count, "counts", "--count-column")):
+        if not column:
+            names = ", ".join(present[:12])
+            raise BadInput(f"{file} does not tell its column of {what}; give {option} ({names}).")
+    return concept, count
+
+
+def _from_json(
+    content: bytes, file: str, concept_column: str, count_column: str
+) -> tuple[Iterator[Row], tuple[str, str]]:
+    try:
+        value = reading.parse_json(content)
+    except reading.Refused as reason:
+        raise UnreadableData(f"{file} cannot be used: {reason}.") from reason
+    if isinstance(value, dict) and value and all(isinstance(cell, dict) for cell in value.values()):
+        return _from_records(value, file, concept_column, count_column)
+    if isinstance(value, dict):
+        return ((name, count, f"the count of {reading.shown(name)}") for name, count in value.items()), ("key", "value")
+    if isinstance(value, list) and value and all(isinstance(cell, dict) for cell in value):
+        listed = {str(index): cell for index, cell in enumerate(value)}
+        return _from_records(listed, file, concept_column, count_column)
+    if isinstance(value, list) and value and all(isinstance(c, list) and len(c) == 2 for c in value):
+        return ((as_text(c[0]), c[1], f"entry {i}") for i, c in enumerate(value, 1)), ("first", "second")
+    raise UnreadableData(
+        f"{file} is no file of counts: it holds neither {{concept: count}} nor records with a concept and a count."
+    )
+
+
+def _from_records(
+    listed: Mapping[str, dict[str, Any]], file: str, concept_column: str, count_column: str
+) -> tuple[Iterator[Row], tuple[str, str]]:
+    fields = list(dict.fromkeys(name for record in listed.values() for name in record))
+    if not concept_column and not by_name(fields, CONCEPT_COLUMNS):
+        _, count = _columns(["concept", *fields], file, "concept", count_column)
+        return ((key, record.get(count), reading.shown(key)) for key, record in listed.items()), ("key", count)
+    metrics = "actual_freq" if not count_column and {"alternates", "actual_freq"} <= set(fields) else count_column
+    concept, count = _columns(fields, file, concept_column, metrics)
+    names = _own_names({key: as_text(record.get(concept)) for key, record in listed.items()})
+    return ((names[key], record.get(count), f"record {key}") for key, record in listed.items()), (concept, count)
+
+
+def _own_names(names: dict[str, str]) -> dict[str, str]:
+    """Names by class index, those that two ImageNet classes share replaced by the one that is each class's own."""
+    listed = imagenet_classes()
+    if len(names) != len(listed) or set(names) != {str(index) for index in range(len(listed))}:
+        return names
+    twice = {name for name, n in Counter(names.values()).items() if n > 1}
+    return {
+        key: (synonyms.of_wnid(listed[int(key)][0]) or (name,))[0] if name in twice else name
+        for key, name in names.items()
+    }
+
+
+def _checked(rows: Iterator[Row], file: str) -> tuple[dict[str, int], list[str]]:
+    counts: dict[str, int] = {}
+    unknown: dict[str, None] = {}
+    for number, (concept, value, where) in enumerate(rows):
+        if number >= MAX_CONCEPTS:
+            raise UnreadableData(f"{file} names more than {MAX_CONCEPTS:,} concepts.")
+        if not concept:
+            raise UnreadableData(f"{file}, {where}: it has no concept; nothing was imported.")
+        if len(concept) > reading.MAX_NAME or not concept.isprintable():
+            raise UnreadableData(f"{file}, {where}: {reading.shown(concept)} is no name of a concept.")
+        count = _count(value, f"{file}, {where}")
+        if concept in counts or concept in unknown:
+            if counts.get(concept) == count:
+                continue
+            twice = f"{reading.shown(concept)} occurs a second time with another count"
+            raise BadInput(f"{file}, {where}: {twice}; nothing was imported.")
+        if count is None:
+            unknown[concept] = None
+        else:
+            counts[concept] = count
+    if not counts:
+        raise UnreadableData(f"{file} holds no concept with a count.")
+    return counts, list(unknown)
+
+
+def _count(value: Any, where: str) -> int | None:
+    """A whole number from 0, or None for an empty cell."""
+    text = as_text(value).strip() if not isinstance(value, bool) else str(value)
+    if not text or text.casefold() in ("nan", "null", "none"):
+        return None
+    plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+    try:
+        number = int(plain) if re.fullmatch(r"[+-]?\d{1,18}", plain) else float(plain)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= reading.MAX_COUNT or number != int(number):
+        raise UnreadableData(f"{where}: {reading.shown(text)} is no count; nothing was imported.")
+    return int(number)
+
+
+def _path(name: str) -> Path:
+    return keys.root() / "imported" / f"{check_name(name.removeprefix(PREFIX))}.parquet"
+
+
+def _write(name: str, counts: Mapping[str, int], about: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    target = _path(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    columns = {"concept": pa.array(counts, pa.string()), "count": pa.array(counts.values(), pa.int64())}
+    stored = pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about, ensure_ascii=False).encode()})
+    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        pq.write_table(stored, partial, compression="zstd")
+        os.replace(partial, target)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+def _opened(name: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:
+    path = _path(name)
+    try:
+        return _read(str(path), path.stat().st_mtime_ns)
+    except OSError as error:
+        raise UnknownName(f"No imported counts are called {name!r}.") from error
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _changed: int) -> tuple[Mapping[str, int], Mapping[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = pq.read_table(path)
+        about = json.loads(stored.schema.metadata[_ABOUT])
+        counts = dict(zip(stored["concept"].to_pylist(), stored["count"].to_pylist(), strict=True))
+        if not {"source", "method", "unknown"} <= set(about) or about["method"] not in METHODS:
+            raise ValueError("incomplete")
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise UnreadableData(f"The imported counts {Path(path).stem!r} are damaged; import them again.") from error
+    return counts, about
