@@ -49,6 +49,11 @@ async def warm(_app: st.App):
 def _import_pages() -> None:
     import core.charts
     import core.evaluation.evaluate  # noqa: F401
+    from core import cache_check
+    from core.runtime.jobs import engine
+
+    label = "Removing what killed processes left unfinished"
+    engine().submit(("orphans",), label, lambda report: cache_check.remove_orphans(), keep=True, lane="io")
 
 
 app = st.App(

@@ -1,11 +1,20 @@
-"""Files that are whole or absent, and ``.npy`` files that are distrusted until they have been checked."""
+"""Atomic writes, and ``.npy`` files that are verified by checksum.
+
+Every file that Tailscope names is written by ``atomic_write``. Until it has its name it is called
+``NAME.<16 hex digits>.tmp`` and locked by its writer, so that ``remove_orphans`` can tell a file in the making from one
+that a kill left behind.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import io
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +24,11 @@ import numpy as np
 
 from cache.keys import from_json, to_json
 
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Numbers of the errors by which a disk refuses a write."""
+
 _DIGEST_BYTES = 32
+_UNFINISHED = re.compile(r".+\.[0-9a-f]{16}\.tmp")
 
 
 class Damaged(Exception):
@@ -23,22 +36,110 @@ class Damaged(Exception):
 
 
 @contextmanager
-def whole(path: Path, *, temporary: str = ".tmp") -> Iterator[BinaryIO]:
-    """A file to write that gets its name only when it is complete and on the disk.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A file to write (and read) that gets its name only when it is complete and on the disk.
 
-    Until then it has the ending ``temporary`` as well; one writer at a time has the same.
+    ``file.name`` is its path until then; it is unique, so that any number of writers may write the same path: the last
+    one to finish wins. Whatever ends the writer early leaves ``path`` as it was.
     """
-    unfinished = path.with_name(path.name + temporary)
+    file = _create_unfinished(path)
+    unfinished = Path(file.name)
     try:
-        with open(unfinished, "wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in REFUSALS and error.filename is None:
+            error.filename = os.fspath(path)  # what writes or syncs an open file does not know its name
         raise
     _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing (``atomic_write``)."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def remove_orphans(folder: Path) -> list[Path]:
+    """Delete what writers and makers that were killed left below a folder; returns what was deleted.
+
+    What a living process still writes is locked by it and stays, on whichever machine it runs as far as the file
+    system carries locks.
+    """
+    removed = []
+    for parent, folders, names in os.walk(folder):
+        unfinished = [name for name in (*folders, *names) if _UNFINISHED.fullmatch(name)]
+        folders[:] = [name for name in folders if name not in unfinished]
+        for path in (Path(parent, name) for name in unfinished):
+            if _is_abandoned(path):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+                removed.append(path)
+    return sorted(removed)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill (created 0700) that gets its name only when it is complete; ``path`` must not exist then.
+
+    OSError when another maker was faster. Whatever ends the maker early leaves nothing behind.
+    """
+    unfinished = unfinished_path(path)
+    unfinished.mkdir(mode=0o700)
+    descriptor = os.open(unfinished, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield unfinished
+        os.fsync(descriptor)
+        os.replace(unfinished, path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+    _sync_folder(path.parent)
+
+
+def unfinished_path(path: Path) -> Path:
+    """A name that nobody else uses, under which something is made that will be renamed to ``path``."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+def _create_unfinished(path: Path) -> BinaryIO:
+    while True:
+        file = open(unfinished_path(path), "x+b")  # noqa: SIM115 (its user closes it)
+        _lock(file.fileno())
+        # Somebody who removes orphans may have come between the creation and the lock.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(file.name), os.fstat(file.fileno())):
+                return file
+        file.close()
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False when another process has it, or where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return _lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_aside(path: Path, damaged: Path) -> None:
@@ -60,6 +161,47 @@ def map_matrix(path: Path) -> np.ndarray:
     return matrix
 
 
+def file_version(path: Path) -> tuple[int, int, int, int]:
+    """Device, inode, size and time of the last change (ns): differs whenever the content may."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def seal(file: BinaryIO) -> None:
+    """Append the SHA-256 of a file's content to it; readers of ``.npy`` ignore what follows the array."""
+    file.seek(0)
+    checksum = hashlib.file_digest(file, "sha256").digest()
+    file.seek(0, os.SEEK_END)
+    file.write(checksum)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file is what was sealed, read in full once per process and version of the file."""
+    version = file_version(path)
+    known = _sealed.get(str(path))
+    if known is None or known[0] != version:
+        known = _sealed[str(path)] = version, _has_own_checksum(path)
+    return known[1]
+
+
+def forget_checks(path: Path) -> None:
+    """Have the next ``is_sealed`` read the file again."""
+    _sealed.pop(str(path), None)
+
+
+_sealed: dict[str, tuple[tuple[int, int, int, int], bool]] = {}
+
+
+def _has_own_checksum(path: Path) -> bool:
+    left = path.stat().st_size - _DIGEST_BYTES
+    checksum = hashlib.sha256()
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            checksum.update(block)
+            left -= len(block)
+        return left == 0 and file.read() == checksum.digest()
+
+
 def write_shard(path: Path, array: np.ndarray, note: Any) -> None:
     """Write a matrix of numbers and a JSON note as one file.
 
@@ -72,8 +214,7 @@ def write_shard(path: Path, array: np.ndarray, note: Any) -> None:
     npy = io.BytesIO()
     np.lib.format.write_array(npy, native, allow_pickle=False)
     body = npy.getvalue() + to_json(note)
-    # A worker that was taken for lost may still be writing this shard while another one does.
-    with whole(path, temporary=f".{secrets.token_hex(4)}.tmp") as file:
+    with atomic_write(path) as file:
         file.write(body)
         file.write(hashlib.sha256(body).digest())
 

@@ -3,7 +3,7 @@
 The file names are the index; there is no second list that could disagree. Of a key the folder holds
 
     KEY.npy             the complete matrix: whole, or not there
-    KEY.json            its SHA-256, shape and what its maker noted; named before KEY.npy gets its name
+    KEY.json            its SHA-256, shape and what its maker noted, compressed when it is long; named before KEY.npy
     KEY.shards/         pieces of a matrix in the making, each with its own SHA-256
     KEY.index/          what was derived from the complete matrix, such as an index for searching it
     KEY.*.damaged       what failed a check (the latest), set aside
@@ -12,12 +12,14 @@ The file names are the index; there is no second list that could disagree. Of a 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,11 +30,27 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
 from cache import CacheError
-from cache.files import Damaged, map_matrix, read_shard, set_aside, whole, write_shard
+from cache.files import (
+    Damaged,
+    atomic_folder,
+    atomic_write,
+    file_version,
+    map_matrix,
+    read_shard,
+    set_aside,
+    write_bytes,
+    write_shard,
+)
 from cache.keys import file_digest, from_json, to_json
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
-_SIDECAR_LIMIT = 64 << 20
+_SIDECAR_LIMIT = 1 << 30
+"""Bytes of a sidecar as JSON; a maker that notes more is refused before its shards are gone."""
+_COMPRESSED_ABOVE = 1 << 16
+_GZIP = b"\x1f\x8b"
+
+_verified: dict[str, tuple[int, int, int, int]] = {}
+"""Which version of each matrix file this process has compared with its checksum; shared by all stores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +81,8 @@ class MatrixStore:
     def open(self, key: str) -> np.ndarray | None:
         """The complete matrix, memory-mapped and read-only, or None while there is none.
 
-        Length, shape and dtype are compared with the sidecar; the checksum is left to ``verify``. A matrix that does
-        not fit is set aside and reported in ``damaged``, so that its maker makes it again.
+        Length, shape and dtype are compared with the sidecar, and the checksum once per process and version of the
+        file. A matrix that does not fit is set aside and reported in ``damaged``, so that its maker makes it again.
         """
         found = self._load(key)
         return None if found is None else found[0]
@@ -75,6 +93,14 @@ class MatrixStore:
         if found is None:
             raise KeyError(key)
         return found[1]["meta"]
+
+    def version(self, key: str) -> str | None:
+        """SHA-256 of the complete matrix, checked as by ``open``, and which making of it this is; None without one.
+
+        A matrix that was made again has another version, so that nothing made from a damaged one passes for sound.
+        """
+        found = self._load(key)
+        return None if found is None else f"{found[1]['sha256']}:{found[1].get('made', '')}"
 
     def entries(self) -> list[Entry]:
         """What is stored, complete or in the making, sorted by key."""
@@ -87,10 +113,8 @@ class MatrixStore:
         What is damaged is set aside, so that the next run makes it again; sound shards stay.
         """
         known = len(self.damaged)
-        found = self._load(key)
-        with suppress(FileNotFoundError):  # removed meanwhile
-            if found is not None and file_digest(self.path(key, ".npy")) != found[1]["sha256"]:
-                self._set_matrix_aside(key, "its checksum differs")
+        _verified.pop(str(self.path(key, ".npy")), None)
+        self._load(key)
         for path in self._shards(key):
             self.load_shard(key, path)
         return " ".join(sentence for sentence in self.damaged[known:] if key in sentence) or None
@@ -139,16 +163,11 @@ class MatrixStore:
 
         ``arrays`` are matrices of numbers, ``note`` is JSON.
         """
-        final, made = self.path(key, f".{name}"), self.path(key, f".{name}.{secrets.token_hex(4)}.tmp")
-        made.mkdir(mode=0o700)
-        try:
+        final = self.path(key, f".{name}")
+        with atomic_folder(final) as made:
             for own, array in arrays.items():
                 write_shard(made / f"{own}.npy", array, note)
             shutil.rmtree(final, ignore_errors=True)
-            os.replace(made, final)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
 
     def beside(self, key: str, name: str) -> tuple[dict[str, np.ndarray], Any] | None:
         """Arrays and note kept beside a matrix, or None; damaged ones are deleted and reported."""
@@ -163,6 +182,12 @@ class MatrixStore:
             return None
         notes = [note for _, note in found.values()]
         return ({own: array for own, (array, _) in found.items()}, notes[0]) if notes else None
+
+    def remove_beside(self, key: str) -> None:
+        """Delete what was derived from the matrix of a key; the shards of one in the making stay."""
+        for path in self._files(key):
+            if path.is_dir() and path.suffix not in (".shards", ".tmp"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def path(self, key: str, suffix: str) -> Path:
         """Where a file of this key is; ValueError for a key that could leave the folder."""
@@ -183,35 +208,48 @@ class MatrixStore:
 
     def _load(self, key: str) -> tuple[np.ndarray, dict[str, Any]] | None:
         try:
-            return self._map(key)
+            try:
+                return self._map(key)
+            except Damaged:
+                return self._map(key)  # somebody may have been replacing matrix and sidecar just then
         except FileNotFoundError:
             return None
         except Damaged as damage:
             self._set_matrix_aside(key, str(damage))
             return None
 
-    def _map(self, key: str) -> tuple[np.ndarray, dict[str, Any]]:
+    def _map(self, key: str, *, check: bool = True) -> tuple[np.ndarray, dict[str, Any]]:
         """Matrix and sidecar; FileNotFoundError without a matrix, Damaged if the two do not fit."""
         path = self.path(key, ".npy")
-        size = path.stat().st_size
+        version = file_version(path)
+        size = version[2]
         sidecar = self._sidecar(key)
         if size != sidecar["bytes"]:
             raise Damaged(f"it has {size} bytes instead of {sidecar['bytes']}")
         matrix = map_matrix(path)
         if [*matrix.shape, matrix.dtype.name] != [sidecar["rows"], sidecar["dim"], sidecar["dtype"]]:
             raise Damaged(f"it is {matrix.dtype.name} of shape {list(matrix.shape)}, not what its sidecar says")
+        if check and _verified.get(str(path)) != version:
+            if file_digest(path) != sidecar["sha256"]:
+                raise Damaged("its checksum differs")
+            _verified[str(path)] = version
         return matrix, sidecar
 
     def _sidecar(self, key: str) -> dict[str, Any]:
         path = self.path(key, ".json")
         try:
-            if path.stat().st_size > _SIDECAR_LIMIT:
+            with path.open("rb") as plain:
+                compressed = plain.read(len(_GZIP)) == _GZIP
+                plain.seek(0)
+                with gzip.open(plain) if compressed else plain as file:
+                    data = file.read(_SIDECAR_LIMIT + 1)
+            if len(data) > _SIDECAR_LIMIT:
                 raise Damaged(f"its sidecar is larger than {_SIDECAR_LIMIT >> 20} MiB")
-            sidecar = from_json(path.read_bytes())
+            sidecar = from_json(data)
             kinds = [type(sidecar[name]) for name in ("sha256", "bytes", "rows", "dim", "dtype", "meta")]
         except FileNotFoundError:
             raise Damaged("its sidecar is missing") from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Damaged(f"its sidecar cannot be read ({error})") from None
         if kinds != [str, int, int, int, str, dict]:
             raise Damaged("its sidecar has fields of the wrong type")
@@ -220,6 +258,7 @@ class MatrixStore:
     def _set_matrix_aside(self, key: str, reason: str) -> None:
         for suffix in (".npy", ".json"):
             set_aside(self.path(key, suffix), self.path(key, suffix + ".damaged"))
+        self.remove_beside(key)
         self.damaged.append(f"The matrix {key} was set aside and will be computed again: {reason}.")
 
     def _entry(self, key: str) -> Entry:
@@ -228,7 +267,7 @@ class MatrixStore:
             with suppress(FileNotFoundError):
                 size += 0 if path.is_dir() else path.stat().st_size
         with suppress(FileNotFoundError, Damaged):
-            matrix, sidecar = self._map(key)
+            matrix, sidecar = self._map(key, check=False)
             return Entry(key, size, *matrix.shape, matrix.dtype.name, complete=True, meta=sidecar["meta"])
         rows, dim, dtype = 0, 0, ""
         for path in self._shards(key):
@@ -251,6 +290,7 @@ class ShardWriter:
         if shards < 1:
             raise ValueError(f"a matrix has at least one shard, not {shards}")
         self._store, self._key, self.shards = store, key, shards
+        self.folder = store.folder
         self._folder = store.path(key, ".shards")
         if not holder:
             if not self._folder.is_dir():
@@ -280,8 +320,11 @@ class ShardWriter:
     def finish(self, meta: Mapping[str, Any]) -> np.ndarray:
         """Join the pieces in order into the complete matrix with ``meta`` (a JSON object) and delete them.
 
-        Returns the matrix, memory-mapped. CacheError if a piece is absent or damaged, or if width or dtype differ.
+        It replaces an earlier matrix of the key. Returns the matrix, memory-mapped. CacheError if a piece is absent or
+        damaged, if width or dtype differ, or if ``meta`` is too long to be read back.
         """
+        if len(to_json(dict(meta))) > _SIDECAR_LIMIT - (1 << 16):
+            raise CacheError(f"What is to be noted with {self._key} is longer than {_SIDECAR_LIMIT >> 20} MiB.")
         kinds = [(shard.shape, shard.dtype) for shard in map(self.read, range(self.shards))]
         if len({(shape[1], dtype) for shape, dtype in kinds}) != 1:
             raise CacheError(f"The shards of {self._key} differ in width or dtype; remove them and run again.")
@@ -289,13 +332,22 @@ class ShardWriter:
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": (rows, dim)})
         sha256 = hashlib.sha256()
-        with whole(self._store.path(self._key, ".npy")) as file:
+        path = self._store.path(self._key, ".npy")
+        with atomic_write(path) as file:
             for chunk in self._chunks(header.getvalue()):
                 sha256.update(chunk)
                 file.write(chunk)
-            sidecar = {"sha256": sha256.hexdigest(), "bytes": file.tell(), "rows": rows, "dim": dim}
-            with whole(self._store.path(self._key, ".json")) as beside:
-                beside.write(to_json({**sidecar, "dtype": dtype.name, "meta": dict(meta)}))
+            sidecar = {"sha256": sha256.hexdigest(), "made": secrets.token_hex(8), "bytes": file.tell()}
+            sidecar |= {"rows": rows, "dim": dim}
+            about = to_json({**sidecar, "dtype": dtype.name, "meta": dict(meta)})
+            # An earlier matrix does not fit the new sidecar; until the new one has its name the shards hold all.
+            path.unlink(missing_ok=True)
+            self._store.remove_beside(self._key)
+            write_bytes(
+                self._store.path(self._key, ".json"),
+                gzip.compress(about, mtime=0) if len(about) > _COMPRESSED_ABOVE else about,
+            )
+        _verified[str(path)] = file_version(path)
         shutil.rmtree(self._folder, ignore_errors=True)
         matrix = self._store.open(self._key)
         if matrix is None:

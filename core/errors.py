@@ -4,11 +4,13 @@ TailscopeError
   BadInput           something a person gave cannot be used
     UnknownName      a model, image set, strategy, concept or source of that name does not exist
     UnreadableData   a file or folder is not what it claims to be
+      ReadFailed     the disk, the network or the memory failed while it was read; it may be fine
     PathRefused      a path outside the folders the server may read
   NotHere            real, but not on this disk
     WeightsMissing   a checkpoint must be fetched first
     ImagesMissing    an image set must be fetched first
     ExtraMissing     an optional package is not installed
+  StorageFault       the disk or the memory of this machine refused; what was finished is kept
   DownloadFailed     the hub could not be reached or sent something else than announced
   Stopped            a person (or nobody any more) stopped the job
   ReadOnly           this server does not allow changes (TAILSCOPE_ALLOW_JOBS)
@@ -33,6 +35,10 @@ class UnreadableData(BadInput):
     """A file or folder is not what it claims to be."""
 
 
+class ReadFailed(UnreadableData):
+    """Reading failed for a reason that says nothing about the content: the same file may be read later."""
+
+
 class PathRefused(BadInput):
     """A path outside the folders that the server was told to serve."""
 
@@ -51,6 +57,10 @@ class ImagesMissing(NotHere):
 
 class ExtraMissing(NotHere):
     """An optional package is not installed; the message holds the command."""
+
+
+class StorageFault(TailscopeError):
+    """The disk or the memory of this machine refused (full, read-only, locked, away); the message says what to do."""
 
 
 class DownloadFailed(TailscopeError):

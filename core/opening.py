@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.errors import UnreadableData
+from core.errors import ReadFailed, UnreadableData
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -30,14 +30,17 @@ def open_regular(path: str | os.PathLike[str], *, name: str = "") -> BinaryIO:
         name: what to call the file in an error; its path by default.
 
     Raises:
-        UnreadableData: it is missing, may not be read, or is a pipe, device, socket or folder.
+        UnreadableData: it is a pipe, device, socket or folder. ReadFailed: it is missing, or may not be read now.
     """
     name = name or os.fspath(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
         # A socket cannot be opened at all: the system's own words for that name no cause.
-        raise UnreadableData(f"{name} cannot be read: {_why_not(path, error)}.") from error
+        if (mode := _mode(path)) is not None and not stat.S_ISREG(mode):
+            raise UnreadableData(f"{name} cannot be read: {_irregular(mode)}.") from error
+        kind = ReadFailed if isinstance(error, OSError) else UnreadableData
+        raise kind(f"{name} cannot be read: {_reason(error)}.") from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -61,8 +64,8 @@ def read_regular(path: str | os.PathLike[str], *, limit: int, name: str = "") ->
         try:
             size = os.fstat(file.fileno()).st_size
             data = file.read(limit + 1) if size <= limit else b""
-        except OSError as error:
-            raise UnreadableData(f"{name} cannot be read: {_reason(error)}.") from error
+        except (OSError, MemoryError) as error:
+            raise ReadFailed(f"{name} cannot be read: {_reason(error)}.") from error
     if size > limit or len(data) > limit:
         raise UnreadableData(f"{name} cannot be read: it is larger than {limit / 2**20:.4g} MiB.")
     return data
@@ -87,12 +90,11 @@ def parse_object(data: bytes | str, *, name: str) -> dict[str, Any]:
     return value
 
 
-def _why_not(path: str | os.PathLike[str], error: OSError | ValueError) -> str:
+def _mode(path: str | os.PathLike[str]) -> int | None:
     try:
-        mode = os.stat(path).st_mode
+        return os.stat(path).st_mode
     except (OSError, ValueError):
-        return _reason(error)
-    return _reason(error) if stat.S_ISREG(mode) else _irregular(mode)
+        return None
 
 
 def _irregular(mode: int) -> str:
@@ -101,5 +103,7 @@ def _irregular(mode: int) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "this machine has too little memory left"
     said = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
     return (said or type(error).__name__).rstrip(".")

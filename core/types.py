@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,33 @@ class LeftOut:
     item: str
     reason: str
     images: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """Size, time of the last change of content or attributes (ns) and digest (read when asked for) of a file."""
+
+    size: int
+    changed: int
+    digest: Callable[[], str]
+
+    def record(self) -> list[Any]:
+        """The state as JSON, to be compared with later ones by ``is_as``."""
+        return [self.size, self.changed, self.digest()]
+
+    def is_as(self, record: Sequence[Any]) -> bool:
+        """Whether the content is as recorded; it is read only when size or time differ."""
+        size, changed, digest = record
+        return (self.size, self.changed) == (size, changed) or (self.size == size and self.digest() == digest)
+
+
+@runtime_checkable
+class HasFileState(Protocol):
+    """An ImageSet that can tell when a picture that could not be decoded has been replaced."""
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this picture is now, None where there is no file on this disk."""
+        ...
 
 
 class Classes(Protocol):

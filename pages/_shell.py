@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
+from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
 from pages.ui import answers, jobs, lensbar, selection
@@ -50,5 +51,8 @@ with jobs.asking():
         with st.sidebar:
             answers.start_live()
         lensbar.read_models()
-    except TailscopeError as error:
-        explain(error)
+    except (TailscopeError, *FAULTS) as error:
+        fault = in_words(error)
+        if fault is None:
+            raise
+        explain(fault)

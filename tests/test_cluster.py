@@ -157,7 +157,7 @@ def test_a_corrupt_shard_and_bad_pictures_end_as_with_the_local_engine(address, 
     np.testing.assert_array_equal(store.open(found["key"]), local)
     computed = sum(count for _, count in forward_passes(tmp_path / "log"))
     assert computed - before <= 49 - 9 * (len(shards) - 2), "sound shards were computed again"
-    assert [row for row, _, _ in store.meta(found["key"])["left_out"]] == list(ray_parts.BROKEN)
+    assert [row for row, *_ in store.meta(found["key"])["left_out"]] == list(ray_parts.BROKEN)
     here = embed_images(FakeEncoder(), ray_parts.images(), store)
     assert here.key == found["key"]
     assert here.left_out[0] == LeftOut("key1/7", "key1/7 is cut short; it was left out.")

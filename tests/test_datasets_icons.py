@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cache.files import remove_orphans
 from core.datasets import detect, open_set
-from core.datasets.formats.icons import RECIPES
-from core.errors import Stopped
+from core.datasets.formats.icons import RECIPES, verify_drawn
+from core.errors import Stopped, StorageFault
 from core.icons.concepts import concepts, held_out
 from core.icons.corpus import drawn_labels
 from core.types import Progress
 
+ROOT = Path(__file__).resolve().parents[1]
 THUMBNAILS = Path(__file__).parent / "data" / "icon_thumbs.png"
 EACH = 6  # pictures of each set on the sheet; lossless, because the noise is part of the picture
 
@@ -101,19 +108,28 @@ def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
     np.testing.assert_array_equal(np.asarray(found.image(-1)), drawn[-1])
 
 
-@pytest.mark.parametrize("damage", ["cut short", "other pixels", "other shape"])
+@pytest.mark.parametrize("damage", ["cut short", "other pixels", "other shape", "one bit of a picture"])
 def test_a_damaged_file_is_drawn_again(monkeypatch, damage):
     monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:10])
     found = open_set("icons-composition")
     drawn = np.asarray(found.image(50))
     found.prepare(lambda progress: None)
-    if damage == "cut short":
+    if damage == "one bit of a picture":
+        data = bytearray(found._file.read_bytes())
+        data[1_000_000] ^= 1  # of a picture that no sample looks at
+        found._file.write_bytes(data)
+        np.testing.assert_array_equal(np.asarray(found.image(81)), np.asarray(found.render(81)))
+        assert verify_drawn() == [f"The drawn pictures {found._file.stem} were damaged and will be drawn again."]
+        assert not found._file.exists()
+    elif damage == "cut short":
         found._file.write_bytes(found._file.read_bytes()[:-1])
     else:
         np.save(found._file, np.zeros((100 if damage == "other pixels" else 99, 64, 64, 3), np.uint8))
     found.prepare(lambda progress: None)
     np.testing.assert_array_equal(np.asarray(found.image(50)), drawn)
     np.testing.assert_array_equal(np.load(found._file)[50], drawn)
+    np.testing.assert_array_equal(np.asarray(found.image(81)), np.asarray(found.render(81)))
+    assert verify_drawn() == []
 
 
 def test_a_stopped_preparation_leaves_nothing_behind(monkeypatch, tmp_cache):
@@ -125,6 +141,100 @@ def test_a_stopped_preparation_leaves_nothing_behind(monkeypatch, tmp_cache):
         found.prepare(stop)
     assert list((tmp_cache / "icons").iterdir()) == []
     assert found.image(3).size == (64, 64)
+
+
+PREPARE = """
+import resource, sys
+from core.datasets import open_set
+from core.errors import StorageFault
+limit = int(sys.argv[1])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    open_set("icons-composition").prepare(lambda progress: None)
+except StorageFault as error:
+    print(error)
+"""
+
+
+def prepare(cache: Path, *, limit: int = 0) -> str:
+    """What a process says that draws a set of 72 MB into this cache; its files may have ``limit`` bytes."""
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE, str(limit)],
+        cwd=ROOT, env={**os.environ, "TAILSCOPE_CACHE": str(cache)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("limit", [1, 10_000, 8 << 20, 5860 * 64 * 64 * 3])
+def test_a_limit_on_files_is_a_sentence_and_leaves_nothing(tmp_cache, limit):
+    assert f"no space left for {tmp_cache / 'icons'}" in prepare(tmp_cache, limit=limit)
+    assert list((tmp_cache / "icons").iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        said = prepare(disk / "cache")
+        assert f"needs 72.0 MB in {disk / 'cache' / 'icons'}, and 8.4 MB are free there" in said
+        assert not list(disk.rglob("*.npy*"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("refusing", ["posix_fallocate", "fsync"])
+def test_a_disk_that_refuses_later_leaves_nothing(monkeypatch, tmp_cache, refusing, code):
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:3])
+    monkeypatch.setattr(os, refusing, refuse)
+    with pytest.raises(StorageFault, match=str(tmp_cache)):
+        open_set("icons-composition").prepare(lambda progress: None)
+    assert list((tmp_cache / "icons").iterdir()) == []
+
+
+def test_a_killed_parent_leaves_no_worker_and_an_orphan_that_is_found(tmp_cache):
+    script = """
+import subprocess, sys, time
+from core.datasets import open_set
+start = subprocess.Popen.__init__
+def told(self, *args, **options):
+    start(self, *args, **options)
+    print(self.pid, flush=True)
+subprocess.Popen.__init__ = told
+def wait(progress):
+    print("drawing", flush=True)
+    sys.stdin.read()
+open_set("icons").prepare(wait)
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        workers = []
+        while (line := parent.stdout.readline()) != "drawing\n":
+            workers.append(int(line))
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while any(map(is_running, workers)):
+        assert time.monotonic() < deadline, "a worker outlives its parent"
+        time.sleep(0.01)
+    assert [path.suffix for path in (tmp_cache / "icons").iterdir()] == [".tmp"]
+    remove_orphans(tmp_cache)
+    assert list((tmp_cache / "icons").iterdir()) == []
+
+
+def is_running(process: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from core.evaluation import evaluate as evaluation
 from core.evaluation.reports import clip_benchmark, strict_json
 from core.models import registry as models
 from core.models.weights import Found
+from core.prompts import prompt_set
 from core.types import Lens, Progress, PromptSet
 from tests.fakes import FakeEncoder, FakeImageSet
 
@@ -120,3 +121,72 @@ def test_progress_names_the_work(encoder: FakeEncoder) -> None:
     evaluation.evaluate(LENS, image_set=FakeImageSet(), report=seen.append)
     assert seen[-1].done == seen[-1].total
     assert all(progress.message for progress in seen)
+
+
+def flip(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x7F
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("noticed_by", ["verify", "another question"])
+def test_an_answer_falls_with_the_vectors_it_was_made_from(encoder: FakeEncoder, noticed_by: str) -> None:
+    images = FakeImageSet()
+    first = evaluation.evaluate(LENS, image_set=images)
+    store = evaluation.matrices()
+    (entry,) = store.entries()
+    asked = evaluation.results().get_json(f"about:{evaluation.answer_key(LENS, images, simple(images))}")
+    assert asked["made_from"] == {"key": entry.key, "version": store.version(entry.key)}
+    # As if it had been damaged before: the answer in the cache is wrong.
+    wrong, about = evaluation._compute(LENS, images, simple(images), lambda progress: None)
+    wrong["top"] = wrong["top"][:, ::-1].copy()
+    key = evaluation.answer_key(LENS, images, simple(images))
+    evaluation.results().put_arrays(f"answer:{key}", wrong)
+    other_version = {"key": entry.key, "version": f"{'0' * 64}:0"}
+    evaluation.results().put_json(f"about:{key}", {**about, "made_from": other_version})
+    assert evaluation.evaluate(LENS, image_set=images).acc1 == 1.0
+
+    evaluation.results().put_arrays(f"answer:{key}", wrong)
+    assert evaluation.evaluate(LENS, image_set=images).acc1 == 0.0, "the cache is what answers"
+    for offset in range(-64, 0):
+        flip(store.path(entry.key, ".npy"), offset)
+    if noticed_by == "verify":
+        assert list(store.verify_all()) == [entry.key]
+    else:
+        other = PromptSet("other", tuple((f"one {name}",) for name in images.names))
+        assert evaluation.evaluate(LENS, image_set=images, prompts=other).acc1 == 1.0
+    encoded = encoder.images_encoded
+    again = evaluation.evaluate(LENS, image_set=images)
+    np.testing.assert_array_equal(again.top, first.top)
+    np.testing.assert_array_equal(again.margin, first.margin)
+    assert encoder.images_encoded == encoded + (30 if noticed_by == "verify" else 0)
+
+
+def simple(images: FakeImageSet) -> PromptSet:
+    return prompt_set(LENS.prompts, images)
+
+
+def test_damaged_vectors_are_not_used_in_silence(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    evaluation.evaluate(LENS, image_set=images)
+    store = evaluation.matrices()
+    (entry,) = store.entries()
+    for offset in range(200, 200 + 64 * 4, 4):
+        flip(store.path(entry.key, ".npy"), offset)
+    other = PromptSet("other", tuple((f"one {name}",) for name in images.names))
+    assert evaluation.evaluate(LENS, image_set=images, prompts=other).acc1 == 1.0
+    assert "checksum" in store.damaged[0]
+    assert encoder.images_encoded == 60
+
+
+def test_an_answer_of_an_older_version_is_computed_again(encoder: FakeEncoder) -> None:
+    images = FakeImageSet()
+    evaluation.evaluate(LENS, image_set=images)
+    key = evaluation.answer_key(LENS, images, simple(images))
+    stored, about = evaluation.results().get_arrays(f"answer:{key}"), evaluation.results().get_json(f"about:{key}")
+    stored["top"] = stored["top"][:, ::-1].copy()
+    del about["made_from"]
+    evaluation.results().put_arrays(f"answer:{key}", stored)
+    evaluation.results().put_json(f"about:{key}", about)
+    assert evaluation.evaluate(LENS, image_set=images).acc1 == 1.0
+    assert encoder.images_encoded == 30

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from core.cli.app import app
@@ -98,6 +100,36 @@ def test_a_stopped_run_goes_on(endpoint, animals, tmp_path):
     # Other settings are another run.
     generate(settings(endpoint, temperature=0.1), animals, out)
     assert len(endpoint.requests) == asked + 9
+
+
+def test_runs_of_one_file_at_once_ask_each_question_once(endpoint, animals, tmp_path):
+    given, out = settings(endpoint), tmp_path / "o.json"
+    alone = generate(given, animals, tmp_path / "alone.json")
+    asked = len(endpoint.requests)
+    start, made = threading.Barrier(5), []
+
+    def run() -> None:
+        start.wait()
+        made.append(generate(given, animals, out))
+
+    threads = [threading.Thread(target=run) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(endpoint.requests) == 2 * asked
+    assert {one.sentences for one in made} == {alone.sentences}
+
+
+def test_waiting_for_another_run_can_be_stopped(endpoint, animals, tmp_path):
+    out = tmp_path / "o.json"
+
+    def stop(progress: Progress) -> None:
+        raise Stopped(progress.message)
+
+    with FileLock(replies_path(out).with_suffix(".lock")), pytest.raises(Stopped, match="Another process"):
+        generate(settings(endpoint), animals, out, report=stop)
+    assert endpoint.requests == []
 
 
 def test_damaged_replies_are_named(endpoint, animals, tmp_path):

@@ -10,6 +10,7 @@ import typer
 from core.cli import answers, catalogue, compare, composition, counting, evaluation, icons, prompts, robustness, storage
 from core.cli.published import app as published
 from core.errors import TailscopeError
+from core.faults import FAULTS, in_words
 
 app = typer.Typer(
     help="Tailscope without a browser: evaluate CLIP-family models and see where they fail in the long tail.",
@@ -30,8 +31,11 @@ def main() -> int:
     """Run the command line; a problem is one clear sentence on standard error and exit code 2."""
     try:
         app(standalone_mode=True)
-    except TailscopeError as error:
-        print(f"tailscope: {error}", file=sys.stderr)
+    except (TailscopeError, *FAULTS) as error:
+        fault = in_words(error)
+        if fault is None:
+            raise
+        print(f"tailscope: {fault}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tailscope: stopped; what was finished is kept.", file=sys.stderr)

@@ -104,11 +104,16 @@ def cache_info(as_json: AsJson = False) -> None:
 
 @cache.command("verify")
 def cache_verify() -> None:
-    """Check every matrix against its full checksum; damaged ones are set aside and recomputed when asked for."""
-    from core.evaluation.evaluate import matrices
+    """Check vectors and drawn pictures against their full checksums; what is damaged is made again when it is needed.
 
-    problems = matrices().verify_all()
-    for problem in problems.values():
+    Files that killed processes left unfinished are deleted.
+    """
+    from core import cache_check
+
+    if orphans := cache_check.remove_orphans():
+        typer.echo(f"{orphans} unfinished files that killed processes left behind were deleted")
+    problems = cache_check.verify_all()
+    for problem in problems:
         typer.echo(problem)
     typer.echo("no damage found" if not problems else f"{len(problems)} damaged")
     if problems:
@@ -118,16 +123,26 @@ def cache_verify() -> None:
 @cache.command("clear")
 def cache_clear(yes: Yes = False) -> None:
     """Delete cached embeddings and answers (fetched models and image sets stay)."""
+    from cache import CacheError
+    from core import cache_check
     from core.evaluation.evaluate import matrices, results
 
     entries = matrices().entries()
-    size = sum(entry.bytes for entry in entries)
     if not yes:
+        size = sum(entry.bytes for entry in entries)
         typer.confirm(f"Delete {len(entries)} matrices ({megabytes(size)}) and all cached answers?", abort=True)
+    cleared, in_use = 0, []
     for entry in entries:
-        matrices().remove(entry.key)
+        try:
+            matrices().remove(entry.key)
+            cleared += entry.bytes
+        except CacheError as error:
+            in_use.append(str(error))
     results().clear()
-    typer.echo(f"cleared {megabytes(size)}")
+    cache_check.remove_orphans()
+    typer.echo(f"cleared {megabytes(cleared)}")
+    if in_use:
+        raise CacheError(" ".join(in_use))
 
 
 def bench(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -78,8 +79,8 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
     """
     prompts = prompt_set(lens.prompts, images)
     key = keys.digest({"composition": SCHEMA, "answer": evaluate.answer_key(lens, images, prompts)})
-    stored, about = evaluate.results().get_arrays(f"composed:{key}"), evaluate.results().get_json(f"about:{key}")
-    if stored is None or about is None:
+
+    def compute() -> tuple[evaluate.Arrays, dict[str, Any]]:
         encoder = evaluate.encoders().get(lens.model, lens.precision)
         embeddings = evaluate.embeddings_for(lens, report=report)
         classifier = evaluate.classifier_for(lens, prompts, report=report)
@@ -93,11 +94,13 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
         stored |= {field.name: getattr(apart, field.name) for field in fields(Parts)}
         about = {
             "left_out": [[item.item, item.reason] for item in embeddings.left_out],
+            "made_from": evaluate.made_from(embeddings, images.images),
             "fingerprint": {"model": dict(encoder.fingerprint), "images": images.fingerprint, "key": key},
             "reading": asdict(read_of(encoder, prompts)),
         }
-        evaluate.results().put_arrays(f"composed:{key}", stored)
-        evaluate.results().put_json(f"about:{key}", about)
+        return stored, about
+
+    stored, about = evaluate.cached_answer(key, images.images, compute, kind="composed")
     answer = evaluate.assemble(lens, images, stored, about=about, prompts=prompts)
     return Composed(
         answer, Parts(**{field.name: stored[field.name] for field in fields(Parts)}), images.compositions.pairs

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cache.files import atomic_write
 from core.errors import BadInput
 from core.types import Progress, Report
 
 _JOIN_MEMORY = "1GB"
+
+
+class _Discarded(Exception):
+    """Ends the writing of a file that is not to be kept."""
 
 
 class HitWriter:
@@ -24,7 +29,7 @@ class HitWriter:
 
     def __init__(self, path: Path, *, scored: bool) -> None:
         self._path, self._scored = path, scored
-        self._partial = path.with_name(f"{path.name}.{id(self):x}.tmp")
+        self._file = ExitStack()
         self._writer: Any = None
 
     def add(
@@ -47,7 +52,8 @@ class HitWriter:
             columns["score"] = pa.array(score, pa.float32())
         table = pa.table(columns)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._partial, table.schema, compression="zstd")
+            file = self._file.enter_context(atomic_write(self._path))
+            self._writer = pq.ParquetWriter(file, table.schema, compression="zstd")
         self._writer.write_table(table)
 
     def close(self) -> None:
@@ -57,7 +63,7 @@ class HitWriter:
             self.add(empty, empty, score=empty)
         self._writer.close()
         self._writer = None
-        self._partial.replace(self._path)
+        self._file.close()
 
     def discard(self) -> None:
         """Remove an unfinished file; nothing after ``close``."""
@@ -65,7 +71,8 @@ class HitWriter:
             with suppress(Exception):
                 self._writer.close()
             self._writer = None
-        self._partial.unlink(missing_ok=True)
+            with suppress(_Discarded):
+                self._file.__exit__(_Discarded, _Discarded(), None)
 
 
 def join(

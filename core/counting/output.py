@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache import keys
-from cache.files import whole
+from cache.files import atomic_write, write_bytes
 from core.counting import summary
 from core.counting.parts import Part, Plan
 from core.counting.query import Query
@@ -107,7 +107,7 @@ def write(result: Result, out: Path) -> None:
     """Write every file of a finished run to ``out``; provenance last, so that it stands for all."""
     rows = result.counts()
     _table(out / COUNTS, {name: [row[name] for row in rows] for name in rows[0]} | _more_thresholds(result))
-    _whole(out / "counts.csv", _csv(("concept", "count", "status", "query"), rows))
+    write_bytes(out / "counts.csv", _csv(("concept", "count", "status", "query"), rows))
     tokens = {"text": "phrase", "text-paper": "lemmatized", "image": "image", "integrated": "integrated_tphrase_i"}
     token = tokens[result.request.mode]
     for at, threshold in enumerate(result.thresholds if result.image is not None else (None,)):
@@ -219,18 +219,13 @@ def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _whole(path: Path, data: bytes) -> None:
-    with whole(path) as file:
-        file.write(data)
-
-
 def _table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.table({name: _typed(name, values) for name, values in columns.items()})
-    with whole(path) as file:
-        pq.write_table(table, file, compression="zstd")
+    with atomic_write(path) as file:
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
 def _typed(name: str, values: Sequence[Any]) -> Any:

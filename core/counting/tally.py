@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cache.files import whole
+from cache.files import write_bytes
 from core.counting.pairs import Pairs
 
 EXAMPLES = 4
@@ -85,8 +85,7 @@ class Tally:
         plain["masks"] = [[concept, sorted(masks.items())] for concept, masks in sorted(self.masks.items())]
         path.parent.mkdir(parents=True, exist_ok=True)
         data = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
-        with whole(path, temporary=f".{id(self):x}.tmp") as file:
-            file.write(gzip.compress(data, compresslevel=1, mtime=0))
+        write_bytes(path, gzip.compress(data, compresslevel=1, mtime=0))
 
     @classmethod
     def read(cls, path: Path) -> Tally | None:

@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+from cache.files import REFUSALS
 from core.counting.parts import Part
 from core.counting.query import Query
 from core.counting.work import MEMORY, compute
 from core.errors import TailscopeError
+from core.faults import in_words
 
 
 def main() -> None:
@@ -27,6 +29,9 @@ def main() -> None:
         except TailscopeError as error:
             _say({"error": str(error)})
         except Exception as error:  # one strange file must not end a run of thousands
+            if isinstance(error, OSError) and error.errno in REFUSALS:  # it says nothing about the part
+                _say({"fault": str(in_words(error, folder=store))})
+                continue
             _say({"error": f"It cannot be read ({type(error).__name__}: {str(error)[:160]})."})
 
 

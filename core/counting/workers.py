@@ -16,7 +16,7 @@ from core.counting.parts import Part
 from core.counting.query import Query
 from core.counting.work import compute
 from core.datasets.io.addresses import is_shared
-from core.errors import UnreadableData
+from core.errors import StorageFault, UnreadableData
 from core.paths import ROOT
 from core.types import LeftOut, Progress, Report
 
@@ -76,6 +76,8 @@ class _Crew:
             while self._left:
                 with suppress(queue.Empty):
                     part, said = self._said.get(timeout=0.25)
+                    if "fault" in said:
+                        raise StorageFault(said["fault"])
                     if "rows" in said:
                         report(_progress(read, self._total, part, said["rows"]))
                         continue

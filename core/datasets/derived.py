@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from core.errors import UnreadableData
-from core.types import ImageSet, LeftOut, Progress, Report
+from core.types import FileState, HasFileState, ImageSet, LeftOut, Progress, Report
 
 _MOST_BYTES = 256 << 20
 _REPORT_EVERY = 16
@@ -60,6 +60,10 @@ class Derived:
     def image(self, index: int) -> Image.Image:
         """The picture at this index; UnreadableData when the one below cannot be read or used."""
         return self._made.get(index) or self.make(index)
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of the picture below is now, None where there is no file on this disk."""
+        return self.base.state(int(self.rows[index])) if isinstance(self.base, HasFileState) else None
 
     def details(self, index: int) -> Mapping[str, Any]:
         """What is recorded of the picture below, and what was done to it."""

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.datasets.io.picture import safe_open
-from core.errors import UnreadableData
+from core.datasets.io.picture import read_bytes, safe_open
+from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
-from core.types import LeftOut, Report
+from core.types import FileState, LeftOut, Report
 
 _SAMPLED = 256
 END = 1024
@@ -31,6 +31,7 @@ class Listing:
 
     Attributes:
         source: index -> encoded bytes or the path of the picture.
+        holder: index -> the file on this disk that holds the picture where ``source`` gives its bytes; else None.
         extra: index -> what else is recorded of the picture.
     """
 
@@ -47,10 +48,29 @@ class Listing:
     left_out: Sequence[LeftOut] = ()
     has_images: bool = True
     extra: Callable[[int], Mapping[str, Any]] = field(default=lambda index: {})
+    holder: Callable[[int], Path | None] = field(default=lambda index: None)
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index, upright RGB; UnreadableData with the reason when it cannot be decoded."""
         return safe_open(self.source(index), name=self.image_ids[index])
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this picture is now, None where there is no file on this disk."""
+        file = self.holder(index)
+        if file is None and isinstance(source := self.source(index), Path):
+            file = source
+        if file is None:
+            return None
+        try:
+            status = os.stat(file)
+        except OSError as error:
+            raise ReadFailed(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        return FileState(status.st_size, status.st_ctime_ns, lambda: self._content_digest(index))
+
+    def _content_digest(self, index: int) -> str:
+        source = self.source(index)
+        data = read_bytes(source) if isinstance(source, Path) else source
+        return hashlib.sha256(data).hexdigest()[:32]
 
     def details(self, index: int) -> Mapping[str, Any]:
         """What else is recorded of this picture."""

@@ -6,10 +6,11 @@ shared server keeps nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import files, keys
+from cache import files, kept, keys
 from core.deck.deck import MOST_FILE, Deck, from_json, to_json
 from core.errors import UnreadableData
 
@@ -52,13 +53,29 @@ def load() -> Kept:
         with place().open("rb") as file:
             return Kept(from_json(file.read(MOST_FILE + 1)), found)
     except UnreadableData as error:
-        aside = place().with_suffix(".damaged")
-        files.set_aside(place(), aside)
+        aside = kept.set_aside(place())
         raise UnreadableData(f"The kept deck cannot be read and was set aside as {aside.name}. {error}") from None
+
+
+def change(edit: Callable[[Deck], Deck], *, known: Kept | None = None) -> tuple[Deck, Kept]:
+    """Replace the kept deck by what ``edit`` makes of it, one after the other among tabs and processes.
+
+    Args:
+        known: a deck that is newer than the file of its version, because an earlier one could not be written.
+
+    Returns:
+        The deck before, and as it is kept now.
+
+    Raises:
+        UnreadableData: as ``load``. OSError: the disk refuses.
+    """
+    with kept.lock(place()):
+        before = known if known and known.version == version() else load()
+        after = edit(before.deck)
+        return before.deck, before if after is before.deck else Kept(after, save(after))
 
 
 def save(deck: Deck) -> tuple[int, ...]:
     """Keep this deck and return the version of its file; OSError when the disk refuses."""
-    with files.whole(place()) as file:
-        file.write(to_json(deck).encode())
+    files.write_bytes(place(), to_json(deck).encode())
     return version()

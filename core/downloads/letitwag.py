@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard
 
+from cache.files import write_bytes
 from core.downloads import hub, parquet
 from core.downloads.plan import Meter, Plan, in_words
 from core.downloads.ranges import RangeFile
-from core.downloads.site import Site, finished, note, write
+from core.downloads.site import Site, finished, note
 from core.errors import DownloadFailed
 
 LETITWAG = "bethgelab/Let-It-Wag"
@@ -99,7 +100,7 @@ def _unpack(
         name = f"{file:02d}-{group.first_row + row:06d}"
         if kind := parquet.image_type(data):
             (site.data / where[row]).mkdir(exist_ok=True)
-            write(site.data / where[row] / f"{name}.{kind}", data)
+            write_bytes(site.data / where[row] / f"{name}.{kind}", data)
         else:
             left_out.append({"item": f"{where[row]}/{name}", "reason": "its bytes are in no picture format known here"})
     return left_out

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
+from cache.files import write_bytes
 from core.downloads import hub
 from core.downloads.plan import Meter, Plan, in_words
 from core.errors import BadInput, DownloadFailed
@@ -129,9 +129,7 @@ def _point_main_to(repository: hub.Repository) -> None:
     newest = _folder(repository) / "refs" / constants.DEFAULT_REVISION
     with hub.speaking(repository.id):
         newest.parent.mkdir(exist_ok=True)
-        partial = newest.with_suffix(".tailscope")
-        partial.write_text(repository.commit)
-        os.replace(partial, newest)
+        write_bytes(newest, repository.commit.encode())
 
 
 def _folder(repository: hub.Repository) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
+from cache.files import write_bytes
 from core.downloads import hub
 from core.downloads.plan import Meter, Plan
 
@@ -71,7 +72,7 @@ class Site:
             "files": [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in self.files],
             **facts,
         }
-        (self.data / "provenance.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+        write_bytes(self.data / "provenance.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
         old = self._base / "replaced"
         shutil.rmtree(old, ignore_errors=True)
         if self.target.exists():
@@ -82,11 +83,4 @@ class Site:
 
 def note(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
-    write(path, json.dumps(value).encode())
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.incomplete")
-    partial.write_bytes(data)
-    partial.replace(path)
+    write_bytes(path, json.dumps(value).encode())

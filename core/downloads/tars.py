@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cache.files import write_bytes
 from core.downloads.ranges import RangeFile, in_parallel
 from core.errors import DownloadFailed
 
@@ -89,9 +90,7 @@ def fetch_pictures(sources: Sequence[RangeFile], samples: Sequence[Sample], fold
     def fetch(position: int) -> None:
         sample, target = samples[position], folder / str(position)
         if not target.exists():
-            partial = folder / f"{position}.incomplete"
-            partial.write_bytes(sources[sample.shard].fetch(sample.start, sample.start + sample.size))
-            partial.rename(target)
+            write_bytes(target, sources[sample.shard].fetch(sample.start, sample.start + sample.size))
 
     folder.mkdir(parents=True, exist_ok=True)
     in_parallel(fetch, range(len(samples)))

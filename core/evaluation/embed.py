@@ -16,7 +16,8 @@ from cache.matrices import MatrixStore
 from cache.results import Results
 from core.datasets.subset import View
 from core.errors import BadInput, UnreadableData
-from core.evaluation.embedding_run import EmbeddingRun, holding, storage_dtype
+from core.evaluation.embedding_run import EmbeddingRun, is_changed, storage_dtype
+from core.faults import waiting_for
 from core.runtime.machine import cores
 from core.types import Embeddings, ImageSet, LeftOut, Progress, Report
 
@@ -46,7 +47,7 @@ def image_key(encoder: Any, image_set: ImageSet) -> str:
 
 def left_out(meta: Mapping[str, Any]) -> tuple[LeftOut, ...]:
     """The images that a cached matrix lacks, from its own notes (``MatrixStore.meta``)."""
-    return tuple(LeftOut(item, reason) for _, item, reason in meta.get("left_out", ()))
+    return tuple(LeftOut(item, reason) for _, item, reason, *_ in meta.get("left_out", ()))
 
 
 def embed_images(
@@ -84,17 +85,19 @@ def embed_images(
     if own is not None:
         return own
     key = image_key(encoder, image_set)
-    if found := stored(store, key, len(image_set.labels), encoder.dim):
+    if found := stored(store, key, image_set, encoder.dim):
         return found
-    with holding(store.lock(key), report):
-        if found := stored(store, key, len(image_set.labels), encoder.dim):
+    with waiting_for(store.lock(key), report, "Another process is embedding these images; waiting for it"):
+        if found := stored(store, key, image_set, encoder.dim):
             return found
         run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report)
+        if earlier := stored(store, key, image_set, encoder.dim, outdated=True):
+            run.reuse(earlier.vectors, earlier.rows, store.meta(key)["left_out"])
         if finish:
             finish(run)
         else:
             run.finish(batch=batch, workers=workers or cores())
-        found = stored(store, key, len(image_set.labels), encoder.dim)
+        found = stored(store, key, image_set, encoder.dim, outdated=True)
     if found is None:
         raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
     return found
@@ -151,16 +154,36 @@ def cut(image_set: ImageSet, shard_rows: int = SHARD_ROWS) -> int:
     return -(-len(image_set.labels) // shard_rows)
 
 
-def stored(store: MatrixStore, key: str, n: int, dim: int) -> Embeddings | None:
-    """The complete vectors of a set of n images under their key, or None while there are none."""
+def stored(store: MatrixStore, key: str, image_set: ImageSet, dim: int, *, outdated: bool = False) -> Embeddings | None:
+    """The complete vectors of a set under their key, or None while there are none.
+
+    Args:
+        outdated: take them although the file of a skipped picture has changed since.
+    """
     vectors = store.open(key)
     if vectors is None:
         return None
     meta = store.meta(key)
-    rows = np.setdiff1d(np.arange(n), np.array([row for row, _, _ in meta["left_out"]], dtype=np.int64))
+    if not outdated and any(is_changed(image_set, entry) for entry in meta["left_out"]):
+        return None
+    skipped = np.array([row for row, *_ in meta["left_out"]], dtype=np.int64)
+    rows = np.setdiff1d(np.arange(len(image_set.labels)), skipped)
     if vectors.shape != (len(rows), dim):
         raise UnreadableData(f"The cached matrix {key} does not belong to this set; clear the cache and run again.")
     return Embeddings(vectors, rows, left_out(meta), key)
+
+
+def version_of(store: MatrixStore, key: str, image_set: ImageSet) -> str | None:
+    """Checksum and making of the vectors under this key as they are now: what an answer made from them names.
+
+    None for vectors that a set brings along, while there are none, and when a skipped picture is to be tried again.
+    """
+    version = store.version(key)
+    if version is None:
+        return None
+    while isinstance(image_set, View):
+        image_set = image_set.parent
+    return None if any(is_changed(image_set, entry) for entry in store.meta(key)["left_out"]) else version
 
 
 def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:

@@ -1,20 +1,24 @@
-"""Embedding the images of one set shard by shard: decoding ahead in threads, keeping what was done."""
+"""Embedding the images of one set shard by shard: decoding ahead in threads, keeping what was done.
+
+Only a picture whose content cannot be decoded is skipped, and it is tried again when its file has changed. What the
+disk, the memory or the network refuses ends the run, which goes on from there when it is started again.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from filelock import BaseFileLock, Timeout
 
 from cache.matrices import ShardWriter
-from core.errors import UnreadableData
-from core.types import ImageSet, LeftOut, Progress, Report
+from core.errors import ReadFailed, StorageFault, UnreadableData
+from core.faults import in_words, require_space, writing
+from core.types import HasFileState, ImageSet, Progress, Report
 
 
 def storage_dtype(encoder: Any) -> type[np.floating]:
@@ -22,24 +26,9 @@ def storage_dtype(encoder: Any) -> type[np.floating]:
     return np.float32 if encoder.precision == "float32" else np.float16
 
 
-@contextmanager
-def holding(lock: BaseFileLock, report: Report) -> Iterator[None]:
-    """Hold a store's lock; while another process has it, stay able to stop."""
-    while True:
-        try:
-            lock.acquire(timeout=0.5)
-            break
-        except Timeout:
-            report(Progress(message="Another process is embedding these images; waiting for it"))
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 @dataclass(slots=True)
 class _Shard:
-    """What is done of one shard: the first ``seen`` of its images, of which some may have been left out."""
+    """What is done of one shard: the first ``seen`` of its images, of which some may have been skipped."""
 
     index: int
     first: int
@@ -49,6 +38,14 @@ class _Shard:
     seen: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Skipped:
+    """Why a picture cannot be decoded, and the recorded state of its file."""
+
+    reason: str
+    state: list[Any] | None
+
+
 @dataclass(slots=True)
 class EmbeddingRun:
     """One run over the shards of a set that are not complete.
@@ -56,7 +53,7 @@ class EmbeddingRun:
     Hold the store's lock, or compute single shards (``MatrixStore.helper``) for the process that holds it.
 
     A shard on disk holds the vectors of the first ``seen`` of its images; its note says how many those are and which of
-    them were left out: ``[row, image id, reason]``.
+    them were skipped: ``[row, image id, reason, state of the file]``.
     """
 
     encoder: Any
@@ -82,6 +79,7 @@ class EmbeddingRun:
         self.report(Progress(done, total, message))
         current: _Shard | None = None
         if left:
+            self._require_space(total, sum(shard.size - shard.seen for shard in left))
             self.image_set.prepare(self.report)
         try:
             for shard, rows, pictures in self._decoded(_batches(left, batch), workers):
@@ -92,9 +90,12 @@ class EmbeddingRun:
                     current = None
                 done += len(rows)
                 self.report(Progress(done, total, message))
-        except BaseException:
+        except BaseException as error:
             if current is not None:
-                self._keep(current)
+                with suppress(StorageFault):  # the first fault is the one to report
+                    self._keep(current)
+            if isinstance(error, ReadFailed | MemoryError):
+                raise StorageFault(self._interrupted(error, done, total)) from error
             raise
         return [entry for shard in shards for entry in shard.left_out]
 
@@ -109,22 +110,52 @@ class EmbeddingRun:
         n = len(self.image_set.labels)
         if len(left_out) == n:
             raise UnreadableData(f"None of the {n} images of {self.image_set.id} can be read: {left_out[0][2]}")
-        self.writer.finish(
-            {
-                "model": self.encoder.id,
-                "set": self.image_set.id,
-                "n": n,
-                "left_out": list(left_out),
-                "fingerprint": dict(self.encoder.fingerprint),
-            }
-        )
+        with writing(self.writer.folder):
+            self.writer.finish(
+                {
+                    "model": self.encoder.id,
+                    "set": self.image_set.id,
+                    "n": n,
+                    "left_out": list(left_out),
+                    "fingerprint": dict(self.encoder.fingerprint),
+                }
+            )
 
-    def _taken_up(self, index: int, n: int) -> _Shard:
+    def reuse(self, vectors: np.ndarray, rows: np.ndarray, left_out: Sequence[list[Any]]) -> None:
+        """Take over from an earlier complete matrix every shard whose skipped pictures are still the same files.
+
+        The other shards are computed as a whole, so that their vectors are those of a run from the start.
+
+        Args:
+            vectors: [m, d] of the earlier matrix; rows: int64 [m], the image of each; left_out: its skipped images.
+        """
+        n = len(self.image_set.labels)
+        skipped: dict[int, list[list[Any]]] = {}
+        for entry in left_out:
+            skipped.setdefault(self._shard_of(entry[0], n), []).append(entry)
+        for index in range(self.writer.shards):
+            own = skipped.get(index, [])
+            if any(is_changed(self.image_set, entry) for entry in own) or self.writer.has(index):
+                continue
+            shard = self._empty_shard(index, n)
+            start, stop = np.searchsorted(rows, [shard.first, shard.first + shard.size])
+            shard.vectors, shard.left_out, shard.seen = [np.asarray(vectors[start:stop])], own, shard.size
+            self._keep(shard)
+
+    def _empty_shard(self, index: int, n: int) -> _Shard:
         # Cut by the number of shards alone, so that shards of a run with another shard size never mix in.
         first = index * n // self.writer.shards
-        shard = _Shard(index, first, (index + 1) * n // self.writer.shards - first)
+        return _Shard(index, first, (index + 1) * n // self.writer.shards - first)
+
+    def _shard_of(self, row: int, n: int) -> int:
+        return ((row + 1) * self.writer.shards - 1) // n
+
+    def _taken_up(self, index: int, n: int) -> _Shard:
+        shard = self._empty_shard(index, n)
         if self.writer.has(index):
             note = self.writer.note(index)
+            if any(is_changed(self.image_set, entry) for entry in note["left_out"]):
+                return shard
             shard.seen, shard.left_out = note["seen"], note["left_out"]
             if shard.seen < shard.size:
                 shard.vectors.append(self.writer.read(index))
@@ -132,7 +163,7 @@ class EmbeddingRun:
 
     def _decoded(
         self, batches: Iterable[tuple[_Shard, range]], workers: int
-    ) -> Iterator[tuple[_Shard, range, list[np.ndarray | LeftOut]]]:
+    ) -> Iterator[tuple[_Shard, range, list[np.ndarray | _Skipped]]]:
         """Batches of decoded pictures in order, the next ones in the making while one is in use."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         waiting: deque[tuple[_Shard, range, list[Future]]] = deque()
@@ -146,25 +177,54 @@ class EmbeddingRun:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prepared(self, row: int) -> np.ndarray | LeftOut:
+    def _prepared(self, row: int) -> np.ndarray | _Skipped:
+        try:
+            return self._decode(row)
+        except ReadFailed:
+            raise
+        except UnreadableData:
+            # The state is read before the picture is tried for the last time, so that a file which is being replaced
+            # just now is either decoded or recorded as it was.
+            state = _state(self.image_set, row)
+        try:
+            return self._decode(row)
+        except ReadFailed:
+            raise
+        except UnreadableData as error:
+            return _Skipped(str(error), state)
+
+    def _decode(self, row: int) -> np.ndarray:
         try:
             return self.encoder.preprocess(self.image_set.image(row))
-        except (UnreadableData, OSError, MemoryError) as error:
-            return LeftOut(self.image_set.image_ids[row], str(error) or type(error).__name__)
+        except (OSError, MemoryError) as error:
+            reason = str(in_words(error) or error) or type(error).__name__
+            raise ReadFailed(f"{self.image_set.image_ids[row]}: {reason}") from error
 
-    def _add(self, shard: _Shard, rows: range, pictures: list[np.ndarray | LeftOut]) -> None:
-        good = [picture for picture in pictures if not isinstance(picture, LeftOut)]
+    def _interrupted(self, error: BaseException, done: int, total: int) -> str:
+        return (
+            f"Embedding {self.image_set.id} was interrupted: {in_words(error)} {done:,} of {total:,} images are done "
+            f"and kept in {self.writer.folder}. No image was skipped for it; run the same again when it is mended."
+        )
+
+    def _require_space(self, total: int, missing: int) -> None:
+        """Fail before the work, not at its end, when the disk cannot hold the shards and then the joined matrix."""
+        row = self.encoder.dim * np.dtype(storage_dtype(self.encoder)).itemsize
+        require_space(self.writer.folder, row * (missing + total), f"Embedding {self.image_set.id}")
+
+    def _add(self, shard: _Shard, rows: range, pictures: list[np.ndarray | _Skipped]) -> None:
+        good = [picture for picture in pictures if not isinstance(picture, _Skipped)]
         if good:
             shard.vectors.append(self.encoder.encode_images(good).astype(storage_dtype(self.encoder)))
         for row, picture in zip(rows, pictures, strict=True):
-            if isinstance(picture, LeftOut):
-                shard.left_out.append([row, picture.item, picture.reason])
+            if isinstance(picture, _Skipped):
+                shard.left_out.append([row, self.image_set.image_ids[row], picture.reason, picture.state])
         shard.seen += len(rows)
 
     def _keep(self, shard: _Shard) -> None:
         empty = np.zeros((0, self.encoder.dim), storage_dtype(self.encoder))
         note = {"seen": shard.seen, "left_out": shard.left_out}
-        self.writer.write(shard.index, np.concatenate([empty, *shard.vectors]), note)
+        with writing(self.writer.folder):
+            self.writer.write(shard.index, np.concatenate([empty, *shard.vectors]), note)
         shard.vectors.clear()
 
 
@@ -175,5 +235,27 @@ def _batches(shards: Iterable[_Shard], batch: int) -> Iterator[tuple[_Shard, ran
             yield shard, range(start, min(end, start + batch))
 
 
-def _collected(shard: _Shard, rows: range, futures: list[Future]) -> tuple[_Shard, range, list[np.ndarray | LeftOut]]:
+def is_changed(image_set: ImageSet, entry: Sequence[Any]) -> bool:
+    """Whether a picture that was skipped (``[row, image id, reason, state of its file]``) may be another one now.
+
+    A record without a state was made by a version that skipped pictures for any fault: it is tried again.
+
+    Raises:
+        ReadFailed: its file cannot be read just now.
+    """
+    if len(entry) < 4:
+        return True
+    state = image_set.state(entry[0]) if isinstance(image_set, HasFileState) else None
+    recorded = entry[3]
+    if state is None or recorded is None:
+        return (state is None) != (recorded is None)
+    return not state.is_as(recorded)
+
+
+def _state(image_set: ImageSet, row: int) -> list[Any] | None:
+    state = image_set.state(row) if isinstance(image_set, HasFileState) else None
+    return None if state is None else state.record()
+
+
+def _collected(shard: _Shard, rows: range, futures: list[Future]) -> tuple[_Shard, range, list[np.ndarray | _Skipped]]:
     return shard, rows, [future.result() for future in futures]

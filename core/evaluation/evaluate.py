@@ -8,7 +8,7 @@ torch is only loaded when something must be encoded.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,8 @@ from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
 from core.versions import version
+
+Arrays = dict[str, np.ndarray]
 
 ANSWER_SCHEMA = 2
 """Counts up when the same question would get another answer from the same vectors."""
@@ -109,12 +111,9 @@ def evaluate(
     image_set = image_set or open_set(lens.image_set)
     require_classes(image_set)
     prompts = prompts or prompt_set(lens.prompts, image_set)
-    key = answer_key(lens, image_set, prompts)
-    stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
-    if stored is None or about is None:
-        stored, about = _compute(lens, image_set, prompts, report)
-        results().put_arrays(f"answer:{key}", stored)
-        results().put_json(f"about:{key}", about)
+    stored, about = cached_answer(
+        answer_key(lens, image_set, prompts), image_set, lambda: _compute(lens, image_set, prompts, report)
+    )
     return assemble(lens, image_set, stored, about=about, prompts=prompts)
 
 
@@ -123,6 +122,36 @@ def notes_of(lens: Lens, image_set: ImageSet) -> tuple[str, ...]:
     prompts = prompt_set(lens.prompts, image_set)
     read = read_of(encoders().get(lens.model, lens.precision), prompts)
     return notes_on(prompts, read, image_set.names)
+
+
+def cached_answer(
+    key: str, image_set: ImageSet, compute: Callable[[], tuple[Arrays, dict[str, Any]]], *, kind: str = "answer"
+) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays and facts of an answer: cached while the vectors it was made from are there unchanged, else computed.
+
+    Args:
+        image_set: whose images were embedded.
+        compute: returns the arrays and a JSON object with ``made_from`` (see ``made_from``) among its facts.
+        kind: separates answers of different shape.
+    """
+    stored, about = results().get_arrays(f"{kind}:{key}"), results().get_json(f"about:{key}")
+    if stored is not None and about is not None and _still_holds(about, image_set):
+        return stored, about
+    stored, about = compute()
+    results().put_arrays(f"{kind}:{key}", stored)
+    results().put_json(f"about:{key}", about)
+    return stored, about
+
+
+def made_from(embeddings: Embeddings, image_set: ImageSet) -> dict[str, str | None]:
+    """Key and version of the vectors that an answer is made from; the answer is discarded when they change."""
+    return {"key": embeddings.key, "version": embed.version_of(matrices(), embeddings.key, image_set)}
+
+
+def _still_holds(about: Mapping[str, Any], image_set: ImageSet) -> bool:
+    source = about.get("made_from")
+    # Answers without it are of a version that did not notice damaged vectors.
+    return bool(source) and embed.version_of(matrices(), source["key"], image_set) == source["version"]
 
 
 def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
@@ -170,6 +199,7 @@ def _compute(
     }
     about = {
         "left_out": [[item.item, item.reason] for item in embeddings.left_out],
+        "made_from": made_from(embeddings, image_set),
         "fingerprint": {
             "model": dict(encoder.fingerprint),
             "images": image_set.fingerprint,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache.files import write_bytes
 from core.types import Answer, ClassAnswer, Lens
 
 if TYPE_CHECKING:
@@ -40,11 +39,7 @@ def _plain(value: Any) -> Any:
 def write_json(value: Any, path: Path) -> None:
     """Write strict JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(strict_json(value) + "\n")
-    os.chmod(partial, 0o644)
-    os.replace(partial, path)
+    write_bytes(path, (strict_json(value) + "\n").encode())
 
 
 def split_model(model: str) -> tuple[str, str]:

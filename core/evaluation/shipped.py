@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
+from cache.files import atomic_write, write_bytes
 from core.evaluation.evaluate import assemble, evaluate
 from core.models.registry import icon_folder
 from core.types import Answer, Lens
@@ -39,13 +39,12 @@ def write_answers(model: str) -> Path:
     """Run the model on ``icons`` in float32 and write what is committed beside its weights."""
     answer = evaluate(Lens(model, SET, STRATEGY, precision="float32"))
     path = icon_folder(model) / f"{_FILE}.npz"
-    partial = path.with_suffix(".tmp.npz")
-    np.savez_compressed(partial, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
-    os.replace(partial, path)
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
     fingerprint = {**answer.fingerprint, "acc1": answer.acc1, "n": len(answer.rows)}
     card_path = path.parent / "card.json"
     card = json.loads(card_path.read_text(encoding="utf-8"))
     card["accuracy"] = {"set": SET, "prompts": STRATEGY, "acc1": answer.acc1, "n": len(answer.rows)}
-    card_path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".json").write_text(json.dumps(fingerprint, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_bytes(card_path, (json.dumps(card, indent=1) + "\n").encode())
+    write_bytes(path.with_suffix(".json"), (json.dumps(fingerprint, indent=1, sort_keys=True) + "\n").encode())
     return path

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
+from cache.files import file_version
 from core.counting.output import COUNTS, PROVENANCE, REPORT
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput, UnknownName, UnreadableData
 from core.evaluation.reports import write_json
 from core.frequency.table import METHODS, Records, SourceInfo
 from core.types import FrequencyTable
@@ -153,16 +154,27 @@ def families(name: str) -> Mapping[str, str]:
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """Every concept with ``concept, count, status, query`` and its count by each method (None = unknown)."""
+    """Every concept with ``concept, count, status, query`` and its count by each method (None = unknown).
+
+    Raises:
+        UnknownName: there are no counts of this name. UnreadableData: their file is damaged.
+    """
     place = folder(name) / COUNTS
     try:
-        return _read(str(place), place.stat().st_mtime_ns)
+        version = file_version(place)
     except OSError as error:
         raise UnknownName(f"No counts made here are called {name!r}.") from error
+    return _read(str(place), version)
 
 
 @lru_cache(maxsize=8)
-def _read(path: str, _changed: int) -> list[dict[str, Any]]:
+def _read(path: str, _version: tuple[int, ...]) -> list[dict[str, Any]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.read_table(path, columns=["concept", "count", "status", "query", *METHODS]).to_pylist()
+    columns = ["concept", "count", "status", "query", *METHODS]
+    try:
+        return pq.read_table(path, columns=columns, page_checksum_verification=True).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0][:120]
+        raise UnreadableData(f"{path} is damaged ({reason}); count again, or delete these counts.") from error

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from cache import keys
+from core.errors import UnreadableData
 from core.frequency.table import METHODS as KINDS
 from core.frequency.table import Records, SourceInfo
 from core.published import kinds
@@ -27,8 +28,20 @@ COLUMNS = {"text": "lemmatized", "image": "rampp0.7", "integrated": HEADLINE_MET
 
 
 def infos() -> list[SourceInfo]:
-    """One source for each count column of the release."""
-    return _infos(open_store())
+    """One source for each count column of the release; none while it is damaged."""
+    try:
+        return _infos(open_store())
+    except UnreadableData:
+        return []
+
+
+def problem() -> str:
+    """Why there are no published sources, in one sentence; empty if there are."""
+    try:
+        _infos(open_store())
+    except UnreadableData as error:
+        return str(error)
+    return ""
 
 
 @lru_cache(maxsize=2)

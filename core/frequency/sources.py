@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import choice, counted, icons, imported, published
 from core.frequency.table import Provider, Records, SourceInfo, match
 from core.published import letitwag_counts
@@ -78,5 +78,7 @@ def _find(name: str) -> tuple[Provider, SourceInfo]:
             if candidate.name == name:
                 return provider, candidate
             names.append(candidate.name)
+    if name.startswith(published.PREFIX) and (reason := published.problem()):
+        raise UnreadableData(reason)
     close = get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
     raise UnknownName(f"No frequency source is called {name!r}; did you mean {' or '.join(close)}?")

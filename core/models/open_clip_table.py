@@ -6,12 +6,13 @@ Importing open_clip takes seconds, so what it knows is kept as JSON in the cache
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 from cache import keys
+from cache.files import write_bytes
 from core.versions import version
 
 _SCHEMA = 1
@@ -73,9 +74,8 @@ def table() -> Table:
         return _build(stored)
     except (OSError, ValueError, TypeError, KeyError):
         known = _read_open_clip()
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(known), encoding="utf-8")
-    os.replace(partial, path)
+    with suppress(OSError):  # read again next time
+        write_bytes(path, json.dumps(known).encode())
     return _build(known)
 
 

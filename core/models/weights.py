@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache import keys
+from cache.files import write_bytes
 from core.errors import UnreadableData
 from core.models import model_config
 from core.models.hf_files import CONFIG as CONFIG_OF_TEXT_MODEL
@@ -183,10 +184,9 @@ def sha256(path: Path) -> str:
     except (OSError, ValueError):
         pass
     found = keys.file_digest(real)
-    memory.parent.mkdir(mode=0o700, exist_ok=True)
-    partial = memory.with_suffix(f".{secrets.token_hex(8)}.tmp")
-    partial.write_text(found, encoding="ascii")
-    os.replace(partial, memory)
+    with suppress(OSError):  # computed again next time
+        memory.parent.mkdir(mode=0o700, exist_ok=True)
+        write_bytes(memory, found.encode())
     return found
 
 

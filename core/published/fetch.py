@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -12,7 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from cache.files import write_bytes
 from core.errors import DownloadFailed
+from core.faults import require_space
 from core.published import manifest, store
 from core.published.manifest import Entry
 from core.types import Progress, Report
@@ -52,6 +53,7 @@ def fetch_release(*, report: Report = lambda _: None) -> Path:
     """
     todo = outstanding()
     size, done, stopping = total_bytes(todo), 0, threading.Event()
+    require_space(target(), size, "Fetching the release")
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         jobs = {pool.submit(_fetch, entry, stopping): entry for entry in todo}
         try:
@@ -79,10 +81,7 @@ def _fetch(entry: Entry, stopping: threading.Event) -> None:
     content = download(entry, base())
     path = target() / entry.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(partial, path)
+    write_bytes(path, content)
 
 
 def download(entry: Entry, base: str) -> bytes:

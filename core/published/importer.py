@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,8 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
-from core.errors import BadInput
+from cache.files import atomic_folder, atomic_write, remove_orphans, write_bytes
+from core.errors import BadInput, UnreadableData
+from core.faults import writing
 from core.published import anomalies, manifest, reading, schema, store
 from core.published.names import FileName, parse_path, split_model
 from core.published.sources import read_files
@@ -234,29 +236,28 @@ class Tables:
 def _publish(tables: dict[str, pa.Table], result: ImportReport, generation: str) -> None:
     """Write the tables beside the current ones, then point to them: readers never see half an import."""
     root = store.folder()
-    root.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
-    try:
-        _write(tables, result, scratch)
-        target = root / generation
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    pointer = root / f".current-{os.getpid()}"
-    pointer.write_text(json.dumps({"schema": store.SCHEMA, "generation": generation}), encoding="utf-8")
-    os.replace(pointer, root / "current.json")
-    for old in _generations(root):
-        if old.name != generation:
-            shutil.rmtree(old, ignore_errors=True)
+    # A folder of its own even for the same content: the one in use stays until the pointer has moved.
+    target = root / f"{generation}-{secrets.token_hex(4)}"
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".import.lock"):
+            remove_orphans(root)
+            with atomic_folder(target) as made:
+                _write(tables, result, made)
+                store.write_checksums(made)
+            pointer = {"schema": store.SCHEMA, "generation": target.name}
+            write_bytes(root / "current.json", json.dumps(pointer).encode())
+            for old in _generations(root):
+                if old.name != target.name:
+                    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(tables: dict[str, pa.Table], result: ImportReport, folder: Path) -> None:
     for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd", compression_level=19)
+        with atomic_write(folder / f"{name}.parquet") as file:
+            pq.write_table(table, file, compression="zstd", compression_level=19)
     told = json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False, indent=1)
-    (folder / store.REPORT).write_text(told + "\n", encoding="utf-8")
+    write_bytes(folder / store.REPORT, (told + "\n").encode())
 
 
 def _generations(root: Path) -> list[Path]:
@@ -266,5 +267,12 @@ def _generations(root: Path) -> list[Path]:
 
 
 def last_report() -> ImportReport:
-    """The report of the tables in use: those imported last, else those that ship."""
-    return ImportReport.from_json(json.loads((store.current() / store.REPORT).read_text(encoding="utf-8")))
+    """The report of the tables in use: those imported last, else those that ship.
+
+    Raises:
+        UnreadableData: its file is damaged.
+    """
+    try:
+        return ImportReport.from_json(json.loads((store.current() / store.REPORT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableData(f"The report of the published release is damaged ({error!r}). {store.AGAIN}") from error

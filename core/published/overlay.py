@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from cache import CacheError, kept
 from cache.keys import digest
-from core.errors import BadInput, UnknownName
-from core.evaluation.reports import write_json
+from core.errors import BadInput, UnknownName, UnreadableData
 from core.published import recipe_honest, recipe_paper, store
 from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS, fold
 from core.published.pool import Combination, Recipe, Rows
@@ -129,17 +128,21 @@ def mapping_key(run: Run) -> str:
 
 
 def kept_mapping(run: Run) -> dict[str, str]:
-    """The mapping kept for this vocabulary, empty without one (or when its file is damaged)."""
+    """The mapping kept for this vocabulary, empty without one.
+
+    Raises:
+        UnreadableData: its file is damaged; it was set aside, so that the next one starts afresh.
+    """
     try:
-        found = json.loads(_mapping_path(run).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        found = kept.read(_mapping_path(run))
+    except CacheError as error:
+        raise UnreadableData(f"The mapping of this vocabulary is lost: {error}") from error
     return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
 
 
 def keep_mapping(run: Run, mapping: Mapping[str, str]) -> None:
     """Keep a mapping for this vocabulary."""
-    write_json(dict(mapping), _mapping_path(run))
+    kept.write(_mapping_path(run), dict(mapping))
 
 
 def _mapping_path(run: Run) -> Path:

@@ -5,29 +5,37 @@ The tables ship with Tailscope (``assets/published/release``); another version t
 ``counts`` (pretraining, method, unit, position in file, count), ``scores`` (family, condition, model, pretraining,
 unit, value, n), ``totals`` (full scores), ``units`` (unit -> data set, concept, spelled as released), ``files`` (count
 files with their completeness), ``misalignment``. A unit is one concept of one downstream data set in one spelling.
+
+A damaged table fails the queries that read it, in one sentence; the others work.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cache.keys import root
+from cache.files import Damaged, file_version, write_bytes
+from cache.keys import file_digest, from_json, root, to_json
+from core.errors import UnreadableData
 from core.paths import ASSETS
 
 SCHEMA = 1
+CHECKSUMS = "checksums.json"
 TABLES = ("units", "counts", "scores", "totals", "files", "misalignment")
 REPORT = "report.json"
 DOWNLOADS, MAPPINGS = "release", "mappings"
 """Folders in the cache beside the imported tables: files as downloaded, and names joined by hand."""
 SHIPPED = ASSETS / "published" / "release"
 """The tables of the pinned release that ship with Tailscope, written by ``core.published.importer.ship``."""
+
+AGAIN = "Fetch or import it again (“python -m core published fetch”)."
 
 
 def folder() -> Path:
@@ -56,8 +64,11 @@ class Store:
     """Read-only queries on one copy of the release; safe to share between threads.
 
     Attributes:
-        dataset, concept: object arrays [u]: what every unit is.
+        damaged: table -> why it cannot be read.
         digest: differs between releases that were read.
+
+    Raises:
+        UnreadableData: a query reads a damaged table.
     """
 
     def __init__(self, place: Path) -> None:
@@ -65,24 +76,72 @@ class Store:
 
         self.place = place
         self.digest = place.name
+        self.damaged: dict[str, str] = {}
         self._base = duckdb.connect(":memory:", config={"threads": 2})
         self._base.execute("SET enable_progress_bar = false")
+        checksums = _checksums(place)
         for name in TABLES:
-            self._base.execute(
-                f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(place / f"{name}.parquet")]
-            )
+            file = place / f"{name}.parquet"
+            try:
+                _check(file, checksums.get(file.name))
+                self._base.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(file)])
+            except (Damaged, duckdb.Error) as error:
+                self.damaged[name] = str(error).partition("\n")[0]
         self._base.execute("SET enable_external_access = false")
-        units = self.columns("SELECT dataset, concept FROM units ORDER BY unit")
-        self.dataset, self.concept = units["dataset"], units["concept"]
+
+    @cached_property
+    def dataset(self) -> np.ndarray:
+        """The data set of every unit, object array [u]."""
+        return self.columns("SELECT dataset FROM units ORDER BY unit")["dataset"]
+
+    @cached_property
+    def concept(self) -> np.ndarray:
+        """The concept of every unit, as spelled in the release, object array [u]."""
+        return self.columns("SELECT concept FROM units ORDER BY unit")["concept"]
 
     def columns(self, sql: str, values: Sequence[Any] = ()) -> dict[str, np.ndarray]:
         """A query's columns as arrays."""
+        self._require_sound(sql)
         found = self._base.cursor().execute(sql, list(values)).fetchnumpy()
         return {name: np.asarray(column) for name, column in found.items()}
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A query's rows as tuples."""
+        self._require_sound(sql)
         return self._base.cursor().execute(sql, list(values)).fetchall()
+
+    def _require_sound(self, sql: str) -> None:
+        for name, reason in self.damaged.items():
+            if re.search(rf"\b{name}\b", sql):
+                raise UnreadableData(f"The table “{name}” of the published release is damaged: {reason}. {AGAIN}")
+
+
+def write_checksums(place: Path) -> None:
+    """Note the SHA-256 of every file of a folder of tables beside them; the last step of making it."""
+    digests = {file.name: file_digest(file) for file in sorted(place.iterdir()) if file.name != CHECKSUMS}
+    write_bytes(place / CHECKSUMS, to_json(digests))
+
+
+def _checksums(place: Path) -> dict[str, str]:
+    try:
+        known = from_json((place / CHECKSUMS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _check(file: Path, checksum: str | None) -> None:
+    """Damaged unless a table equals its checksum, or can at least be decoded where none is known."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if checksum is None:
+            pq.read_table(file)
+        elif file_digest(file) != checksum:
+            raise Damaged("its checksum differs")
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise Damaged(f"it cannot be read ({str(error)[:120]})") from error
 
 
 _lock = threading.Lock()
@@ -92,9 +151,9 @@ def open_store() -> Store:
     """The store of the tables in use, shared by the whole process; a newer import is picked up by itself."""
     place = current()
     with _lock:
-        return _open(str(place), (place / REPORT).stat().st_mtime_ns)
+        return _open(str(place), tuple(file_version(place / f"{name}.parquet") for name in TABLES))
 
 
 @lru_cache(maxsize=1)
-def _open(place: str, _written: int) -> Store:
+def _open(place: str, _versions: tuple[tuple[int, ...], ...]) -> Store:
     return Store(Path(place))

@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Literal, TypeVar
 
 from core.errors import Stopped, TailscopeError
+from core.faults import in_words
 from core.runtime.content import digest_of
 from core.types import Progress, Report
 
@@ -191,6 +192,12 @@ class Engine:
         with self._lock:
             return list(self._jobs.values())
 
+    def forget(self) -> None:
+        """Forget the jobs that are over, so that whoever asks again gets a new answer."""
+        with self._lock:
+            for job in [job for job in self._jobs.values() if job._over.is_set()]:
+                self._forget(job)
+
     def close(self, *, patience: float = 0.0) -> bool:
         """Stop all jobs and end the worker threads; a later ``submit`` starts them again.
 
@@ -241,7 +248,7 @@ class Engine:
                 _log.error("%s failed", job.label, exc_info=error)
             # Frames hold arrays and models; the lines that the traceback names are kept.
             traceback.clear_frames(error.__traceback__)
-            self._finish(job, "failed", error=error)
+            self._finish(job, "failed", error=in_words(error) or error)
         else:
             self._finish(job, "done", value=value)
 

@@ -21,7 +21,7 @@ from core.datasets.coverage import require_classes
 from core.datasets.subset import View
 from core.errors import UnknownName, UnreadableData
 from core.evaluation import embed
-from core.evaluation.evaluate import assemble, matrices, results
+from core.evaluation.evaluate import assemble, cached_answer, made_from, matrices
 from core.models import weights
 from core.opening import read_object, regular
 from core.paths import ASSETS
@@ -125,12 +125,7 @@ def answer_for(model: str, image_set: str | ImageSet, report: Report = lambda pr
     model = canonical(model)
     opened = open_set(image_set) if isinstance(image_set, str) else image_set
     require_classes(opened)
-    key = answer_key(model, opened)
-    stored, about = results().get_arrays(f"answer:{key}"), results().get_json(f"about:{key}")
-    if stored is None or about is None:
-        stored, about = _compute(model, opened, report)
-        results().put_arrays(f"answer:{key}", stored)
-        results().put_json(f"about:{key}", about)
+    stored, about = cached_answer(answer_key(model, opened), opened, lambda: _compute(model, opened, report))
     return assemble(Lens(model, opened.id, PROMPTS, precision="float32"), opened, stored, about=about)
 
 
@@ -176,6 +171,7 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
     unknown = int((loaded.columns(image_set)[:, 0] == loaded.dim).sum())
     about = {
         "left_out": [[item.item, item.reason] for item in found.left_out],
+        "made_from": made_from(found, image_set),
         "fingerprint": {
             "model": dict(loaded.fingerprint),
             "images": image_set.fingerprint,

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import keys
+from cache.files import write_bytes
 from core.counting import names, parts
 from core.counting.findings import many
 from core.counting.run import MODES, Request
@@ -101,7 +102,7 @@ def _saved(upload: Any) -> Path:
     path = keys.root() / "uploads" / f"{hashlib.sha256(data).hexdigest()[:32]}{ending}"
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.write_bytes(data)
+        write_bytes(path, data)
     return path
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cache import keys
+from cache import CacheError, keys
+from core import cache_check
 from core.evaluation import evaluate
 from pages.ui import jobs
 from pages.ui.text import finding, plain, quiet, section, size
@@ -51,12 +52,12 @@ def draw() -> None:
     _clear()
 
 
-def _verify_all(_turn: int) -> list[str | None]:
-    return evaluate.matrices().verify_all()
+def _verify_all(_turn: int) -> list[str]:
+    return cache_check.verify_all()
 
 
 def _verify() -> None:
-    section("Verify", "Reads every matrix and compares its checksum.")
+    section("Verify", "Reads all vectors and drawn pictures and compares their checksums.")
     if st.button("Verify all", key="verify"):
         st.session_state["_verify"] = st.session_state.get("_verify", 0) + 1
     turn = st.session_state.get("_verify", 0)
@@ -64,10 +65,10 @@ def _verify() -> None:
         job = jobs.ask(jobs.question(_verify_all, turn, label="Verifying the cache", lane="io"))
         if not job.wait(0):
             jobs.watch(job)
-        elif problems := [problem for problem in job.value() if problem]:
+        elif problems := job.value():
             st.warning("\n".join(f"- {plain(problem)}" for problem in problems))
         else:
-            quiet("Every matrix is whole.")
+            quiet("Everything is whole.")
 
 
 def _clear() -> None:
@@ -79,6 +80,10 @@ def _clear() -> None:
 def _clear_all() -> None:
     jobs.require_change("clearing the cache")
     for entry in evaluate.matrices().entries():
-        evaluate.matrices().remove(entry.key)
+        try:
+            evaluate.matrices().remove(entry.key)
+        except CacheError as error:
+            st.toast(plain(error))
     evaluate.results().clear()
+    cache_check.remove_orphans()
     st.session_state["sure"] = False

@@ -98,7 +98,10 @@ def _names(image_set: ImageSet) -> None:
 
 def _correct(id: str, names: dict[str, str]) -> None:
     jobs.require_change("renaming classes")
-    lensbar.correct(id, names)
+    try:
+        lensbar.correct(id, names)
+    except TailscopeError as error:
+        st.toast(plain(error))
 
 
 def _fetchable() -> None:

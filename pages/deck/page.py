@@ -28,8 +28,7 @@ quiet(
 
 title = st.text_input("Title", deck.title, key="deck-title", max_chars=MOST_TEXT, width=420)
 if title != deck.title:
-    deck = Deck(title, deck.slides)
-    pins.keep(deck)
+    _, deck = pins.edit(lambda kept: Deck(title, kept.slides))
 parts.files(deck)
 
 if deck.slides:

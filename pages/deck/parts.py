@@ -11,7 +11,7 @@ import streamlit as st
 from core.deck.deck import MOST_FILE, MOST_TEXT, Deck, Slide, from_json, to_json
 from core.deck.page import page
 from core.errors import TailscopeError
-from pages.ui.pins import deck, keep
+from pages.ui.pins import deck, edit
 from pages.ui.text import plain, quiet
 
 _HERE = Path(__file__).parent
@@ -40,14 +40,14 @@ def slide(number: int, shown: Slide, total: int) -> None:
             height=68,
             max_chars=MOST_TEXT,
             label_visibility="collapsed",
-            on_change=lambda: keep(deck().caption(number, st.session_state[f"caption-{_mark(shown)}"])),
+            on_change=lambda: edit(lambda deck: deck.caption(number, st.session_state[f"caption-{_mark(shown)}"])),
         )
         with st.container(horizontal=True, gap="small"):
             st.button("Up", key=f"up-{number}", disabled=number == 0, on_click=_move, args=(number, number - 1))
             st.button(
                 "Down", key=f"down-{number}", disabled=number == total - 1, on_click=_move, args=(number, number + 1)
             )
-            st.button("Remove", key=f"remove-{number}", on_click=lambda: keep(deck().remove(number)))
+            st.button("Remove", key=f"remove-{number}", on_click=lambda: edit(lambda deck: deck.remove(number)))
 
 
 def _mark(shown: Slide) -> int:
@@ -56,7 +56,7 @@ def _mark(shown: Slide) -> int:
 
 
 def _move(number: int, to: int) -> None:
-    keep(deck().move(number, to))
+    edit(lambda deck: deck.move(number, to))
 
 
 def _preview(shown: Slide) -> None:
@@ -100,7 +100,7 @@ def files(shown: Deck) -> None:
 
 
 def _empty() -> None:
-    keep(Deck())
+    edit(lambda _: Deck())
     st.session_state["deck-title"] = Deck().title
 
 
@@ -109,7 +109,8 @@ def _open() -> None:
     if upload is None:
         return
     try:
-        keep(from_json(upload.getvalue()))
+        opened = from_json(upload.getvalue())
+        edit(lambda _: opened)
     except TailscopeError as error:
         st.session_state["_deck_problem"] = str(error)
         return

@@ -79,7 +79,11 @@ def _fetch_and_import(*, report: Report) -> ImportReport:
 
 def imported() -> None:
     """What the last import read, what it left out and why, and the oddities it found with the rule for each."""
-    found = last_report()
+    try:
+        found = last_report()
+    except TailscopeError as error:
+        st.warning(plain(error))
+        return
     kinds = ", ".join(f"{n} {kind}" for kind, n in found.read.items())
     read = sum(found.read.values())
     quiet(f"{read:,} files read ({kinds}); {len(found.skipped)} skipped, {len(found.missing)} missing.")
@@ -114,7 +118,11 @@ def source_line() -> None:
 
 def headline() -> None:
     """Which version of the release is in use, as the Data page's sentence."""
-    found = last_report()
+    try:
+        found = last_report()
+    except TailscopeError:
+        finding("Data", "The published release on this disk is damaged.")
+        return
     rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
     which = "An imported version of the release" if store.imported() else "The published release"
     finding("Data", f"{which} is in use: {rows}, with {len(found.anomalies)} oddities handled by rule.")

@@ -9,14 +9,14 @@ from typing import Any
 
 import streamlit as st
 
-from cache import keys
+from cache import CacheError, kept, keys
 from core.datasets import SetInfo, list_sets, open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.io.roots import allowed_roots, check_path, inside
 from core.datasets.layout import stamp
 from core.evaluation import questions
-from core.evaluation.evaluate import results
-from core.frequency import sources
+from core.faults import writing
+from core.frequency import published, sources
 from core.frequency.table import METHODS, join
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, generate, prompt_file, strategies
@@ -25,7 +25,7 @@ from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag, split
 from core.types import Answer, Classes, FrequencyTable, ImageSet, Lens
 from pages.ui.jobs import finished, is_local, need, recall
-from pages.ui.text import quiet
+from pages.ui.text import plain, quiet
 
 OWN, NONE = "auto", "none"
 _BUCKET = re.compile(r"(s3|gs)://[A-Za-z0-9][\w./-]*", re.ASCII)
@@ -135,6 +135,8 @@ def sidebar() -> Lens:
         )  # fmt: skip
     else:
         quiet("No pretraining counts are known for this model; choose a source under Frequency.")
+    if reason := published.problem():
+        quiet(reason)
     warning = models.quickgelu_warning(lens.model)
     if warning:
         quiet(warning)
@@ -206,12 +208,27 @@ def _freshness() -> Freshness:
 
 def corrections(id: str) -> dict[str, str]:
     """Class names that a person corrected for this set: class key -> name."""
-    return results().get_json(f"names:{keys.digest(id)}") or {}
+    try:
+        found = kept.read(_corrections_file(id))
+    except (CacheError, OSError) as error:
+        st.toast(plain(f"The corrected names of {id} are lost: {error}"))
+        return {}
+    return found["names"] if found else {}
 
 
 def correct(id: str, names: Mapping[str, str]) -> None:
-    """Keep corrected class names in the cache; the set's own folder is never written to."""
-    results().put_json(f"names:{keys.digest(id)}", dict(names))
+    """Keep corrected class names where nothing is evicted; the set's own folder is never written to.
+
+    Raises:
+        StorageFault: the disk refuses.
+    """
+    file = _corrections_file(id)
+    with writing(file.parent):
+        kept.write(file, {"set": id, "names": dict(names)})
+
+
+def _corrections_file(id: str) -> Path:
+    return kept.place("names", keys.digest(id))
 
 
 def is_here(id: str) -> bool:

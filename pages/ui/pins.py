@@ -29,15 +29,23 @@ def deck() -> Deck:
     return st.session_state.setdefault("_deck", Deck())
 
 
-def keep(changed: Deck) -> None:
-    """Make this the deck, and keep it where it may be kept."""
-    st.session_state["_deck"] = changed
-    if not is_kept():
-        return
-    try:
-        st.session_state["_deck_version"] = deck_store.save(changed)
-    except OSError as error:
-        st.toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
+def edit(change: Callable[[Deck], Deck]) -> tuple[Deck, Deck]:
+    """Change the deck, and keep it where it may be kept; what another tab pins at the same time stays.
+
+    Returns:
+        The deck before and after.
+    """
+    before = deck()
+    if is_kept():
+        try:
+            known = deck_store.Kept(before, st.session_state.get("_deck_version", ()))
+            before, kept = deck_store.change(change, known=known)
+            st.session_state.update(_deck=kept.deck, _deck_version=kept.version)
+            return before, kept.deck
+        except OSError as error:
+            st.toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
+    st.session_state["_deck"] = after = change(before)
+    return before, after
 
 
 def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> None:
@@ -46,12 +54,11 @@ def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> N
 
 
 def _add(make: Callable[[], Slide]) -> None:
-    before = deck()
     try:
-        after = before.add(make())
+        slide = make()
+        before, after = edit(lambda deck: deck.add(slide))
     except TailscopeError as error:
         st.toast(str(error))
         return
-    keep(after)
     n = f"{len(after.slides)} slide{'s' * (len(after.slides) != 1)}"
     st.toast("It is in the deck already." if after is before else f"Pinned; the deck holds {n}.")

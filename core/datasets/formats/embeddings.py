@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -14,6 +12,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cache import keys as cache_keys
+from cache.files import atomic_write, is_sealed, seal
 from core.datasets.choices import NOTHING, Choices
 from core.datasets.formats.columns import PATHS, by_name, read_columns, same_spelling
 from core.datasets.io.roots import Files, problem
@@ -30,6 +29,7 @@ from core.datasets.listing import (
 from core.datasets.names import Names, Naming, name_classes
 from core.datasets.sniff import what_is
 from core.errors import UnreadableData
+from core.faults import require_space, writing
 from core.opening import regular
 from core.types import LeftOut
 
@@ -63,28 +63,31 @@ class EmbeddedImages(Listing):
         if whole and self.unit and self.parts[0].dtype in (np.float16, np.float32):
             return self.parts[0]
         file = cache_keys.root() / "joined" / f"{self.fingerprint}.npy"
-        if not file.exists():
+        if not (file.exists() and is_sealed(file)):
             self._join(file)
         return np.load(file, mmap_mode="r", allow_pickle=False)
 
     def _join(self, target: Path) -> None:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".part", dir=target.parent)
-        os.close(handle)
-        try:
-            kind = np.float16 if self.parts[0].dtype == np.float16 else np.float32
-            joined = np.lib.format.open_memmap(name, mode="w+", dtype=kind, shape=(len(self.rows), self.dim))
-            starts = np.cumsum([0, *map(len, self.parts)])
-            for part, start, stop in zip(self.parts, starts[:-1], starts[1:], strict=True):
-                first, last = np.searchsorted(self.rows, [start, stop])
-                for block in range(first, last, _BLOCK):
-                    end = min(block + _BLOCK, last)
-                    chosen = np.asarray(part[self.rows[block:end] - start], np.float32)
-                    joined[block:end] = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
-            joined.flush()
-            os.replace(name, target)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        kind = np.dtype(np.float16 if self.parts[0].dtype == np.float16 else np.float32)
+        shape = (len(self.rows), self.dim)
+        require_space(target.parent, len(self.rows) * self.dim * kind.itemsize, f"Joining the vectors of {self.id}")
+        with writing(target.parent):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with atomic_write(target) as file:
+                header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                for block in self._unit_blocks():
+                    file.write(block.astype(kind).tobytes())
+                seal(file)
+
+    def _unit_blocks(self) -> Iterator[np.ndarray]:
+        """Unit vectors float32, block by block, in the order of ``image_ids``."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        for part, start, stop in zip(self.parts, starts[:-1], starts[1:], strict=True):
+            first, last = np.searchsorted(self.rows, [start, stop])
+            for block in range(first, last, _BLOCK):
+                chosen = np.asarray(part[self.rows[block : min(block + _BLOCK, last)] - start], np.float32)
+                yield chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
 
 
 def open_embeddings(

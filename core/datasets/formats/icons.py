@@ -5,22 +5,24 @@ What is on the pictures is decided in ``icon_recipes``; here they are rendered, 
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from cache import keys as cache_keys
+from cache.files import atomic_write, file_version, forget_checks, is_sealed, seal
 from core.datasets.formats.icon_recipes import (
     RECIPES,
     concepts_of,
@@ -32,6 +34,7 @@ from core.datasets.formats.icon_recipes import (
 )
 from core.datasets.listing import empty_classes
 from core.datasets.names import Names, Naming, name_classes
+from core.faults import require_space, writing
 from core.icons.concepts import held_out
 from core.icons.render import SIZE, Drawing, render
 from core.paths import ROOT
@@ -104,16 +107,22 @@ class IconSet:
         return cache_keys.root() / "icons" / f"{self.id}-{self.fingerprint[:12]}.npy"
 
     def prepare(self, report: Report) -> None:
-        """Render all pictures into the cache with all cores, unless they are there: uint8 [n, 64, 64, 3]."""
+        """Render all pictures into the cache with all cores, unless they are there: uint8 [n, 64, 64, 3].
+
+        Raises:
+            StorageFault: the disk has no space for them, or refuses.
+        """
         n, matrix = len(self.labels), self._rendered()
         sampled = (0, n // 2, n - 1)
         if matrix is None or any((matrix[i] != np.asarray(self.render(i))).any() for i in sampled):
             _render_all(self.id, n, self._file, report)
 
     def _rendered(self) -> np.ndarray | None:
-        """All pictures, memory-mapped, or None until they are there and whole."""
+        """All pictures, memory-mapped, or None until they are there and equal their checksum."""
         try:
-            matrix = _map(str(self._file), self._file.stat().st_mtime_ns)
+            if not is_sealed(self._file):
+                return None
+            matrix = _map(str(self._file), file_version(self._file))
         except (OSError, ValueError):
             return None
         whole = matrix.dtype == np.uint8 and matrix.shape == (len(self.labels), SIZE, SIZE, 3)
@@ -155,51 +164,91 @@ def _note(id: str, held: int, n: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def _map(path: str, changed: int) -> np.ndarray:
+def _map(path: str, _version: tuple[int, ...]) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _render_all(id: str, n: int, target: Path, report: Report) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".part", dir=target.parent)
-    os.close(handle)
-    half_done = Path(name)
+    size = n * SIZE * SIZE * 3
+    require_space(target.parent, size, f"Drawing {id}")
     # Plain processes: multiprocessing would import the caller's __main__ (under Streamlit, a page) in every worker.
     edges = np.linspace(0, n, (os.cpu_count() or 1) + 1).astype(int)
-    workers = []
-    try:
-        np.lib.format.open_memmap(half_done, mode="w+", dtype=np.uint8, shape=(n, SIZE, SIZE, 3)).flush()
-        for start, stop in pairwise(edges[1:]):
-            command = [sys.executable, "-m", "core.datasets.formats.icons", id, name, str(start), str(stop)]
-            workers.append(subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL))
-        for done in _render_part(id, half_done, 0, int(edges[1])):
-            report(Progress(done * len(edges[1:]), n, f"Drawing {id}"))
-        for worker, (start, stop) in zip(workers, pairwise(edges[1:]), strict=True):
-            if worker.wait():
-                for _ in _render_part(id, half_done, int(start), int(stop)):
-                    report(Progress(0, 0, f"Drawing {id}"))
-        with half_done.open("rb") as file:
-            os.fsync(file.fileno())
-        half_done.replace(target)
-    finally:
-        for worker in workers:
-            with suppress(OSError):
-                worker.kill()
-            worker.wait()
-        half_done.unlink(missing_ok=True)
+    workers: list[subprocess.Popen[bytes]] = []
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(target) as file:
+            try:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (n, SIZE, SIZE, 3)}
+                np.lib.format.write_array_header_1_0(file, header)
+                file.flush()
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, file.tell() + size)
+                for start, stop in pairwise(edges[1:]):
+                    command = [
+                        sys.executable,
+                        "-m",
+                        "core.datasets.formats.icons",
+                        id,
+                        file.name,
+                        str(start),
+                        str(stop),
+                    ]
+                    workers.append(subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE))
+                for done in _render_part(id, Path(file.name), 0, int(edges[1])):
+                    report(Progress(done * len(edges[1:]), n, f"Drawing {id}"))
+                for worker, (start, stop) in zip(workers, pairwise(edges[1:]), strict=True):
+                    if worker.wait():
+                        for _ in _render_part(id, Path(file.name), int(start), int(stop)):
+                            report(Progress(0, 0, f"Drawing {id}"))
+                seal(file)
+            finally:
+                for worker in workers:
+                    with suppress(OSError):
+                        worker.kill()
+                    worker.wait()
+                    if worker.stdin:
+                        worker.stdin.close()
 
 
-def _render_part(id: str, file: Path, start: int, stop: int) -> Iterator[int]:
-    """Render rows start to stop into the matrix, yielding how many are done after every block."""
+def _render_part(id: str, path: Path, start: int, stop: int) -> Iterator[int]:
+    """Render rows start to stop into the file, yielding how many are done after every block.
+
+    It is written, not mapped: on a full disk a mapped page ends the process by a bus error.
+    """
     image_set = open_icons(id)
-    matrix = np.lib.format.open_memmap(file, mode="r+")
-    for first in range(start, stop, _BLOCK):
-        for index in range(first, min(first + _BLOCK, stop)):
-            matrix[index] = image_set.render(index)
-        yield min(first + _BLOCK, stop) - start
-    matrix.flush()
+    with path.open("r+b", buffering=0) as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        file.seek(start * SIZE * SIZE * 3, os.SEEK_CUR)
+        for first in range(start, stop, _BLOCK):
+            last = min(first + _BLOCK, stop)
+            block = np.stack([np.asarray(image_set.render(index)) for index in range(first, last)]).tobytes()
+            if file.write(block) != len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+            yield last - start
+
+
+def verify_drawn() -> list[str]:
+    """Compare all drawn pictures in the cache with their checksums; one sentence for each damaged file.
+
+    Damaged files are deleted, so that the next pass draws them again.
+    """
+    problems = []
+    for file in sorted((cache_keys.root() / "icons").glob("*.npy")):
+        forget_checks(file)
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if not is_sealed(file):
+                file.unlink(missing_ok=True)
+                problems.append(f"The drawn pictures {file.stem} were damaged and will be drawn again.")
+    return problems
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # returns when whoever started this is gone
+    os._exit(1)
 
 
 if __name__ == "__main__":
+    Thread(target=_end_with_parent, daemon=True).start()
     for _ in _render_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])):
         pass

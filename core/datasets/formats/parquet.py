@@ -36,7 +36,7 @@ from core.datasets.listing import (
     unique,
 )
 from core.datasets.names import Names, Naming, name_classes
-from core.errors import BadInput, UnreadableData
+from core.errors import BadInput, ReadFailed, UnreadableData
 from core.opening import regular
 from core.types import LeftOut
 
@@ -103,6 +103,7 @@ def open_parquet(
         labels=labels,
         image_ids=ids,
         source=shards.read,
+        holder=shards.holder,
         fingerprint=shards.fingerprint(ids, labels, keys),
         note=" ".join(filter(None, parts)),
         left_out=(*shards.left_out, *empty_classes(keys, labels)),
@@ -316,6 +317,10 @@ class Shards:
         files.size(path)
         return Path(files.path(path))
 
+    def holder(self, index: int) -> Path:
+        """The shard that holds the picture at this index."""
+        return self.files[int(self._rows[index][0])]
+
     def _column(self, file: int, group: int) -> Any:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -325,8 +330,11 @@ class Shards:
                 try:
                     with pq.ParquetFile(regular(self.files[file])) as opened:
                         column = opened.read_row_group(group, columns=[self.image])[self.image]
-                except (OSError, pa.ArrowException) as error:
-                    raise UnreadableData(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error
+                except (OSError, MemoryError, pa.ArrowException) as error:
+                    # Arrow reports damaged content as OSError too, but without a number of the system's.
+                    system = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+                    kind = ReadFailed if system else UnreadableData
+                    raise kind(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error
                 self._groups[file, group] = column
                 while len(self._groups) > _GROUPS_KEPT:
                     self._groups.popitem(last=False)

@@ -93,6 +93,7 @@ def open_webdataset(
         labels=labels,
         image_ids=ids,
         source=lambda index: shards.read(parts[index]),
+        holder=lambda index: shards.file(parts[index]),
         fingerprint=fingerprint(
             ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index]), at_once=at_once
         ),

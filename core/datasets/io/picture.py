@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 
 from core.datasets.io.remote import Remote
 from core.datasets.sniff import ENOUGH, what_is
-from core.errors import UnreadableData
+from core.errors import ReadFailed, UnreadableData
 from core.opening import read_regular
 
 # Pillow writes to the log what this module says in its sentence.
@@ -27,6 +27,7 @@ logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per p
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as RGB
+_BYTES_A_PIXEL = 16  # decoded, converted and composited
 MAX_BYTES = 256 * 2**20
 
 _ORIENTATIONS = {
@@ -52,7 +53,8 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
         max_pixels: width x height above which the picture is refused before decoding.
 
     Raises:
-        UnreadableData: with the reason, whatever is wrong with the file.
+        UnreadableData: with the reason, whatever is wrong with the content.
+        ReadFailed: the content may be fine, but the disk or the memory failed.
     """
     if isinstance(source, bytes):
         data, name = source, name or "The picture"
@@ -65,12 +67,14 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
         return _decode(data, max_pixels)
     except UnreadableData as error:
         raise UnreadableData(f"{name} cannot be read as a picture: {error}") from error
+    except MemoryError as error:
+        raise ReadFailed(f"{name} cannot be decoded: this machine has too little memory left.") from error
     except Exception as error:  # Pillow's decoders raise anything at hostile bytes: struct.error, IndexError, warnings
         raise UnreadableData(f"{name} cannot be read as a picture: {_reason(error, data)}.") from error
 
 
 def read_bytes(path: str | os.PathLike[str], *, name: str = "", limit: int = MAX_BYTES) -> bytes:
-    """All bytes of a regular file of at most ``limit`` bytes; UnreadableData otherwise."""
+    """All bytes of a regular file of at most ``limit`` bytes; UnreadableData otherwise, ReadFailed by the system."""
     return read_regular(path, limit=limit, name=name)
 
 
@@ -90,10 +94,23 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
         width, height = picture.size
         if width * height > max_pixels:
             raise UnreadableData(f"{width} x {height} pixels are more than the {max_pixels:,} allowed.")
-        picture.load()
-        orientation = _orientation(picture)
-        upright = _rgb(picture)
+        try:
+            picture.load()
+            orientation = _orientation(picture)
+            upright = _rgb(picture)
+        except MemoryError:
+            if _can_allocate(_BYTES_A_PIXEL * width * height):
+                raise UnreadableData("it asks for more memory than its pixels need.") from None
+            raise
     return upright.transpose(_ORIENTATIONS[orientation]) if orientation in _ORIENTATIONS else upright
+
+
+def _can_allocate(size: int) -> bool:
+    try:
+        np.empty(size, np.uint8)
+    except MemoryError:
+        return False
+    return True
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -117,6 +134,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception, data: bytes = b"") -> str:
+    if isinstance(error, MemoryError):
+        return "this machine has too little memory left"
     if isinstance(error, Image.UnidentifiedImageError):
         found = what_is(data[:ENOUGH])
         if found in FORMATS:  # Pillow says only that nothing could open it

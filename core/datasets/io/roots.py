@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.datasets.io.addresses import is_url
-from core.errors import PathRefused, UnreadableData
+from core.errors import PathRefused, ReadFailed, UnreadableData
 
 VARIABLE = "TAILSCOPE_DATA_ROOTS"
 
@@ -117,9 +117,10 @@ class Files:
                 if reason := problem(self.path(listed), self._roots):
                     raise UnreadableData(reason)
                 status = os.stat(self.path(listed))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a usable path"
-            raise UnreadableData((reason or str(error)).lower()) from error
+        except OSError as error:
+            raise ReadFailed((error.strerror or str(error)).lower()) from error
+        except ValueError as error:
+            raise UnreadableData("not a usable path") from error
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableData("not a regular file")
         if reason := self._folder_problem(os.path.dirname(self.path(listed))):

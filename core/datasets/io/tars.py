@@ -20,7 +20,7 @@ from core.datasets.io.roots import problem
 from core.datasets.levels import SPLITS
 from core.datasets.listing import END, file_ends
 from core.datasets.sniff import COMPRESSED, ENOUGH, what_is
-from core.errors import UnreadableData
+from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
 from core.types import LeftOut
 
@@ -80,10 +80,15 @@ class Shards:
                     file.seek(part.offset)
                     data = file.read(part.size)
         except OSError as error:
-            raise UnreadableData(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+            raise ReadFailed(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from error
         if len(data) < part.size:
-            raise UnreadableData(f"{name} became shorter since it was listed.")
+            raise ReadFailed(f"{name} became shorter since it was listed.")
         return data
+
+    def file(self, part: Part) -> Path | None:
+        """The shard of a part, None behind an address."""
+        path = self.paths[part.shard]
+        return None if isinstance(path, Remote) else path
 
     def read_label(self, part: Part) -> bytes:
         """The bytes of a small part (a label, captions)."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from cache.files import atomic_write
 from core.icons.corpus import corpus
 
 
@@ -32,7 +32,6 @@ def write_corpus(name: str, folder: Path) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.parquet"
-    partial = folder / f".{name}.{os.getpid()}.partial"
-    pq.write_table(table, partial, compression="zstd")
-    os.replace(partial, path)
+    with atomic_write(path) as file:
+        pq.write_table(table, file, compression="zstd")
     return path

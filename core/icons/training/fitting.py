@@ -7,7 +7,6 @@ weights.
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from cache.files import atomic_write
 from core.icons.corpus import CORPORA, LARGEST, corpus
 from core.icons.render import render
 
@@ -50,8 +50,8 @@ def rendered(name: str, *, folder: Path | None = None, limit: int | None = None)
     pixels = np.stack([np.asarray(render(pair.drawing)) for pair in tqdm(pairs, desc=f"render {name}")])
     if path is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(path.with_suffix(".tmp.npy"), pixels)
-        os.replace(path.with_suffix(".tmp.npy"), path)
+        with atomic_write(path) as file:
+            np.save(file, pixels)
     return pixels
 
 
@@ -138,9 +138,8 @@ def optimise(
 
 
 def _save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
-    partial = path.with_suffix(".tmp")
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, partial)
-    os.replace(partial, path)
+    with atomic_write(path) as file:
+        torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, file)
 
 
 def losses_for_card(losses: list[float]) -> dict[str, object]:

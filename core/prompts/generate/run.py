@@ -17,9 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from cache import keys
 from core.errors import DownloadFailed, Stopped, UnreadableData
 from core.evaluation.reports import write_json
+from core.faults import waiting_for
 from core.opening import regular
 from core.prompts.generate.endpoint import Endpoint, Reply
 from core.prompts.generate.plan import Settings
@@ -164,6 +167,12 @@ def generate(
         UnreadableData: damaged raw replies.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(replies_path(out).with_suffix(".lock"))
+    with waiting_for(lock, report, "Another process is generating this file; waiting for it"):
+        return _generate(settings, image_set, out, report, parallel)
+
+
+def _generate(settings: Settings, image_set: ImageSet, out: Path, report: Report | None, parallel: int) -> Generated:
     have = {question: len(texts) for question, texts in answered(out, settings).items()}
     names = dict(zip(image_set.keys, image_set.names, strict=True))
     questions = {key: settings.asked(name) for key, name in names.items()}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cache import keys
-from core.errors import BadInput, UnreadableData
+from core.errors import BadInput, ReadFailed, UnreadableData
 from core.evaluation.evaluate import answer_key, results
 from core.prompts import prompt_set
 from core.robustness.attacks import find, guard, loss_of, perturb, settings_of
@@ -263,6 +263,8 @@ class Bench:
                 try:
                     pictures.append(scorer.pixels(self.image_set.image(row)))
                     read.append(row)
+                except ReadFailed:
+                    raise
                 except UnreadableData as error:
                     reason = reason or str(error)
             if not read:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cache import keys
-from core.errors import UnreadableData
+from core.errors import ReadFailed, UnreadableData
 from core.evaluation.evaluate import results
 from core.types import ImageSet, Progress, Report
 
@@ -42,6 +42,8 @@ def hashes_of(image_set: ImageSet, *, report: Report) -> tuple[np.ndarray, np.nd
             try:
                 found.append(perceptual_hash(image_set.image(row)))
                 rows.append(row)
+            except ReadFailed:
+                raise
             except UnreadableData:
                 continue
         stored = {"hashes": np.array(found, np.uint64), "rows": np.array(rows, np.int64)}

@@ -1,0 +1,25 @@
+"""Verifying all that is cached, and removing what killed processes left behind."""
+
+from __future__ import annotations
+
+from cache import files, keys
+from core.datasets.formats.icons import verify_drawn
+from core.evaluation.evaluate import matrices
+from core.runtime.jobs import engine
+
+
+def verify_all() -> list[str]:
+    """Compare everything with its checksum and remove orphans; one sentence for each thing that was damaged.
+
+    What is damaged is set aside or deleted, so that it is made again when it is needed; answers made from it are
+    discarded, also those that this process still holds.
+    """
+    problems = [*matrices().verify_all().values(), *verify_drawn()]
+    if problems:
+        engine().forget()
+    return problems
+
+
+def remove_orphans() -> int:
+    """Delete the unfinished files that killed processes left in the cache; returns how many."""
+    return sum(len(files.remove_orphans(folder)) for folder in {keys.root(), matrices().folder})

@@ -1,0 +1,244 @@
+"""Faults of the environment are sentences: full, read-only and locked disks, too little memory, on any command."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cache import CacheError
+from core import cache_check, faults
+from core.cli import app as cli
+from core.datasets import open_set
+from core.errors import BadInput, StorageFault, UnknownName, UnreadableData
+from core.evaluation import evaluate
+from core.evaluation.evaluate import matrices
+from core.frequency import counted
+from core.frequency.table import METHODS
+from core.runtime.jobs import Engine
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = "icon-RN,icons-200k"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        file = folder / ("dog", "cat")[index % 2] / f"{index}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(file)
+    return folder
+
+
+def commands(photos: Path, out: Path) -> dict[str, list[str]]:
+    """One command of every kind, most of which write."""
+    return {
+        "embed": ["embed", MODEL, str(photos)],
+        "evaluate": ["evaluate", MODEL, str(photos), "--prompts", "a {c}", "--out", str(out / "answer.json")],
+        "draw": ["evaluate", MODEL, "icons-composition", "--prompts", "a {c}", "--out", str(out / "drawn.json")],
+        "export": ["prompts", "export", str(photos), "--prompts", "simple", "--out", str(out / "prompts.json")],
+        "corpus": ["icons", "corpus", "icons-10k", "--out", str(out)],
+        "frequency": ["frequency", "list"],
+        "info": ["cache", "info"],
+        "verify": ["cache", "verify"],
+        "clear": ["cache", "clear", "--yes"],
+    }
+
+
+def run(arguments: list[str], cache: Path, *, limit: int = 0) -> subprocess.CompletedProcess[str]:
+    def bounded() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=ROOT, env={**os.environ, "TAILSCOPE_CACHE": str(cache)}, capture_output=True, text=True, check=False,
+        preexec_fn=bounded,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("embed", 100), ("evaluate", 100), ("evaluate", 40_000), ("draw", 1 << 20), ("export", 20), ("corpus", 10_000)],
+)
+def test_a_disk_that_refuses_is_one_sentence(photos: Path, tmp_path: Path, name: str, limit: int) -> None:
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    out.mkdir()
+    done = run(commands(photos, out)[name], cache, limit=limit)
+    assert done.returncode == 2, done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("tailscope: ")
+    assert str(tmp_path) in said
+    assert "Traceback" not in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".npy")]
+    if name != "draw":
+        assert run(commands(photos, out)[name], cache).returncode == 0
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A cache folder on a file system that is mounted read-only, empty."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_a_read_only_cache_is_one_sentence_or_no_hindrance(photos: Path, tmp_path: Path, read_only: Path) -> None:
+    for name, arguments in commands(photos, tmp_path).items():
+        if name == "draw":
+            continue
+        done = run(arguments, read_only)
+        assert "Traceback" not in done.stderr, (name, done.stderr)
+        assert done.returncode in (0, 2), (name, done.stderr)
+        if done.returncode:
+            assert done.stderr.strip().splitlines()[-1].startswith("tailscope: "), name
+            assert str(read_only) in done.stderr, name
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left for /data/cache"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no space left for /data/cache"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/cache/a"), "/data/cache/a cannot be used: read-only"),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/a"), "/data/a cannot be used: permission denied"),
+        (sqlite3.OperationalError("database is locked"), "Another process has locked"),
+        (sqlite3.OperationalError("database or disk is full"), "no space left for /data/cache"),
+        (sqlite3.OperationalError("unable to open database file"), "unable to open"),
+        (MemoryError(), "too little memory"),
+        (CacheError("a is being written right now."), "a is being written right now."),
+    ],
+)
+def test_every_fault_has_its_sentence(error: Exception, said: str) -> None:
+    fault = faults.in_words(error, folder=Path("/data/cache"))
+    assert isinstance(fault, StorageFault)
+    assert said in str(fault)
+    assert "\n" not in str(fault)
+
+
+def test_what_is_no_fault_stays_what_it_is() -> None:
+    given = BadInput("no")
+    assert faults.in_words(given) is given
+    for error in (ValueError("a bug"), OSError("a decoder's"), KeyError("x")):
+        assert faults.in_words(error) is None
+    with pytest.raises(OSError, match="a decoder"), faults.writing(Path("/data")):
+        raise OSError("a decoder's")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), MemoryError(), CacheError("in use")])
+def test_a_job_that_meets_a_fault_ends_with_a_sentence(error: Exception) -> None:
+    engine = Engine()
+
+    def work(report: Callable[..., None]) -> None:
+        raise error
+
+    with pytest.raises(StorageFault):
+        engine.submit("key", "label", work).value()
+    engine.close()
+
+
+def test_a_command_that_meets_a_fault_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/cache/a")
+
+    monkeypatch.setattr(cli, "app", full)
+    assert cli.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tailscope: There is no space left for /data/cache")
+    assert said.count("\n") == 1
+
+
+def test_needing_more_than_is_free_names_both() -> None:
+    free = faults.free_bytes(Path("/"))
+    assert free is not None
+    faults.require_space(Path("/no/such/folder"), free // 2, "This")
+    with pytest.raises(StorageFault, match=r"This needs .* in /no/such/folder, and .* are free there"):
+        faults.require_space(Path("/no/such/folder"), 4 * free + (1 << 40), "This")
+
+
+def test_verify_covers_drawings_and_discards_what_this_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    image_set = open_set("icons-composition")
+    image_set.prepare(lambda progress: None)
+    asked = cache_check.engine()
+    job = asked.submit("an answer", "label", lambda report: 1)
+    assert job.value() == 1
+    assert cache_check.verify_all() == []
+    assert asked.submit("an answer", "label", lambda report: 2) is job
+    data = bytearray(image_set._file.read_bytes())
+    data[5_000_000] ^= 1
+    image_set._file.write_bytes(data)
+    assert len(cache_check.verify_all()) == 1
+    assert asked.submit("an answer", "label", lambda report: 2).value() == 2
+    assert cache_check.verify_all() == []
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from cache import keys
+from cache.files import atomic_write
+with atomic_write(keys.root() / "answer.json"), atomic_write(keys.embeddings() / "a.npy"):
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("command", [["cache", "verify"], ["cache", "clear", "--yes"]])
+def test_orphans_are_removed(tmp_cache: Path, command: list[str]) -> None:
+    evaluate._stores.cache_clear()
+    assert matrices().folder.is_dir()
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "writing\n"
+        child.kill()
+    assert len(list(tmp_cache.rglob("*.tmp"))) == 2
+    assert run(command, tmp_cache).returncode == 0
+    assert not list(tmp_cache.rglob("*.tmp"))
+    evaluate._stores.cache_clear()
+
+
+@pytest.mark.parametrize("damage", ["cut", "bits", "empty", "foreign"])
+def test_damaged_counts_are_a_sentence(damage: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = counted.folder("mine") / counted.COUNTS
+    file.parent.mkdir(parents=True)
+    columns = {"concept": [f"c{number}" for number in range(500)], "count": list(range(500)), "status": ["ok"] * 500}
+    columns |= {"query": columns["concept"], **{method: columns["count"] for method in METHODS}}
+    pq.write_table(pa.table(columns), file, compression="zstd", write_page_checksum=True)
+    assert len(counted.rows("mine")) == 500
+    data = bytearray(file.read_bytes())
+    if damage == "cut":
+        del data[-100:]
+    elif damage == "bits":
+        data[len(data) // 4] ^= 1
+    elif damage == "empty":
+        data.clear()
+    else:
+        data[:] = b"PAR1" + bytes(100) + b"PAR1"
+    file.write_bytes(data)
+    with pytest.raises(UnreadableData, match="is damaged"):
+        counted.rows("mine")
+    file.unlink()
+    with pytest.raises(UnknownName):
+        counted.rows("mine")
