@@ -11,23 +11,35 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import TailscopeError
+from core.hosts import OnlyOwnHosts
 from core.runtime import thumbnails as thumbs
 
 ROOT = Path(__file__).resolve().parent
-KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+KEEP = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+AT_ONCE = CapacityLimiter(4)
+"""Pictures made at a time, apart from the threads that serve everything else."""
 
 
 async def picture(request: Request) -> Response:
     """One thumbnail by set fingerprint, size and index; its address names its content, so it never goes stale."""
     place = request.path_params
     try:
-        data = await run_in_threadpool(thumbs.thumbnail, place["fingerprint"], place["index"], place["size"])
+        wanted = place["fingerprint"], place["index"], place["size"]
+        data = await to_thread.run_sync(thumbs.thumbnail, *wanted, limiter=AT_ONCE)
     except TailscopeError as error:
         return Response(str(error), status_code=404, media_type="text/plain", headers={"Cache-Control": "no-store"})
     return Response(data, media_type="image/webp", headers=KEEP)
@@ -60,4 +72,5 @@ app = st.App(
     ROOT / "pages" / "_shell.py",
     lifespan=warm,
     routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture)],
+    middleware=[Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or "")],
 )

@@ -129,6 +129,10 @@ class ImageSet(Classes, Protocol):
         """The picture at this index as RGB, from any thread; raises UnreadableData with the reason."""
         ...
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The same for a small display: it may come smaller, with sides of ``longest`` or more where it has them."""
+        ...
+
     def prepare(self, report: Report) -> None:
         """Make a full pass quick (draw what is drawn on demand); called once before one."""
         ...

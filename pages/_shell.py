@@ -11,13 +11,13 @@ from core.paths import ASSETS
 from pages import registry
 from pages.ui import answers, jobs, lensbar, selection
 from pages.ui.links import to_data
-from pages.ui.text import plain
+from pages.ui.text import inform, warn
 
 
 def explain(error: TailscopeError) -> None:
     """An error as one sentence, with what can be done about it here."""
     stopped = isinstance(error, Stopped)
-    (st.info if stopped else st.warning)(plain(error))
+    (inform if stopped else warn)(error)
     with st.container(horizontal=True):
         st.button("Run it again" if stopped else "Try again", on_click=jobs.again)
         st.button("Use the built-in model and images", on_click=lensbar.reset)

@@ -82,6 +82,9 @@ class FakeImageSet:
             raise UnreadableData(f"{self.image_ids[index]} is cut short; it was left out.")
         return Image.new("RGB", (8, 8), (int(self.labels[index]), 0, 0))
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        return self.image(index)
+
     def prepare(self, report: Callable[[Any], None]) -> None:
         pass
 

@@ -47,7 +47,7 @@ def embedded(lens: Lens) -> Embeddings:
 @cache
 def measured(lens: Lens) -> measure.Measured:
     """The real measurement, made once for all tests."""
-    return REAL(measure.question(lens))
+    return REAL(measure.question(lens, image_set=open_set(lens.image_set)))
 
 
 REAL = measure.measure
@@ -71,7 +71,7 @@ def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Vectors without a model."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
     monkeypatch.setattr(evaluate, "encoders", lambda: SimpleNamespace(get=lambda *_: FakeEncoder()))
-    monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, report=None: embedded(lens))
+    monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, image_set, report=None: embedded(lens))
     monkeypatch.setattr(evaluate, "classifier_for", classified)
     monkeypatch.setattr(measure, "measure", Stub(lambda asked, *, report=None: measured(asked.lens)))
     # The probe has tests of its own; here it would take most of a minute.
@@ -118,7 +118,7 @@ def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatc
 
 def test_pictures_of_either_set_can_be_enlarged() -> None:
     lens = Lens("icon-RN,icons-200k", "icons-composition")
-    sides = shared.sides(measure.question(lens), measured(lens))
+    sides = shared.sides(measure.question(lens, image_set=open_set(lens.image_set)), measured(lens))
     assert [one.images.id for _, _, one in sides] == ["icons-composition", "icons"]
     for _, composed, images in sides:
         assert len(images.labels) == len(images.image_ids)

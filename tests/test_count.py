@@ -27,6 +27,7 @@ from core.counting.places import find
 from core.counting.query import Query, spelled
 from core.counting.scan import Scanner
 from core.counting.workers import here
+from core.datasets import open_set
 from core.errors import BadInput, ExtraMissing, Stopped, UnknownName, UnreadableData
 from core.frequency import counted, sources
 from core.icons.training.export import write_corpus
@@ -600,7 +601,8 @@ def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
     pictures = [Image.open(tmp_path / "set" / name / f"{size}.png") for name in sorted(colours) for size in (32, 48)]
     concepts = {"frog": "frog", "tree": "tree"}
     texts = [f"a photo of a {name}." for name in concepts]
-    cosines, _, _ = evaluate.score_pictures(Lens(model, images, "simple"), pictures, texts=texts)
+    lens = Lens(model, images, "simple")
+    cosines, _, _ = evaluate.score_pictures(lens, pictures, image_set=open_set(images), texts=texts)
     middle = float(np.median(cosines))
     more = {"model": model, "images": images, "prompts": "a photo of a {}.", "thresholds": (middle, middle + 10)}
     shown = run.count(request(tmp_path, "image", names=concepts, **more), tmp_path / "out", engine=here)

@@ -20,7 +20,7 @@ from core.datasets.io.tars import Shards
 from core.errors import BadInput, DownloadFailed, ExtraMissing, PathRefused, UnknownName, UnreadableData
 from core.evaluation.embed import embed_images
 from core.types import Lens
-from pages.ui import lensbar
+from pages.ui import jobs, served
 from tests.fakes import FakeEncoder
 from tests.helpers.sets import benchmark, reasons
 from tests.pictures import encoded, write_tar, write_tree
@@ -243,16 +243,16 @@ def test_addresses_are_refused_where_roots_are_given(counted, tmp_path, monkeypa
             with pytest.raises(PathRefused, match=r"is an address.*command line"):
                 ask(address, roots=[tmp_path])
     assert not [1 for what, _ in Counted.asked if what == "list"]
-    monkeypatch.setattr(lensbar, "is_local", lambda: False)
+    monkeypatch.setattr(jobs, "is_local", lambda: False)
     for address in ("s3://bucket/set", "memory://bucket/set"):
         with pytest.raises(PathRefused, match="is an address"):
-            lensbar._located(address)
-    monkeypatch.setattr(lensbar, "is_local", lambda: True)
-    assert lensbar._located("s3://bucket/some-set/v2") == "s3://bucket/some-set/v2"
+            served.image_set(address)
+    monkeypatch.setattr(jobs, "is_local", lambda: True)
+    assert served.image_set("s3://bucket/some-set/v2") == "s3://bucket/some-set/v2"
     for address in ("s3://bucket/set?endpoint_override=a.example", "s3://a:b@c/d", "file:///etc", "local://etc"):
         assert is_url(address)
         with pytest.raises(PathRefused, match="is an address"):
-            lensbar._located(address)
+            served.image_set(address)
 
 
 def test_a_cluster_does_not_get_what_one_process_holds():

@@ -93,25 +93,23 @@ def test_own_pictures_are_scored_against_concepts_or_typed_texts(
     encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = FakeImageSet()
-    monkeypatch.setattr(evaluation, "open_set", lambda _, **__: images)
-    cosines, names, probabilities = evaluation.score_pictures(LENS, [images.image(2)])
+    cosines, names, probabilities = evaluation.score_pictures(LENS, [images.image(2)], image_set=images)
     assert names[int(cosines[0].argmax())] == "word2"
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     corrected = FakeImageSet()
     corrected.names = ["word9", *images.names[1:]]
     _, names, _ = evaluation.score_pictures(LENS, [images.image(2)], image_set=corrected)
     assert names == tuple(corrected.names)
-    cosines, names, _ = evaluation.score_pictures(LENS, [images.image(2)], texts=["word4", "word2"])
+    cosines, names, _ = evaluation.score_pictures(LENS, [images.image(2)], image_set=images, texts=["word4", "word2"])
     assert names[int(cosines[0].argmax())] == "word2"
 
 
 def test_retrieval_needs_captions(encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     images = FakeImageSet(n=6)
-    monkeypatch.setattr(evaluation, "open_set", lambda _, **__: images)
     with pytest.raises(BadInput, match="captions"):
-        evaluation.evaluate_retrieval(LENS)
+        evaluation.evaluate_retrieval(LENS, image_set=images)
     images.captions = [(row, f"a word{row}") for row in range(6)]
-    metrics, used = evaluation.evaluate_retrieval(LENS)
+    metrics, used = evaluation.evaluate_retrieval(LENS, image_set=images)
     assert metrics["image_retrieval_recall@1"] == metrics["text_retrieval_recall@1"] == 1.0
     assert (used.images, used.used, used.captions, used.left_out) == (6, 6, 6, ())
 

@@ -37,7 +37,8 @@ def settings(endpoint: StandIn, **changes: Any) -> Settings:
 def test_every_class_is_asked_every_question(endpoint, animals, tmp_path, monkeypatch):
     monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
     seen: list[Progress] = []
-    made = generate(settings(endpoint, seed=7, temperature=0.5), animals, tmp_path / "o.json", report=seen.append)
+    asked = settings(endpoint, seed=7, temperature=0.5)
+    made = generate(asked, animals, tmp_path / "o.json", key=generating.own_key(), report=seen.append)
     # Two classes share a name: their questions are asked once.
     assert len(endpoint.requests) == 6
     assert {r["messages"][-1]["content"] for r in endpoint.requests} == {
@@ -151,7 +152,7 @@ def test_a_refusal_is_told_without_the_key(endpoint, animals, tmp_path, monkeypa
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     endpoint.fail = [status] * 10
     with pytest.raises(BadInput, match=f"answered {status}") as caught:
-        generate(settings(endpoint), animals, tmp_path / "o.json")
+        generate(settings(endpoint), animals, tmp_path / "o.json", key=generating.own_key())
     assert SECRET not in str(caught.value)
     assert "***" in str(caught.value)
 
@@ -188,7 +189,32 @@ def test_addresses_that_are_none(animals, tmp_path, url):
 def test_a_key_does_not_cross_a_network_in_the_clear(animals, tmp_path, monkeypatch):
     monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
     with pytest.raises(BadInput, match="unencrypted"):
-        generate(Settings("http://example.com/v1", "m"), animals, tmp_path / "o.json")
+        generate(Settings("http://example.com/v1", "m"), animals, tmp_path / "o.json", key=generating.own_key())
+
+
+def test_without_being_given_the_key_no_endpoint_receives_it(endpoint, animals, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
+    generate(settings(endpoint), animals, tmp_path / "o.json")
+    assert endpoint.keys == {""}
+
+
+@pytest.mark.parametrize(
+    ("named", "typed", "given"),
+    [
+        ("https://llm.example/v1", "https://llm.example/v1", True),
+        ("https://llm.example/v1/", " https://llm.example/v1", True),
+        ("", "https://llm.example/v1", False),
+        ("", "", False),
+        ("https://llm.example/v1", "https://llm.example/v1/other", False),
+        ("https://llm.example/v1", "https://llm.example.evil/v1", False),
+        ("https://llm.example/v1", "http://llm.example/v1", False),
+        ("https://llm.example/v1", "https://llm.example:444/v1", False),
+    ],
+)
+def test_a_browser_may_send_the_key_only_to_the_endpoint_that_the_owner_named(monkeypatch, named, typed, given):
+    monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
+    monkeypatch.setenv("TAILSCOPE_LLM_URL", named)
+    assert generating.key_for(typed) == (SECRET if given else "")
 
 
 def test_an_unreachable_endpoint(animals, tmp_path, monkeypatch):

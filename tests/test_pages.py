@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from core.datasets import open_set
-from core.errors import WeightsMissing
+from core.errors import ReadOnly, WeightsMissing
 from core.evaluation import evaluate
 from core.models.registry import icon_models
 from core.runtime.jobs import Engine
@@ -187,6 +189,89 @@ def test_a_server_open_to_others_is_read_only(monkeypatch: pytest.MonkeyPatch) -
     assert next(button for button in app.button if button.label == "Clear").disabled
     monkeypatch.setenv("TAILSCOPE_ALLOW_JOBS", "1")
     assert "read-only" not in words(opened("data", show="cache"))
+
+
+def test_verifying_sets_files_aside_and_is_closed_to_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cache.matrices.MatrixStore.verify_all", lambda self: pytest.fail("it was verified"))
+    open_to_all = opened("data", show="cache")
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
+    app = opened("data", show="cache")
+    assert app.button(key="verify").disabled
+    # Drawn before the server was closed, the button does nothing any more either.
+    open_to_all.button(key="verify").click().run()
+    assert "_verify" not in open_to_all.session_state
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_where_embedded_sets_lie_is_for_the_owner(monkeypatch: pytest.MonkeyPatch, local: bool) -> None:
+    from cache import keys
+
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: local)
+    entry = SimpleNamespace(
+        key="k", rows=1, dim=2, dtype="float16", bytes=4, complete=True,
+        meta={"model": MODEL, "set": "/home/somebody/private/cats"},
+    )  # fmt: skip
+    store = SimpleNamespace(entries=lambda: [entry], damaged=["/home/somebody/private is damaged"])
+    monkeypatch.setattr(evaluate, "matrices", lambda: store)
+    app = opened("data", show="cache")
+    assert not app.exception
+    told = words(app) + app.dataframe[0].value.to_csv()
+    assert "cats" in told
+    assert ("/home/somebody" in told) == local
+    assert (str(keys.root()) in told) == local
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_large_selection_of_a_reader_stays_in_the_tab(monkeypatch: pytest.MonkeyPatch, local: bool) -> None:
+    from pages.ui import selection
+
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: local)
+    kept = []
+    monkeypatch.setattr(selection, "results", lambda: SimpleNamespace(
+        put_json=lambda key, value: kept.append(value), get_json=lambda key: None
+    ))  # fmt: skip
+    app = AppTest.from_function(_large_selection).run()
+    assert app.markdown[0].value == "60"
+    assert len(kept) == local
+
+
+def _large_selection() -> None:
+    import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+    from core.datasets import open_set
+    from pages.ui import selection
+
+    images = open_set("icons")
+    st.session_state["_labels"] = selection.labels_of(images.keys, images.names)
+    selection.select(images.keys[:60])
+    st.markdown(str(len(selection.chosen(images))))
+
+
+def test_a_reader_stops_only_what_nobody_else_waits_for(
+    page_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pages.ui import jobs
+
+    monkeypatch.setattr(jobs, "session", lambda: "mine")
+    gate = threading.Event()
+    waiting = jobs.question(Stub(lambda: gate.wait(PATIENCE)), label="Own")
+    own = page_engine.submit(waiting, session="mine")
+    try:
+        for local in (False, True):
+            monkeypatch.setattr("pages.ui.jobs.is_local", lambda local=local: local)
+            assert jobs._may_stop(own)
+        page_engine.submit(waiting, session="other")
+        assert jobs._may_stop(own)
+        monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
+        assert not jobs._may_stop(own)
+        with pytest.raises(ReadOnly, match="Others wait"):
+            jobs._stop(own)
+        kept = page_engine.submit(jobs.question(Stub(lambda: None), label="Kept", keep=True), session="mine")
+        assert not jobs._may_stop(kept)
+    finally:
+        gate.set()
+        assert own.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("show", ["models", "image sets", "cache", "jobs"])

@@ -81,6 +81,19 @@ def test_cost_first_then_sentences_that_become_a_strategy(
     assert "all answered by small" in words(app)
 
 
+def test_an_address_that_was_typed_never_receives_the_key(
+    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
+    app = asked(few, "https://llm.example/v1", monkeypatch)
+    app.text_input(key="llm-url").input(endpoint.url).run()
+    assert "No key is sent to this address" in words(app)
+    app.button(key="llm-start").click().run()
+    settled(app)
+    assert "24 sentences for 4 classes" in words(app)
+    assert endpoint.keys == {""}
+
+
 def test_a_stopped_run_is_taken_up_where_it_ended(
     page_engine: Engine, endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

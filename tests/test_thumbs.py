@@ -7,7 +7,10 @@ import io
 import pytest
 from PIL import Image
 
+from core.datasets import derived
 from core.errors import ImagesMissing, TailscopeError, UnknownName
+from core.held import Held
+from core.robustness.corruptions.perturbations import sequences
 from core.runtime import thumbnails as thumbs
 from tests.fakes import FakeImageSet
 
@@ -58,3 +61,57 @@ def test_a_broken_picture_and_a_set_of_vectors_say_so() -> None:
 def test_addresses_name_what_they_show() -> None:
     images = FakeImageSet(classes=2, n=4)
     assert thumbs.url(images, 3) == f"thumbs/{images.fingerprint}/192/3.webp"
+
+
+def test_values_used_longest_ago_go_first() -> None:
+    held: Held[str, int] = Held(10)
+    for number, key in enumerate("abc"):
+        held.put(key, number, 4)
+    assert (held.get("a"), held.get("b"), held.get("c"), held.size) == (None, 1, 2, 8)
+    held.get("b")
+    held.put("d", 3, 4)
+    assert (held.get("c"), held.get("b")) == (None, 1)
+    held.put("b", 5, 2)
+    assert (held.get("b"), held.size, len(held)) == (5, 6, 2)
+    held.put("e", 6, 11)
+    assert (held.get("e"), held.size, len(held)) == (None, 0, 0)
+    few: Held[str, int] = Held(10, at_least=2)
+    for number, key in enumerate("abc"):
+        few.put(key, number, 100)
+    assert (few.get("a"), few.get("b"), few.get("c")) == (None, 1, 2)
+
+
+def test_sets_that_nobody_looks_at_any_more_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thumbs, "_open", Held(10 * 8 * thumbs._A_PICTURE, at_least=2))
+    seen = [published(classes=2 + number, n=8) for number in range(30)]
+    assert thumbs._open.size <= thumbs._open.most
+    assert thumbs.thumbnail(seen[-1].fingerprint, 0, 192)
+    assert thumbs.thumbnail(seen[20].fingerprint, 0, 192)
+    with pytest.raises(UnknownName, match="reload the page"):
+        thumbs.thumbnail(seen[0].fingerprint, 0, 192)
+    thumbs.publish(seen[0])
+    assert thumbs.thumbnail(seen[0].fingerprint, 0, 192)
+
+
+def test_pictures_made_ahead_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = FakeImageSet(classes=2, n=8)
+    monkeypatch.setattr(images, "image", lambda index: Image.new("RGB", (300, 300), (index, 0, 0)))
+    a_frame = sequences(images, "tilt", [0]).image(0)
+    size = 4 * a_frame.width * a_frame.height
+    held: Held = Held(100 * size)
+    monkeypatch.setattr(derived, "_made", held)
+    views = [sequences(images, "tilt", [row], frames=40) for row in range(8)]
+    for view in views:
+        view.prepare(lambda progress: None)
+        assert held.size <= held.most
+    assert len(held) == 100
+    kept = views[-1].image(7)
+    assert views[-1].image(7) is kept
+    assert views[0].image(7) is not views[0].image(7)
+    assert views[0].image(7).tobytes() == views[0].make(7).tobytes()
+    too_many = sequences(images, "tilt", [0], frames=150)
+    made = []
+    real = too_many.make
+    object.__setattr__(too_many, "make", lambda index: made.append(index) or real(index))
+    too_many.prepare(lambda progress: None)
+    assert len(made) == 101  # what would not be kept is not made ahead

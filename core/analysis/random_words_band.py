@@ -23,7 +23,7 @@ class Band:
 
 
 def waffle_answers(
-    lens: Lens, *, seeds: int = SEEDS, image_set: ImageSet | None = None, report: Report | None = None
+    lens: Lens, *, image_set: ImageSet, seeds: int = SEEDS, report: Report | None = None
 ) -> list[Answer]:
     """The answers of the first ``seeds`` seeds under the lens's model and images, each from the cache or computed."""
     answers = []

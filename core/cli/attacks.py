@@ -61,14 +61,9 @@ def attacks(
     split: Split = None,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
-    from core.datasets.coverage import coverage
-    from core.robustness.attacks.run import (
-        DEFAULT_ATTACKS,
-        DEFAULT_EPS,
-        attack_records,
-        question_for,
-        transfer_records,
-    )
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage, require_classes
+    from core.robustness.attacks.run import DEFAULT_ATTACKS, DEFAULT_EPS, Question, attack_records, transfer_records
     from core.robustness.records import write_records
     from core.supervised.answers import is_supervised
     from core.supervised.ask import named, with_prompt_notes
@@ -77,8 +72,10 @@ def attacks(
     sources = [named(one) for one in surrogate or []]
     if transfer_only and not (sources or matrix):
         raise BadInput("--transfer-only needs --surrogate MODEL or --matrix: there is nothing else to do.")
-    question = question_for(
-        read_as(image_set, label_column, path_column, split),
+    opened = open_set(read_as(image_set, label_column, path_column, split))
+    require_classes(opened)
+    question = Question(
+        opened,
         n=n,
         seed=seed,
         attacks=tuple(attack or DEFAULT_ATTACKS),

@@ -49,6 +49,7 @@ def composition(
     from core.composition.measure import question
     from core.composition.records import as_records
     from core.composition.sets import PARTNER
+    from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
@@ -57,14 +58,19 @@ def composition(
     rows, covered = [], None
     image_set = read_as(image_set, label_column, path_column, split)
     known = known or ("icons" if image_set in PARTNER else "")
+    images, known_set = open_set(image_set), open_set(known) if known else None
     with progress_bar() as report:
         for name in (model, *(also or [])):
             lens = Lens(canonical(name), image_set, prompts, precision=precision)
-            asked = question(lens, partner=partner, overrides=overrides, objects=objects, counts=counts)
+            asked = question(
+                lens, image_set=images, partner=partner, overrides=overrides, objects=objects, counts=counts
+            )
             covered = coverage(asked.images.images)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
-            found = as_records(asked, known_set=known, shots=_shots(shots), seeds=tuple(range(seeds)), report=report)
+            found = as_records(
+                asked, known_set=known_set, shots=_shots(shots), seeds=tuple(range(seeds)), report=report
+            )
             notes = notes_of(lens, asked.images)
             echo_notes(notes, of=lens.model)
             rows += [replace(row, more={**row.more, "prompt_notes": list(notes)}) for row in found]

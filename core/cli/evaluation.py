@@ -68,9 +68,13 @@ def embed(
 
 def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
     from core.cluster.embedding import embeddings_on_ray
+    from core.datasets import open_set
     from core.evaluation.evaluate import embeddings_for
 
-    return engine.run(partial(embeddings_for, lens, report=report), partial(embeddings_on_ray, lens, report=report))
+    def here() -> Embeddings:
+        return embeddings_for(lens, image_set=open_set(lens.image_set), report=report)
+
+    return engine.run(here, partial(embeddings_on_ray, lens, report=report))
 
 
 def evaluate(
@@ -117,8 +121,9 @@ def evaluate(
             lens = question.lens()
             if engine.ray:
                 _same_here(lens, _embedded(lens, engine, report))
-            metrics, used = evaluate_retrieval(lens, report=report)
-            covered.append(coverage(open_set(image_set, captions=True), used=used.used, skipped=used.left_out))
+            opened = open_set(image_set, captions=True)
+            metrics, used = evaluate_retrieval(lens, image_set=opened, report=report)
+            covered.append(coverage(opened, used=used.used, skipped=used.left_out))
             result = reports.retrieval(lens, metrics, used)
         else:
             result = _evaluated(question, origin, live)

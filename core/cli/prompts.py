@@ -79,7 +79,7 @@ def generate(
     """
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.prompts.generate import QUESTIONS, Settings, answered, estimate
+    from core.prompts.generate import QUESTIONS, Settings, answered, estimate, own_key
     from core.prompts.generate import generate as run
 
     opened = open_set(read_as(image_set, label_column, path_column, split))
@@ -91,7 +91,7 @@ def generate(
     if not yes and expected.requests:
         typer.confirm(f"Send them to {base_url}?", abort=True)
     with progress_bar() as report:
-        made = run(settings, opened, out, report=report)
+        made = run(settings, opened, out, key=own_key(), report=report)
     for note in made.notes:
         typer.echo(note)
     typer.echo(f"{made.path}: {made.sentences:,} sentences for {made.classes:,} classes by {', '.join(made.models)}")

@@ -160,7 +160,7 @@ def overlap(
             rows, _ = overlaps.locate(opened, [pair.image for pair in pairs])
             for pair in pairs:
                 typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)
-        answer = answer_for(name, image_set, prompts=prompts, report=report)
+        answer = answer_for(name, opened, prompts=prompts, report=report)
     found = overlaps.overlap(answer, hits(answer, opened), rows)
     result = with_prompt_notes(overlaps.records(found, answer.lens, source=str(listed or against)), lambda _: opened)
     echo_records_notes(result)

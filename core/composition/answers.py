@@ -82,7 +82,7 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
 
     def compute() -> tuple[evaluate.Arrays, dict[str, Any]]:
         encoder = evaluate.encoders().get(lens.model, lens.precision)
-        embeddings = evaluate.embeddings_for(lens, report=report)
+        embeddings = evaluate.embeddings_for(lens, image_set=images.images, report=report)
         classifier = evaluate.classifier_for(lens, prompts, report=report)
         used = images.labels[embeddings.rows] >= 0
         vectors = embeddings.vectors if used.all() else embeddings.vectors[used]

@@ -12,7 +12,7 @@ from core.composition.pairs import Compositions
 from core.errors import BadInput
 from core.evaluation import evaluate
 from core.prompts import prompt_set
-from core.types import Embeddings, Lens, Progress, Report
+from core.types import Embeddings, ImageSet, Lens, Progress, Report
 
 _LONGEST = 200
 
@@ -53,7 +53,9 @@ def _silent(_progress: Progress) -> None:
     pass
 
 
-def compose(lens: Lens, attribute: str, thing: str, *, k: int = 24, report: Report = _silent) -> Composition:
+def compose(
+    lens: Lens, attribute: str, thing: str, *, image_set: ImageSet, k: int = 24, report: Report = _silent
+) -> Composition:
     """The k images of the lens's set nearest to "attribute object", with the scores of the parts.
 
     Raises:
@@ -64,7 +66,7 @@ def compose(lens: Lens, attribute: str, thing: str, *, k: int = 24, report: Repo
         raise BadInput(f"Type an attribute and an object, each of at most {_LONGEST} characters.")
     texts = (attribute, thing, f"{attribute} {thing}")
     spoken = SimpleNamespace(id="typed text", kind="typed", keys=texts, names=texts, templates=())
-    embeddings = evaluate.embeddings_for(lens, report=report)
+    embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     classifier = evaluate.classifier_for(lens, prompt_set(lens.prompts, spoken), report=report)
     return nearest(embeddings, directions(classifier), texts, k=k)
 

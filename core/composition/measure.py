@@ -62,19 +62,18 @@ def _silent(_progress: Progress) -> None:
 def question(
     lens: Lens,
     *,
-    image_set: ImageSet | None = None,
+    image_set: ImageSet,
     partner: str | None = None,
     overrides: Path | None = None,
     objects: Path | None = None,
     counts: Path | None = None,
 ) -> Question:
-    """Open what a lens asks about.
+    """What a lens asks about an open image set.
 
     Args:
         partner: id or path of the set of other pairs; for icon sets the one that goes with it.
         overrides, objects: for folders, see ``core.composition.sets``; counts: table of pair counts.
     """
-    image_set = image_set or open_set(lens.image_set)
     found = sets.composition_set(image_set, overrides=overrides, objects=objects)
     partner = partner or sets.PARTNER.get(lens.image_set)
     other = sets.composition_set(open_set(partner), overrides=overrides, objects=objects) if partner else None
@@ -124,7 +123,7 @@ def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivi
 
 def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors float32 [m, d] and compositions [m] of the images used."""
-    embeddings = evaluate.embeddings_for(lens, report=report)
+    embeddings = evaluate.embeddings_for(lens, image_set=images.images, report=report)
     labels = images.labels[embeddings.rows]
     return np.asarray(embeddings.vectors[labels >= 0], np.float32), labels[labels >= 0]
 

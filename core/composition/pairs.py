@@ -141,6 +141,10 @@ class CompositionSet:
         """The picture at this index."""
         return self.images.image(index)
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The picture at this index for a small display."""
+        return self.images.preview(index, longest)
+
     def prepare(self, report: Report) -> None:
         """Make a full pass quick."""
         self.images.prepare(report)

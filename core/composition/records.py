@@ -13,7 +13,7 @@ from core.composition.scores import PARTS, errors, shares
 from core.evaluation import evaluate
 from core.robustness.records import Record, record
 from core.stats.intervals import wilson
-from core.types import Interval, Lens, Progress, Report
+from core.types import ImageSet, Interval, Lens, Progress, Report
 
 TABLE = "composition"
 COMMAND = (
@@ -31,7 +31,7 @@ def _silent(_progress: Progress) -> None:
 def as_records(
     asked: measure.Question,
     *,
-    known_set: str = "",
+    known_set: ImageSet | None = None,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
     report: Report = _silent,
@@ -43,7 +43,7 @@ def as_records(
     ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
 
     Args:
-        known_set: set of accuracy in distribution (objects by their names alone), recorded as ``known``.
+        known_set: open set of accuracy in distribution (objects by their names alone), recorded as ``known``.
         shots: images a class of the probes; empty for none.
     """
     head = (asked.lens.model, asked.lens.image_set)
@@ -51,9 +51,9 @@ def as_records(
     measured = measure.measure(asked, report=report)
     found = measured.found
     about: dict[str, Any] = {"candidates": len(found.pairs), "unmatched": len(asked.images.compositions.left_out)}
-    if known_set:
+    if known_set is not None:
         about["known"] = known(
-            Lens(asked.lens.model, known_set, asked.lens.prompts, precision=asked.lens.precision), report
+            Lens(asked.lens.model, known_set.id, asked.lens.prompts, precision=asked.lens.precision), known_set, report
         )
     kinds = errors(found)
     about["errors"] = {name: getattr(kinds, name) for name in kinds.__slots__}
@@ -86,9 +86,9 @@ def as_records(
     return rows
 
 
-def known(lens: Lens, report: Report = _silent) -> dict[str, Any]:
+def known(lens: Lens, image_set: ImageSet, report: Report = _silent) -> dict[str, Any]:
     """Accuracy in distribution: the set's own classes by their names, with its interval."""
-    answer = evaluate.evaluate(lens, report=report)
+    answer = evaluate.evaluate(lens, image_set=image_set, report=report)
     right = int((answer.top[:, 0] == answer.labels).sum())
     share = wilson(right, len(answer.labels))
     return {"set": lens.image_set, "n": len(answer.labels), **_figure(share)}

@@ -15,6 +15,7 @@ from core.counting.hits import HitWriter
 from core.counting.query import Query
 from core.counting.tally import Tally
 from core.counting.work import hits_path
+from core.datasets.io.addresses import is_url
 from core.errors import BadInput
 from core.types import Lens, Progress, Report
 
@@ -47,11 +48,13 @@ def score_images(request: Request, query: Query, store: Path, report: Report) ->
     if not request.model:
         raise BadInput("Image counts need --scores F, or --model to score the images with CLIP.")
     lens = Lens(request.model, request.images or request.captions, request.prompts)
-    image_set = open_set(lens.image_set, captions=True)
+    # An address lies in no folder; whoever made the request decides whether it may hold one.
+    roots = None if is_url(lens.image_set) else request.roots
+    image_set = open_set(lens.image_set, captions=True, roots=roots)
     concepts = SimpleNamespace(
         id=image_set.id, kind="concepts", keys=query.concepts, names=query.names, templates=image_set.templates
     )
-    embeddings = evaluate.embeddings_for(lens, report=report)
+    embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     classifier = evaluate.classifier_for(lens, prompt_set(request.prompts, concepts), report=report)
     tally = Tally.empty(len(query.concepts), 0, len(query.thresholds))
     path = hits_path(store, keys.digest([query.digest, embeddings.key, request.model, request.prompts]))

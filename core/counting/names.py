@@ -14,9 +14,9 @@ from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnreadableData
 from core.text.matcher import spellings
 from core.types import LeftOut
+from core.uploads import MOST_BYTES
 
 MOST = 200_000
-_LARGEST = 64 << 20
 _LONGEST = 500
 _COLUMNS = ("concept", "name", "class", "class_name", "classname", "label", "category", "attribute", "key")
 _TERMS = ("synonym", "synonyms", "term", "terms", "spelling", "alias")
@@ -39,7 +39,7 @@ def concepts(source: str) -> dict[str, str]:
 
         image_set = open_set(source)
         return dict(zip(image_set.keys, image_set.names, strict=True))
-    return parse(read_text(path, limit=_LARGEST), path.name)
+    return parse(read_text(path, limit=MOST_BYTES), path.name)
 
 
 def parse(text: str, file: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ def synonyms(path: Path, known: Mapping[str, str]) -> tuple[dict[str, list[str]]
     listed: dict[str, list[str]] = {}
     left_out: list[LeftOut] = []
     keys = {name: key for key, name in known.items()} | {key: key for key in known}
-    for concept, term in _terms(read_text(path, limit=_LARGEST), path.name):
+    for concept, term in _terms(read_text(path, limit=MOST_BYTES), path.name):
         if concept in keys:
             listed.setdefault(keys[concept], []).append(term)
         else:

@@ -33,6 +33,7 @@ __all__ = [
     "detect",
     "layouts",
     "list_sets",
+    "no_set",
     "open_set",
     "split_option",
     "with_choices",
@@ -251,6 +252,11 @@ def _locate(
     if not os.path.exists(path):
         raise UnknownName(_unknown(id))
     return path, None if roots is None else tuple(roots)
+
+
+def no_set(id: str) -> TailscopeError:
+    """What is wrong with a word that names no set on this disk: not fetched, or unknown; looks at no path."""
+    return _missing(id) if _FETCHABLE.fullmatch(id) else UnknownName(_unknown(id))
 
 
 def _missing(id: str) -> ImagesMissing:

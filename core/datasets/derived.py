@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from core.errors import UnreadableData
+from core.held import Held
 from core.types import FileState, HasFileState, ImageSet, LeftOut, Progress, Report
 
-_MOST_BYTES = 256 << 20
 _REPORT_EVERY = 16
+_made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
+"""Pictures that were made ahead, of all derived sets together, by fingerprint and index."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +37,6 @@ class Derived:
     note: str
     left_out: Sequence[LeftOut] = ()
     has_images: bool = True
-    _made: dict[int, Image.Image] = field(default_factory=dict, repr=False)
 
     @property
     def kind(self) -> str:
@@ -59,7 +60,11 @@ class Derived:
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index; UnreadableData when the one below cannot be read or used."""
-        return self._made.get(index) or self.make(index)
+        return _made.get((self.fingerprint, index)) or self.make(index)
+
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The same: what was done to it is done to the whole picture."""
+        return self.image(index)
 
     def state(self, index: int) -> FileState | None:
         """In which state the file of the picture below is now, None where there is no file on this disk."""
@@ -70,15 +75,17 @@ class Derived:
         return {**self.base.details(int(self.rows[index])), "condition": self.conditions[index]}
 
     def prepare(self, report: Report) -> None:
-        """Make all pictures with progress and keep them while the set lives (up to 256 MiB of them)."""
-        held = 0
+        """Make pictures ahead with progress, as many as are kept; the others are made when they are read."""
+        taken = 0
         for index, condition in enumerate(self.conditions):
             if index % _REPORT_EVERY == 0:
                 report(Progress(index, len(self.conditions), f"Making pictures: {condition}"))
-            if index in self._made or held > _MOST_BYTES:
-                continue
             try:
-                self._made[index] = picture = self.make(index)
+                picture = self.image(index)
             except UnreadableData:
                 continue  # whoever reads it next is told
-            held += 3 * picture.width * picture.height
+            size = 4 * picture.width * picture.height
+            taken += size
+            if taken > _made.most:
+                return
+            _made.put((self.fingerprint, index), picture, size)

@@ -54,6 +54,10 @@ class Listing:
         """The picture at this index, upright RGB; UnreadableData with the reason when it cannot be decoded."""
         return safe_open(self.source(index), name=self.image_ids[index])
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The same, decoded to fewer pixels where the format can."""
+        return safe_open(self.source(index), name=self.image_ids[index], longest=longest)
+
     def state(self, index: int) -> FileState | None:
         """In which state the file of this picture is now, None where there is no file on this disk."""
         file = self.holder(index)

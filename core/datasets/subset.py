@@ -65,6 +65,10 @@ class View:
         """The picture at this index."""
         return self.parent.image(int(self.rows[index]))
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The picture at this index for a small display."""
+        return self.parent.preview(int(self.rows[index]), longest)
+
     def details(self, index: int) -> Mapping[str, Any]:
         """What else is recorded of this picture."""
         return self.parent.details(int(self.rows[index]))

@@ -16,12 +16,13 @@ from typing import Any, Literal, get_args
 from core.datasets.io.picture import safe_open
 from core.errors import BadInput, UnreadableData
 from core.runtime.thumbnails import encode
+from core.uploads import MOST_BYTES
 
 Kind = Literal["image", "concept", "plot", "comparison"]
 FORMAT = "tailscope-deck"
 VERSION = 1
 MOST_SLIDES, MOST_PICTURES, MOST_ROWS, MOST_CELLS = 100, 24, 60, 12
-MOST_TEXT, MOST_PICTURE, MOST_FIGURE, MOST_FILE = 2_000, 2_000_000, 4_000_000, 64_000_000
+MOST_TEXT, MOST_PICTURE, MOST_FIGURE, MOST_FILE = 2_000, 2_000_000, 4_000_000, MOST_BYTES
 MOST_PIXELS = 4_000_000
 _TRACES = {"scatter", "bar", "contour", "heatmap"}
 _REMOTE = ("images", "updatemenus", "sliders", "template", "mapbox", "map", "geo")

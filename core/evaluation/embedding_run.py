@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cache.matrices import ShardWriter
+from core.datasets.decoding import BUDGET
 from core.errors import ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
 from core.types import HasFileState, ImageSet, Progress, Report
@@ -167,9 +168,10 @@ class EmbeddingRun:
         """Batches of decoded pictures in order, the next ones in the making while one is in use."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         waiting: deque[tuple[_Shard, range, list[Future]]] = deque()
+        prepared = BUDGET.keeping()(self._prepared)
         try:
             for shard, rows in batches:
-                waiting.append((shard, rows, [pool.submit(self._prepared, row) for row in rows]))
+                waiting.append((shard, rows, [pool.submit(prepared, row) for row in rows]))
                 if sum(len(futures) for _, _, futures in waiting) > len(rows) + 4 * workers:
                     yield _collected(*waiting.popleft())
             while waiting:

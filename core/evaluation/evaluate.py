@@ -20,7 +20,6 @@ from PIL import Image
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
-from core.datasets import open_set
 from core.datasets.coverage import images_in, require_classes
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
@@ -72,10 +71,10 @@ def _silent(_progress: Progress) -> None:
     pass
 
 
-def embeddings_for(lens: Lens, *, report: Report = _silent) -> Embeddings:
-    """Image vectors of the lens's set under its model, from the cache or computed now."""
+def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = _silent) -> Embeddings:
+    """Vectors of an open image set under the lens's model, from the cache or computed now."""
     encoder = encoders().get(lens.model, lens.precision)
-    return embed.embed_images(encoder, open_set(lens.image_set, captions=True), matrices(), report=report)
+    return embed.embed_images(encoder, image_set, matrices(), report=report)
 
 
 def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) -> Classifier:
@@ -95,20 +94,20 @@ def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) 
 def evaluate(
     lens: Lens,
     *,
+    image_set: ImageSet,
     report: Report = _silent,
-    image_set: ImageSet | None = None,
     prompts: PromptSet | None = None,
 ) -> Answer:
     """Answer one lens, from the cache or computed now.
 
     Args:
         report: called with Progress; raises Stopped to end the work.
-        image_set, prompts: given when a person corrected names or sentences; otherwise made from the lens.
+        image_set: the lens's set, open: who opened it knows which folders may be read.
+        prompts: given when a person corrected sentences; otherwise made from the lens.
 
     Raises:
         TailscopeError: one sentence that says what is wrong and what to do.
     """
-    image_set = image_set or open_set(lens.image_set)
     require_classes(image_set)
     prompts = prompts or prompt_set(lens.prompts, image_set)
     stored, about = cached_answer(
@@ -252,21 +251,20 @@ def score_pictures(
     lens: Lens,
     pictures: Sequence[Image.Image],
     *,
+    image_set: ImageSet,
     texts: Sequence[str] | None = None,
-    image_set: ImageSet | None = None,
     report: Report = _silent,
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """Score pictures that belong to no set against the lens's concepts, or against typed texts as they are.
 
     Args:
-        image_set: given when a person corrected names; otherwise opened from the lens.
+        image_set: the lens's set, open, whose classes are compared unless there are ``texts``.
 
     Returns:
         cosines float32 [n, c], the class names [c], and softmax (sigmoid) probabilities float32 [n, c].
     """
     encoder = encoders().get(lens.model, lens.precision)
     if texts is None:
-        image_set = image_set or open_set(lens.image_set)
         prompts, names = prompt_set(lens.prompts, image_set), tuple(image_set.names)
     else:
         prompts, names = PromptSet("typed", tuple((text,) for text in texts)), tuple(texts)
@@ -286,13 +284,14 @@ class RetrievalUse:
     left_out: tuple[LeftOut, ...]
 
 
-def evaluate_retrieval(lens: Lens, *, report: Report = _silent) -> tuple[dict[str, float], RetrievalUse]:
+def evaluate_retrieval(
+    lens: Lens, *, image_set: ImageSet, report: Report = _silent
+) -> tuple[dict[str, float], RetrievalUse]:
     """Image-text retrieval on an image-caption set, from the same cached vectors.
 
     Returns:
         CLIP_benchmark's metrics as fractions, and how much of the set was used.
     """
-    image_set = open_set(lens.image_set, captions=True)
     captions = getattr(image_set, "captions", None)
     if captions is None:
         raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")

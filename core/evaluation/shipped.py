@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cache.files import atomic_write, write_bytes
+from core.datasets import open_set
 from core.evaluation.evaluate import assemble, evaluate
 from core.models.registry import icon_folder
 from core.types import Answer, Lens
@@ -24,8 +25,6 @@ def shipped_answer(lens: Lens) -> Answer | None:
     path = icon_folder(lens.model) / f"{_FILE}.npz"
     if not path.exists():
         return None
-    from core.datasets import open_set
-
     with np.load(path, allow_pickle=False) as packed:
         stored = {name: packed[name].astype(np.float32) for name in _ARRAYS}
     stored["top"] = stored["top"].astype(np.int32)
@@ -37,7 +36,7 @@ def shipped_answer(lens: Lens) -> Answer | None:
 
 def write_answers(model: str) -> Path:
     """Run the model on ``icons`` in float32 and write what is committed beside its weights."""
-    answer = evaluate(Lens(model, SET, STRATEGY, precision="float32"))
+    answer = evaluate(Lens(model, SET, STRATEGY, precision="float32"), image_set=open_set(SET))
     path = icon_folder(model) / f"{_FILE}.npz"
     with atomic_write(path) as file:
         np.savez_compressed(file, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})

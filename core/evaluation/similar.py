@@ -15,7 +15,7 @@ from core.evaluation import evaluate
 from core.evaluation.similar_index import Index, built, opened
 from core.evaluation.zeroshot import neighbours
 from core.stats.blocks import in_blocks
-from core.types import Embeddings, Lens, Report
+from core.types import Embeddings, ImageSet, Lens, Report
 
 EXACT_ROWS = 1_000_000
 """Up to so many vectors one question is answered exactly: half a second at 512 numbers on two cores."""
@@ -70,9 +70,9 @@ class Search:
         return near
 
 
-def search_for(lens: Lens, *, questions: int = 1, report: Report) -> tuple[Embeddings, Search]:
-    """Image vectors of the lens's set under its model, and the way to look for neighbours among them."""
-    embeddings = evaluate.embeddings_for(lens, report=report)
+def search_for(lens: Lens, *, image_set: ImageSet, questions: int = 1, report: Report) -> tuple[Embeddings, Search]:
+    """Vectors of an open image set under the lens's model, and the way to look for neighbours among them."""
+    embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     return embeddings, search_in(embeddings, evaluate.matrices(), questions=questions, report=report)
 
 

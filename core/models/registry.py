@@ -90,6 +90,20 @@ def path_of(model_id: str) -> Path | None:
     return Path(model_id.partition(",")[2]) if kind(model_id) == "checkpoint" else None
 
 
+def typed_path(text: str) -> str:
+    """The path in a model's name as a person typed it; empty for a name that leads to no file.
+
+    Looks at no disk, so that servers can check it against their data roots first.
+    """
+    name = text.strip()
+    if name in _icon_folders() or name.startswith((_HUB, "hf_clip:")):
+        return ""
+    if name.startswith(_LOCAL):
+        return name.removeprefix(_LOCAL)
+    _, pretrained = _pair(name)
+    return pretrained if _looks_like_path(pretrained) else ""
+
+
 def canonical(text: str) -> str:
     """The one spelling of a model that a person named.
 
@@ -110,11 +124,7 @@ def canonical(text: str) -> str:
         folder = _absolute(name.removeprefix(_LOCAL))
         weights.find_in_folder(folder)
         return f"{_LOCAL}{folder}"
-    name = name.removeprefix("open_clip:")
-    arch, comma, pretrained = name.partition(",")
-    if not comma:
-        arch, _, pretrained = name.rpartition("/")
-    arch, pretrained = arch.strip().replace("/", "-"), pretrained.strip()
+    arch, pretrained = _pair(name)
     pair = table().pairs.get((arch, pretrained.lower().replace("-", "_")))
     if pair:
         return f"{pair.arch},{pair.tag}"
@@ -256,6 +266,15 @@ def _canonical_repo(repo: str) -> str:
 
 def _absolute(text: str) -> Path:
     return Path(text.strip()).expanduser().absolute()
+
+
+def _pair(name: str) -> tuple[str, str]:
+    """Architecture, and the tag or file after it, as typed."""
+    name = name.removeprefix("open_clip:")
+    arch, comma, pretrained = name.partition(",")
+    if not comma:
+        arch, _, pretrained = name.rpartition("/")
+    return arch.strip().replace("/", "-"), pretrained.strip()
 
 
 def _looks_like_path(text: str) -> bool:

@@ -15,6 +15,8 @@ from core.prompts.registry import (
     register,
     split_aggregation,
     strategies,
+    typed_path,
+    unknown,
 )
 from core.prompts.renamed import Renamed
 from core.prompts.templates import SIMPLE, ensemble_templates, fill, from_templates, of_dataset, parse_templates
@@ -31,6 +33,8 @@ __all__ = [
     "register",
     "split_aggregation",
     "strategies",
+    "typed_path",
+    "unknown",
 ]
 
 _FILE = "the path of a JSON file"
@@ -116,6 +120,7 @@ register(
         waffle.drawn,
         waffle.drawn,
         "a seed",
+        is_word=lambda option: True,
     )
 )
 register(
@@ -127,6 +132,7 @@ register(
         real.of_option,
         "an icon corpus, or the path of a metrics file, perhaps with argmax: before it",
         real.MODES,
+        real.CORPORA.__contains__,
     )
 )
 register(

@@ -40,6 +40,7 @@ class Strategy:
         vary: makes them with the text after ``ID:``; None when the strategy takes no option.
         option: what may follow ``ID:``, in words; empty for nothing.
         modes: words that may stand before a path in the option (``real:argmax:/path``).
+        is_word: whether an option is a word (a seed, a corpus) and no path.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Strategy:
     vary: Callable[[ImageSet, str], PromptSet] | None = None
     option: str = ""
     modes: tuple[str, ...] = ()
+    is_word: Callable[[str], bool] = lambda option: False
 
 
 _STRATEGIES: dict[str, Strategy] = {}
@@ -98,10 +100,20 @@ def _made(strategy: str, image_set: ImageSet) -> PromptSet:
         return from_file(strategy, path, image_set, verbatim=verbatim)
     if ("{" in text or "%s" in text) and not _is_path(text):
         return from_templates(strategy, parse_templates(text, verbatim=verbatim), image_set)
+    raise unknown(strategy)
+
+
+def unknown(strategy: str) -> BadInput:
+    """What is wrong with a text that is no strategy, no template and no file; looks at no disk."""
+    strategy, _ = split_aggregation(strategy)
     if not re.search(r"[/\\]|\.(json|txt)$", strategy) and re.search(r"\s", strategy.strip()):
-        parse_templates(strategy)  # Words without a slot: a template that lacks one, not a misspelt id.
+        # Words without a slot: a template that lacks one, not a misspelt id.
+        try:
+            parse_templates(strategy)
+        except BadInput as error:
+            return error
     close = get_close_matches(strategy, _STRATEGIES, n=3, cutoff=0.4) or list(_STRATEGIES)
-    raise UnknownName(
+    return UnknownName(
         f"No prompt strategy or file is called {strategy!r}; did you mean {' or '.join(close)}? "
         "A template needs a slot, for example 'a photo of a {c}.'."
     )
@@ -113,20 +125,31 @@ def _is_path(text: str) -> bool:
 
 
 def prompt_file(strategy: str) -> Path | None:
-    """The existing file that this strategy would read, or None; servers check it against their data roots first."""
+    """The existing file that this strategy would read, or None."""
+    typed = typed_path(strategy)
+    try:
+        path = Path(typed).expanduser() if typed else None
+        return path if path is not None and path.exists() and not path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def typed_path(strategy: str) -> str:
+    """What this strategy would look for on the disk, as it was typed; empty when it needs no file.
+
+    Looks at no disk, so that servers can check it against their data roots first.
+    """
     strategy, _ = split_aggregation(strategy)
     strategy = strategy.removeprefix(VERBATIM)
-    if strategy in _STRATEGIES or "\0" in strategy or len(strategy) > 4096:
-        return None
+    if strategy in _STRATEGIES or len(strategy) > 4096 or ("{" in strategy and not _is_path(strategy)):
+        return ""
     named, option = _named(strategy)
-    if named is not None:
-        mode, colon, rest = option.partition(":")
-        strategy = rest if colon and mode in named.modes else option
-    path = Path(strategy).expanduser()
-    try:
-        return path if path.exists() and not path.is_dir() else None
-    except OSError:
-        return None
+    if named is None:
+        return strategy
+    mode, colon, rest = option.partition(":")
+    if named.vary is None or named.is_word(option):
+        return ""
+    return rest if colon and mode in named.modes else option
 
 
 def split_aggregation(strategy: str) -> tuple[str, Aggregation | None]:

@@ -34,10 +34,10 @@ class ModelScores:
     n: list[int]
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, *, limit: int = MAX_FILE_BYTES) -> Any:
     """The JSON value of a file; duplicate keys, NaN, infinities, deep nesting and broken text are refused."""
-    if len(content) > MAX_FILE_BYTES:
-        raise Refused(f"larger than {MAX_FILE_BYTES // 2**20} MB")
+    if len(content) > limit:
+        raise Refused(f"larger than {limit // 2**20} MB")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

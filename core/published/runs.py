@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import uploads
 from core.errors import UnreadableData
 from core.published import reading
 from core.types import Answer
@@ -62,7 +63,7 @@ def read(content: bytes, filename: str) -> list[Run]:
     if filename.lower().endswith(".csv"):
         return [_from_csv(content, filename)]
     try:
-        value = reading.parse_json(content)
+        value = reading.parse_json(content, limit=uploads.MOST_BYTES)
         entries = value if isinstance(value, list) else [value]
         runs = [run for entry in entries for run in _from_json(entry, filename)]
     except reading.Refused as reason:

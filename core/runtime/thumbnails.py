@@ -6,25 +6,29 @@ Only sets that were opened in this process can be seen, by number and never by p
 from __future__ import annotations
 
 import io
-from functools import lru_cache
 from threading import Lock
 
 from PIL import Image
 
+from core.datasets.decoding import BUDGET
 from core.errors import ImagesMissing, UnknownName
+from core.held import Held
 from core.types import ImageSet
 
 SIZES = (192, 640)
 """Longest side in pixels of a gallery thumbnail and of an enlarged picture."""
 
-_open: dict[str, ImageSet] = {}
-_lock = Lock()
+_A_PICTURE = 256
+"""Bytes that a set takes for each of its pictures: an id, a label, where it lies."""
+
+_open: Held[str, ImageSet] = Held(256 << 20, at_least=8)
+_made: Held[tuple[str, int, int], bytes] = Held(48 << 20)
+_locks = [Lock() for _ in range(32)]
 
 
 def publish(image_set: ImageSet) -> None:
-    """Let the pictures of this set be fetched by its fingerprint."""
-    with _lock:
-        _open[image_set.fingerprint] = image_set
+    """Let the pictures of this set be fetched by its fingerprint, while it is among the last that were looked at."""
+    _open.put(image_set.fingerprint, image_set, _A_PICTURE * len(image_set.labels))
 
 
 def url(image_set: ImageSet, index: int, *, size: int = SIZES[0]) -> str:
@@ -35,15 +39,15 @@ def url(image_set: ImageSet, index: int, *, size: int = SIZES[0]) -> str:
 def encode(picture: Image.Image, size: int) -> bytes:
     """WebP bytes of a picture no larger than ``size``; small drawings stay exact (lossless, never enlarged)."""
     small = max(picture.size) <= SIZES[0]
-    if not small:
-        picture = picture.copy()
-        picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+    scale = size / max(picture.size)
+    if not small and scale < 1:
+        sides = [max(1, round(side * scale)) for side in picture.size]
+        picture = picture.resize((sides[0], sides[1]), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "WEBP", lossless=small, quality=80, method=2)
     return buffer.getvalue()
 
 
-@lru_cache(maxsize=4096)
 def thumbnail(fingerprint: str, index: int, size: int) -> bytes:
     """WebP bytes of one picture of an open set.
 
@@ -57,4 +61,12 @@ def thumbnail(fingerprint: str, index: int, size: int) -> bytes:
         raise UnknownName("No open image set has this picture; reload the page that shows it.")
     if not image_set.has_images:
         raise ImagesMissing(f"{image_set.id} holds embeddings without pictures.")
-    return encode(image_set.image(index), size)
+    key = fingerprint, index, size
+    # Asked for several times at once, a picture is decoded once.
+    with _locks[hash(key) % len(_locks)]:
+        data = _made.get(key)
+        if data is None:
+            with BUDGET.keeping():
+                data = encode(image_set.preview(index, 2 * size), size)
+            _made.put(key, data, len(data))
+    return data

@@ -16,7 +16,6 @@ import numpy as np
 
 from cache import keys
 from core.analysis.findings import model_name
-from core.datasets import open_set
 from core.datasets.coverage import require_classes
 from core.datasets.subset import View
 from core.errors import UnknownName, UnreadableData
@@ -76,6 +75,14 @@ def path_of(model: str) -> Path | None:
     return Path(path) if path.startswith("/") else None
 
 
+def typed_path(text: str) -> str:
+    """The path in a classifier's name as a person typed it, without a look at the disk; empty for one without."""
+    prefix, _, name = text.strip().partition(":")
+    if prefix + ":" == TIMM:
+        return name.partition(",")[2]
+    return name if "/" in name or name.startswith("~") else ""
+
+
 def folder_of(model: str) -> Path:
     """The folder of a ``supervised:`` classifier.
 
@@ -109,13 +116,13 @@ def answer_key(model: str, image_set: ImageSet) -> str:
     )
 
 
-def answer_for(model: str, image_set: str | ImageSet, report: Report = lambda progress: None) -> Answer:
+def answer_for(model: str, image_set: ImageSet, report: Report = lambda progress: None) -> Answer:
     """What a supervised classifier says of every image of a set, over the classes of the set.
 
     Scores and margins are logits, not cosines. A class that the classifier does not know is never said.
 
     Args:
-        image_set: built-in id or path, or an open set.
+        image_set: an open set.
         report: called with Progress; raises Stopped to end the work.
 
     Raises:
@@ -123,10 +130,9 @@ def answer_for(model: str, image_set: str | ImageSet, report: Report = lambda pr
             weights are found.
     """
     model = canonical(model)
-    opened = open_set(image_set) if isinstance(image_set, str) else image_set
-    require_classes(opened)
-    stored, about = cached_answer(answer_key(model, opened), opened, lambda: _compute(model, opened, report))
-    return assemble(Lens(model, opened.id, PROMPTS, precision="float32"), opened, stored, about=about)
+    require_classes(image_set)
+    stored, about = cached_answer(answer_key(model, image_set), image_set, lambda: _compute(model, image_set, report))
+    return assemble(Lens(model, image_set.id, PROMPTS, precision="float32"), image_set, stored, about=about)
 
 
 def scorer(model: str, image_set: ImageSet) -> Any:

@@ -16,18 +16,16 @@ def _silent(_progress: Progress) -> None:
     pass
 
 
-def answer_for(model: str, image_set: str | ImageSet, *, prompts: str = "simple", report: Report = _silent) -> Answer:
+def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", report: Report = _silent) -> Answer:
     """The answer of ``model`` on ``image_set``, from the cache or computed now.
 
     Args:
         model: an open_clip name as in ``core.models.registry``, or a supervised classifier.
-        image_set: built-in id or path, or an open set such as a corrupted view that has neither.
+        image_set: an open set.
         prompts: strategy of a zero-shot model.
     """
     if supervised.is_supervised(model):
         return supervised.answer_for(model, image_set, report)
-    if isinstance(image_set, str):
-        return evaluate(Lens(model, image_set, prompts), report=report)
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
 
 

@@ -18,7 +18,6 @@ from pages.ui.downloads import downloads
 from pages.ui.text import quiet, section
 
 ORIGINS = ("this lens", "a file")
-MAX_MEGABYTES = 12
 
 
 def choose_run() -> Run:
@@ -29,9 +28,7 @@ def choose_run() -> Run:
     )  # fmt: skip
     if origin == ORIGINS[0]:
         return runs.from_answer(answers.answer_for(lensbar.lens()))
-    upload = st.file_uploader(
-        "Results", type=["json", "csv"], key="results-file", max_upload_size=MAX_MEGABYTES, label_visibility="collapsed"
-    )
+    upload = st.file_uploader("Results", type=["json", "csv"], key="results-file", label_visibility="collapsed")
     quiet(
         "JSON in the release's schema or CLIP_benchmark's (with «classwise», as «python -m core evaluate» writes it), "
         "or a CSV with one row an image: label and prediction, or label and correct. The file stays in this server's "

@@ -22,7 +22,7 @@ from core.supervised import answers as supervised
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import lensbar, pins
+from pages.ui import lensbar, pins, served
 from pages.ui.downloads import downloads
 from pages.ui.jobs import need, question, watch
 from pages.ui.text import finding_of, quiet, section
@@ -96,7 +96,7 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
     for label in chosen[:MOST]:
         model, between, prompts = label.partition(BETWEEN)
         if supervised.is_supervised(label):
-            found[known_as(label)] = shared.classifier(label), supervised.PROMPTS
+            found[known_as(label)] = served.classifier(label), supervised.PROMPTS
         elif between:
             other = lensbar.validated(model, lens.image_set, prompts, lensbar.OWN)
             found[f"{known_as(other.model)}, {prompts}"] = other.model, prompts

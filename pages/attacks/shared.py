@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.datasets.io.roots import check_path
 from core.models.registry import icon_models
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.findings import DIRECT, headline
@@ -18,7 +17,7 @@ from core.supervised import answers as supervised
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import lensbar
-from pages.ui.jobs import ask, finished, is_local
+from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
@@ -126,14 +125,6 @@ def others(lens: Lens) -> list[str]:
     """Classifiers that can stand beside the lens's model: supervised ones that ship, then models on this disk."""
     known = [info.id for info in lensbar.known_models() if info.available]
     return [one for one in (*supervised.shipped(), *known) if one != lens.model]
-
-
-def classifier(text: str) -> str:
-    """The name of a supervised classifier that was typed or linked; a path outside the served folders is refused."""
-    name = supervised.canonical(text)
-    if path := supervised.path_of(name):
-        check_path(path, local=is_local())
-    return name
 
 
 def record_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:

@@ -12,7 +12,7 @@ from pages.composition import shared
 from pages.composition.shared import Shown
 from pages.ui.downloads import downloads
 from pages.ui.jobs import need, question
-from pages.ui.text import finding_of, quiet, section
+from pages.ui.text import finding_of, plain, quiet, section
 
 
 def composer(asked: measure.Question, measured: measure.Measured) -> Shown | None:
@@ -29,7 +29,13 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
         quiet("Type an attribute and an object.")
         return None
     result = need(
-        question(compose, asked.lens, *words, label=f"Images nearest to “{words[0]} {words[1]}”"),
+        question(
+            compose,
+            asked.lens,
+            *words,
+            image_set=asked.images.images,
+            label=f"Images nearest to “{words[0]} {words[1]}”",
+        )
     )
     finding_of(result.sentence(found, asked.images.labels))
     answer = measured.found.answer
@@ -56,7 +62,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
                 "shows": st.column_config.TextColumn("Shows", pinned=True),
                 **{
                     column: st.column_config.NumberColumn(
-                        column.capitalize(), format="%.3f", help=f"Cosine with “{text}”"
+                        column.capitalize(), format="%.3f", help=f"Cosine with “{plain(text)}”"
                     )
                     for column, text in zip(("attribute", "object", "both"), result.texts, strict=True)
                 },

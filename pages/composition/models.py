@@ -17,8 +17,8 @@ from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.robustness.committed import table
 from core.stats.intervals import wilson
-from core.types import Interval, Lens, Report
-from pages.ui import lensbar, pins
+from core.types import ImageSet, Interval, Lens, Report
+from pages.ui import lensbar, pins, served
 from pages.ui.downloads import downloads
 from pages.ui.jobs import ask, need, question, watch
 from pages.ui.text import finding_of, quiet
@@ -49,8 +49,9 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     if not known:
         quiet("Name the set in distribution (for ImageNet-AO: a folder of ImageNet's validation images).")
         return
-    lensbar.validated(asked.lens.model, known, asked.lens.prompts, lensbar.NONE)
-    found = [result for model in chosen if (result := _result(asked, model, known))]
+    known = served.image_set(known)
+    inside = lensbar.images(known)
+    found = [result for model in chosen if (result := _result(asked, model, inside))]
     if not found:
         return
     fitted = generalisation(found)
@@ -79,16 +80,16 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
         pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="generalisation", label="Pin plot")
 
 
-def _result(asked: measure.Question, model: str, known: str) -> ModelResult | None:
+def _result(asked: measure.Question, model: str, known: ImageSet) -> ModelResult | None:
     """The committed result of an icon model, or that of a job whose progress stands here."""
     lens = replace(asked.lens, model=model)
     for row in table(records.TABLE):
         same = (row.model, row.set, row.prompts) == (model, lens.image_set, lens.prompts)
-        if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known:
+        if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known.id:
             return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
     try:
-        label = f"{model_name(model)} on {lens.image_set} and {known}"
-        job = ask(question(_compute, asked, lens, replace(lens, image_set=known), label=label))
+        label = f"{model_name(model)} on {lens.image_set} and {known.id}"
+        job = ask(question(_compute, asked, lens, known, label=label))
     except TailscopeError as error:
         quiet(f"{model_name(model)} is left out: {error}")
         return None
@@ -98,8 +99,8 @@ def _result(asked: measure.Question, model: str, known: str) -> ModelResult | No
     return job.value()
 
 
-def _compute(asked: measure.Question, lens: Lens, known: Lens, *, report: Report) -> ModelResult:
-    share = records.interval_of(records.known(known, report))
+def _compute(asked: measure.Question, lens: Lens, known: ImageSet, *, report: Report) -> ModelResult:
+    share = records.interval_of(records.known(replace(lens, image_set=known.id), known, report))
     right = ask_compositions(lens, asked.images, report=report).right
     return ModelResult(lens.model, share, wilson(int(right.sum()), len(right)))
 

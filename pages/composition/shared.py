@@ -13,13 +13,13 @@ from core.composition import measure
 from core.composition.answers import Composed
 from core.composition.pairs import CompositionSet
 from core.composition.sets import PARTNER, with_partner
-from core.datasets.io.roots import check_path
 from core.deck import slides as deck_slides
+from core.errors import UnreadableData
 from core.runtime.jobs import Job
 from core.types import Answer, ImageSet, Lens
-from pages.ui import answers, gallery, lensbar
+from pages.ui import answers, gallery, lensbar, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, is_local, question, watch
+from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding, quiet
 
 T = TypeVar("T")
@@ -62,7 +62,12 @@ def _first(job: Job[T], lens: Lens) -> T:
 
 def _file(label: str, key: str, help: str) -> Path | None:
     typed = st.text_input(label, key=key, bind="query-params", placeholder="Path of a CSV file", help=help)
-    return check_path(typed, local=is_local()) if typed else None
+    if not typed:
+        return None
+    found = served.path(typed)
+    if not found.is_file():
+        raise UnreadableData(f"There is no file {typed}; give the path of a CSV file.")
+    return found
 
 
 def measured(asked: measure.Question) -> measure.Measured:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.corruptions import frames, grid, map, parts, shared
 from pages.ui import lensbar
-from pages.ui.text import finding, quiet
+from pages.ui.text import finding, inform, quiet
 
 VIEWS = ("one picture", "heat map", "head and tail", "sequences")
 
@@ -28,7 +28,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 with opening:
     shared.opening(lens, image_set)
     if view != "sequences" and (absent := shared.is_absent()):
-        st.info(absent, icon=":material/extension:")
+        inform(absent, icon=":material/extension:")
 
 if view == "one picture":
     grid.draw(lens, image_set, other)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.datasets.io.roots import check_path
 from core.errors import ExtraMissing, TailscopeError
 from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
@@ -17,8 +16,8 @@ from core.runtime.jobs import Job, question
 from core.supervised import answers as supervised
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
-from pages.ui import answers, lensbar
-from pages.ui.jobs import ask, finished, is_local
+from pages.ui import answers, lensbar, served
+from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
 PER_CLASS = {"1 a class": 1, "2 a class": 2, "5 a class": 5, "all images": None}
@@ -41,11 +40,7 @@ def choose_other(lens: Lens) -> Lens | None:
     )  # fmt: skip
     if not found:
         return None
-    if supervised.is_supervised(found):
-        if path := supervised.path_of(found):
-            check_path(path, local=is_local())
-        return replace(lens, model=supervised.canonical(found))
-    return replace(lens, model=lensbar.validated(found, lens.image_set, lens.prompts, lensbar.NONE).model)
+    return replace(lens, model=served.classifier(found))
 
 
 def opening(lens: Lens, image_set: ImageSet) -> None:

@@ -16,14 +16,14 @@ from core.counting import names, parts
 from core.counting.findings import many
 from core.counting.run import MODES, Request
 from core.datasets.io.addresses import is_url
-from core.datasets.io.roots import VARIABLE, allowed_roots
+from core.datasets.io.roots import VARIABLE
 from core.datasets.layout import stamp
 from core.errors import BadInput, PathRefused
 from core.frequency import counted
 from core.text.lines import lines_of
 from core.types import Report
 from pages.published.choices import one_of
-from pages.ui import lensbar
+from pages.ui import lensbar, served
 from pages.ui.jobs import is_local, may_change, need, question
 from pages.ui.text import quiet, section
 
@@ -34,7 +34,6 @@ HELP = {
     "integrated": "Both, joined on the sample's id.",
 }
 LENS, LIST = "those of the lens", "a list"
-_LARGEST = 200
 _ENDINGS = ["parquet", "csv", "tsv", "jsonl", "txt", "tar", "gz", "zst"]
 
 
@@ -44,7 +43,7 @@ def draw() -> tuple[Request, str] | None:
         "Count by", MODES, default="text", required=True, key="by", bind="query-params",
         help="\n".join(f"- **{name}**: {text}" for name, text in HELP.items()),
     )  # fmt: skip
-    captions = "" if mode == "image" else _captions()
+    captions, roots = ("", served.folders()) if mode == "image" else _captions()
     left, right = st.columns(2, gap="large")
     with left:
         concepts = _concepts()
@@ -52,20 +51,21 @@ def draw() -> tuple[Request, str] | None:
         more = _more(mode)
     if mode == "image":
         captions = more["scores"] or more["images"]
-    columns = _preview(captions, mode) if captions and mode != "image" else {}
+    columns = _preview(captions, mode, roots) if captions and mode != "image" else {}
     name = st.text_input("Name of the counts", key="count-name", max_chars=80, placeholder="my-captions")
     if not (captions and concepts and name):
         return None
     counted.check_name(name)
-    return Request(captions, concepts, mode=mode, roots=readable(), **columns, **more), name
+    return Request(captions, concepts, mode=mode, roots=roots, **columns, **more), name
 
 
 def readable() -> tuple[Path, ...]:
-    """Folders that captions may be read from: those of the server, and what was uploaded."""
-    return (*allowed_roots(local=is_local()), (keys.root() / "uploads").resolve())
+    """Folders that a count which was begun here may read: those of the server, and what was uploaded."""
+    return (*served.folders(), (keys.root() / "uploads").resolve())
 
 
-def _captions() -> str:
+def _captions() -> tuple[str, tuple[Path, ...]]:
+    """The captions, and what may be read for them: of all that was uploaded, a page reads its own file only."""
     section("Captions", "Parquet, CSV, TSV, JSON lines, plain text, webdataset or img2dataset tars; also .gz and .zst.")
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     with left:
@@ -75,8 +75,11 @@ def _captions() -> str:
     upload = None
     with right:
         if may_change():
-            upload = st.file_uploader("Or a file of yours", type=_ENDINGS, key="own-captions", max_upload_size=_LARGEST)
-    return str(_saved(upload)) if upload is not None else _allowed(typed)
+            upload = st.file_uploader("Or a file of yours", type=_ENDINGS, key="own-captions")
+    if upload is None:
+        return _allowed(typed), served.folders()
+    saved = _saved(upload).resolve()
+    return str(saved), (*served.folders(), saved)
 
 
 def _allowed(typed: str | None) -> str:
@@ -88,7 +91,7 @@ def _allowed(typed: str | None) -> str:
         raise PathRefused(
             f"A server that others can reach opens no addresses. Use the command line, or a path inside {VARIABLE}."
         )
-    if not lensbar.is_bucket(text.replace("*", "")):
+    if not served.is_bucket(text.replace("*", "")):
         raise PathRefused("A page opens s3:// and gs:// addresses without options only; the command line opens others.")
     return text
 
@@ -111,9 +114,8 @@ def _look(captions: str, _state: Sequence[object], *, roots: Sequence[Path], rep
     return parts.plan(captions, roots=roots, report=report)
 
 
-def _preview(captions: str, mode: str) -> dict[str, str]:
+def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> dict[str, str]:
     """The first rows, and the columns in use; the guessed ones can be changed."""
-    roots = readable()
     state = [] if is_url(captions) else stamp(Path(captions))
     found = need(question(_look, captions, state, roots=roots, label="Looking at the captions", lane="io"))
     columns = list(found.first)
@@ -142,9 +144,7 @@ def _concepts() -> dict[str, str]:
         image_set = lensbar.images()
         quiet(f"All {len(image_set.keys):,} classes of {image_set.id}.")
         return dict(zip(image_set.keys, image_set.names, strict=True))
-    upload = st.file_uploader(
-        "A list (.txt, .csv, .json)", type=["txt", "csv", "json"], key="own-list", max_upload_size=20
-    )
+    upload = st.file_uploader("A list (.txt, .csv, .json)", type=["txt", "csv", "json"], key="own-list")
     if upload is not None:
         return names.parse(upload.getvalue().decode("utf-8", "replace"), upload.name)
     typed = st.text_area("Or type them, one a line", key="typed-concepts", max_chars=100_000, height=110)

@@ -20,7 +20,7 @@ from pages.counts import form
 from pages.counts import report as report_view
 from pages.published.choices import one_of
 from pages.ui.jobs import again, ask, may_change, question, require_change, watch
-from pages.ui.text import finding, plain, quiet, section
+from pages.ui.text import finding, inform, plain, quiet, section, warn
 
 PLACE = "Count captions"
 EXAMPLE = "icons-10k"
@@ -37,6 +37,12 @@ def start(request: run.Request, name: str) -> None:
 def resume(name: str) -> None:
     """Begin again what was begun; parts that are finished are not counted twice."""
     start(run.Request.from_json(counted.begun(name), roots=form.readable()), name)
+
+
+def discard(name: str) -> None:
+    """Delete what was begun and not finished."""
+    require_change("discarding a count")
+    counted.delete(name)
 
 
 def example() -> Path:
@@ -69,7 +75,7 @@ def counting() -> Job | None:
     try:
         job = ask(question(work, request, name, label=f"Counting {name}", lane=lane, keep=True))
     except TailscopeError as error:
-        (st.info if isinstance(error, Stopped) else st.warning)(plain(error))
+        (inform if isinstance(error, Stopped) else warn)(error)
         return None
     if not job.wait(0):
         watch(job)
@@ -110,4 +116,4 @@ if waiting and may_change():
     for name in waiting:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(f"Resume {plain(name)}", on_click=resume, args=(name,))
-            st.button("Discard", key=f"discard-{name}", type="tertiary", on_click=counted.delete, args=(name,))
+            st.button("Discard", key=f"discard-{name}", type="tertiary", on_click=discard, args=(name,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +11,7 @@ from cache import CacheError, keys
 from core import cache_check
 from core.evaluation import evaluate
 from pages.ui import jobs
-from pages.ui.text import finding, plain, quiet, section, size
+from pages.ui.text import finding, quiet, section, size, toast, warn, warn_each
 
 
 def headline() -> None:
@@ -18,10 +20,8 @@ def headline() -> None:
     total = sum(entry.bytes for entry in entries)
     matrices = "1 matrix" if len(entries) == 1 else f"{len(entries)} matrices"
     finding("Data", f"Embeddings take {size(total)} in {matrices}, small results {size(small.bytes)}.")
-    quiet(
-        f"In {keys.root()}. Matrices stay until cleared; "
-        f"small results are dropped, oldest first, beyond {size(small.limit)}."
-    )
+    kept = f"Matrices stay until cleared; small results are dropped, oldest first, beyond {size(small.limit)}."
+    quiet(f"In {keys.root()}. {kept}" if jobs.may_change() else kept)
 
 
 def draw() -> None:
@@ -34,7 +34,7 @@ def draw() -> None:
             pd.DataFrame(
                 {
                     "Model": [str(meta.get("model", "–")) for meta in described],
-                    "Image set": [str(meta.get("set", "–")) for meta in described],
+                    "Image set": [_shown(str(meta.get("set", "–"))) for meta in described],
                     "Vectors": [entry.rows for entry in entries],
                     "Width": [entry.dim for entry in entries],
                     "Kind": [str(entry.dtype) for entry in entries],
@@ -46,29 +46,38 @@ def draw() -> None:
             hide_index=True,
             alt="Embedding matrices in the cache",
         )
-    for sentence in store.damaged:
-        st.warning(plain(sentence))
+    for sentence in store.damaged if jobs.may_change() else ():
+        warn(sentence)
     _verify()
     _clear()
 
 
-def _verify_all(_turn: int) -> list[str]:
+def _shown(id: str) -> str:
+    """An image set as visitors see it: where it lies on the disk is for the owner alone."""
+    return id if jobs.may_change() or not Path(id).is_absolute() else f"…/{Path(id).name}"
+
+
+def _verified(_turn: int) -> list[str]:
     return cache_check.verify_all()
 
 
 def _verify() -> None:
-    section("Verify", "Reads all vectors and drawn pictures and compares their checksums.")
-    if st.button("Verify all", key="verify"):
-        st.session_state["_verify"] = st.session_state.get("_verify", 0) + 1
+    section("Verify", "Reads all vectors and drawn pictures, compares their checksums and sets damaged ones aside.")
+    st.button("Verify all", key="verify", disabled=not jobs.may_change(), on_click=_verify_all)
     turn = st.session_state.get("_verify", 0)
     if turn:
-        job = jobs.ask(jobs.question(_verify_all, turn, label="Verifying the cache", lane="io"))
+        job = jobs.ask(jobs.question(_verified, turn, label="Verifying the cache", lane="io"))
         if not job.wait(0):
             jobs.watch(job)
         elif problems := job.value():
-            st.warning("\n".join(f"- {plain(problem)}" for problem in problems))
+            warn_each(problems)
         else:
             quiet("Everything is whole.")
+
+
+def _verify_all() -> None:
+    jobs.require_change("setting damaged matrices aside")
+    st.session_state["_verify"] = st.session_state.get("_verify", 0) + 1
 
 
 def _clear() -> None:
@@ -83,7 +92,7 @@ def _clear_all() -> None:
         try:
             evaluate.matrices().remove(entry.key)
         except CacheError as error:
-            st.toast(plain(error))
+            toast(error)
     evaluate.results().clear()
     cache_check.remove_orphans()
     st.session_state["sure"] = False

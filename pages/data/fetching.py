@@ -8,7 +8,7 @@ from core import downloads as fetch
 from core.errors import TailscopeError
 from core.runtime.jobs import Question
 from pages.ui import jobs
-from pages.ui.text import quiet
+from pages.ui.text import quiet, succeed, warn
 
 
 def offer(planning: Question[fetch.Plan], what: str) -> None:
@@ -46,9 +46,9 @@ def offer(planning: Question[fetch.Plan], what: str) -> None:
         if not job.wait(0):
             jobs.watch(job)
             return
-        st.success(f"Fetched into {job.value()}.".replace("_", "\\_"))
+        succeed(f"Fetched into {job.value()}.")
     except TailscopeError as error:
         asked.discard(id)
         st.session_state.get("_fetches", set()).discard(id)
-        st.warning(jobs.plain(error))
+        warn(error)
         st.button("Try again", key=f"again-{id}", on_click=jobs.again)

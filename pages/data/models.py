@@ -6,15 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from core import downloads as fetch
-from core.models.registry import ModelInfo, canonical
+from core.models.registry import ModelInfo
 from core.runtime.jobs import question
 from pages.data import fetching
-from pages.ui import lensbar
+from pages.ui import lensbar, served
 from pages.ui.text import finding, quiet, section, size
-
-
-def _plan(model: str) -> fetch.Plan:
-    return fetch.plan_model(canonical(model))
 
 
 def headline() -> None:
@@ -43,7 +39,7 @@ def draw() -> None:
         label_visibility="collapsed",
     )
     if wanted:
-        planning = question(_plan, wanted, label=f"Asking the size of {wanted}", lane="io")
+        planning = question(fetch.plan_model, served.model(wanted), label=f"Asking the size of {wanted}", lane="io")
         fetching.offer(planning, wanted)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.deck.deck import MOST_FILE, MOST_TEXT, Deck, Slide, from_json, to_json
+from core.deck.deck import MOST_TEXT, Deck, Slide, from_json, to_json
 from core.deck.page import page
 from core.errors import TailscopeError
 from pages.ui.pins import deck, edit
-from pages.ui.text import plain, quiet
+from pages.ui.text import plain, quiet, warn
 
 _HERE = Path(__file__).parent
 _stage = st.components.v2.component(
@@ -90,13 +90,12 @@ def files(shown: Deck) -> None:
         with st.popover("Open project"):
             st.file_uploader(
                 "Project file", type=["json"], key="open-deck", on_change=_open, label_visibility="collapsed",
-                max_upload_size=MOST_FILE // 1_000_000,
             )  # fmt: skip
         with st.popover("New deck", disabled=not shown.slides):
             quiet(f"Remove all {len(shown.slides)} slides? A saved project stays.")
             st.button("Remove all slides", key="deck-empty", on_click=_empty)
     if problem := st.session_state.pop("_deck_problem", ""):
-        st.warning(plain(problem))
+        warn(problem)
 
 
 def _empty() -> None:

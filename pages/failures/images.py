@@ -102,7 +102,7 @@ def confident(answer: Answer, image_set: ImageSet) -> None:
 
 def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """Images whose label may be wrong, because their nearest pictures side with the model."""
-    job = ask(question(_suspects, lens, answer, label="Nearest neighbours of every mistake"))
+    job = ask(question(_suspects, lens, answer, image_set, label="Nearest neighbours of every mistake"))
     if not job.wait(0):
         watch(job)
         return
@@ -121,10 +121,10 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")
 
 
-def _suspects(lens: Lens, answer: Answer, *, report: Report) -> tuple[Suspects, str]:
+def _suspects(lens: Lens, answer: Answer, image_set: ImageSet, *, report: Report) -> tuple[Suspects, str]:
     """Runs on the engine's worker; with the sentence on how neighbours were found."""
     mistakes = int((answer.top[:, 0] != answer.labels).sum())
-    _, search = search_for(lens, questions=mistakes, report=report)
+    _, search = search_for(lens, image_set=image_set, questions=mistakes, report=report)
     return label_suspects(answer, search, report=report), search.note
 
 

@@ -157,7 +157,7 @@ def _work(
     lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts: tuple[str, ...], *, report: Report
 ) -> Rescored:
     """Runs on the engine's worker."""
-    embedded = evaluate.embeddings_for(lens, report=report)
+    embedded = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     edited = edit(lens, _read(lens, image_set, report=report), index, texts)
     return rescore(answer, embedded.vectors, edited, index)
 

@@ -50,7 +50,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
 
 def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> dict[str, tuple[CountPoint, ...]]:
     """Runs on the engine's worker."""
-    embedded = evaluate.embeddings_for(lens, report=report)
+    embedded = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     labels = np.asarray(image_set.labels)[embedded.rows]
     found = {}
     for label, strategy in ((lens.prompts, lens.prompts), (RANDOM, "waffle")):

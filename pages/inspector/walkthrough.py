@@ -52,7 +52,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         chosen = st.multiselect(
             "Strategies", named, default=["class", "simple", "ensemble"], key="walk-strategies", max_selections=MOST
         )
-        upload = st.file_uploader("Your own picture", type=TYPES, key="walk-picture", max_upload_size=12)
+        upload = st.file_uploader("Your own picture", type=TYPES, key="walk-picture")
         picture = _picture(answer, image_set, pair, upload)
     asked = tuple(dict.fromkeys(" ".join(line.split())[:100] for line in lines_of(typed) if line.strip()))
     if not chosen or picture is None:

@@ -127,7 +127,7 @@ def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], tr
 
 def _bars(lens: Lens, image_set: ImageSet, row: int, classes: list[int], *, report: Report) -> tuple[Bars, ...]:
     """Runs on the engine's worker."""
-    embedded = evaluate.embeddings_for(lens, report=report)
+    embedded = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     sentences = read_sentences(lens, prompt_set(lens.prompts, image_set), report=report)
     vector = embedded.vectors[int(np.searchsorted(embedded.rows, row))]
     return bars(vector, sentences, classes, image_set.names)

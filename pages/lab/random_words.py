@@ -20,7 +20,7 @@ from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import pins
 from pages.ui.downloads import downloads
 from pages.ui.jobs import ask, question, watch
-from pages.ui.text import finding_of, quiet, section
+from pages.ui.text import finding_of, plain, quiet, section
 
 
 def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: ImageSet) -> None:
@@ -67,7 +67,7 @@ def _band(lens: Lens, image_set: ImageSet) -> Band | None:
     if not quick and asked.key not in st.session_state.setdefault("_bands", set()):
         n = SEEDS * 2 * PAIRS * len(image_set.keys)
         st.button(
-            f"Draw the band of {findings.model_name(lens.model)}", key=f"band-{lens.model}",
+            f"Draw the band of {plain(findings.model_name(lens.model))}", key=f"band-{lens.model}",
             on_click=lambda: st.session_state["_bands"].add(asked.key), help=f"Reads {n:,} sentences, once.",
         )  # fmt: skip
         return None

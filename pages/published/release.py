@@ -5,14 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.datasets.io.roots import check_path
 from core.errors import TailscopeError
 from core.published import fetch, manifest, store
 from core.published.importer import ImportReport, import_release, last_report
 from core.runtime.jobs import Question, question
 from core.types import Report
-from pages.ui import jobs
-from pages.ui.text import finding, plain, quiet, section, size
+from pages.ui import jobs, served
+from pages.ui.text import finding, quiet, section, size, warn
 
 
 def panel() -> None:
@@ -46,9 +45,9 @@ def panel() -> None:
 
 def _read(path: str) -> None:
     try:
-        found = check_path(path, local=jobs.is_local())
+        found = served.path(path)
     except TailscopeError as error:
-        st.warning(plain(error))
+        warn(error)
         return
     _follow(question(import_release, found, label=f"Reading {found.name}", lane="io", keep=True))
 
@@ -64,7 +63,7 @@ def _follow(asked: Question[ImportReport]) -> None:
     try:
         job = jobs.ask(asked)
     except TailscopeError as error:
-        st.warning(plain(error))
+        warn(error)
         return
     if not job.wait(0):
         jobs.watch(job)
@@ -82,7 +81,7 @@ def imported() -> None:
     try:
         found = last_report()
     except TailscopeError as error:
-        st.warning(plain(error))
+        warn(error)
         return
     kinds = ", ".join(f"{n} {kind}" for kind, n in found.read.items())
     read = sum(found.read.values())

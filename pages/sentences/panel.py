@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import streamlit as st
 
 from core.errors import TailscopeError
@@ -14,21 +12,20 @@ from core.text.lines import lines_of
 from core.types import ImageSet, Lens, Report
 from pages import registry
 from pages.ui import jobs
-from pages.ui.text import finding_of, plain, quiet
+from pages.ui.text import finding_of, plain, quiet, warn
 
-ADDRESS = "TAILSCOPE_LLM_URL"
 OWN = "own"
 
 
 def settings() -> Settings | None:
     """What the fields say; None until there is an address and a model.
 
-    The address is never taken from the page's own: a link could send the key to a stranger.
+    The address is never taken from the page's own, and only the one that the owner named receives the key.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         url = st.text_input(
-            "Endpoint", os.environ.get(ADDRESS, ""), key="llm-url", placeholder="http://localhost:11434/v1", width=360,
-            max_chars=500, help=f"OpenAI-compatible address up to /v1. {ADDRESS} fills it in.",
+            "Endpoint", generate.own_url(), key="llm-url", placeholder="http://localhost:11434/v1", width=360,
+            max_chars=500, help=f"OpenAI-compatible address up to /v1. {generate.URL_VARIABLE} fills it in.",
         )  # fmt: skip
         model = st.text_input(
             "Model", key="llm-model", placeholder="As the endpoint calls it", width=240, max_chars=200
@@ -45,17 +42,24 @@ def settings() -> Settings | None:
             help="Where the endpoint takes one; the same seed should give the same sentences.",
         )  # fmt: skip
         tokens = st.number_input("Longest reply, tokens", 1, generate.MOST_TOKENS, 50, key="llm-tokens", width=170)
-    key = generate.key_variable()
-    quiet(
-        f"The key comes from {key} in the server's environment; it is never shown, stored or logged."
-        if key
-        else f"No key is set ({' or '.join(generate.KEY_VARIABLES)}); local endpoints need none."
-    )
+    quiet(_about_key((url or "").strip()))
     questions = _own() if chosen == OWN else QUESTIONS[chosen]
     if not (url or "").strip() or not (model or "").strip():
         return None
-    generate.check_address(url.strip())
+    generate.check_address(url.strip(), key=generate.key_for(url))
     return Settings(url.strip(), model.strip(), questions, int(count), float(temperature), int(tokens), seed)
+
+
+def _about_key(url: str) -> str:
+    variable = generate.key_variable()
+    if not variable:
+        return f"No key is set ({' or '.join(generate.KEY_VARIABLES)}); local endpoints need none."
+    if url and not generate.key_for(url):
+        return (
+            f"No key is sent to this address: the key from {variable} goes only to the endpoint that "
+            f"{generate.URL_VARIABLE} names in the server's environment."
+        )
+    return f"The key comes from {variable} in the server's environment; it is never shown, stored or logged."
 
 
 def _own() -> tuple[str, ...]:
@@ -72,7 +76,8 @@ def _writing(asked: Settings, image_set: ImageSet) -> Question[Generated]:
 
 
 def _write(asked: Settings, image_set: ImageSet, *, report: Report) -> Generated:
-    return generate.generate(asked, image_set, generate.place(asked, image_set), report=report)
+    place, key = generate.place(asked, image_set), generate.key_for(asked.base_url)
+    return generate.generate(asked, image_set, place, key=key, report=report)
 
 
 def _under_way(writing: Question[Generated]) -> bool:
@@ -108,14 +113,14 @@ def run(asked: Settings, image_set: ImageSet) -> None:
         both = price_in is not None and price_out is not None
         expected = _expected(asked, image_set, (price_in, price_out) if both else (None, None))
         quiet(expected.sentence)
-        host = generate.check_address(asked.base_url)
+        host = generate.check_address(asked.base_url, key=generate.key_for(asked.base_url))
         label = f"Send {expected.requests:,} requests to {plain(host)}" if expected.requests else "Write the file again"
         st.button(label, key="llm-start", type="primary", on_click=_start, args=(key,))
         return
     try:
         job = jobs.ask(writing)
     except TailscopeError as error:
-        st.warning(plain(error))
+        warn(error)
         st.button("Go on", key="llm-again", on_click=_start, args=(key,))
         return
     if not job.wait(0):

@@ -14,7 +14,7 @@ from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
-from pages.ui import answers, lensbar, pins
+from pages.ui import answers, lensbar, pins, served
 from pages.ui.downloads import downloads
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
@@ -34,9 +34,7 @@ def draw(lens: Lens, image_set: ImageSet) -> str:
     )
     left, right = st.columns(2, gap="large")
     with left:
-        given = st.file_uploader(
-            "List of image ids (text or CSV)", type=["txt", "csv"], key="overlap-list", max_upload_size=64
-        )
+        given = st.file_uploader("List of image ids (text or CSV)", type=["txt", "csv"], key="overlap-list")
     with right:
         folder = st.text_input(
             "Or a set to search", key="overlap-set", bind="query-params", placeholder="/path/to/training/images",
@@ -69,7 +67,7 @@ def draw(lens: Lens, image_set: ImageSet) -> str:
 
 
 def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: int) -> list[overlaps.Pair] | None:
-    id = lensbar.validated(lens.model, folder, "simple", "none").image_set
+    id = served.image_set(folder)
     other = lensbar.images(id)
     if other.fingerprint == image_set.fingerprint:
         quiet("This is the image set itself: every image overlaps with itself.")

@@ -10,8 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import keys
-from core.datasets import open_set, split_option
-from core.datasets.io.roots import check_path
+from core.datasets import open_set
 from core.errors import TailscopeError
 from core.models import registry as models
 from core.robustness.committed import FOLDER
@@ -21,11 +20,10 @@ from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts, own_counts
 from core.robustness.shifts.records import measured_of
 from core.supervised import answers as supervised
-from core.supervised.ask import named
 from core.types import FrequencyTable, ImageSet, Lens, Report
-from pages.ui import lensbar
-from pages.ui.jobs import ask, is_local, question, recall, watch
-from pages.ui.text import quiet
+from pages.ui import lensbar, served
+from pages.ui.jobs import ask, question, recall, watch
+from pages.ui.text import plain, quiet, warn
 
 COMMITTED = FOLDER / "shifts.json"
 ICONS = "icons"
@@ -54,7 +52,7 @@ def choose(lens: Lens) -> tuple[list[str], list[str]]:
             "Shifts", "shifts", icon_shifts() if world else [], icon_shifts() if world else [],
             "Image sets of the same classes: built-in ids or paths. FOLDER#over=imagenet predicts over 1,000 classes.",
         )  # fmt: skip
-    return [_named(model) for model in asked], [_located(id) for id in shifts]
+    return [served.classifier(model) for model in asked], [served.image_set(id) for id in shifts]
 
 
 def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str], help: str) -> list[str]:
@@ -63,27 +61,6 @@ def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str],
         label, list(dict.fromkeys([*start, *offered, *typed])), default=list(start), key=key, bind="query-params",
         max_selections=MOST, accept_new_options=True, wrap=True, help=help,
     )[:MOST]  # fmt: skip
-
-
-def _named(text: str) -> str:
-    model = named(text)
-    if path := (supervised.path_of if supervised.is_supervised(model) else models.path_of)(model):
-        check_path(path, local=is_local())
-    return model
-
-
-def _located(text: str) -> str:
-    """A shift's id with every path in it checked, also that of another set to predict over."""
-    base, option = split_option(text)
-    if option:
-        name, _, value = option.partition("=")
-        known = name != "over" or value in ("imagenet", "mapped")
-        return f"{_located(base)}#{name}={value if known else _located(value)}"
-    return (
-        text
-        if text in icon_shifts()
-        else lensbar.validated(lensbar.defaults()["model"], text, "simple", "none").image_set
-    )
 
 
 def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[list[Measured], bool]:
@@ -147,10 +124,9 @@ def table(lens: Lens) -> baselines.Baselines | None:
             "Effective robustness compares with ordinary models. Upload imagenet-testbed's robustness_top1s.csv or a "
             "table like it: a column “model”, then one column a setting in percent."
         )
-        given = st.file_uploader("Table of baselines", type=["csv"], key="baselines", max_upload_size=16)
+        given = st.file_uploader("Table of baselines", type=["csv"], key="baselines")
         types = st.file_uploader(
             "Types (CSV of model and type), to fit the standard ones only", type=["csv"], key="baseline-types",
-            max_upload_size=4,
         )  # fmt: skip
         if given is None:
             return baselines.icon_baselines() if own else None
@@ -158,7 +134,7 @@ def table(lens: Lens) -> baselines.Baselines | None:
             said = baselines.read_types(types.getvalue(), name=types.name) if types else None
             found = baselines.read_baselines(given.getvalue(), name=given.name, types=said)
         except TailscopeError as error:
-            st.warning(str(error))
+            warn(error)
             return None
         quiet(f"{found.name}: {found.note}.")
         preview = {"model": found.models[:8], "type": found.types[:8]}
@@ -179,7 +155,7 @@ def columns(found: baselines.Baselines | None, conditions: Sequence[str]) -> dic
             left, right = st.columns(2)
             at = keys.digest(condition)[:8]
             x = left.selectbox("In distribution", list(found.columns), index=None, key=f"column-x-{at}")
-            y = right.selectbox(condition_name(condition), list(found.columns), index=None, key=f"column-y-{at}")
+            y = right.selectbox(plain(condition_name(condition)), list(found.columns), index=None, key=f"column-y-{at}")
             if x and y and x != y:
                 chosen[condition] = (x, y)
     return chosen

@@ -11,7 +11,7 @@ from core.published import findings, letitwag
 from pages.ui import lensbar
 from pages.ui.downloads import downloads
 from pages.ui.links import to_data, to_page
-from pages.ui.text import finding_of, quiet, section
+from pages.ui.text import finding_of, plain, quiet, section
 
 SOURCE = "Udandarao et al. 2024, “No ‘Zero-Shot’ Without Exponential Data” (released results, MIT)"
 ID = "letitwag"
@@ -60,7 +60,7 @@ def _concepts() -> None:
         hide_index=True,
         column_config={
             "Concept": st.column_config.TextColumn(pinned=True),
-            "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {column}"),
+            "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {plain(column)}"),
             "Right": st.column_config.ProgressColumn(
                 min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
             ),

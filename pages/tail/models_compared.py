@@ -17,6 +17,7 @@ from core.stats import intervals as stats
 from core.types import Answer, ImageSet, Interval, Lens
 from pages.ui import answers, lensbar
 from pages.ui.links import to_data
+from pages.ui.text import toast
 
 
 def points(lens: Lens, image_set: ImageSet) -> tuple[list[ModelPoint], list[Lens]]:
@@ -100,4 +101,4 @@ def _start(missing: Sequence[Lens]) -> None:
         try:
             answers.request(lens)
         except TailscopeError as error:
-            st.toast(str(error))
+            toast(error)

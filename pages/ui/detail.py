@@ -78,7 +78,7 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
     section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
     try:
-        job = ask(question(search_for, lens, label=f"Vectors of {lens.image_set}"))
+        job = ask(question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"))
     except TailscopeError as error:
         quiet(str(error))
         return

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from core import hosts
 from core.errors import NotHere, ReadOnly, TailscopeError
 from core.evaluation import questions as _lenses  # noqa: F401  (lenses get their digest there)
 from core.runtime.jobs import Job, Question, engine, question
@@ -17,7 +18,6 @@ from pages.ui.text import duration, plain
 
 T = TypeVar("T")
 PATIENCE = 0.15
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @st.cache_resource(scope="session", on_release=lambda session: engine().unsubscribe(session))
@@ -28,7 +28,7 @@ def session() -> str:
 
 def is_local() -> bool:
     """Whether only this machine can reach the server."""
-    return (st.get_option("server.address") or "") in LOCAL
+    return hosts.is_local(st.get_option("server.address") or "")
 
 
 def may_change() -> bool:
@@ -147,4 +147,17 @@ def bar(job: Job[Any], *, small: bool = False) -> None:
         text += f" · {duration(progress.seconds_left)} left"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.progress(min(1.0, share), text=text)
-        st.button("Stop", key=f"stop-{id(job)}", on_click=job.stop, type="tertiary" if small else "secondary")
+        st.button(
+            "Stop", key=f"stop-{id(job)}", on_click=_stop, args=(job,), disabled=not _may_stop(job),
+            type="tertiary" if small else "secondary",
+        )  # fmt: skip
+
+
+def _may_stop(job: Job[Any]) -> bool:
+    return may_change() or job.is_only_of(session())
+
+
+def _stop(job: Job[Any]) -> None:
+    if not _may_stop(job):
+        raise ReadOnly("Others wait for this job too, and this server is read-only: it is stopped on its own machine.")
+    job.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,24 @@ from typing import Any
 import streamlit as st
 
 from cache import CacheError, kept, keys
-from core.datasets import SetInfo, list_sets, open_set, split_option
+from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
-from core.datasets.io.roots import allowed_roots, check_path, inside
 from core.datasets.layout import stamp
 from core.evaluation import questions
 from core.faults import writing
 from core.frequency import published, sources
 from core.frequency.table import METHODS, join
 from core.models import registry as models
-from core.prompts import AGGREGATIONS, generate, prompt_file, strategies
+from core.prompts import AGGREGATIONS, strategies
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag, split
 from core.types import Answer, Classes, FrequencyTable, ImageSet, Lens
-from pages.ui.jobs import finished, is_local, need, recall
-from pages.ui.text import plain, quiet
+from pages.ui import served
+from pages.ui.jobs import finished, need, recall
+from pages.ui.text import quiet, toast
 
 OWN, NONE = "auto", "none"
-_BUCKET = re.compile(r"(s3|gs)://[A-Za-z0-9][\w./-]*", re.ASCII)
 
 
 def defaults() -> dict[str, Any]:
@@ -103,7 +101,7 @@ def sidebar() -> Lens:
         "or ARCH,CHECKPOINT-FILE.",
     )  # fmt: skip
     image_set = _choose(
-        "Images", "set", [info.id for info in _sets() if info.available], start["set"],
+        "Images", "set", [info.id for info in served.sets() if info.available], start["set"],
         "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings. "
         "PATH#split=val, #label-column=breed and #path-column=file say how to read it.",
     )  # fmt: skip
@@ -146,33 +144,11 @@ def sidebar() -> Lens:
 
 def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     """A lens of typed or linked text; paths outside the served folders are refused here."""
-    model = models.canonical(model)
-    if path := models.path_of(model):
-        check_path(path, local=is_local())
-    if image_set not in {info.id for info in _sets()}:
-        image_set = _located(image_set)
-    if path := prompt_file(prompts):
-        inside(path, (*allowed_roots(local=is_local()), generate.folder().resolve()))
+    model, image_set = served.model(model), served.image_set(image_set)
+    prompts = served.prompts(prompts)
     if frequency == OWN:
         frequency = sources.own(model)
     return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
-
-
-def is_bucket(text: str) -> bool:
-    """Whether this is an address of a bucket without password, query or options: a link can carry an address."""
-    return bool(_BUCKET.fullmatch(text))
-
-
-def _located(text: str) -> str:
-    """The path of an image set that is no known one; a word that is no path is an unknown or unfetched set.
-
-    An address may come from a link: only a bucket's, without options, and only where nobody else reaches the server.
-    """
-    if is_local() and is_bucket(text):
-        return text
-    if not ("/" in text or "\\" in text or text.startswith(("~", ".")) or Path(text).exists()):
-        open_set(text)
-    return str(check_path(text, local=is_local()))
 
 
 def lens() -> Lens:
@@ -184,10 +160,10 @@ def images(id: str | None = None) -> ImageSet:
     """The lens's image set (or another), open, with corrected names, its pictures ready to be fetched."""
     id = id or lens().image_set
     names = corrections(id) or None
-    if id in {info.id for info in _sets()}:
-        found = open_set(id, names=names)
+    roots = served.set_roots(id)
+    if is_known(id):
+        found = open_set(id, names=names, roots=roots)
     else:
-        roots = None if is_local() and is_bucket(id) else allowed_roots(local=is_local())
         known = questions.in_use(id)
         state = (stamp(Path(split_option(id)[0])), _freshness().generation(known) if known else 0)
         found = need(question(_open, id, state, names=names, roots=roots, label=f"Reading {id}", lane="io"))
@@ -211,7 +187,7 @@ def corrections(id: str) -> dict[str, str]:
     try:
         found = kept.read(_corrections_file(id))
     except (CacheError, OSError) as error:
-        st.toast(plain(f"The corrected names of {id} are lost: {error}"))
+        toast(f"The corrected names of {id} are lost: {error}")
         return {}
     return found["names"] if found else {}
 
@@ -231,14 +207,14 @@ def _corrections_file(id: str) -> Path:
     return kept.place("names", keys.digest(id))
 
 
+def is_known(id: str) -> bool:
+    """Whether this is the id of a set that is built in or can be fetched."""
+    return any(info.id == id for info in served.sets())
+
+
 def is_here(id: str) -> bool:
     """Whether the images of a named set are on this disk."""
-    return any(info.id == id and info.available for info in _sets())
-
-
-@st.cache_resource(ttl=20, show_spinner=False)
-def _sets() -> list[SetInfo]:
-    return list_sets()
+    return any(info.id == id and info.available for info in served.sets())
 
 
 def count_method(source: str) -> str:

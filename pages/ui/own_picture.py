@@ -23,7 +23,7 @@ def own_picture(lens: Lens, image_set: ImageSet) -> None:
     section("Your own picture", "Scored by the same model. It stays in this server's memory and is sent nowhere else.")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        upload = st.file_uploader("Picture", type=TYPES, key="own", max_upload_size=12, label_visibility="collapsed")
+        upload = st.file_uploader("Picture", type=TYPES, key="own", label_visibility="collapsed")
         typed = st.text_area(
             "Against",
             key="against",

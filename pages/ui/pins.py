@@ -10,6 +10,7 @@ from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
 from core.errors import TailscopeError
 from pages.ui.jobs import is_local, may_change
+from pages.ui.text import toast
 
 
 def is_kept() -> bool:
@@ -23,7 +24,7 @@ def deck() -> Deck:
         try:
             kept = deck_store.load()
         except TailscopeError as error:
-            st.toast(str(error))
+            toast(error)
             kept = deck_store.Kept(Deck(), ())
         st.session_state.update(_deck=kept.deck, _deck_version=kept.version)
     return st.session_state.setdefault("_deck", Deck())
@@ -43,7 +44,7 @@ def edit(change: Callable[[Deck], Deck]) -> tuple[Deck, Deck]:
             st.session_state.update(_deck=kept.deck, _deck_version=kept.version)
             return before, kept.deck
         except OSError as error:
-            st.toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
+            toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
     st.session_state["_deck"] = after = change(before)
     return before, after
 
@@ -58,7 +59,7 @@ def _add(make: Callable[[], Slide]) -> None:
         slide = make()
         before, after = edit(lambda deck: deck.add(slide))
     except TailscopeError as error:
-        st.toast(str(error))
+        toast(error)
         return
     n = f"{len(after.slides)} slide{'s' * (len(after.slides) != 1)}"
-    st.toast("It is in the deck already." if after is before else f"Pinned; the deck holds {n}.")
+    toast("It is in the deck already." if after is before else f"Pinned; the deck holds {n}.")

@@ -14,6 +14,7 @@ import streamlit as st
 from cache import keys
 from core.evaluation.evaluate import results
 from core.types import ImageSet
+from pages.ui.jobs import may_change
 from pages.ui.text import quiet
 
 MOST = 50
@@ -64,7 +65,9 @@ def select(class_keys: Sequence[str]) -> None:
         st.session_state["selection"] = ""
         return
     name = keys.digest(sorted(wanted))[:10]
-    results().put_json(f"selection:{name}", wanted)
+    if may_change():
+        results().put_json(f"selection:{name}", wanted)
+    st.session_state["_selections"] = {**st.session_state.get("_selections", {}), name: wanted}
     st.session_state["concept"] = []
     st.session_state["selection"] = name
 
@@ -78,7 +81,9 @@ def chosen(image_set: ImageSet) -> list[int]:
 
 def _named(image_set: ImageSet) -> list[int]:
     name = st.session_state.get("selection") or ""
-    stored = results().get_json(f"selection:{name}") if name else None
+    stored = st.session_state.get("_selections", {}).get(name)
+    if stored is None and name:
+        stored = results().get_json(f"selection:{name}")
     if not isinstance(stored, list):
         return []
     index = {key: i for i, key in enumerate(image_set.keys)}

@@ -1,9 +1,15 @@
-"""Words on the page. Text that comes from data is escaped here and nowhere rendered as HTML or Markdown."""
+"""Words on the page: the one place where text becomes HTML or Markdown.
+
+Streamlit reads its boxes, labels, tooltips and choices as Markdown, and most sentences carry words from files: class
+and model names, columns of tables, notes, paths, messages of errors. Sentences are shown by the functions below, which
+escape all of it; a label with such words goes through ``plain``.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
 import streamlit as st
 
@@ -37,6 +43,31 @@ def section(title: str, note: str = "") -> None:
     """A heading inside a page with an optional quiet line under it."""
     below = _element("p", note, "margin-top:.2rem;font-size:.92rem;opacity:.7;max-width:50rem") if note else ""
     st.html(_element("h2", title, "margin-top:1rem;font-size:1.15rem;font-weight:600") + below)
+
+
+def warn(sentence: object) -> None:
+    """A box that says what went wrong."""
+    st.warning(plain(sentence))
+
+
+def warn_each(sentences: Iterable[object]) -> None:
+    """One box for several things that went wrong."""
+    st.warning("\n".join(f"- {plain(sentence)}" for sentence in sentences))
+
+
+def inform(sentence: object, *, icon: str | None = None) -> None:
+    """A box that says what is to be known."""
+    st.info(plain(sentence), icon=icon)
+
+
+def succeed(sentence: object) -> None:
+    """A box that says what was done."""
+    st.success(plain(sentence))
+
+
+def toast(sentence: object) -> None:
+    """A note that goes by itself."""
+    st.toast(plain(sentence))
 
 
 def quiet(sentence: str) -> None:

@@ -45,6 +45,10 @@ class ObjectNetListing(Listing):
             raise UnreadableData(f"{self.image_ids[index]} is no larger than the border to be cut off.")
         return ImageOps.crop(picture, self.border)
 
+    def preview(self, index: int, longest: int) -> Image.Image:
+        """The same: the border is counted in pixels of the whole picture."""
+        return self.image(index)
+
 
 def open_objectnet(
     path: Path,

@@ -1,7 +1,7 @@
 """Decoding a picture that nobody vouches for.
 
-Only six formats are read, whatever the file is called; size is checked before a pixel is decoded; whatever a decoder
-throws at a damaged file becomes one sentence.
+Only six formats are read, whatever the file is called; pixels and memory are checked before a pixel is decoded
+(``core.datasets.decoding``); whatever a decoder throws at a damaged file becomes one sentence.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from PIL import ExifTags, Image
 
+from core.datasets.decoding import BUDGET
 from core.datasets.io.remote import Remote
 from core.datasets.sniff import ENOUGH, what_is
 from core.errors import ReadFailed, UnreadableData
@@ -27,8 +28,15 @@ logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per p
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as RGB
-_BYTES_A_PIXEL = 16  # decoded, converted and composited
 MAX_BYTES = 256 * 2**20
+
+_HELD = 4
+"""Bytes a pixel of a finished picture in Pillow."""
+_DECODING, _DECODING_ELSE = {"JPEG": 12, "WEBP": 20}, 16
+"""Bytes a pixel that making it takes at most, by format; measured over modes, orientations and transparency."""
+_COEFFICIENTS = 6
+"""Bytes a pixel that libjpeg keeps of a file with several scans (progressive and others), whatever size is wanted."""
+_STRIP = 256
 
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -41,7 +49,9 @@ _ORIENTATIONS = {
 }
 
 
-def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pixels: int = MAX_PIXELS) -> Image.Image:
+def safe_open(
+    source: bytes | str | os.PathLike[str], *, name: str = "", max_pixels: int = MAX_PIXELS, longest: int | None = None
+) -> Image.Image:
     """Decode one picture to upright RGB.
 
     The first frame of an animation; EXIF orientation applied; transparency composited on white; 16-bit grey scaled to
@@ -51,6 +61,8 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
         source: encoded bytes, or the path of a regular file of at most 256 MiB.
         name: what to call the picture in an error; the file's name by default.
         max_pixels: width x height above which the picture is refused before decoding.
+        longest: side in pixels that is enough; a larger JPEG may then come smaller, which costs less, but never smaller
+            than this.
 
     Raises:
         UnreadableData: with the reason, whatever is wrong with the content.
@@ -64,7 +76,7 @@ def safe_open(source: bytes | str | os.PathLike[str], *, name: str = "", max_pix
     if not data:
         raise UnreadableData(f"{name} cannot be read as a picture: it is empty.")
     try:
-        return _decode(data, max_pixels)
+        return _decode(data, max_pixels, longest)
     except UnreadableData as error:
         raise UnreadableData(f"{name} cannot be read as a picture: {error}") from error
     except MemoryError as error:
@@ -89,20 +101,32 @@ def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20)
         raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
 
 
-def _decode(data: bytes, max_pixels: int) -> Image.Image:
+def _decode(data: bytes, max_pixels: int, longest: int | None) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if width * height > max_pixels:
             raise UnreadableData(f"{width} x {height} pixels are more than the {max_pixels:,} allowed.")
-        try:
-            picture.load()
-            orientation = _orientation(picture)
-            upright = _rgb(picture)
-        except MemoryError:
-            if _can_allocate(_BYTES_A_PIXEL * width * height):
-                raise UnreadableData("it asks for more memory than its pixels need.") from None
-            raise
-    return upright.transpose(_ORIENTATIONS[orientation]) if orientation in _ORIENTATIONS else upright
+        if longest:
+            picture.draft(None, (longest, longest))
+        with BUDGET.decoding(_needed(picture, width * height)) as keep:
+            try:
+                picture.load()
+                orientation = _orientation(picture)
+                upright = _rgb(picture)
+            except MemoryError:
+                if _can_allocate(_needed(picture, width * height)):
+                    raise UnreadableData("it asks for more memory than its pixels need.") from None
+                raise
+            if orientation in _ORIENTATIONS:
+                upright = upright.transpose(_ORIENTATIONS[orientation])
+            keep(_HELD * upright.width * upright.height)
+            return upright
+
+
+def _needed(picture: Image.Image, pixels: int) -> int:
+    """Bytes that decoding takes at most; ``pixels`` are those of the file, of which a JPEG may be decoded smaller."""
+    whole = _COEFFICIENTS * pixels if picture.format == "JPEG" else 0
+    return whole + _DECODING.get(picture.format or "", _DECODING_ELSE) * picture.width * picture.height
 
 
 def _can_allocate(size: int) -> bool:
@@ -123,14 +147,24 @@ def _orientation(picture: Image.Image) -> int:
 def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         grey = np.asarray(picture).astype(np.uint32)
-        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
+        grey += 128
+        grey //= 257
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):
         raise UnreadableData("its 32-bit pixels have no agreed range of brightness; save it with 8 or 16 bits.")
     if "transparency" in picture.info or picture.has_transparency_data:
-        opaque = picture.convert("RGBA")
-        white = Image.new("RGBA", opaque.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, opaque).convert("RGB")
+        return _on_white(picture)
     return picture.convert("RGB")
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """The picture over white, a strip at a time: whole layers would take four times its memory."""
+    flat = Image.new("RGB", picture.size)
+    for top in range(0, picture.height, _STRIP):
+        strip = picture.crop((0, top, picture.width, min(top + _STRIP, picture.height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
+        flat.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return flat
 
 
 def _reason(error: Exception, data: bytes = b"") -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from core.prompts.generate.endpoint import KEY_VARIABLES, check_address, key_variable
+from core.prompts.generate.endpoint import (
+    KEY_VARIABLES,
+    URL_VARIABLE,
+    check_address,
+    key_for,
+    key_variable,
+    own_key,
+    own_url,
+)
 from core.prompts.generate.plan import MOST_TOKENS, QUESTIONS, Estimate, Settings, estimate
 from core.prompts.generate.run import Generated, answered, folder, generate, place, replies_path, written
 
@@ -10,6 +18,7 @@ __all__ = [
     "KEY_VARIABLES",
     "MOST_TOKENS",
     "QUESTIONS",
+    "URL_VARIABLE",
     "Estimate",
     "Generated",
     "Settings",
@@ -18,7 +27,10 @@ __all__ = [
     "estimate",
     "folder",
     "generate",
+    "key_for",
     "key_variable",
+    "own_key",
+    "own_url",
     "place",
     "replies_path",
     "written",

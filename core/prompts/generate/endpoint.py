@@ -18,6 +18,9 @@ from core.errors import BadInput, DownloadFailed
 from core.prompts.generate.plan import Settings
 
 KEY_VARIABLES = ("TAILSCOPE_LLM_KEY", "OPENAI_API_KEY")
+URL_VARIABLE = "TAILSCOPE_LLM_URL"
+"""Names the one endpoint that a browser may send the key to."""
+
 _TIMEOUT = httpx2.Timeout(120, connect=15)
 _MOST_BYTES = 4 * 2**20
 _TRIES = 6
@@ -39,15 +42,16 @@ class Endpoint:
     """A place that answers questions; close it after use.
 
     Args:
+        key: sent along; none by default, for an address that was typed in a browser must not receive it.
         pause: called with the seconds to wait before the next try; raises Stopped to give up.
 
     Raises:
         BadInput: the address is not one, or the key would cross a network in the clear.
     """
 
-    def __init__(self, base_url: str, *, pause: Callable[[float], None] = time.sleep) -> None:
-        check_address(base_url)
-        self._key = os.environ.get(key_variable(), "")
+    def __init__(self, base_url: str, *, key: str = "", pause: Callable[[float], None] = time.sleep) -> None:
+        check_address(base_url, key=key)
+        self._key = key
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._pause = pause
         self._refused: dict[str, None] = {}
@@ -143,8 +147,26 @@ def key_variable() -> str:
     return next((name for name in KEY_VARIABLES if os.environ.get(name)), "")
 
 
-def check_address(base_url: str) -> str:
+def own_key() -> str:
+    """The owner's key, for an endpoint that the owner named on the command line; empty when none is set."""
+    return os.environ.get(key_variable(), "")
+
+
+def own_url() -> str:
+    """The endpoint that the owner named in the server's environment; empty when none is."""
+    return os.environ.get(URL_VARIABLE, "").strip().rstrip("/")
+
+
+def key_for(base_url: str) -> str:
+    """The owner's key if this address, which came from a browser, is the one that the owner named; else empty."""
+    return own_key() if own_url() and base_url.strip().rstrip("/") == own_url() else ""
+
+
+def check_address(base_url: str, *, key: str = "") -> str:
     """The host that would be asked.
+
+    Args:
+        key: what would be sent along, if anything.
 
     Raises:
         BadInput: the address is not one, or the key would cross a network in the clear.
@@ -157,8 +179,9 @@ def check_address(base_url: str) -> str:
         usable, host = False, ""
     if not usable:
         raise BadInput(f"{base_url!r} is no endpoint; write for example http://localhost:11434/v1.")
-    if key_variable() and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise BadInput(f"{parts.hostname} would get your key unencrypted; use https, or unset {key_variable()}.")
+    if key and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        variable = key_variable() or KEY_VARIABLES[0]
+        raise BadInput(f"{parts.hostname} would get your key unencrypted; use https, or unset {variable}.")
     return host
 
 

@@ -154,11 +154,18 @@ def _kept_texts(out: Path, settings: Settings) -> dict[str, list[_Text]]:
 
 
 def generate(
-    settings: Settings, image_set: ImageSet, out: Path, *, report: Report | None = None, parallel: int = 4
+    settings: Settings,
+    image_set: ImageSet,
+    out: Path,
+    *,
+    key: str = "",
+    report: Report | None = None,
+    parallel: int = 4,
 ) -> Generated:
     """Ask about every class and write ``{class key: [sentence, ...]}`` to ``out``.
 
     Args:
+        key: of the endpoint (``own_key``, or ``key_for`` an address from a browser); never kept.
         report: called after every reply; raises Stopped to end the run, which can be taken up again.
         parallel: questions on their way at a time.
 
@@ -169,10 +176,12 @@ def generate(
     out.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(replies_path(out).with_suffix(".lock"))
     with waiting_for(lock, report, "Another process is generating this file; waiting for it"):
-        return _generate(settings, image_set, out, report, parallel)
+        return _generate(settings, image_set, out, key, report, parallel)
 
 
-def _generate(settings: Settings, image_set: ImageSet, out: Path, report: Report | None, parallel: int) -> Generated:
+def _generate(
+    settings: Settings, image_set: ImageSet, out: Path, secret: str, report: Report | None, parallel: int
+) -> Generated:
     have = {question: len(texts) for question, texts in answered(out, settings).items()}
     names = dict(zip(image_set.keys, image_set.names, strict=True))
     questions = {key: settings.asked(name) for key, name in names.items()}
@@ -193,7 +202,7 @@ def _generate(settings: Settings, image_set: ImageSet, out: Path, report: Report
     told(done)
     with (
         replies_path(out).open("a", encoding="utf-8", newline="\n") as file,
-        Endpoint(settings.base_url, pause=pause) as endpoint,
+        Endpoint(settings.base_url, key=secret, pause=pause) as endpoint,
         ThreadPoolExecutor(parallel) as pool,
     ):
         running: dict[Future[Reply], _Ask] = {}

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets import open_set
-from core.datasets.coverage import require_classes
 from core.errors import BadInput
 from core.frequency import sources
 from core.robustness.attacks import Kind, find, loss_of, settings_of
@@ -217,10 +215,3 @@ def _record(
         seed=question.seed,
         more=figures,
     )
-
-
-def question_for(image_set: str | ImageSet, **options: Any) -> Question:
-    """A question about an image set by id or opened."""
-    opened = open_set(image_set) if isinstance(image_set, str) else image_set
-    require_classes(opened)
-    return Question(opened, **options)

@@ -15,10 +15,11 @@ from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.paths import ASSETS
 from core.robustness.shifts.fit import Fit, fit_line
+from core.uploads import MOST_BYTES
 
 ICONS = ASSETS / "robustness" / "icon_baselines.csv"
 STANDARD = "standard"
-MOST_BYTES, MOST_ROWS, MOST_COLUMNS = 16 << 20, 20_000, 2_000
+MOST_ROWS, MOST_COLUMNS = 20_000, 2_000
 _MODEL = ("model", "name", "model_name")
 _TYPE = ("type", "model_type", "kind")
 _IMAGENET = "val"

@@ -24,10 +24,10 @@ from core.robustness.shifts.hashes import distance, hashes_of
 from core.stats.blocks import in_blocks
 from core.stats.intervals import wilson
 from core.types import Answer, ImageSet, Interval, Lens, Report
+from core.uploads import MOST_BYTES
 
 COSINE, DIFFERENT_BITS = 0.95, 10
 _NEAREST = 20
-_MOST_BYTES = 64 << 20
 _COLUMNS = ("image", "image_id", "id", "path", "file", "filename", "file_name")
 
 
@@ -65,14 +65,14 @@ def read_ids(source: str | Path | bytes, *, name: str = "the list") -> list[str]
         UnreadableData: it is no text, too large or empty.
     """
     if isinstance(source, bytes):
-        if len(source) > _MOST_BYTES:
-            raise UnreadableData(f"{name} is larger than {_MOST_BYTES >> 20} MB.")
+        if len(source) > MOST_BYTES:
+            raise UnreadableData(f"{name} is larger than {MOST_BYTES >> 20} MB.")
         try:
             text = source.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
     else:
-        text = read_text(source, limit=_MOST_BYTES)
+        text = read_text(source, limit=MOST_BYTES)
     try:
         rows = [row for row in csv.reader(io.StringIO(text)) if row and row[0].strip()]
     except csv.Error as error:
