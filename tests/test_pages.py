@@ -237,7 +237,6 @@ def test_a_large_selection_of_a_reader_stays_in_the_tab(monkeypatch: pytest.Monk
 
 def _large_selection() -> None:
     import streamlit as st
-from streamlit.testing.v1 import AppTest
 
     from core.datasets import open_set
     from pages.ui import selection
@@ -248,9 +247,7 @@ from streamlit.testing.v1 import AppTest
     st.markdown(str(len(selection.chosen(images))))
 
 
-def test_a_reader_stops_only_what_nobody_else_waits_for(
-    page_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_stops_only_what_nobody_else_waits_for(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     from pages.ui import jobs
 
     monkeypatch.setattr(jobs, "session", lambda: "mine")

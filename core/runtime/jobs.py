@@ -113,9 +113,9 @@ class Job(Generic[T]):
             raise self.error
         return self._value
 
-    def is_only_of(self, seat: str) -> bool:
+    def is_only_of(self, session: str) -> bool:
         """Whether this session alone wants it, and it would end with nobody there."""
-        return self._sessions == {seat} and not self._keep
+        return self._sessions == {session} and not self._keep
 
     def stop(self) -> None:
         """Stop the job for everybody: at once while queued, at its next report while running."""
