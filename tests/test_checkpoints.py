@@ -261,7 +261,7 @@ def test_timm_prefers_the_average_and_says_so(timm_state: State, tmp_path: Path)
 
 def test_a_classifier_larger_than_its_file_is_never_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"x": torch.zeros(3)}, tmp_path / "small.pt")
-    with pytest.raises(UnreadableData, match=r"the model has [\d,]+ numbers, but the file only"):
+    with pytest.raises(UnreadableData, match=r"the model has [\d,]+ parameters, but the file only"):
         load(f"timm:vit_giant_patch14_clip_224,{tmp_path / 'small.pt'}", device="cpu")
 
 
@@ -269,7 +269,7 @@ def test_a_classifier_larger_than_its_file_is_never_allocated(tmp_path: Path, mo
     ("card", "problem"),
     [
         ({"run": {"arch": "icon-RN", "width": 10**9}, "classes": ["a"]}, "its width is 1000000000"),
-        ({"run": {"arch": "icon-RN", "width": 16_000}, "classes": ["a"]}, "numbers, but the file only"),
+        ({"run": {"arch": "icon-RN", "width": 16_000}, "classes": ["a"]}, "parameters, but the file only"),
         ({"run": {"arch": "icon-RN", "width": "24"}, "classes": ["a"]}, "its width is 24, not"),
         ({"run": {"arch": "../x", "width": 24}, "classes": ["a"]}, "its arch is '../x'"),
         ({"run": {"arch": ["icon-RN"], "width": 24}, "classes": ["a"]}, "its arch is"),

@@ -471,7 +471,7 @@ def test_a_model_larger_than_its_weights_is_never_allocated(
 
     change(folder / "open_clip_config.json", path, value)
     monkeypatch.setattr(building, "build", build)
-    with pytest.raises(UnreadableData, match=r"the model has [\d,]+ numbers, but the file only [\d,]+ bytes"):
+    with pytest.raises(UnreadableData, match=r"the model has [\d,]+ parameters, but the file only [\d,]+ bytes"):
         load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
     assert devices == ["meta"]
 

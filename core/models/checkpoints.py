@@ -123,7 +123,7 @@ def does_not_fit(model_id: str, file: Path, error: Exception) -> str:
 
 
 def _described(build: Callable[[], torch.nn.Module]) -> tuple[int, set[str]]:
-    """How many numbers a model has and what its tensors are called, without allocating any of them."""
+    """How many parameters a model has and what its tensors are called, without allocating any of them."""
     with torch.device("meta"):
         module = build()
     return sum(parameter.numel() for parameter in module.parameters()), set(module.state_dict())
@@ -131,9 +131,9 @@ def _described(build: Callable[[], torch.nn.Module]) -> tuple[int, set[str]]:
 
 def _require_room(model_id: str, parameters: int, file: Path) -> None:
     size = file.stat().st_size
-    if parameters > size:  # no released checkpoint has less than a byte a number
+    if parameters > size:  # no released checkpoint has less than a byte a parameter
         raise UnreadableData(
-            f"{model_id} could not be loaded from {file}: the model has {parameters:,} numbers, but the file only "
+            f"{model_id} could not be loaded from {file}: the model has {parameters:,} parameters, but the file only "
             f"{size:,} bytes, so it belongs to another model or is cut short."
         )
     _require_memory(model_id, 4 * parameters)
