@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_told_in_a_sentence(checkpoint, tmp_path):
     with pytest.raises(BadInput, match="concepts of the icons"):
         answer_for(REFERENCE, folders)
     with pytest.raises(UnknownName, match="did you mean supervised:icon-reference"):
-        answer_for("supervised:icon-referense", "icons")
+        answer_for("supervised:icon-referense", folders)
     with pytest.raises(UnknownName, match="timm has no model 'resnet5'"):
         answer_for("timm:resnet5", folders)
     with pytest.raises(UnknownName, match=r"timm has no weights 'resnet50.nope'"):
@@ -223,7 +223,7 @@ def test_what_does_not_fit_is_told_in_a_sentence(checkpoint, tmp_path):
     with pytest.raises(UnreadableData, match="There is no file"):
         answer_for(f"timm:{ARCH},{tmp_path}/none.pt", folders)
     with pytest.raises(UnreadableData, match="is no supervised classifier"):
-        answer_for(f"supervised:{tmp_path}/none", "icons")
+        answer_for(f"supervised:{tmp_path}/none", folders)
     with pytest.raises(UnknownName, match="write timm:NAME"):
         answer_for("timm:", folders)
     with pytest.raises(UnreadableData, match="could not be loaded"):
