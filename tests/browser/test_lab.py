@@ -19,7 +19,7 @@ Open = Callable[..., Visit]
 def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chromium: Browser, tmp_path: Path) -> None:
     tab = visit("/lab?lenses=simple&lenses=class")
     page = tab.page
-    page.get_by_text("side by side").wait_for(timeout=600_000)  # the first time, every icon is embedded
+    page.get_by_text("side by side").wait_for()
     page.get_by_text("flips", exact=True).click()
     page.locator(".tile img").first.wait_for()
     said = page.locator(".tile").evaluate_all("tiles => tiles.slice(0, 12).map(tile => tile.ariaLabel)")

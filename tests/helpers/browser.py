@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import ConsoleMessage, Error, Page, TimeoutError
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-PATIENCE = 120_000
+PATIENCE = 300_000  # milliseconds after which something hangs
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAINTED = """() => [...document.images].every(image => image.complete || image.loading === 'lazy')

@@ -19,14 +19,16 @@ from core.deck.deck import Deck
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.runtime import jobs as engine
-from core.types import Answer, Lens, Progress, Report
+from core.types import Answer, ImageSet, Lens, Progress, PromptSet, Report
 
 SHELL = Path(__file__).resolve().parents[2] / "pages" / "_shell.py"
 MODEL = "icon-RN,icons-200k"
 PATIENCE = 300.0  # seconds after which a job hangs
 
 
-def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
+def answered(
+    lens: Lens, *, report: Report, image_set: ImageSet | None = None, prompts: PromptSet | None = None
+) -> Answer:
     """A live answer at once: every third image of class i + 1 is predicted as class i, the rest is correct."""
     image_set = image_set or open_set(lens.image_set)
     prompt_set(lens.prompts, image_set)
