@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import TailscopeError
-from core.hosts import OnlyOwnHosts
 from core.runtime import thumbnails as thumbs
+from core.runtime.hosts import OnlyOwnHosts
 
 ROOT = Path(__file__).resolve().parent
 KEEP = {
@@ -61,7 +61,7 @@ async def warm(_app: st.App):
 def _import_pages() -> None:
     import core.charts
     import core.evaluation.evaluate  # noqa: F401
-    from core import cache_check
+    from core.evaluation import cache_check
     from core.runtime.jobs import engine
 
     label = "Removing what killed processes left unfinished"

@@ -331,6 +331,10 @@ class ClassAnswer:
         return float(np.nanmean([score.accuracy for score in self.classes]))
 
 
+METHODS = ("text", "image", "integrated")
+"""Ways of counting: captions that name the concept, pictures that show it, samples with both."""
+
+
 @dataclass(frozen=True)
 class FrequencyTable:
     """Pretraining counts of concepts. Unknown (absent) is not zero.

@@ -11,10 +11,11 @@ import pytest
 
 from core.errors import BadInput
 from core.evaluation import evaluate as evaluation
-from core.evaluation.reports import clip_benchmark, strict_json
+from core.evaluation.reports import clip_benchmark
 from core.models import registry as models
 from core.models.weights import Found
 from core.prompts import prompt_set
+from core.strict_json import strict_json
 from core.types import Lens, Progress, PromptSet
 from tests.fakes import FakeEncoder, FakeImageSet
 

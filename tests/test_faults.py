@@ -16,15 +16,15 @@ import pytest
 from PIL import Image
 
 from cache import CacheError
-from core import cache_check, faults
+from core import faults
 from core.cli import app as cli
 from core.datasets import open_set
 from core.errors import BadInput, StorageFault, UnknownName, UnreadableData
-from core.evaluation import evaluate
+from core.evaluation import cache_check, evaluate
 from core.evaluation.evaluate import matrices
 from core.frequency import counted
-from core.frequency.table import METHODS
 from core.runtime.jobs import Engine
+from core.types import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "icon-RN,icons-200k"

@@ -9,10 +9,10 @@ import pytest
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName
 from core.frequency import icons, sources
-from core.frequency.table import METHODS, SourceInfo, join, match
+from core.frequency.table import SourceInfo, join, match
 from core.icons.corpus import CORPORA, corpus, count
 from core.published import letitwag
-from core.types import FrequencyTable
+from core.types import METHODS, FrequencyTable
 from tests.shipped_release import load
 
 

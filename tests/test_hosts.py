@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core import hosts
 from core.errors import BadInput
+from core.runtime import hosts
 from tests.live import Live, serving
 
 FOREIGN = ("evil.example", "evil.example:8501", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.7", "")

@@ -17,7 +17,7 @@ from core.icons.training.classifier import SHIPPED, ClassifierRun
 from core.robustness.records import read_records
 from core.robustness.shifts.baseline_table import keep_reference, measured, write_table
 from core.robustness.shifts.baselines import ICONS, columns_for, fit_set, icon_baselines, read_baselines
-from core.supervised.answers import folder_of
+from core.supervised.names import folder_of
 from core.types import Answer, Lens
 
 

@@ -26,7 +26,8 @@ from core.opening import open_regular, parse_object, read_object, read_regular, 
 from core.prompts import prompt_set
 from core.published.sources import read_files
 from core.robustness.shifts.baselines import read_baselines
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised import names as supervised
 from tests import tiny
 
 
@@ -145,7 +146,7 @@ def classifier(file: str) -> Callable[[Path], Any]:
             (root / "model").mkdir(exist_ok=True)
             (root / "model" / name).write_text("{}", encoding="utf-8")
         put_pipe(root / "model" / file)
-        return supervised.answer_for(f"supervised:{root / 'model'}", open_set(str(pictures(root / "set"))))
+        return answers.answer_for(f"supervised:{root / 'model'}", open_set(str(pictures(root / "set"))))
 
     return load
 

@@ -11,10 +11,11 @@ import pytest
 import scipy.stats
 from typer.testing import CliRunner
 
-from core import imported_answers, origins
 from core.analysis.curve import as_json, curve
 from core.cli.app import app
 from core.errors import BadInput, NotHere, UnknownName, UnreadableData
+from core.evaluation import imported as imported_answers
+from core.evaluation import origins
 from core.frequency import choice, sources
 from core.frequency import published as source
 from core.published.answers import IMAGES, find_set, matrix, published_answer, published_sets

@@ -12,9 +12,10 @@ import pytest
 from cache import keys
 from core.analysis import references
 from core.analysis.discrepancy import explain
-from core.analysis.references import Reference, set_name
+from core.analysis.references import Reference
 from core.icons.concepts import concepts
 from core.models import registry as models
+from core.published.openclip import set_name
 from core.types import Answer, Lens
 from tests.answers import make_answer
 

@@ -70,4 +70,4 @@ def test_the_readme_draws_the_same_rooms() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     drawn = readme.partition("<!-- rooms -->")[2].partition("<!-- /rooms -->")[0]
     listed = [line.split()[0] for line in drawn.splitlines() if line.strip() and not line.startswith("```")]
-    assert listed == [one for one in reversed(ROOMS)]
+    assert listed == ROOMS[::-1]

@@ -11,6 +11,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.frequency.table import split
 from core.stats import intervals as stats
 from core.stats.bootstrap import Resampler
 from core.types import FrequencyTable
@@ -289,7 +290,7 @@ def test_split_ranks_only_the_classes_that_are_known():
     table = FrequencyTable(
         "t", "", "image", {"tree frog": 3, "axolotl": 0, "dog": 900, "cat": 800, "newt": 7, "Cat": 1}
     )
-    assert stats.split(table, ["tree_frog", "axolotl", "dog", "cat", "newt", "yeti"]) == {
+    assert split(table, ["tree_frog", "axolotl", "dog", "cat", "newt", "yeti"]) == {
         "tree_frog": "torso",
         "axolotl": "tail",
         "dog": "head",

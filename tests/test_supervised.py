@@ -18,9 +18,11 @@ from core.evaluation.evaluate import results
 from core.icons.training import classifier
 from core.icons.training.baselines import BASELINES, STAND_IN
 from core.icons.training.classifier import ClassifierRun, LabelledData, build, fit, labelled, save
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised import names as supervised
 from core.supervised.ask import answer_for
-from core.supervised.classifiers import load, project
+from core.supervised.classifiers import load
+from core.supervised.model import project
 from core.supervised.scorer import scorer_for
 from core.types import Progress
 
@@ -109,8 +111,8 @@ def test_an_answer_is_a_direct_forward_pass():
 def test_an_answer_is_kept_by_weights_and_pictures(monkeypatch):
     part, other = Part(open_set("icons"), 1100), Part(open_set("icons-sketch"), 600)
     first = answer_for(REFERENCE, part)
-    assert results().get_json(f"about:{supervised.answer_key(REFERENCE, part)}")["fingerprint"]["model"]["weights"]
-    assert supervised.answer_key(REFERENCE, part) != supervised.answer_key(REFERENCE, other)
+    assert results().get_json(f"about:{answers.answer_key(REFERENCE, part)}")["fingerprint"]["model"]["weights"]
+    assert answers.answer_key(REFERENCE, part) != answers.answer_key(REFERENCE, other)
     monkeypatch.setattr(supervised, "_compute", None)  # read, not computed again
     again = answer_for(REFERENCE, part)
     np.testing.assert_array_equal(first.margin, again.margin)
@@ -133,7 +135,7 @@ def test_a_view_is_answered_from_the_logits_of_its_set():
     assert 0 < len(view.labels) < len(icons.labels)
     answer_for(REFERENCE, icons)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.supervised.classifiers.SupervisedModel.encode_images", None)  # read, not computed again
+        patch.setattr("core.supervised.model.SupervisedModel.encode_images", None)  # read, not computed again
         answer, loaded = answer_for(REFERENCE, view), load(REFERENCE)
     logits = loaded.encode_images([loaded.preprocess(view.image(row)) for row in range(len(view.labels))])
     places = [loaded.outputs.index(key) for key in view.keys]

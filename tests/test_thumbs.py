@@ -9,9 +9,9 @@ from PIL import Image
 
 from core.datasets import derived
 from core.errors import ImagesMissing, TailscopeError, UnknownName
-from core.held import Held
 from core.robustness.corruptions.perturbations import sequences
 from core.runtime import thumbnails as thumbs
+from core.runtime.held import Held
 from tests.fakes import FakeImageSet
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
-from core.figures import points
 from core.frequency import synonyms
-from core.frequency.table import fold
+from core.frequency.table import fold, split
 from core.prompts.notes import unread
 from core.stats.calibration import ReliabilityBin, ece, reliability
-from core.stats.intervals import Tag, split
+from core.stats.format import points
+from core.stats.intervals import Tag
 from core.stats.paired import class_difference, holm, mcnemar, mean_change, pair, sign_flips
 from core.types import Answer, ClassAnswer, FrequencyTable, Interval
 

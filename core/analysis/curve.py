@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.figures import percent, point_span, points, signed
 from core.frequency.table import join, match
 from core.prompts.notes import unread
 from core.stats import intervals as stats
 from core.stats.fits import NO_LOGIT, TEST, LogitFit, Shape, logit_fit, shape
+from core.stats.format import percent, point_span, points, signed
 from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Groups, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve
 from core.types import Answer, ClassAnswer, FrequencyTable, Interval, Origin

@@ -9,8 +9,8 @@ from typing import Any
 
 from cache import keys
 from core.analysis.references import Reference, strategy_of
-from core.evaluation.reports import split_model
 from core.models import registry as models
+from core.models.names import split_model
 from core.stats import intervals as stats
 from core.types import Answer, Interval
 

@@ -11,16 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.analysis.curve import Curve
-from core.evaluation.reports import split_model
-from core.figures import percent, points, span
+from core.models.names import model_name
 from core.prompts.notes import unread
+from core.stats.format import percent, points, span
 from core.types import Answer, Interval
-
-
-def model_name(model: str) -> str:
-    """A model id in words: architecture and what it was pretrained on."""
-    arch, pretrained = split_model(model)
-    return f"{arch} ({pretrained})" if pretrained else arch
 
 
 def seen(count: int) -> str:

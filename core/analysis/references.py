@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from core.evaluation.reports import split_model
 from core.evaluation.shipped import SET, STRATEGY
 from core.icons.concepts import concepts
 from core.models import registry as models
+from core.models.names import split_model
 from core.paths import ASSETS
 from core.published import openclip
+from core.published.openclip import set_name
 from core.types import Answer
 
 TABLE = ASSETS / "published" / "reference_accuracies.csv"
-_ALIASES = {"imagenet": "imagenet1k", "imagenetval": "imagenet1k", "ilsvrc2012": "imagenet1k"}
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,6 @@ def references(answer: Answer) -> tuple[Reference, ...]:
     return tuple(sorted(exact or found, key=lambda one: one.prompts != prompts))
 
 
-def set_name(image_set: str) -> str:
-    """CLIP_benchmark's name of an image set (``imagenet1k``, ``imagenet-a``), as far as an id or path tells."""
-    last = re.split(r"[/\\]", image_set.rstrip("/\\"))[-1].lower()
-    known = {_plain(one.set): one.set for one in table()}
-    plain = _plain(re.sub(r"^(wds[_/-])?(vtab[_/-])?", "", last))
-    return known.get(_ALIASES.get(plain, plain), last)
-
-
 def strategy_of(answer: Answer) -> str:
     """The strategy without its option: the file or seed is not what a table can name."""
     head = answer.lens.prompts.partition("@")[0]
@@ -133,7 +124,3 @@ def _committed(model: str) -> tuple[Reference, ...]:
 
 def _base(arch: str) -> str:
     return arch.removesuffix("-quickgelu")
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())

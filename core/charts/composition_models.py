@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.analysis.findings import model_name
 from core.charts.composition import bars
 from core.charts.palette import PARTS, QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text
 from core.composition.association import Association
 from core.composition.generalisation import Generalisation
 from core.composition.probe import ProbePoint
+from core.models.names import model_name
 from core.stats.intervals import wilson
 from core.types import Interval
 

@@ -21,7 +21,7 @@ def import_(
     prompts: Annotated[str, typer.Option(help="Prompt strategy, if the file does not say.")] = "",
 ) -> None:
     """Bring results in: per-class accuracies (class, accuracy, n), or images (image, true, predicted)."""
-    from core import imported_answers
+    from core.evaluation import imported as imported_answers
 
     found = imported_answers.keep(file, name=name or file.stem, model=model, image_set=image_set, prompts=prompts)
     typer.echo(f"{found.provenance}: {found.lens.model} on {found.lens.image_set}, {len(found.keys):,} classes.")
@@ -30,7 +30,7 @@ def import_(
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """What was brought in."""
-    from core import imported_answers
+    from core.evaluation import imported as imported_answers
 
     found = {name: imported_answers.load(name) for name in imported_answers.names()}
     rows = [(name, one.lens.model, one.lens.image_set, one.lens.prompts, len(one.keys)) for name, one in found.items()]
@@ -44,7 +44,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 @app.command("delete")
 def delete(name: str) -> None:
     """Remove results that were brought in."""
-    from core import imported_answers
+    from core.evaluation import imported as imported_answers
 
     imported_answers.delete(name)
     typer.echo(f"Removed {name}.")

@@ -64,9 +64,10 @@ def attacks(
     from core.datasets import open_set
     from core.datasets.coverage import coverage, require_classes
     from core.robustness.attacks.run import DEFAULT_ATTACKS, DEFAULT_EPS, Question, attack_records, transfer_records
+    from core.robustness.notes import with_prompt_notes
     from core.robustness.records import write_records
-    from core.supervised.answers import is_supervised
-    from core.supervised.ask import named, with_prompt_notes
+    from core.supervised.ask import named
+    from core.supervised.names import is_supervised
 
     models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
     sources = [named(one) for one in surrogate or []]

@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.types import Answer, ClassAnswer, FrequencyTable, Lens
 
 if TYPE_CHECKING:
-    from core.origins import Question
+    from core.evaluation.origins import Question
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +41,14 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
 ) -> None:
     """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
-    from core import origins
     from core.analysis.compare import as_json, headline
     from core.analysis.compare import compare as compare_answers
     from core.analysis.random_words_band import band, waffle_answers
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.evaluation import reports
+    from core.evaluation import origins
     from core.evaluation.evaluate import evaluate
+    from core.strict_json import write_json
 
     asked = {
         id: replace(one, image_set=read_as(one.image_set, label_column, path_column, split))
@@ -89,7 +89,7 @@ def compare(
     if out is None:
         echo_json(result)
         return
-    reports.write_json(result, out)
+    write_json(result, out)
     shown = ("acc1", "head", "torso", "tail", "ece")
     rows = [(id, *(_cell(getattr(one, name)) for name in shown)) for id, one in found.lenses.items()]
     echo_table(("lens", *shown), rows)
@@ -106,7 +106,7 @@ def _questions(
 ) -> dict[str, Question]:
     """Lens id (MODEL::SET::STRATEGY as typed) -> its question."""
     from core.analysis.compare import MOST
-    from core.origins import Question
+    from core.evaluation.origins import Question
 
     if bool(lenses) == bool(prompts) or (prompts and not (model and image_set)) or (lenses and model):
         raise BadInput(

@@ -108,7 +108,7 @@ def count(
     for item in result.left_out[:10]:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
     if len(result.left_out) > 10:
-        typer.echo(f"left out: {len(result.left_out) - 10:,} more, listed in {out / output.PROVENANCE}", err=True)
+        typer.echo(f"left out: {len(result.left_out) - 10:,} more, listed in {out / counted.PROVENANCE}", err=True)
 
 
 def _parts_by(engine: Chosen) -> AbstractContextManager[run.Engine | None]:

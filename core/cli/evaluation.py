@@ -17,7 +17,7 @@ from core.types import Answer, Embeddings, Lens, Report
 
 if TYPE_CHECKING:
     from core.datasets.coverage import Coverage
-    from core.origins import Choice, Question
+    from core.evaluation.origins import Choice, Question
 
 Model = Annotated[str, typer.Argument(help="ARCH,PRETRAINED | hf-hub:org/repo | local-dir:/path | ARCH,/checkpoint")]
 Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
@@ -98,7 +98,8 @@ def evaluate(
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.evaluation import reports
-    from core.origins import Question
+    from core.evaluation.origins import Question
+    from core.strict_json import write_json
 
     image_set = read_as(image_set, label_column, path_column, split)
     question, engine = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
@@ -138,15 +139,14 @@ def evaluate(
     if out is None:
         echo_json(result)
         return
-    reports.write_json(result, out)
+    write_json(result, out)
     typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
 
 
 def _evaluated(question: Question, origin: Choice, live: Callable[[Lens], Answer]) -> dict[str, Any]:
     """The result of one origin; where nobody published classes, the figure of the whole set."""
-    from core import origins
     from core.errors import NotHere
-    from core.evaluation import reports
+    from core.evaluation import origins, reports
 
     try:
         answer = origins.answer(question, origin, live)
@@ -190,12 +190,12 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
-    from core import origins
     from core.analysis.curve import as_json as record
     from core.analysis.curve import curve as build
     from core.analysis.curve import headline
     from core.datasets import open_set
     from core.datasets.coverage import coverage
+    from core.evaluation import origins
     from core.evaluation.evaluate import evaluate as answer_lens
     from core.frequency import choice, sources
 

@@ -28,7 +28,7 @@ def corpus(name: str, out: Annotated[Path, typer.Option(help="Folder for NAME.pa
 def counts() -> None:
     """Recount every corpus: concepts (assets/icons/counts), (colour, icon) pairs (assets/icons/pairs), spellings."""
     from core.composition.counts import FOLDER, write_icon_counts
-    from core.frequency.icons import COUNTS, write_counts
+    from core.icons.counts import COUNTS, write_counts
     from core.icons.synonyms import SYNONYMS, write_synonyms
 
     write_counts()
@@ -64,7 +64,7 @@ def classifier(
 ) -> None:
     """Train the supervised classifier that ships beside an icon model and write it to assets/supervised."""
     from core.icons.training.classifier import SHIPPED, train
-    from core.supervised.answers import SHIPPED as folder
+    from core.supervised.names import SHIPPED as folder
 
     if name not in SHIPPED:
         raise UnknownName(f"No supervised classifier {name!r} ships; there is {', '.join(SHIPPED)}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from tqdm import tqdm
 
-from core.evaluation.reports import strict_json
+from core.strict_json import strict_json
 from core.types import Progress
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ def export(
     """The finished sentences of every class as a prompt file, {class key: [sentence, ...]}."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.evaluation.reports import write_json
     from core.prompts import prompt_set
+    from core.strict_json import write_json
 
     opened = open_set(read_as(image_set, label_column, path_column, split, names=names))
     say(coverage(opened))

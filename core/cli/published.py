@@ -160,8 +160,8 @@ def curves(
     as_json: AsJson = False,
 ) -> None:
     """Write the records of every combination of the release."""
-    from core.evaluation.reports import write_json
     from core.published.curves import curves as all_curves
+    from core.strict_json import write_json
 
     with progress_bar() as report:
         records = list(

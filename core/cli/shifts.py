@@ -46,11 +46,12 @@ def shifts(
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage
+    from core.robustness.notes import with_prompt_notes
     from core.robustness.records import write_records
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
     from core.robustness.shifts.records import fit_sets, records
-    from core.supervised.ask import named, with_prompt_notes
+    from core.supervised.ask import named
 
     asked = [named(one) for one in models]
     base = named(against) if against else asked[0]
@@ -138,10 +139,11 @@ def overlap(
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage
+    from core.robustness.notes import with_prompt_notes
     from core.robustness.records import write_records
     from core.robustness.shifts import overlap as overlaps
     from core.robustness.shifts.measure import hits
-    from core.supervised.ask import answer_for, named, with_prompt_notes
+    from core.supervised.ask import answer_for, named
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")

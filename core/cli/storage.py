@@ -108,7 +108,7 @@ def cache_verify() -> None:
 
     Files that killed processes left unfinished are deleted.
     """
-    from core import cache_check
+    from core.evaluation import cache_check
 
     if orphans := cache_check.remove_orphans():
         typer.echo(f"{orphans} unfinished files that killed processes left behind were deleted")
@@ -124,7 +124,7 @@ def cache_verify() -> None:
 def cache_clear(yes: Yes = False) -> None:
     """Delete cached embeddings and answers (fetched models and image sets stay)."""
     from cache import CacheError
-    from core import cache_check
+    from core.evaluation import cache_check
     from core.evaluation.evaluate import matrices, results
 
     entries = matrices().entries()

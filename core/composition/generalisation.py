@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.analysis.findings import model_name
 from core.errors import BadInput
+from core.models.names import model_name
 from core.robustness.shifts.fit import Fit, effective_robustness, fit_line
 from core.stats.intervals import UNDEFINED
 from core.types import Interval

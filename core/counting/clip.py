@@ -20,7 +20,7 @@ from core.errors import BadInput
 from core.types import Lens, Progress, Report
 
 if TYPE_CHECKING:
-    from core.counting.run import Request
+    from core.counting.request import Request
 
 _BLOCK = 4096
 

@@ -18,7 +18,8 @@ from core.counting import summary
 from core.counting.parts import Part, Plan
 from core.counting.query import Query
 from core.counting.tally import Tally
-from core.evaluation.reports import write_json
+from core.frequency.counted import COUNTS, PROVENANCE, REPORT
+from core.strict_json import write_json
 from core.text.folding import is_unspaced
 from core.text.matcher import shown
 from core.types import LeftOut
@@ -26,10 +27,9 @@ from core.versions import version
 
 if TYPE_CHECKING:
     from core.counting.clip import ClipScores
-    from core.counting.run import Request
+    from core.counting.request import Request
     from core.counting.scores import Layout
 
-COUNTS, PROVENANCE, REPORT = "counts.parquet", "provenance.json", "report.json"
 UNMATCHABLE, SUBSTRING = "unmatchable", "substring"
 _LISTED = 200
 

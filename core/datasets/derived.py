@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from core.errors import UnreadableData
-from core.held import Held
+from core.runtime.held import Held
 from core.types import FileState, HasFileState, ImageSet, LeftOut, Progress, Report
 
 _REPORT_EVERY = 16

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.analysis import findings
 from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
+from core.models.names import model_name
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet
 
@@ -17,7 +18,7 @@ def source_line(answer: Answer) -> str:
     """Where the numbers of an answer come from, in one line."""
     lens = answer.lens
     return (
-        f"{findings.model_name(lens.model)} · {lens.image_set} · prompts {lens.prompts} · "
+        f"{model_name(lens.model)} · {lens.image_set} · prompts {lens.prompts} · "
         f"{len(answer.rows):,} of {answer.n_images:,} images used · {answer.source}"
     )
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from cache.matrices import ShardWriter
-from core.datasets.decoding import BUDGET
 from core.errors import ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
+from core.runtime.decoding import BUDGET
 from core.types import HasFileState, ImageSet, Progress, Report
 
 

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cache.files import write_bytes
+from core.models.names import split_model
 from core.types import Answer, ClassAnswer, Lens
 
 if TYPE_CHECKING:
     from core.evaluation.evaluate import RetrievalUse
-
-
-def strict_json(value: Any, *, indent: int | None = 1) -> str:
-    """JSON text with NaN and infinities as null, NumPy scalars and arrays as plain numbers and lists."""
-    return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_json(value: Any, path: Path) -> None:
-    """Write strict JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, (strict_json(value) + "\n").encode())
-
-
-def split_model(model: str) -> tuple[str, str]:
-    """Architecture and pretraining name of a model id, as CLIP_benchmark reports them."""
-    if model.startswith(("hf-hub:", "local-dir:")):
-        return model, ""
-    arch, _, pretrained = model.partition(",")
-    return arch, pretrained
 
 
 def retrieval(lens: Lens, metrics: Mapping[str, float], used: RetrievalUse) -> dict[str, Any]:

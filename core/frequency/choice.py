@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from core.evaluation.reports import split_model
 from core.frequency import counted, icons, imported, published
 from core.frequency.table import match
 from core.icons.corpus import CORPORA
+from core.models.names import split_model
 from core.published.models import find_model
 from core.published.names import METHODS, PRETRAINING
 from core.published.store import current

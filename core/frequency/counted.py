@@ -12,13 +12,14 @@ from typing import Any
 
 from cache import keys
 from cache.files import file_version
-from core.counting.output import COUNTS, PROVENANCE, REPORT
 from core.errors import BadInput, UnknownName, UnreadableData
-from core.evaluation.reports import write_json
-from core.frequency.table import METHODS, Records, SourceInfo
-from core.types import FrequencyTable
+from core.frequency.table import Records, SourceInfo
+from core.strict_json import write_json
+from core.types import METHODS, FrequencyTable
 
 PREFIX, REQUEST = "counted:", "request.json"
+COUNTS, PROVENANCE, REPORT = "counts.parquet", "provenance.json", "report.json"
+"""Files that a count leaves behind."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _SMALL = 64 << 20
 

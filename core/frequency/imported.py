@@ -26,9 +26,9 @@ from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import synonyms
 from core.frequency.counted import check_name
-from core.frequency.table import METHODS, Records, SourceInfo
+from core.frequency.table import Records, SourceInfo
 from core.published import reading
-from core.types import FrequencyTable
+from core.types import METHODS, FrequencyTable
 
 PREFIX = "imported:"
 MAX_BYTES = 512 << 20

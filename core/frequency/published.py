@@ -10,21 +10,19 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from cache import keys
 from core.errors import UnreadableData
-from core.frequency.table import METHODS as KINDS
 from core.frequency.table import Records, SourceInfo
 from core.published import kinds
-from core.published.anomalies import TRUNCATED_BELOW, ratio_flags, spelling_flags
+from core.published.anomalies import TRUNCATED_BELOW
+from core.published.flags import COLUMNS, counts_of, flags
 from core.published.manifest import CITATION
-from core.published.names import HEADLINE_METHOD, METHODS, MORE_SETS, PRETRAINING, ZERO_SHOT_SETS, kind_of_method
+from core.published.names import METHODS, MORE_SETS, PRETRAINING, ZERO_SHOT_SETS, kind_of_method
 from core.published.store import Store, open_store
+from core.types import METHODS as KINDS
 from core.types import FrequencyTable
 
 PREFIX = "published:"
-COLUMNS = {"text": "lemmatized", "image": "rampp0.7", "integrated": HEADLINE_METHOD}
 
 
 def infos() -> list[SourceInfo]:
@@ -139,14 +137,14 @@ def table(name: str, method: str) -> FrequencyTable:
     """The counts of one source; ``method`` is the kind of count, the source's own column for its own kind."""
     pretraining, own = _split(name)
     column = own if kind_of_method(own) == method else COLUMNS[method]
-    counts = _counts(open_store(), pretraining)[column]
+    counts = counts_of(open_store(), pretraining)[column]
     return FrequencyTable(name, _origin(pretraining, column), method, counts, {}, flags(pretraining))
 
 
 def records(name: str) -> Records:
     """All concepts with their text, image and integrated counts; None is unknown."""
     pretraining, own = _split(name)
-    by_column = _counts(open_store(), pretraining)
+    by_column = counts_of(open_store(), pretraining)
     columns = {kind: by_column.get(own if kind_of_method(own) == kind else COLUMNS[kind], {}) for kind in KINDS}
     concepts = dict.fromkeys(key for column in columns.values() for key in column)
     return {key: {kind: column.get(key) for kind, column in columns.items()} for key in concepts}
@@ -168,47 +166,6 @@ def _families(opened: Store, pretraining: str, method: str) -> dict[str, str]:
     for concept, dataset in sorted(found, key=lambda row: order.get(row[1], len(order))):
         if concept and concept not in result and (kind := kinds.kind(concept, dataset)):
             result[concept] = kind
-    return result
-
-
-def flags(pretraining: str) -> dict[str, tuple[str, ...]]:
-    """Concept -> quality flags (``core.published.anomalies.FLAGS``), for concepts that have any."""
-    return _flags(open_store(), pretraining)
-
-
-@lru_cache(maxsize=16)
-def _flags(opened: Store, pretraining: str) -> dict[str, tuple[str, ...]]:
-    spelled = _spelled(opened)
-    by_column = _counts(opened, pretraining)
-    text, image = (by_column.get(COLUMNS[kind], {}) for kind in ("text", "image"))
-    concepts = list(dict.fromkeys((*text, *image)))
-    values = [np.array([column.get(key, -1) for key in concepts], dtype=np.int64) for column in (text, image)]
-    marks = ratio_flags(*values) if concepts else ((), ())
-    by_ratio = {
-        key: tuple(flag for flag, mark in (("homonym", more), ("text missed", fewer)) if mark)
-        for key, more, fewer in zip(concepts, *marks, strict=True)
-    }
-    found = {key: spelled.get(key, ()) + by_ratio.get(key, ()) for key in dict.fromkeys((*spelled, *by_ratio))}
-    return {key: value for key, value in found.items() if value}
-
-
-@lru_cache(maxsize=2)
-def _spelled(opened: Store) -> dict[str, tuple[str, ...]]:
-    return spelling_flags(concept for concept in opened.concept if concept)
-
-
-@lru_cache(maxsize=16)
-def _counts(opened: Store, pretraining: str) -> dict[str, dict[str, int]]:
-    """Method -> concept -> count; where integrated runs differ, the classification sets' (ImageNet first) are taken."""
-    order = {name: rank for rank, name in enumerate((*ZERO_SHOT_SETS, *MORE_SETS))}
-    found = opened.rows(
-        "SELECT method, dataset, concept, count FROM counts JOIN units USING (unit) "
-        "WHERE pretraining = ? AND concept <> '' ORDER BY method, dataset, position",
-        [pretraining],
-    )
-    result: dict[str, dict[str, int]] = {method: {} for method in METHODS}
-    for method, _, concept, count in sorted(found, key=lambda row: order.get(row[1], len(order))):
-        result[method].setdefault(concept, count)
     return result
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from core.errors import BadInput, UnknownName, UnreadableData
-from core.frequency import choice, counted, icons, imported, published
+from core.frequency import choice, counted, icons, imported, letitwag, published
 from core.frequency.table import Provider, Records, SourceInfo, match
-from core.published import letitwag_counts
 from core.types import FrequencyTable
 
-PROVIDERS: list[Provider] = [icons, published, letitwag_counts, counted, imported]
+PROVIDERS: list[Provider] = [icons, published, letitwag, counted, imported]
 """In the order in which they are listed; a further family of sources is one more entry."""
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from core.frequency import synonyms
+from core.stats.intervals import Tag, tags
 from core.text.spelling import spellings
 from core.types import FrequencyTable
 
 Records = dict[str, dict[str, int | None]]
 """Concept key -> {"text", "image", "integrated"}; None is unknown, which is not zero."""
 
-METHODS = ("text", "image", "integrated")
 _APOSTROPHES = {ord(mark): "" for mark in "'\u2019\u02bc\u00b4.,;:!?\"()"}
 _SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015/]+")
 
@@ -138,6 +138,11 @@ def join(
 ) -> dict[str, int]:
     """Counts of those classes that the table knows, by class key, in label order, as :func:`match` finds them."""
     return dict(match(table, keys, names, literal=literal).counts)
+
+
+def split(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, Tag]:
+    """Head, torso or tail for every class of an image set that the table knows."""
+    return tags(join(table, keys, names))
 
 
 def fold(concept: str) -> str:

@@ -8,6 +8,7 @@ of each set are those of the DataComp evaluation, which made the figures.
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,7 @@ SOURCE = (
     f"open_clip, docs/openclip_results.csv at commit {COMMIT[:7]}, "
     f"https://github.com/mlfoundations/open_clip/blob/{COMMIT}/docs/openclip_results.csv"
 )
+_ALIASES = {"imagenet": "imagenet1k", "imagenetval": "imagenet1k", "ilsvrc2012": "imagenet1k"}
 ACCURACY, PER_CLASS = "acc1", "mean_per_class_recall"
 
 
@@ -121,6 +123,18 @@ def write(path: Path, target: Path = PATH) -> int:
     table = pa.table(columns).replace_schema_metadata({"source": SOURCE, "licence": "facts and figures; see source"})
     pq.write_table(table, target, compression="zstd")
     return len(rows)
+
+
+def set_name(image_set: str) -> str:
+    """CLIP_benchmark's name of an image set (``imagenet1k``, ``imagenet-a``), as far as an id or path tells."""
+    last = re.split(r"[/\\]", image_set.rstrip("/\\"))[-1].lower()
+    known = {_plain(one.set): one.set for one in BENCHMARKS}
+    plain = _plain(re.sub(r"^(wds[_/-])?(vtab[_/-])?", "", last))
+    return known.get(_ALIASES.get(plain, plain), last)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 if __name__ == "__main__":

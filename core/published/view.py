@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput, NotHere
-from core.frequency import published as source
 from core.published import catalogue, recipe_honest, recipe_paper
+from core.published.flags import flags as flags_of
 from core.published.names import (
     METHODS,
     PRETRAINING,
@@ -122,7 +122,7 @@ def draw(store: Store, view: View, *, report: Report = lambda _: None) -> tuple[
 @lru_cache(maxsize=256)
 def _shown(store: Store, asked: Combination, datasets: tuple[str, ...], hidden: tuple[str, ...]) -> Shown:
     catalogue.require(store, asked, datasets)
-    rows, known = pool(store, asked, datasets, "honest"), source.flags(asked.pretraining)
+    rows, known = pool(store, asked, datasets, "honest"), flags_of(asked.pretraining)
     paper = recipe_paper.curve(pool(store, asked, datasets, "paper"), asked, datasets)
     flags = [known.get(concept, ()) for concept in rows.concepts]
     keep = np.array([not set(hidden) & set(found) for found in flags])
@@ -150,7 +150,7 @@ def own(overlay: Overlay) -> Shown:
     """A person's own model as a curve among the published ones; raises BadInput below three counted classes."""
     honest, paper = overlay.record("honest"), overlay.record("paper")
     asked = Combination(ZERO_SHOT, overlay.pretraining, overlay.method, "own", overlay.run.name)
-    known = source.flags(overlay.pretraining)
+    known = flags_of(overlay.pretraining)
     flags = tuple(known.get(concept, ()) for concept in overlay.rows.concepts)
     return Shown(asked, tuple(honest["datasets"]), overlay.rows, flags, honest, paper, 0)
 

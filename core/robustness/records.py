@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UnreadableData
-from core.evaluation.reports import write_json
 from core.stats.intervals import wilson
+from core.strict_json import write_json
 
 _FIELDS = (
     "model", "set", "condition", "severity", "eps", "units", "prompts", "n", "acc1", "low", "high", "reference", "seed",

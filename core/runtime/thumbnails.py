@@ -10,9 +10,9 @@ from threading import Lock
 
 from PIL import Image
 
-from core.datasets.decoding import BUDGET
 from core.errors import ImagesMissing, UnknownName
-from core.held import Held
+from core.runtime.decoding import BUDGET
+from core.runtime.held import Held
 from core.types import ImageSet
 
 SIZES = (192, 640)

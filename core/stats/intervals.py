@@ -7,15 +7,14 @@ and reports the percentile 95 % interval. Counts on a log axis are base 10.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from core.frequency.table import join
 from core.stats.bootstrap import UNDEFINED, Resampler, correlation, interval, rank_correlation, ratio, slope, terms
-from core.types import FrequencyTable, Interval
+from core.types import Interval
 
 Tag = Literal["head", "torso", "tail"]
 TAGS: tuple[Tag, ...] = ("head", "torso", "tail")
@@ -120,11 +119,6 @@ def _no_groups(n: int, count: int, equal: int) -> str:
 def tags(counts: Mapping[str, int]) -> dict[str, Tag]:
     """Head, torso or tail of every concept with a known count, by :func:`groups`; empty when there are no groups."""
     return dict(groups(counts).tags)
-
-
-def split(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, Tag]:
-    """Head, torso or tail for every class of an image set that the table knows."""
-    return tags(join(table, keys, names))
 
 
 def wilson(right: float, n: int) -> Interval:

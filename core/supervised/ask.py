@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-
-from core.evaluation.evaluate import evaluate, notes_of
+from core.evaluation.evaluate import evaluate
 from core.models import registry as models
-from core.robustness.records import Record
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised import names as supervised
 from core.types import Answer, ImageSet, Lens, Progress, Report
 
 
@@ -25,31 +22,13 @@ def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", repo
         prompts: strategy of a zero-shot model.
     """
     if supervised.is_supervised(model):
-        return supervised.answer_for(model, image_set, report)
+        return answers.answer_for(model, image_set, report)
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
 
 
 def answer_of(lens: Lens, image_set: ImageSet, *, report: Report = _silent) -> Answer:
     """The answer of the lens's model on an open set, under the lens's prompts."""
     return answer_for(lens.model, image_set, prompts=lens.prompts, report=report)
-
-
-def with_prompt_notes(rows: Sequence[Record], image_set_of: Callable[[Record], ImageSet]) -> list[Record]:
-    """Records with what a person should know of their prompts, under ``prompt_notes``; none for supervised models.
-
-    Args:
-        image_set_of: the set whose classes the prompts of a record are about.
-    """
-    known: dict[tuple[str, str, str], list[str]] = {}
-    told = []
-    for row in rows:
-        image_set = image_set_of(row)
-        key = (row.model, image_set.id, row.prompts)
-        if key not in known:
-            asked = row.prompts != supervised.PROMPTS
-            known[key] = list(notes_of(Lens(row.model, image_set.id, row.prompts), image_set)) if asked else []
-        told.append(replace(row, more={**row.more, "prompt_notes": known[key]}))
-    return told
 
 
 def named(text: str) -> str:

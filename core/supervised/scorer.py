@@ -12,7 +12,9 @@ from torch.nn.functional import normalize
 
 from core.evaluation.evaluate import classifier_for, encoders
 from core.prompts import prompt_set
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised.model import project
+from core.supervised.names import PROMPTS, canonical, is_supervised
 from core.types import Classifier, ImageSet, Lens
 
 
@@ -44,8 +46,8 @@ class Scorer:
 
 def scorer_for(model: str, image_set: ImageSet, prompts: str = "simple") -> Scorer:
     """Any classifier over the classes of a set, in float32; ``prompts`` is of no account to a supervised one."""
-    if supervised.is_supervised(model):
-        return supervised.scorer(model, image_set)
+    if is_supervised(model):
+        return _supervised(model, image_set)
     return zero_shot_scorer(Lens(model, image_set.id, prompts), image_set)
 
 
@@ -83,3 +85,13 @@ def _class_scores(classifier: Classifier, device: torch.device) -> Callable[[tor
         sums = torch.zeros(classes, weights.shape[1], device=device).index_add_(0, owners, weights)
         weights = sums / torch.bincount(owners, minlength=classes)[:, None]
     return lambda vectors: vectors @ weights.T
+
+
+def _supervised(model: str, image_set: ImageSet) -> Scorer:
+    """A supervised classifier over the classes of a set; errors of ``answers.answer_for``."""
+    loaded = answers.pool().get(canonical(model), "float32")
+    index = torch.from_numpy(loaded.columns(image_set)).to(loaded.device)
+    return Scorer(
+        loaded.id, PROMPTS, tuple(image_set.keys), tuple(image_set.names), loaded.device,
+        lambda pixels: project(loaded.logits(pixels), index), loaded.preprocess, loaded.std,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from core.errors import BadInput, ExtraMissing, TailscopeError, UnknownName, Unr
 from core.models import checkpoints
 from core.models.weights import hub_file, sha256
 from core.opening import regular
-from core.supervised.answers import TIMM
+from core.supervised.names import TIMM
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -48,7 +48,7 @@ def find(model: str) -> Path:
 
 
 def load_timm(model: str, device: str) -> Any:
-    """Load a ``timm:`` classifier (``core.supervised.classifiers.SupervisedModel``) with its own preprocessing.
+    """Load a ``timm:`` classifier (``core.supervised.model.SupervisedModel``) with its own preprocessing.
 
     Raises:
         BadInput: its outputs are not ImageNet's classes. UnreadableData: the file does not fit the architecture.
@@ -56,7 +56,7 @@ def load_timm(model: str, device: str) -> Any:
     """
     from torchvision.transforms import Compose
 
-    from core.supervised.classifiers import SupervisedModel
+    from core.supervised.model import SupervisedModel
 
     file, timm = find(model), _timm()
     from timm.data import ImageNetInfo, create_transform, infer_imagenet_subset, resolve_model_data_config

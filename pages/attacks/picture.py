@@ -17,7 +17,7 @@ from core.deck import slides as deck_slides
 from core.deck.deck import Picture
 from core.robustness.attacks import ATTACKS, find
 from core.runtime import thumbnails as thumbs
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import answers, detail, gallery, pins

@@ -13,8 +13,8 @@ from core.robustness.attacks.findings import DIRECT, headline
 from core.robustness.committed import committed
 from core.robustness.records import Record
 from core.runtime.jobs import Job, question
-from core.supervised import answers as supervised
-from core.supervised.answers import known_as
+from core.supervised import names as supervised
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import lensbar
 from pages.ui.jobs import ask, finished

@@ -14,8 +14,8 @@ from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.committed import committed
 from core.robustness.records import Record
-from core.supervised import answers as supervised
-from core.supervised.answers import known_as
+from core.supervised import names as supervised
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import lensbar, pins

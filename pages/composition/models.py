@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.analysis.findings import model_name
 from core.charts import PLOT_CONFIG
 from core.charts import composition_models as charts
 from core.composition import measure, probe, records
@@ -15,6 +14,7 @@ from core.composition.generalisation import ModelResult, generalisation, headlin
 from core.composition.probe import ProbePoint, as_json
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
+from core.models.names import model_name
 from core.robustness.committed import table
 from core.stats.intervals import wilson
 from core.types import ImageSet, Interval, Lens, Report

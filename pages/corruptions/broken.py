@@ -11,8 +11,8 @@ from core.robustness.corruptions.views import corrupted
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
 from core.runtime import thumbnails as thumbs
-from core.supervised.answers import known_as
 from core.supervised.ask import answer_of
+from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report
 from pages.corruptions import shared as shared_view
 from pages.ui import gallery, pins

@@ -15,8 +15,8 @@ from core.robustness.corruptions.metrics import flips, top5_distance
 from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.runtime import thumbnails as thumbs
-from core.supervised.answers import known_as
 from core.supervised.ask import answer_of
+from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import gallery, pins

@@ -12,8 +12,8 @@ from core.deck import slides as deck_slides
 from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, words
 from core.robustness.corruptions.views import severity_grid
 from core.runtime import thumbnails as thumbs
-from core.supervised.answers import known_as
 from core.supervised.ask import answer_of
+from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins

@@ -14,7 +14,7 @@ from core.robustness.committed import committed
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import CORRUPTIONS, IN_MEMORY, words
 from core.robustness.records import Record
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import broken, sample, shared
 from pages.ui import pins, points

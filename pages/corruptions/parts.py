@@ -9,7 +9,7 @@ from core.charts.corruptions import severity_lines
 from core.deck import slides as deck_slides
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import IN_MEMORY, words
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import sample, shared
 from pages.ui import pins

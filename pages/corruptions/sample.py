@@ -7,7 +7,7 @@ import streamlit as st
 from core.robustness.corruptions import findings
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui.jobs import watch

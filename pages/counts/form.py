@@ -14,7 +14,7 @@ from cache import keys
 from cache.files import write_bytes
 from core.counting import names, parts
 from core.counting.findings import many
-from core.counting.run import MODES, Request
+from core.counting.request import MODES, Request
 from core.datasets.io.addresses import is_url
 from core.datasets.io.roots import VARIABLE
 from core.datasets.layout import stamp

@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import CacheError, keys
-from core import cache_check
-from core.evaluation import evaluate
+from core.evaluation import cache_check, evaluate
 from pages.ui import jobs
 from pages.ui.text import finding, quiet, section, size, toast, warn, warn_each
 

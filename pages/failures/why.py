@@ -9,7 +9,7 @@ from core.analysis.discrepancy import explain
 from core.analysis.name_audit import audit
 from core.analysis.prompt_inspection import directions
 from core.analysis.references import references, table
-from core.evaluation.reports import strict_json
+from core.strict_json import strict_json
 from core.types import Answer, ImageSet, Lens
 from pages.inspector.class_sentences import sentences_of
 from pages.ui.downloads import downloads

@@ -21,6 +21,7 @@ from core.charts import top_bars
 from core.datasets.io.picture import safe_open
 from core.deck import slides as deck_slides
 from core.deck.deck import Picture
+from core.models.names import model_name
 from core.prompts import strategies
 from core.runtime import thumbnails as thumbs
 from core.text.lines import lines_of
@@ -71,12 +72,12 @@ def _about(lens: Lens, answer: Answer, pair: Mistaken, *, published: bool) -> st
     if published:
         return (
             f"The published case, on a photo of this set: a tree frog taken for a tailed frog. "
-            f"{findings.model_name(lens.model)} takes {n} of their images for the other one "
+            f"{model_name(lens.model)} takes {n} of their images for the other one "
             f"({findings.percent(pair.share)} of both)."
         )
     return (
         f"The published case is a tree frog taken for a tailed frog. Here stands a pair found by computation: of all "
-        f"classes, {findings.model_name(lens.model)} takes “{a}” and “{b}” for each other most "
+        f"classes, {model_name(lens.model)} takes “{a}” and “{b}” for each other most "
         f"({n} images, {findings.percent(pair.share)} of both)."
     )
 
@@ -135,7 +136,7 @@ def _columns(
             sentence,
             ("strategy", "says", "softmax", "margin"),
             rows,
-            f"{findings.model_name(answer.lens.model)} · {len(names)} names",
+            f"{model_name(answer.lens.model)} · {len(names)} names",
             shown=[Picture(thumbs.encode(picture, thumbs.SIZES[1]), "the picture")],
         ),
         key="walk",

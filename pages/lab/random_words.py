@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.analysis import findings
 from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band, against, band, is_written, waffle_answers
 from core.charts import PLOT_CONFIG
@@ -15,6 +14,7 @@ from core.charts.lab_null import accuracy_figure
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.models import registry as models
+from core.models.names import model_name
 from core.prompts.waffle import PAIRS, SEEDS
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import pins
@@ -61,13 +61,13 @@ def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: 
 
 def _band(lens: Lens, image_set: ImageSet) -> Band | None:
     """The band of one model: at once for the small icon models, on request for others."""
-    label = f"Random words under {findings.model_name(lens.model)}"
+    label = f"Random words under {model_name(lens.model)}"
     asked = question(_work, replace(lens, prompts="waffle", frequency=""), image_set, label=label)
     quick = lens.model in {info.id for info in models.icon_models()}
     if not quick and asked.key not in st.session_state.setdefault("_bands", set()):
         n = SEEDS * 2 * PAIRS * len(image_set.keys)
         st.button(
-            f"Draw the band of {plain(findings.model_name(lens.model))}", key=f"band-{lens.model}",
+            f"Draw the band of {plain(model_name(lens.model))}", key=f"band-{lens.model}",
             on_click=lambda: st.session_state["_bands"].add(asked.key), help=f"Reads {n:,} sentences, once.",
         )  # fmt: skip
         return None

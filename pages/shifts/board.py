@@ -13,7 +13,7 @@ from core.robustness.records import Record
 from core.robustness.shifts.baselines import FitSet
 from core.robustness.shifts.findings import condition_name, of_cell
 from core.robustness.shifts.measure import CLEAN
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import Lens
 from pages.ui import pins, points
 from pages.ui.downloads import downloads

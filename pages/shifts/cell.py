@@ -15,8 +15,8 @@ from core.errors import TailscopeError
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
-from core.supervised.answers import is_supervised, known_as
 from core.supervised.ask import answer_of
+from core.supervised.names import is_supervised, known_as
 from core.types import Answer, ImageSet, Lens, Report
 from pages.shifts.shared import image_set_of
 from pages.ui import detail, lensbar

@@ -12,7 +12,7 @@ from core.deck import slides as deck_slides
 from core.errors import BadInput, TailscopeError
 from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins, served
 from pages.ui.downloads import downloads

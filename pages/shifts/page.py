@@ -9,7 +9,7 @@ from core.charts.shifts import parts_figure
 from core.robustness.shifts.findings import condition_name, headline, of_parts
 from core.robustness.shifts.measure import CLEAN
 from core.robustness.shifts.records import fit_sets, records
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 from pages.shifts import board, cell, overlap, shared
 from pages.ui import lensbar
 from pages.ui.downloads import downloads

@@ -19,7 +19,7 @@ from core.robustness.shifts import baselines
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts, own_counts
 from core.robustness.shifts.records import measured_of
-from core.supervised import answers as supervised
+from core.supervised import names as supervised
 from core.types import FrequencyTable, ImageSet, Lens, Report
 from pages.ui import lensbar, served
 from pages.ui.jobs import ask, question, recall, watch

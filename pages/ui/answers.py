@@ -7,10 +7,10 @@ from dataclasses import replace
 import streamlit as st
 
 from core.analysis.curve import Curve, curve
-from core.analysis.findings import model_name
 from core.errors import TailscopeError
 from core.evaluation import evaluate
 from core.evaluation.shipped import shipped_answer
+from core.models.names import model_name
 from core.runtime.jobs import Job, Question
 from core.types import Answer, Lens
 from pages.ui.jobs import ask, finished, question, recall, watch

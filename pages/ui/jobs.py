@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import streamlit as st
 
-from core import hosts
+from core import questions as _lenses  # noqa: F401  (lenses get their digest there)
 from core.errors import NotHere, ReadOnly, TailscopeError
-from core.evaluation import questions as _lenses  # noqa: F401  (lenses get their digest there)
+from core.runtime import hosts
 from core.runtime.jobs import Job, Question, engine, question
 from pages.ui.text import duration, plain
 

@@ -9,19 +9,19 @@ from typing import Any
 import streamlit as st
 
 from cache import CacheError, kept, keys
+from core import questions
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
-from core.evaluation import questions
 from core.faults import writing
 from core.frequency import published, sources
-from core.frequency.table import METHODS, join
+from core.frequency.table import join, split
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
-from core.stats.intervals import Tag, split
-from core.types import Answer, Classes, FrequencyTable, ImageSet, Lens
+from core.stats.intervals import Tag
+from core.types import METHODS, Answer, Classes, FrequencyTable, ImageSet, Lens
 from pages.ui import served
 from pages.ui.jobs import finished, need, recall
 from pages.ui.text import quiet, toast

@@ -17,7 +17,7 @@ from core.datasets.io.roots import allowed_roots, check_path, inside
 from core.errors import PathRefused
 from core.models import registry as models
 from core.prompts import generate
-from core.supervised import answers as supervised
+from core.supervised import names as supervised
 from core.supervised.ask import named
 from pages.ui import jobs
 

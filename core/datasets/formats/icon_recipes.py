@@ -16,9 +16,9 @@ import numpy as np
 
 from cache import keys as cache_keys
 from core.errors import UnreadableData
-from core.frequency.icons import table
 from core.icons.concepts import IconConcept, concepts, held_out
 from core.icons.corpus import draw
+from core.icons.counts import read_counts
 from core.icons.render import Drawing, contrasting_backgrounds
 from core.icons.setting import PRETRAINING, Setting
 from core.paths import ASSETS
@@ -90,7 +90,7 @@ def concepts_of(id: str) -> tuple[IconConcept, ...]:
     recipe = RECIPES[id]
     if not recipe.rarest_fifth:
         return concepts()[:: recipe.every]
-    counts = table("icons-200k", "image").counts
+    counts = {key: record["image"] for key, record in read_counts("icons-200k").items()}
     # A fixed set: equal counts are ordered by key, so that it does not grow with the ties at its edge.
     rarest = set(sorted(counts, key=lambda key: (counts[key], key))[: len(counts) // 5])
     return tuple(concept for concept in concepts() if concept.key in rarest)

@@ -1,7 +1,7 @@
 """Decoding a picture that nobody vouches for.
 
 Only six formats are read, whatever the file is called; pixels and memory are checked before a pixel is decoded
-(``core.datasets.decoding``); whatever a decoder throws at a damaged file becomes one sentence.
+(``core.runtime.decoding``); whatever a decoder throws at a damaged file becomes one sentence.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 from PIL import ExifTags, Image
 
-from core.datasets.decoding import BUDGET
 from core.datasets.io.remote import Remote
 from core.datasets.sniff import ENOUGH, what_is
 from core.errors import ReadFailed, UnreadableData
 from core.opening import read_regular
+from core.runtime.decoding import BUDGET
 
 # Pillow writes to the log what this module says in its sentence.
 logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per pixel" not in record.getMessage())

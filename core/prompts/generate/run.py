@@ -21,12 +21,12 @@ from filelock import FileLock
 
 from cache import keys
 from core.errors import DownloadFailed, Stopped, UnreadableData
-from core.evaluation.reports import write_json
 from core.faults import waiting_for
 from core.opening import regular
 from core.prompts.generate.endpoint import Endpoint, Reply
 from core.prompts.generate.plan import Settings
 from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, read_reply
+from core.strict_json import write_json
 from core.types import ImageSet, Progress, Report
 
 _EMPTY_TRIES = 2

@@ -9,7 +9,7 @@ from core.analysis.findings import percent
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.records import Record
 from core.stats.intervals import wilson
-from core.supervised.answers import PROMPTS, known_as
+from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
 
 DIRECT = ("attacks", "attacks-supervised", "attacks-scores")

@@ -10,12 +10,13 @@ import numpy as np
 
 from core.errors import BadInput
 from core.frequency import sources
+from core.frequency.table import split
 from core.robustness.attacks import Kind, find, loss_of, settings_of
 from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attacks.plan import Plan, Units, sample_rows
 from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
-from core.stats.intervals import Tag, split
+from core.stats.intervals import Tag
 from core.types import ImageSet, Report
 
 DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")

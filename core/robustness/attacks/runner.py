@@ -18,7 +18,8 @@ from core.robustness.attacks.deepfool import distance, nearest
 from core.robustness.attacks.figures import Arrays
 from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.typographic import meaningless, overlay, wrong_words
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised import names as supervised
 from core.supervised.scorer import Scorer, scorer_for
 from core.types import ImageSet, Lens, Progress, Report
 
@@ -33,7 +34,7 @@ BATCH = 16
 def identity(model: str, image_set: ImageSet, prompts: str) -> str:
     """Digest of all that decides what a classifier says of these images; computed without loading it."""
     if supervised.is_supervised(model):
-        return supervised.answer_key(model, image_set)
+        return answers.answer_key(model, image_set)
     return answer_key(
         Lens(model, image_set.id, prompts, precision="float32"), image_set, prompt_set(prompts, image_set)
     )

@@ -14,7 +14,7 @@ from core.robustness.corruptions.registry import BENCHMARK, words
 from core.robustness.records import Record
 from core.robustness.tail_first import verdict
 from core.stats.intervals import wilson
-from core.supervised.answers import PROMPTS, known_as
+from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
 
 TABLE = "corruptions"

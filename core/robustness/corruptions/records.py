@@ -10,6 +10,7 @@ import numpy as np
 
 from core.errors import UnknownName
 from core.frequency import sources
+from core.frequency.table import split
 from core.robustness.corruptions.metrics import (
     ALEXNET,
     Reference,
@@ -21,7 +22,7 @@ from core.robustness.corruptions.registry import BENCHMARK, IN_MEMORY, PACKAGE, 
 from core.robustness.corruptions.run import CLEAN, NOT_USED, Condition, Outcome, errors
 from core.robustness.records import Record, record
 from core.robustness.tail_first import tail_first
-from core.stats.intervals import Tag, mean, split, wilson
+from core.stats.intervals import Tag, mean, wilson
 from core.types import Interval
 
 ICON_REFERENCE = "supervised:icon-reference"

@@ -14,8 +14,8 @@ from core.robustness.corruptions.registry import BENCHMARK, IN_MEMORY, SEVERITIE
 from core.robustness.corruptions.views import condition as in_words
 from core.robustness.corruptions.views import corrupted
 from core.robustness.sampling import balanced_rows
-from core.supervised import answers as supervised
 from core.supervised import ask
+from core.supervised import names as supervised
 from core.types import ImageSet, Progress, Report
 
 Condition = tuple[str | None, int]

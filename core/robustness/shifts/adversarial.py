@@ -15,12 +15,12 @@ import torch
 
 from core.datasets import open_set
 from core.datasets.formats.icon_recipes import KEPT, RECIPES, RENDERER, draw_one, reread
-from core.evaluation.reports import write_json
 from core.icons.concepts import concepts
 from core.icons.render import render
 from core.icons.training.classifier import REFERENCE
 from core.models.weights import sha256
-from core.supervised.answers import ICON, WEIGHTS, folder_of
+from core.strict_json import write_json
+from core.supervised.names import ICON, WEIGHTS, folder_of
 from core.supervised.scorer import Scorer, scorer_for
 from core.types import Progress, Report
 

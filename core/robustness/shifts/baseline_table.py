@@ -17,13 +17,13 @@ from typing import Any
 
 from core.datasets import open_set
 from core.datasets.formats.icon_recipes import SHIFTS
-from core.evaluation.reports import write_json
 from core.icons.training.baselines import BASELINES, STAND_IN
 from core.icons.training.classifier import CARD, REFERENCE, WEIGHTS, train
 from core.robustness.shifts.adversarial import is_current, write_adversarial
 from core.robustness.shifts.baselines import ICONS, STANDARD
 from core.robustness.shifts.measure import measure, measure_clean
-from core.supervised.answers import ICON, SHIPPED
+from core.strict_json import write_json
+from core.supervised.names import ICON, SHIPPED
 from core.types import Report
 
 SET = "icons"

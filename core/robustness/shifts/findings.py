@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.robustness.records import Record
 from core.robustness.shifts.measure import CLEAN
-from core.supervised.answers import known_as
+from core.supervised.names import known_as
 
 FLOOR = 0.05
 """Accuracy in distribution below which what is lost says nothing."""

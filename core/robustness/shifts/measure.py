@@ -12,6 +12,7 @@ from core.datasets.formats.tracks import Track, reach_of, tracks_of
 from core.datasets.subset import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
+from core.frequency.table import split
 from core.robustness.metrics import frame_accuracy
 from core.stats import intervals as stats
 from core.supervised.ask import answer_for
@@ -92,7 +93,7 @@ def measure(
     inside, shifted = (answer_for(model, one, prompts=prompts, report=report) for one in (within, shift))
     inside_right, right = hits(inside, within), hits(shifted, shift)
     share = stats.wilson(int(inside_right.sum()), len(inside_right))
-    tag = stats.split(counts, reference.keys, reference.names) if counts else {}
+    tag = split(counts, reference.keys, reference.names) if counts else {}
     before = _parts(tag, within.keys, inside.labels, inside_right, before="id_")
     common = {
         "model": model,
@@ -124,7 +125,7 @@ def measure_clean(
     answer = answer_for(model, reference, prompts=prompts, report=report)
     right = hits(answer, reference)
     share = stats.wilson(int(right.sum()), len(right))
-    tag = stats.split(counts, reference.keys, reference.names) if counts else {}
+    tag = split(counts, reference.keys, reference.names) if counts else {}
     parts = _parts(tag, reference.keys, answer.labels, right)
     return Measured(
         model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts,

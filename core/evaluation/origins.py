@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from core import imported_answers
-from core.analysis.references import set_name
 from core.datasets import open_set
 from core.errors import BadInput, ImagesMissing, NotHere, TailscopeError, UnknownName
-from core.evaluation.reports import split_model
+from core.evaluation import imported as imported_answers
 from core.models import registry as models
+from core.models.names import split_model
 from core.published import openclip
 from core.published.answers import find_set, published_answer
 from core.published.models import find_model
+from core.published.openclip import set_name
 from core.types import Answer, ClassAnswer, Lens, Origin
 
 Choice = Literal["auto", "live", "shipped", "published", "imported"]

@@ -20,7 +20,8 @@ from core.models import registry, weights
 from core.prompts import prompt_file
 from core.runtime.content import content
 from core.runtime.machine import settled_precision
-from core.supervised import answers as supervised
+from core.supervised import answers
+from core.supervised import names as supervised
 from core.types import ImageSet, Lens
 from core.versions import version
 
@@ -57,7 +58,7 @@ def model_digest(model: str) -> str:
     versions = {name: version(name) for name in ("torch", "open_clip_torch", "timm")}
     try:
         if supervised.is_supervised(model):
-            found: Any = supervised.weights_digest(model)
+            found: Any = answers.weights_digest(model)
         else:
             files = registry.find(model)
             config = files.folder / weights.CONFIG if files.folder else None

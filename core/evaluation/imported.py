@@ -13,10 +13,11 @@ from typing import Any
 
 from cache import keys
 from core.errors import BadInput, NotHere, TailscopeError, UnknownName, UnreadableData
-from core.evaluation.reports import split_model, write_json
 from core.frequency.counted import check_name
+from core.models.names import split_model
 from core.published import runs
 from core.stats.intervals import UNDEFINED, wilson
+from core.strict_json import write_json
 from core.types import ClassAnswer, ClassValue, Lens
 
 MAX_BYTES = 256 << 20

@@ -6,11 +6,11 @@ from functools import cache
 
 from cache import keys
 from core.errors import UnknownName
-from core.frequency.table import METHODS, Records, SourceInfo
+from core.frequency.table import Records, SourceInfo
 from core.published.letitwag import COLUMNS, concepts
 from core.published.manifest import CITATION
 from core.published.names import PRETRAINING
-from core.types import FrequencyTable
+from core.types import METHODS, FrequencyTable
 
 PREFIX = "letitwag:"
 

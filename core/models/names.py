@@ -1,0 +1,17 @@
+"""What a model's id says: its architecture, what it was pretrained on, and how it is called in a sentence."""
+
+from __future__ import annotations
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """Architecture and pretraining name of a model id, as CLIP_benchmark reports them."""
+    if model.startswith(("hf-hub:", "local-dir:")):
+        return model, ""
+    arch, _, pretrained = model.partition(",")
+    return arch, pretrained
+
+
+def model_name(model: str) -> str:
+    """A model id in words: architecture and what it was pretrained on."""
+    arch, pretrained = split_model(model)
+    return f"{arch} ({pretrained})" if pretrained else arch
