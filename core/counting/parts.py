@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.counting import guess
+from core.counting.batch import Columns
 from core.counting.places import Place, find
-from core.counting.rows import Columns, first_rows, row_groups
+from core.counting.rows import first_rows, row_groups
 from core.counting.streams import PACKED, is_utf8, opened_text, packing
 from core.errors import BadInput, UnreadableData
 from core.types import LeftOut, Progress, Report

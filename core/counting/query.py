@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from cache import keys
-from core.counting.rows import Columns
+from core.counting.batch import Columns
 from core.errors import BadInput
 from core.text.matcher import all_spellings
 from core.versions import version

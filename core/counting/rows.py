@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from core.counting.batch import BATCH, Columns, Rows, position, record, usable
 from core.counting.encodings import decode
 from core.counting.guess import CAPTIONS, LINE
 from core.counting.places import Place
-from core.counting.streams import LONGEST, line_blocks, opened, opened_text, packing
+from core.counting.shards import first_of_tar, tar_rows
+from core.counting.streams import line_blocks, opened, opened_text, packing
+from core.counting.tables import first_of_table, table_rows
 from core.datasets.formats.columns import by_name
 from core.errors import UnreadableData
 
-BATCH = 8192
 _LOOKED_AT = 200
 _LARGEST_GROUP = 4 << 30
 _BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What is read of a row: caption and id (empty: its number); ``downloaded``: only rows with status “success”."""
-
-    caption: str
-    id: str = ""
-    downloaded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Consecutive rows: caption of each (None = a bad row), their ids when there is a column of them, how many samples
-    between them were left out because they were never downloaded, and how many of the bad rows are not UTF-8."""
-
-    captions: list[str | None]
-    ids: list[str | None] | None = None
-    missing: int = 0
-    undecoded: int = 0
 
 
 def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end: int = 0) -> Iterator[Rows]:
@@ -47,9 +27,6 @@ def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end:
     Raises:
         UnreadableData: the file is damaged, is not what its name says, or has no such column.
     """
-    from core.counting.shards import tar_rows
-    from core.counting.tables import table_rows
-
     if kind == "parquet":
         yield from _parquet(place, columns, start, end)
     elif kind == "tar":
@@ -67,9 +44,6 @@ def read_rows(place: Place, kind: str, columns: Columns, *, start: int = 0, end:
 
 def first_rows(place: Place, kind: str) -> dict[str, list[str]]:
     """The first texts of every column that holds text; UnreadableData when the file is not what it claims to be."""
-    from core.counting.shards import first_of_tar
-    from core.counting.tables import first_of_table
-
     if kind == "parquet":
         return _first_of_parquet(place)
     if kind == "tar":
@@ -97,49 +71,12 @@ def row_groups(place: Place) -> list[int]:
         return [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
 
 
-def usable(texts: Sequence[str | None], ids: list[str | None] | None = None, *, missing: int = 0) -> Rows:
-    """Rows with None for captions that are too long or no Unicode text (lone surrogates, mostly zero characters)."""
-    joined = "".join(filter(None, texts))
-    try:
-        joined.encode()
-        sound = "\0" not in joined
-    except UnicodeEncodeError:
-        sound = False
-    kept = list(texts) if sound else [text if text is None or _is_unicode(text) else None for text in texts]
-    undecoded = 0 if sound else sum(text is None for text in kept) - sum(text is None for text in texts)
-    return Rows([text if text is None or len(text) <= LONGEST else None for text in kept], ids, missing, undecoded)
-
-
-def position(column: str, names: Sequence[str], place: Place) -> int:
-    """Where a column is; UnreadableData when this file lacks it."""
-    if column not in names:
-        raise UnreadableData(f"{place.name} has no column “{column[:40]}”.")
-    return list(names).index(column)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return 3 * text.count("\0") <= len(text)
-
-
 def _text(blocks: Iterator[list[bytes | None]], columns: Columns, place: Place) -> Iterator[Rows]:
     position(columns.caption, (LINE,), place)
     for number, block in enumerate(blocks):
         if not number and block and block[0]:
             block[0] = block[0].removeprefix(_BOM)
         yield usable([None if line is None else line.decode("utf-8", "surrogateescape") for line in block])
-
-
-def record(data: bytes | None) -> Mapping[str, Any]:
-    """The JSON object in a line or file; empty when there is none. Bytes in no encoding become lone surrogates."""
-    try:
-        found = json.loads(decode(data)) if data else None
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _json_lines(blocks: Iterator[list[bytes | None]], columns: Columns) -> Iterator[Rows]:

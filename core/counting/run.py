@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from core.counting import hits, output
+from core.counting.batch import Columns
 from core.counting.parts import Part, plan
 from core.counting.query import Query, check_window, spelled
 from core.counting.request import MODES, Request
-from core.counting.rows import Columns
 from core.counting.tally import Tally
 from core.counting.work import done, hits_path, part_key, tally_path
 from core.counting.workers import local

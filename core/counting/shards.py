@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from core.counting.batch import BATCH, Columns, Rows, record, usable
 from core.counting.encodings import decode
 from core.counting.places import Place
-from core.counting.rows import BATCH, Columns, Rows, record, usable
 from core.counting.streams import LONGEST, opened, packing
 from core.errors import UnreadableData
 

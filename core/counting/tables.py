@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from core.counting.batch import BATCH, Columns, Rows, position, usable
 from core.counting.guess import has_header
 from core.counting.places import Place
-from core.counting.rows import BATCH, Columns, Rows, position, usable
 from core.counting.streams import line_blocks, opened_text
 from core.errors import UnreadableData
 
