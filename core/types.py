@@ -101,7 +101,7 @@ class ImageSet(Classes, Protocol):
 
     Attributes:
         kind: detected layout: ``icons``, ``folders``, ``webdataset``, ``table``, ``imagefolder``, ``parquet``,
-            ``letitwag``, ``embeddings``, ``captions``.
+            ``letitwag``, ``imagenetval``, ``embeddings``, ``captions`` ...
         labels: int64 [n], index into keys.
         image_ids: n strings: path relative to the set, ``shard/key`` or ``concept/index``.
         left_out: what could not be used, with reasons (found while listing).

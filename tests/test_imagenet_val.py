@@ -135,3 +135,11 @@ def test_val_with_class_folders_beside_annotations_is_ordinary(tmp_path):
     found = open_set(root)
     assert (found.kind, found.keys) == ("folders", sorted(WNIDS))
     assert "tench" in found.names
+
+
+def test_the_list_may_lie_above_the_folder_that_is_opened(tmp_path):
+    root = write_tree(flat(tmp_path / "kaggle", "ILSVRC/Data/CLS-LOC/val"), {"LOC_val_solution.csv": kaggle()})
+    val = root / "ILSVRC" / "Data" / "CLS-LOC" / "val"
+    assert len(open_set(val).labels) == 3
+    with pytest.raises(UnreadableData, match="no file that says their classes"):  # not above what may be served
+        open_set(val, roots=[val.resolve()])

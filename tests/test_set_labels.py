@@ -16,6 +16,7 @@ from core.datasets import open_set
 from core.datasets.cleaning import clean_names
 from core.datasets.formats.columns import plain, same_spelling, single_labels
 from core.datasets.io.picture import safe_open
+from core.datasets.matching import imagenet_groups
 from core.datasets.names import name_classes, read_names
 from core.datasets.sniff import what_is
 from core.errors import BadInput, UnreadableData
@@ -352,7 +353,7 @@ def test_lines(text, lines):
 
 def test_cells():
     assert plain([b"ant", [None, "bee"], {"x": 1}, Decimal("2.50"), float("nan")])[0] == ["ant", "bee", "", "2.50", ""]
-    assert single_labels(["1.0", "1.5"]) == (["1.0", "1.5"], {})
+    assert single_labels(["1.0", "1.5"])[1] == {0: "1.0 is a fraction, no class", 1: "1.5 is a fraction, no class"}
     assert same_spelling(["Ant", "ant", "Bee  hive", "bee hive", "ant"])[0] == [
         "ant",
         "ant",
@@ -478,3 +479,52 @@ def test_a_json_array_called_jsonl_is_named(tmp_path, text):
     (tmp_path / "t.jsonl").write_text(text)
     with pytest.raises(UnreadableData, match="one JSON array, but JSON lines have one object a line"):
         open_set(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["n00007846", "n01440764", "n01443537"], [(), (0,), (1,)]),
+        ([str(number) for number in range(1000) if number != 7], None),
+        (["0", "1", "2"], []),
+    ],
+)
+def test_a_stranger_does_not_cost_the_others_their_imagenet_class(tmp_path, keys, expected):
+    found = imagenet_groups(open_set(write_tree(tmp_path / "s", {f"{key}/a.png": PNG for key in keys})))
+    if expected is None:
+        assert (found[6], found[7], len(found)) == ((6,), (8,), 999)
+    else:
+        assert list(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["[0]", "[1]", "[0]"], ["0", "1", "0"]),
+        (["['ant']", "['bee']", "['ant']"], ["ant", "bee", "ant"]),
+        (["b'ant'", 'b"bee"', "b'ant'"], ["ant", "bee", "ant"]),
+        (["{'name': 'ant'}", "{'name': 'bee'}", "{'name': 'ant'}"], ["ant", "bee", "ant"]),
+        (["0.0", "1.0", "0.0"], ["0", "1", "0"]),
+        (["-1", "1", "-1"], ["-1", "1", "-1"]),
+        (["[unk]", "(b", "[unk]"], ["[unk]", "(b", "[unk]"]),
+    ],
+)
+def test_labels_as_python_prints_them_are_what_is_in_them(tmp_path, cells, expected):
+    root = write_tree(tmp_path / "t", {f"images/{n}.png": PNG for n in range(3)})
+    rows = "".join(f'images/{n}.png,"{cell}"\n' for n, cell in enumerate(cells)).replace('b"bee"', 'b""bee""')
+    write_tree(root, {"t.csv": f"path,label\n{rows}"})
+    assert said(open_set(root / "t.csv")) == expected
+
+
+@pytest.mark.parametrize("cells", [["-1"] * 3, ["0.5", "0.25", "1"], ["{'a': 1}"] * 3, ["['a', 'b']"] * 3, ["nan"] * 3])
+def test_cells_that_say_no_class_are_refused(tmp_path, cells):
+    root = write_tree(tmp_path / "t", {f"images/{n}.png": PNG for n in range(3)})
+    write_tree(root, {"t.csv": "path,label\n" + "".join(f'images/{n}.png,"{cell}"\n' for n, cell in enumerate(cells))})
+    with pytest.raises(UnreadableData, match=r"“label” holds (no single class|several labels)"):
+        open_set(root / "t.csv")
+
+
+def test_an_unlabelled_split_without_a_list_of_names_is_passed_over(tmp_path):
+    shard(tmp_path / "test" / "0.parquet", [-1, -1])
+    shard(tmp_path / "train" / "0.parquet", [0, 1])
+    assert said(open_set(tmp_path)) == ["0", "1"]

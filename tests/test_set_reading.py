@@ -449,3 +449,61 @@ def test_what_is_called_a_table_and_is_none_is_named(tmp_path, data, kind):
     (tmp_path / "t.csv").write_bytes(data + bytes(300))
     with pytest.raises(UnreadableData, match=f"t.csv is not a table: it is a {kind}"):
         open_set(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (
+            {"k/images/0.png": PNG, "k/images/1.png": PNG, "k/t.csv": "path,label\nimages/0.png,a\nimages/1.png,b\n"},
+            "table",
+        ),
+        ({"d/data/0.png": PNG, "d/data/1.png": PNG, "d/labels.json": '{"labels": {"0": "a", "1": "b"}}'}, "table"),
+        ({"i/0.png": PNG, "i/1.png": PNG, "i/metadata.csv": "file_name,label\n0.png,a\n1.png,b\n"}, "imagefolder"),
+        ({"w/x/0.png": PNG, "w/x/1.png": PNG, "w/x/l.csv": "file,label\n0.png,a\n1.png,b\n"}, "table"),
+        ({"a/b/frog/0.png": PNG, "a/b/ox/0.png": PNG}, "folders"),
+    ],
+)
+def test_other_layouts_are_found_in_a_wrapper(tmp_path, files, kind):
+    found = open_set(write_tree(tmp_path / "s", files))
+    assert (found.kind, len(found.labels), len(found.keys)) == (kind, 2, 2)
+    assert found.image(1).size == (8, 6)
+
+
+def test_a_webdataset_in_a_wrapper_is_found_and_listed_again_when_it_changes(tmp_path):
+    write_tar(tmp_path / "s" / "shards" / "0.tar", {"a.png": PNG, "a.cls": "0", "b.png": PNG, "b.cls": "1"})
+    assert "It lies in shards/" in open_set(tmp_path / "s").note
+    write_tar(tmp_path / "s" / "shards" / "1.tar", {"c.png": PNG, "c.cls": "0"})
+    assert len(open_set(tmp_path / "s").labels) == 3
+
+
+@pytest.mark.parametrize("name", ["images.zip", "test/0.tar.gz", "data.tgz", "train/shard.tar.zst", "x.7z"])
+def test_archives_in_a_folder_are_named(tmp_path, name):
+    with pytest.raises(UnreadableData, match=f"it holds archives \\({name}\\); unpack them first"):
+        open_set(write_tree(tmp_path / "s", {name: "PK"}))
+
+
+def test_pictures_without_anything_that_says_their_class_are_named(tmp_path):
+    with pytest.raises(UnreadableData, match="its pictures lie in no class folders, and no table beside them"):
+        open_set(pictures(tmp_path / "s", "0.png", "1.png"))
+
+
+def test_a_split_of_folders_that_have_none_is_refused(tmp_path):
+    root = pictures(tmp_path / "s", "ant/0.png", "bee/1.png")
+    with pytest.raises(BadInput, match="no folders of splits, so there is no split 'val'"):
+        open_set(f"{root}#split=val")
+
+
+def test_tables_of_other_splits_are_told_and_a_split_that_is_not_there_is_refused(tmp_path):
+    root = pictures(tmp_path / "s", *SIX)
+    for name, numbers in (("train.csv", (0, 1, 2)), ("test.csv", (3, 4, 5))):
+        write_tree(root, {name: "path,label\n" + "".join(f"{SIX[n]},{BREEDS[n]}\n" for n in numbers)})
+    assert "Tables of other splits: train.csv (--split)" in open_set(root).note
+    with pytest.raises(BadInput, match="no column that tells splits apart, so there is no split 'val'"):
+        open_set(f"{root}/train.csv#split=val")
+    write_tree(tmp_path / "f", {f"{split}/{n}.png": PNG for split in ("train", "test") for n in range(2)})
+    for split in ("train", "test"):
+        write_tree(tmp_path / "f", {f"{split}/metadata.csv": "file_name,label\n0.png,a\n1.png,b\n"})
+    assert len(open_set(f"{tmp_path / 'f'}#split=train").labels) == 2
+    with pytest.raises(BadInput, match="has no split 'val'; its splits are test, train"):
+        open_set(f"{tmp_path / 'f'}#split=val")

@@ -10,7 +10,7 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ from core.datasets.choices import FOLDER, NOTHING, Choices, choices_in, parse_ch
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
-from core.datasets.layout import detect_layout, stamp
+from core.datasets.layout import detect_layout, find_layout, stamp
 from core.datasets.names import Names, Naming
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
@@ -126,12 +126,14 @@ def open_set(
             _opened.move_to_end(key)
             return _with_classes(_opened[key][1], captions)
     try:
-        kind = detect_layout(path, choices, roots=within)
+        kind, place = find_layout(path, choices, roots=within)
         module, function = _OPENERS[kind]
         more = _more(option, kind, choices)
-        found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within, **more)
+        found = getattr(import_module(module), function)(place, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    if place != path:
+        found = replace(found, note=f"{found.note} It lies in {place.relative_to(path).as_posix()}/.")
     with _lock:
         _opened[key] = (stamp(path), found)
         _opened.move_to_end(key)

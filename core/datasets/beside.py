@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,13 @@ class Beside:
     Attributes:
         chosen: (table, its columns, where its pictures lie), or None.
         refused: table -> why it was not used, relative to the folder.
+        others: tables of other splits; by_name: the chosen one is a split by its name.
     """
 
     chosen: tuple[Path, Columns, Place] | None
     refused: dict[str, str]
+    others: tuple[str, ...] = ()
+    by_name: bool = False
 
     @property
     def told(self) -> str:
@@ -84,18 +87,22 @@ def open_tables(
     if found.chosen is None:
         raise UnreadableData(f"No table in {path} says the classes of its pictures. {found.told}".strip())
     file, columns, place = found.chosen
-    return list_table(
+    _find.cache_clear()  # a table may be large
+    listed = list_table(
         file,
         Files(path / file.name, roots, absolute=True),
         kind="table",
         id=id or str(path),
         names=names,
         naming=naming,
-        choices=choices,
+        choices=replace(choices, split="") if found.by_name else choices,
         columns=columns,
         base=path,
         beside=f"beside {place.prefix}/" if place.prefix else "",
     )
+    if not found.others:
+        return listed
+    return replace(listed, note=f"{listed.note} Tables of other splits: {', '.join(found.others)} (--split).")
 
 
 def find_beside(path: Path, choices: Choices = NOTHING, *, roots: Sequence[Path] | None = None) -> Beside:
@@ -107,7 +114,7 @@ def find_beside(path: Path, choices: Choices = NOTHING, *, roots: Sequence[Path]
     return _find(path, choices, None if roots is None else tuple(roots), _stamp(path))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)  # detecting a layout and opening it ask the same
 def _find(
     path: Path, choices: Choices, roots: tuple[Path, ...] | None, _stamp: tuple[tuple[str, int, int], ...]
 ) -> Beside:
@@ -146,11 +153,12 @@ def _choose(path: Path, usable: dict[Path, tuple[Columns, Place]], refused: dict
     else:
         kept = list(usable)
     if len(kept) == 1:
-        return Beside((kept[0], *usable[kept[0]]), refused)
+        others = tuple(f.relative_to(path).as_posix() for f in usable if f != kept[0] and splits[f])
+        return Beside((kept[0], *usable[kept[0]]), refused, others, bool(splits[kept[0]]))
     for file in kept:
-        others = [other.relative_to(path).as_posix() for other in kept if other != file]
+        rivals = [other.relative_to(path).as_posix() for other in kept if other != file]
         refused[file.relative_to(path).as_posix()] = (
-            f"{', '.join(others[:3])} could be meant as well; give the path of the one to use"
+            f"{', '.join(rivals[:3])} could be meant as well; give the path of the one to use"
         )
     return Beside(None, refused)
 

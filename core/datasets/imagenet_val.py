@@ -42,6 +42,7 @@ _PICTURE = re.compile(r"(ILSVRC2012_val_([0-9]{8}))\.(?:JPEG|jpeg|jpg|png)")
 _NAME = re.compile(rb"<name>\s*(n[0-9]{8})\s*</name>")
 _WNID = re.compile(r"n[0-9]{8}")
 _N_CLASSES = 1000
+_ABOVE = 4  # Kaggle: ILSVRC/Data/CLS-LOC/val
 
 
 def flat_folder(path: Path) -> str | None:
@@ -137,9 +138,9 @@ def _truth(
     readers = ((KAGGLE,), _from_kaggle), (_LISTS, _from_list), (_BY_PLACE, _from_places), ((TRUTH,), _from_devkit)
     for wanted, read in readers:
         for file in _files(path, below, wanted):
+            if problem(file, roots):
+                continue  # above the folders that may be served
             try:
-                if reason := problem(file, roots):
-                    raise UnreadableData(reason)
                 found = read(file, path, below)
                 if pictures.keys() & found.keys():
                     return found, file.name
@@ -158,9 +159,10 @@ def _truth(
 
 
 def _files(path: Path, below: str, names: Sequence[str]) -> list[Path]:
-    """Files of these names in the set, beside its pictures and one level above the set."""
+    """Files of these names in the set, beside its pictures and up to four levels above the set."""
     folder = path / below
-    above = [path, folder, *(parent for parent in folder.parents if parent.is_relative_to(path)), path.parent]
+    inside = [parent for parent in folder.parents if parent.is_relative_to(path)]
+    above = [path, folder, *inside, *islice(path.parents, _ABOVE)]
     places = [place / more for place in dict.fromkeys(above) for more in (*_BESIDE, *_BESIDE_MORE)]
     return [place / name for name in names for place in places if (place / name).is_file()]
 
@@ -196,7 +198,7 @@ def _from_places(file: Path, _path: Path, _below: str) -> dict[str, str]:
 def _from_devkit(file: Path, path: Path, below: str) -> dict[str, str]:
     """Numbers 1 to 1000 in an order of their own, which only ``meta.mat`` tells."""
     numbers = [line.strip() for line in lines_of(read_text(file))]
-    meta = next(iter(_files(path, below, (META,))), None)
+    meta = next((found for found in _files(path, below, (META,)) if found.is_relative_to(file.parent)), None)
     if meta is None:
         raise UnreadableData(
             f"its numbers are the development kit's own, not the order of the WordNet ids; put {META} beside it"
@@ -223,7 +225,8 @@ def _read_meta(file: Path) -> dict[str, str]:
 
 
 def _annotations(path: Path, below: str) -> Path | None:
-    above = dict.fromkeys([path, *(p for p in (path / below).parents if p.is_relative_to(path)), path.parent])
+    inside = [parent for parent in (path / below).parents if parent.is_relative_to(path)]
+    above = dict.fromkeys([path, *inside, *islice(path.parents, _ABOVE)])
     folders = [place / more for place in above for more in _XML]
     for folder in folders:
         try:

@@ -87,14 +87,16 @@ def classes_of(columns: Columns, where: str, choices: Choices = NOTHING, *, verb
             raise UnreadableData("The paths of the pictures have no folders to take the class from.")
         return _by_folder(folders)
     named = [name for name in label_columns(list(columns.values), other_than=where) if not _are_paths(columns, name)]
+    tried: dict[str, Mapping[int, str]] = {}
     for name in named:
         if len(columns.odd.get(name, ())) < columns.rows and any(columns.values[name]):
             found = _from_column(columns, name, verbatim, [other for other in named if other != name])
+            tried[name] = found.odd
             if any(found.texts):
                 _no_containers(sorted(set(found.texts)), f"The values of column “{name}”", found.listed)
                 return found
     if named:
-        raise UnreadableData(_not_single(columns, named[0]))
+        raise UnreadableData(_not_single(columns, named[0], tried.get(named[0], {})))
     if refused := next((f"“{n}” has the type {t}" for n, t in columns.types.items() if label_columns([n])), ""):
         raise UnreadableData(f"The column {refused}, which holds no classes. {_ways(columns, where)}")
     return _unnamed(columns, where, folders, verbatim)
@@ -110,12 +112,14 @@ def choose_split(columns: Columns, labelled: Sequence[bool], choices: Choices) -
         the split (empty without such a column), whether each row belongs to it, and the column.
 
     Raises:
-        BadInput: the split that was asked for is not in the column.
+        BadInput: there is no such column, or the split that was asked for is not in it.
     """
     column = by_name(columns.values, SPLIT_COLUMNS)
     values = columns.values.get(column, ())
     seen = in_split_order(set(values))
     if not seen or sum(map(bool, map(split_name, values))) * 2 < len(values):
+        if choices.split:
+            raise BadInput(f"The table has no column that tells splits apart, so there is no split {choices.split!r}.")
         return "", [True] * columns.rows, ""
     if choices.split:
         wanted = [value for value in dict.fromkeys(values) if same_split(choices.split, value)]
@@ -151,15 +155,16 @@ def _from_column(columns: Columns, name: str, verbatim: bool, others: Sequence[s
                 odd.setdefault(row, "no class")
         return Classes(texts=texts, column=name, source=source, odd=odd, listed=names, others=others)
     texts, several = single_labels(columns.values[name])
-    if len(several) * 2 > columns.rows:
+    if len(several) * 2 > columns.rows and any("several" in reason for reason in several.values()):
         raise UnreadableData(
             f"Column “{name}” holds several labels a row ({some([columns.values[name][row] for row in several][:1])}): "
             "only pictures with one class can be correct or wrong."
         )
+    odd |= several
     told: list[str] = []
     if not verbatim:
         texts, told = same_spelling(texts)
-    return Classes(texts=texts, column=name, source=source, odd=odd | several, others=others, told=told)
+    return Classes(texts=texts, column=name, source=source, odd=odd, others=others, told=told)
 
 
 def _unnamed(columns: Columns, where: str, folders: list[str], verbatim: bool) -> Classes:
@@ -192,8 +197,8 @@ def _ways(columns: Columns, where: str) -> str:
     return f"Say which: {first}{folder}."
 
 
-def _not_single(columns: Columns, name: str) -> str:
-    reasons = columns.odd.get(name, {})
+def _not_single(columns: Columns, name: str, odd: Mapping[int, str]) -> str:
+    reasons = columns.odd.get(name, {}) or odd
     why = f"; the first: {next(iter(reasons.values()))}" if reasons else ""
     return (
         f"Column “{name}” holds no single class in any row{why}. Choose another with --label-column, or write one "

@@ -21,14 +21,18 @@ from core.datasets.formats.ytbbrobust import ANCHORS
 from core.datasets.imagenet_val import flat_folder, has_truth
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import Remote
+from core.datasets.io.roots import problem
 from core.datasets.io.tars import find_shards, peek
-from core.datasets.levels import SPLITS, Level, find_level, folders_of, in_doubt, same_split
+from core.datasets.levels import SPLITS, Level, find_level, folders_of, has_direct_pictures, in_doubt, same_split
 from core.datasets.listing import file_ends
 from core.datasets.sniff import COMPRESSED, what_is
 from core.errors import UnreadableData
 from core.opening import regular
 
 _MOST_STAMPED = 20_000
+_DEEPEST = 4
+_FEW = 8
+_ARCHIVES = (".gz", ".tgz", ".zip", ".zst", ".bz2", ".xz", ".7z", ".rar")
 _CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
 
 
@@ -38,18 +42,48 @@ def detect_layout(path: Path | Remote, choices: Choices = NOTHING, *, roots: Seq
     Raises:
         UnreadableData: nothing here is a layout that Tailscope reads.
     """
+    return find_layout(path, choices, roots=roots)[0]
+
+
+def find_layout(
+    path: Path | Remote, choices: Choices = NOTHING, *, roots: Sequence[Path] | None = None
+) -> tuple[str, Path | Remote]:
+    """Kind of the image set at an existing path, and the folder that holds it: itself, or one that it only wraps.
+
+    Raises:
+        UnreadableData: nothing here is a layout that Tailscope reads.
+    """
     if isinstance(path, Remote):
-        return _behind_address(path)
+        return _behind_address(path), path
     if path == Path(path.anchor):
         raise UnreadableData(f"{path} is the root of the file system; give the folder of one image set.")
-    kind = _of_folder(path, choices, roots) if path.is_dir() else _of_file(regular(path))
+    if not path.is_dir():
+        kind = _of_file(regular(path))
+    else:
+        kind = _of_folder(path, choices, roots)
+        if kind in ("", "folders") and (inner := _wrapped(path, choices, roots)):
+            return inner
     if not kind:
         raise UnreadableData(
             f"{path} is no image set that Tailscope knows{_what(path, roots)}. Give a folder of class folders, a "
             "webdataset folder, a table with a path and a class column, a Hugging Face image folder or parquet files, "
             "or clip-retrieval embeddings."
         )
-    return kind
+    return kind, path
+
+
+def _wrapped(path: Path, choices: Choices, roots: Sequence[Path] | None) -> tuple[str, Path] | None:
+    """The set in the only folder of a folder, where it is laid out in another way than by class folders."""
+    place = path
+    for _ in range(_DEEPEST):
+        names = folders_of(place)
+        if len(names) != 1 or problem(place / names[0], roots) or has_direct_pictures(place):
+            return None
+        place = place / names[0]
+        kind = _of_folder(place, choices, roots)
+        if kind not in ("", "folders", "letitwag"):
+            return kind, place
+    return None
 
 
 def _what(path: Path, roots: Sequence[Path] | None) -> str:
@@ -57,8 +91,13 @@ def _what(path: Path, roots: Sequence[Path] | None) -> str:
     if path.is_file():
         found = what_is(file_ends(path))
         return f": it is a {found}; unpack it first" if found in COMPRESSED else f": it is a {found}" if found else ""
-    told = find_beside(path, roots=roots).told
-    return f". {told.rstrip('.')}" if told else ""
+    if packed := _archives(path):
+        return f": it holds archives ({', '.join(packed[:3])}); unpack them first"
+    if told := find_beside(path, roots=roots).told:
+        return f". {told.rstrip('.')}"
+    if has_direct_pictures(path):
+        return ": its pictures lie in no class folders, and no table beside them says their classes"
+    return ""
 
 
 def _behind_address(path: Remote) -> str:
@@ -117,9 +156,20 @@ def _of_pictures(path: Path, choices: Choices, roots: Sequence[Path] | None) -> 
         return "table"
     if flat is not None:
         return "imagenetval"
-    if level.classes or (folders_of(path) and not _tables(path)):
+    if level.classes or (folders_of(path) and not _tables(path) and not _archives(path)):
         return "folders"
     return "table" if len(_tables(path)) == 1 else ""
+
+
+def _archives(path: Path) -> list[str]:
+    """Archives in a folder or in its folders, as paths below it."""
+    found = []
+    for folder in (path, *(path / name for name in folders_of(path)[:20])):
+        with os.scandir(folder) as entries:
+            found += [
+                Path(entry.path).relative_to(path).as_posix() for entry in entries if entry.name.endswith(_ARCHIVES)
+            ]
+    return sorted(found)
 
 
 def _letitwag(path: Path, level: Level) -> bool:
@@ -159,7 +209,7 @@ def stamp(path: Path | Remote) -> tuple[tuple[str, int, int, int], ...]:
     if isinstance(path, Remote):
         return ()
     found = [_mark(path)]
-    for folder in (path, *(path / name for name in _CONTAINERS)):
+    for folder in (path, *(path / name for name in dict.fromkeys((*_CONTAINERS, *_few_folders(path))))):
         try:
             with os.scandir(folder) as entries:
                 found += sorted(
@@ -168,6 +218,15 @@ def stamp(path: Path | Remote) -> tuple[tuple[str, int, int, int], ...]:
         except (OSError, ValueError):
             continue  # a file, or what cannot be listed: opening it says so
     return tuple(found)
+
+
+def _few_folders(path: Path) -> list[str]:
+    """The folders of a folder that holds few of them: splits and wrappers."""
+    try:
+        names = folders_of(path)
+    except OSError:
+        return []
+    return names if len(names) <= _FEW else []
 
 
 def _mark(path: Path) -> tuple[str, int, int, int]:

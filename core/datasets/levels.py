@@ -201,7 +201,7 @@ def _level(path: Path, below: str, choices: Choices, *, depth: int) -> Level:
             return Level(below=below, classes=full, splits=splits, passed=passed, container=_why(full, here, choices))
     if len(full) == 1 and depth < _DEEPEST and not has_direct_pictures(here / full[0]):
         inner = _level(path, _join(below, full[0]), choices, depth=depth + 1)
-        if len(inner.classes) > 1 or inner.splits:
+        if inner.classes and not (len(inner.classes) == 1 and is_container(inner.classes[0]) and _by_folder(choices)):
             return replace(inner, passed=(f"{_join(below, full[0])}/ only wraps them", *inner.passed))
     if not full:
         return Level(below=below, classes=())

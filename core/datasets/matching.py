@@ -17,7 +17,8 @@ def imagenet_groups(image_set: ImageSet) -> Groups:
     """For every class the indices (0..999) of the ImageNet classes it stands for; empty for another kind of set.
 
     Taken from the set's own mapping (ObjectNet, video frames), from WordNet ids, from ImageNet-V2's thousand integer
-    folders, or from names of which at least nine in ten are ImageNet's. A class that is none of them stands for none.
+    folders (nine in ten of them suffice), or from names of which at least nine in ten are ImageNet's. A class that is
+    none of them stands for none.
     """
     own = getattr(image_set, "imagenet", ())
     if own:
@@ -27,8 +28,11 @@ def imagenet_groups(image_set: ImageSet) -> Groups:
     keys, names = list(image_set.keys), list(image_set.names)
     if keys == [str(index) for index in range(len(listed))] or (listed and names == [name for _, name in listed]):
         return tuple((index,) for index in range(len(listed)))
-    if keys and all(key in by_wnid for key in keys):
-        return tuple((by_wnid[key],) for key in keys)
+    if sum(key in by_wnid for key in keys) * 2 > len(keys):
+        return tuple((by_wnid[key],) if key in by_wnid else () for key in keys)
+    by_number = {str(index): index for index in range(len(listed))}
+    if listed and sum(key in by_number for key in keys) >= _ENOUGH * max(len(listed), len(keys)):
+        return tuple((by_number[key],) if key in by_number else () for key in keys)
     by_name = defaultdict(list)
     for index, (_, name) in enumerate(listed):
         by_name[_plain(name)].append(index)

@@ -84,10 +84,14 @@ def find_place(columns: Columns, base: Path, choices: Choices, *, table: str = "
     guess = path_column(columns)
     named = [name for name in columns.values if name.strip().casefold() in (*PATHS, *IDS)]
     tried = [name for name in dict.fromkeys([guess, *named]) if name]
-    places = [_placed(columns.values[name], name, base, table) for name in tried]
-    best = max(places, key=lambda place: place.found, default=None)
+    best: Place | None = None
+    for name in tried:
+        place = _placed(columns.values[name], name, base, table)
+        best = place if best is None or place.found > best.found else best
+        if best.found == min(_LOOKED_AT, sum(map(bool, columns.values[best.column]))):
+            break
     if best is not None and best.found:
-        return next(place for place in places if place.found == best.found)
+        return best
     return Place(guess, base) if guess else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -45,6 +46,7 @@ _LABEL_WORDS = frozenset({"class", "label", "category", "species", "breed"})
 _LARGEST = 512 << 20
 _MOST_ROWS = 20_000_000
 _LOOKED_AT = 200
+_FLOAT = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _SEVERAL = re.compile(r"\s*[|;]\s*")
 
 
@@ -195,15 +197,39 @@ def plain(values: Sequence[Any]) -> tuple[list[str], dict[int, str]]:
 
 
 def single_labels(texts: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """Labels of a text column: ``0.0`` is 0 where all are such, and several in one cell (``ant|bee``) are none."""
-    given = [text for text in texts if text]
-    if given and all(re.fullmatch(r"-?[0-9]+\.0+", text) for text in given):
-        return [text.partition(".")[0] for text in texts], {}
-    odd = {}
-    for row, text in enumerate(texts):
+    """Labels of a text column, and for the rows without one the reason.
+
+    ``0.0`` is 0 where all are such; ``[0]``, ``['ant']`` and ``b'ant'``, as Python prints them, are what is in them;
+    several in one cell (``ant|bee``), fractions, and -1 for “unlabelled” are no label.
+    """
+    written = [_written(text) for text in texts]
+    found, odd = [text for text, _ in written], {row: reason for row, (_, reason) in enumerate(written) if reason}
+    given = {text for text in found if text}
+    if given and all(_FLOAT.fullmatch(text) for text in given):
+        if all(re.fullmatch(r"-?[0-9]+\.0+", text) for text in given):
+            found = [text.partition(".")[0] for text in found]
+        elif any(not float(text).is_integer() for text in given):
+            return [""] * len(texts), {row: f"{text} is a fraction, no class" for row, text in enumerate(found) if text}
+    numbers = {text for text in found if re.fullmatch("-1|[0-9]{1,18}", text)}
+    # -1 and 1 are two classes; -1 beside other numbers, or alone, says “unlabelled”.
+    if "-1" in numbers and numbers == set(found) - {""} and len(numbers) != 2:
+        odd |= {row: "-1, which stands for no label" for row, text in enumerate(found) if text == "-1"}
+    for row, text in enumerate(found):
         if ("|" in text or ";" in text) and len(parts := [part for part in _SEVERAL.split(text) if part]) > 1:
             odd[row] = f"several labels ({', '.join(parts)[:80]})"
-    return ["" if row in odd else text for row, text in enumerate(texts)], odd
+    return ["" if row in odd else text for row, text in enumerate(found)], odd
+
+
+def _written(text: str) -> tuple[str, str]:
+    """A label that was printed by Python (``b'ant'``, ``[0]``, ``nan``) as what it says, or why it is none."""
+    if text in ("nan", "NaN", "<NA>"):
+        return "", ""
+    if len(text) > 1000 or not re.fullmatch(r"(?s)[\[({].*[\])}]|b(['\"]).*\1", text):
+        return text, ""
+    try:
+        return _single(ast.literal_eval(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return text, ""
 
 
 def same_spelling(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -35,7 +35,7 @@ from core.datasets.listing import (
     require_images,
 )
 from core.datasets.names import NAMES_FILES, Names, Naming, name_classes
-from core.errors import UnreadableData
+from core.errors import BadInput, UnreadableData
 from core.paths import ASSETS
 from core.text.lines import lines_of
 from core.types import LeftOut
@@ -73,6 +73,8 @@ def open_folders(
     """
     left_out: list[LeftOut] = []
     level = find_level(path, choices)
+    if choices.split and not level.split:
+        raise BadInput(f"{path} has no folders of splits, so there is no split {choices.split!r}.")
     if level.container:
         raise UnreadableData(_no_classes(path, level, find_beside(path, choices, roots=roots).told))
     top = path / level.below if level.below else path

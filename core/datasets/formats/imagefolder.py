@@ -47,8 +47,9 @@ def open_imagefolder(
     for file in found:
         files = Files(file, roots, absolute=False)
         try:
+            own = choices if file.parent == path else replace(choices, split="")
             listed = list_table(
-                file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming, choices=choices
+                file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming, choices=own
             )
             passed = [f"{other.parent.name}/ has no classes and was passed over." for other in found[: len(problems)]]
             return replace(listed, note=" ".join([listed.note, *passed]))

@@ -31,6 +31,7 @@ from core.datasets.listing import (
     empty_classes,
     file_ends,
     fingerprint,
+    many,
     repeated_names,
     require_images,
     unique,
@@ -75,7 +76,8 @@ def open_parquet(
             break
         passed.append(f"The split {split} has no labels and was passed over.")
     require_images(ids, str(path), shards.left_out, "Parquet shards need an image column and a column “label”.")
-    listed, told = shards.classes, []
+    listed = shards.classes
+    told: list[str] = []
     if listed:
         keys, labels = unique(listed), np.array([int(text) for text in texts], np.int64)
     else:
@@ -86,7 +88,7 @@ def open_parquet(
     part = f" of the split {split}" if split else ""
     others = [name for name, _ in find_splits(path) if name != split]
     parts = [
-        f"Detected {len(shards.files):,} Parquet shards{part}: pictures from column “{shards.image}”, class from "
+        f"Detected {many(len(shards.files), 'Parquet shard')}{part}: pictures from column “{shards.image}”, class from "
         f"column “{shards.label}”.",
         *passed,
         f"Other splits: {', '.join(others)} (--split)." if others else "",
@@ -120,8 +122,8 @@ def find_splits(path: Path) -> list[tuple[str, list[Path]]]:
     """Splits, test first, and the Parquet files of each in order; one without a name where nothing tells them apart."""
     if path.is_file():
         return [("", [path])]
-    named = in_split_order(folders_of(path))
     for folder in (path, path / "data", path / "default"):
+        named = in_split_order(folders_of(folder)) if folder.is_dir() else []
         if files := _files(folder):
             splits: dict[str, list[Path]] = {}
             for file in files:
@@ -129,7 +131,9 @@ def find_splits(path: Path) -> list[tuple[str, list[Path]]]:
                 splits.setdefault(match[1] if match else "", []).append(file)
             ordered = sorted(splits, key=lambda name: (split_rank(split_name(name)), name))
             return [(name, splits[name]) for name in ordered if name or len(ordered) == 1] or [("", files)]
-    return [(name, files) for name in named if (files := _files(path / name))]
+        if found := [(name, files) for name in named if (files := _files(folder / name))]:
+            return found
+    return []
 
 
 def _files(folder: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from core.datasets.listing import (
     by_class,
     empty_classes,
     fingerprint,
+    many,
     repeated_names,
     require_images,
     unique,
@@ -65,7 +66,8 @@ def open_webdataset(
             break
         passed.append(f"{split}/ has no labelled pictures and was passed over.")
     require_images(ids, str(path), left_out, "A webdataset has a picture and a .cls label for every key.")
-    tars, told = shards.paths, []
+    tars = shards.paths
+    told: list[str] = []
     if lines:
         labels = np.array([int(text) for text in said], np.int64)
     else:
@@ -78,7 +80,7 @@ def open_webdataset(
     at_once = AT_ONCE if isinstance(path, Remote) else 1
     others = [name for name in tar_splits(path) if name != split]
     note = [
-        f"Detected a webdataset of {len(tars):,} shards ({f'{split}/: ' if split else ''}{read_from}).",
+        f"Detected a webdataset of {many(len(tars), 'shard')} ({f'{split}/: ' if split else ''}{read_from}).",
         *passed,
         f"Other splits: {', '.join(others)} (--split)." if others else "",
         *told,
@@ -157,6 +159,8 @@ def _label(shards: Shards, sample: Sample, index: Mapping[str, str]) -> str:
     single, several = single_labels([text])
     if several:
         raise UnreadableData(f"it has {several[0]}; only pictures with one can be correct or wrong")
+    if not single[0]:
+        raise UnreadableData(f"its label {text[:40]!r} is no class")
     return single[0]
 
 
