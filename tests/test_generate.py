@@ -305,6 +305,9 @@ T = "A large dog with a white chest."
         "A large dog with\na white chest. It barks.",
         f"<p>{T}</p>",
         f"🐕 {T}",
+        f"Here you go! {T}",
+        f"Q: What does a dog look like? A: {T}",
+        f"\\boxed{{{T}}}",
         "A large dog with a white chest\n\nLet me know if you need more!",
         "A large dog with\u2028a white chest.",
         "A large \ud83ddog with a white chest.",
@@ -327,6 +330,8 @@ def test_what_surrounds_a_sentence_is_removed(reply):
         "Dogs, cats, etc. are pets.",
         "A. palmata is a coral.",
         "It weighs 5.5 lbs.",
+        "A 4 in. nail is long.",
+        "It is also a.k.a. Rover.",
         "A ripe fig.",
         "A dog... is large.",
         "It is large!",
@@ -478,8 +483,9 @@ def test_replies_that_an_earlier_version_kept_with_odd_line_ends_are_read(endpoi
     generate(settings(endpoint, count=1), animals, out)
     lines = [json.loads(line) for line in replies_path(out).read_text().splitlines()]
     for line in lines:
-        line["texts"] = ["A green\u2028frog\u0085."]
+        line["texts"] = ["A green\u2028frog\u0085.", None]
         line.pop("finish")
+        line["usage"] = {"prompt_tokens": None} if line is lines[0] else None
     text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     replies_path(out).write_text(text + "\n\n", encoding="utf-8", newline="\n")
     assert generate(settings(endpoint, count=1), animals, out).sentences == 9

@@ -63,8 +63,14 @@ def attacks(
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage, require_classes
-    from core.robustness.attacks.run import DEFAULT_ATTACKS, DEFAULT_EPS, Question, attack_records, transfer_records
-    from core.robustness.notes import with_prompt_notes
+    from core.robustness.attacks.run import (
+        DEFAULT_ATTACKS,
+        DEFAULT_EPS,
+        Question,
+        attack_records,
+        transfer_records,
+        with_prompt_notes,
+    )
     from core.robustness.records import write_records
     from core.supervised.ask import named
     from core.supervised.names import is_supervised
@@ -106,7 +112,7 @@ def attacks(
                 report=report,
             )
             found += [one for one in crossed if one not in found]
-    found = with_prompt_notes(found, lambda _: question.image_set)
+    found = with_prompt_notes(found, question.image_set)
     echo_records_notes(found)
     found = noted(found, covered)
     if out is None:

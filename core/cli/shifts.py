@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,6 @@ def shifts(
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.robustness.notes import with_prompt_notes
     from core.robustness.records import write_records
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
@@ -84,8 +84,6 @@ def shifts(
         )
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
-    sets = {image_set: reference, **dict(zip(ids, others, strict=True))}
-    rows = with_prompt_notes(rows, lambda row: sets.get(row.condition.partition("_pm")[0], reference))
     echo_records_notes(rows)
     rows = noted(rows, covered)
     for condition, reason in without.items():
@@ -139,7 +137,6 @@ def overlap(
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.robustness.notes import with_prompt_notes
     from core.robustness.records import write_records
     from core.robustness.shifts import overlap as overlaps
     from core.robustness.shifts.measure import hits
@@ -164,9 +161,10 @@ def overlap(
                 typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)
         answer = answer_for(name, opened, prompts=prompts, report=report)
     found = overlaps.overlap(answer, hits(answer, opened), rows)
-    result = with_prompt_notes(overlaps.records(found, answer.lens, source=str(listed or against)), lambda _: opened)
+    result = overlaps.records(found, answer.lens, source=str(listed or against))
+    result = [replace(one, more={**one.more, "prompt_notes": list(answer.prompt_notes)}) for one in result]
     echo_records_notes(result)
-    result = noted(overlaps.records(found, answer.lens, source=str(listed or against)), covered)
+    result = noted(result, covered)
     if out is None:
         echo_json([one.as_json() for one in result])
         return

@@ -11,7 +11,6 @@ from cache import keys
 from core.composition.pairs import Compositions, CompositionSet
 from core.evaluation import evaluate, zeroshot
 from core.prompts import prompt_set
-from core.prompts.notes import read_of
 from core.stats.blocks import in_blocks
 from core.types import Answer, Classifier, Lens, Progress, Report
 
@@ -96,7 +95,7 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
             "left_out": [[item.item, item.reason] for item in embeddings.left_out],
             "made_from": evaluate.made_from(embeddings, images.images),
             "fingerprint": {"model": dict(encoder.fingerprint), "images": images.fingerprint, "key": key},
-            "reading": asdict(read_of(encoder, prompts)),
+            "reading": asdict(evaluate.reading_for(encoder, prompts)),
         }
         return stored, about
 

@@ -29,7 +29,7 @@ from core.models import weights
 from core.prompts import prompt_set
 from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
-from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Report
+from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Reading, Report
 from core.versions import version
 
 Arrays = dict[str, np.ndarray]
@@ -116,10 +116,21 @@ def evaluate(
     return assemble(lens, image_set, stored, about=about, prompts=prompts)
 
 
+def reading_for(encoder: Any, prompts: PromptSet) -> Reading:
+    """How much of a prompt set a model reads, counted once."""
+    tokenizer = {name: encoder.fingerprint.get(name) for name in ("config", "weights", "tokenizer")}
+    key = keys.digest([tokenizer, encoder.context_length, [list(listed) for listed in prompts.sentences]])
+    stored = results().get_json(f"reading:{key}")
+    if stored is None:
+        stored = asdict(read_of(encoder, prompts))
+        results().put_json(f"reading:{key}", stored)
+    return reading_of(stored)
+
+
 def notes_of(lens: Lens, image_set: ImageSet) -> tuple[str, ...]:
     """What a person should know of a lens's prompts, where no answer is at hand; none for a supervised classifier."""
     prompts = prompt_set(lens.prompts, image_set)
-    read = read_of(encoders().get(lens.model, lens.precision), prompts)
+    read = reading_for(encoders().get(lens.model, lens.precision), prompts)
     return notes_on(prompts, read, image_set.names)
 
 
@@ -205,7 +216,7 @@ def _compute(
             "names": keys.digest(list(image_set.names)),
             "prompts": _about_prompts(prompts),
         },
-        "reading": asdict(read_of(encoder, prompts)),
+        "reading": asdict(reading_for(encoder, prompts)),
     }
     return stored, about
 

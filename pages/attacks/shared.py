@@ -16,7 +16,7 @@ from core.runtime.jobs import Job, question
 from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
-from pages.ui import lensbar
+from pages.ui import answers, lensbar
 from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
@@ -38,6 +38,7 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
         f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as right when it is right "
         f"before and after · {lens.image_set} · docs/ATTACKS.md tells how"
     )
+    answers.prompt_notes(records)
 
 
 def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:
@@ -115,10 +116,11 @@ def measure(
 
 
 def _sampled(lens: Lens, image_set: ImageSet, attack: str, units: str, n: int, *, report: Report) -> list[Record]:
-    from core.robustness.attacks.run import Question, attack_records
+    from core.robustness.attacks.run import Question, attack_records, with_prompt_notes
 
     sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)
-    return attack_records(lens.model, sample, prompts=lens.prompts, report=report)
+    found = attack_records(lens.model, sample, prompts=lens.prompts, report=report)
+    return with_prompt_notes(found, image_set)
 
 
 def others(lens: Lens) -> list[str]:

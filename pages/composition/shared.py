@@ -80,9 +80,10 @@ def provenance(asked: measure.Question, found: measure.Measured) -> str:
     """Images used, candidates, partner."""
     answer = found.found.answer
     partner = f" · compared with {asked.partner_lens.image_set}" if asked.partner_lens else ""
+    notes = "".join(f" · {note}" for note in answer.prompt_notes)
     return (
         f"{answers.label(asked.lens)} · {len(answer.rows):,} of {answer.n_images:,} images used · prompts say "
-        f"“attribute object”{partner}"
+        f"“attribute object”{partner}{notes}"
     )
 
 

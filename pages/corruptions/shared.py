@@ -61,6 +61,7 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     if whole and whole.reference and whole.more.get("mce") is not None:
         relative = f" mCE {whole.more['mce']:.0f} % of {known_as(whole.reference)}, {IN_MEMORY}."
     quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}; docs/CORRUPTIONS.md tells how.".strip())
+    answers.prompt_notes(records)
 
 
 def known(lens: Lens, image_set: ImageSet) -> list[Record]:

@@ -11,6 +11,7 @@ from core.deck import slides as deck_slides
 from core.evaluation import evaluate
 from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
+from core.prompts.notes import content_unread
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import pins
 from pages.ui.downloads import downloads
@@ -37,7 +38,7 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         watch(job)
         return
     found = job.value()
-    sentence = _sentence(found, lens.prompts)
+    sentence = _sentence(found, lens.prompts, content_unread(answer.reading))
     finding_of(sentence)
     figure = count_figure(found)
     st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=sentence)
@@ -61,9 +62,11 @@ def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> dict[str, tuple
     return found
 
 
-def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str) -> str:
+def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str, unread: str) -> str:
     first, last = found[label][0], found[label][-1]
     null = found[RANDOM][-1]
+    if unread:
+        return f"{label}: {unread}, so nothing can be said about what further sentences add."
     gain = 100 * (last.mean - first.mean)
     against = 100 * (last.mean - null.mean)
     return (

@@ -11,7 +11,7 @@ from core.robustness.shifts.measure import CLEAN
 from core.robustness.shifts.records import fit_sets, records
 from core.supervised.names import known_as
 from pages.shifts import board, cell, overlap, shared
-from pages.ui import lensbar
+from pages.ui import answers, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, finding_of, quiet
 
@@ -50,6 +50,7 @@ with opening:
         finding("Shifts", headline(rows, lens.model if lens.model in models else next(iter(models))))
         source = "shipped results; docs/SHIFTS.md tells how they were made" if shipped else "measured here"
         quiet(f"{len(models)} models · {len(named)} conditions · {lens.image_set} · prompts {lens.prompts} · {source}")
+        answers.prompt_notes(rows)
 if not models or not named:
     st.stop()
 

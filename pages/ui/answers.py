@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import streamlit as st
@@ -11,6 +12,7 @@ from core.errors import TailscopeError
 from core.evaluation import evaluate
 from core.evaluation.shipped import shipped_answer
 from core.models.names import model_name
+from core.robustness.records import Record
 from core.runtime.jobs import Job, Question
 from core.types import Answer, Lens
 from pages.ui.jobs import ask, finished, question, recall, watch
@@ -94,6 +96,12 @@ def known_answer(lens: Lens) -> Answer | None:
 def curve_of(answer: Answer, source: str, *, recipe: str = "honest") -> Curve:
     """The frequency curve of an answer under a source of counts."""
     return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source))
+
+
+def prompt_notes(rows: Iterable[Record]) -> None:
+    """What a person should know of the prompts behind records, each note once."""
+    for note in dict.fromkeys(note for row in rows for note in row.more.get("prompt_notes", ())):
+        quiet(note)
 
 
 def provenance(answer: Answer) -> str:

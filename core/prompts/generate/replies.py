@@ -49,7 +49,8 @@ def read_reply(text: str, *, question: str = "", finish: str = "") -> Read:
         told = _without_preamble(block.text)
         if _REFUSAL.match(block.text.replace("’", "'")) or _REFUSAL.match(told.replace("’", "'")):
             return Read(problem=REFUSAL)
-        for sentence, ended in split_sentences(told):
+        for labelled, ended in split_sentences(told):
+            sentence = _LABEL.sub("", labelled)
             if not _WORD.search(sentence) or _is_filler(sentence, question):
                 continue
             if not ended and last and finish == "length":
@@ -132,6 +133,7 @@ def _starts_anew(before: str, line: str, gap: bool) -> bool:
 
 def _plain(line: str) -> str:
     """A line without Markdown marks, links, quotes around it and symbols before it."""
+    line = re.sub(r"\\boxed\{(.*?)\}", r"\1", line)
     line = re.sub(r"!?\[([^\]]*)\]\([^)\s]*\)", r"\1", line)
     line = re.sub(r"(\*{1,3}|_{2,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1", r"\2", line)
     line = re.sub(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)", r"\1", line)
@@ -149,7 +151,8 @@ _PREAMBLES = (
     # Courtesies up to the first stop.
     _start(
         r"(?:sure|certainly|of course|absolutely|definitely|ok(?:ay)?|alright|all right|yes|gladly|understood|got it"
-        r"|no problem|great|good|great question|good question|happy to help|with pleasure|thank you|thanks|hello|hi)"
+        r"|no problem|here you go|here it is|here we go|great|good|great question|good question|happy to help"
+        r"|with pleasure|thank you|thanks|hello|hi)"
         r"(?: there| thing)?(?:[!.,;:]|\s*[—–]|\s-)+\s*"
     ),
     _start(

@@ -69,7 +69,8 @@ class Generated:
         """What a person should know of the run, one sentence each."""
         notes = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in self.adapted]
         for reason, n in Counter(one.reason for one in self.unusable).most_common():
-            examples = [f"{one.key} {_shortened(one.text)}".strip() for one in self.unusable if one.reason == reason]
+            found = (one for one in self.unusable if one.reason == reason)
+            examples = list(dict.fromkeys(f"{one.key} {_shortened(one.text)}".strip() for one in found))
             are = "reply is" if n == 1 else "replies are"
             notes.append(f"{n:,} {are} unusable ({reason}): {_some(examples, 3)}.")
         if any(one.reason in (EMPTY, THOUGHT, UNFINISHED) for one in self.unusable):
@@ -354,11 +355,12 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             record = json.loads(line)
-            texts, finish, usage = record["texts"], record.get("finish", []), record["usage"]
+            texts = [text or "" for text in record["texts"]]
+            finish, usage = record.get("finish") or [], record.get("usage") or {}
             if not all(isinstance(text, str) for text in [*texts, *finish]) or not isinstance(usage, dict):
                 raise ValueError
-            yield {"finish": finish} | {
-                name: record[name] for name in ("question", "settings", "texts", "usage", "model")
-            }
+            counted = {name: n for name, n in usage.items() if isinstance(n, int)}
+            kept = {name: record[name] for name in ("question", "settings", "model")}
+            yield {**kept, "texts": texts, "finish": finish, "usage": counted}
         except (ValueError, KeyError, TypeError, RecursionError):
             raise UnreadableData(f"{path}, line {number}, is no reply; delete the line or the file.") from None

@@ -67,7 +67,7 @@ def _is_end(before: str, stop: str, after: str) -> bool:
         return False
     if word in ("no", "nos", "fig", "figs", "eq"):
         return not after[0].isdigit()
-    if word in _EITHER or re.fullmatch(r"[a-z]|(?:[a-z]\.)+[a-z]", word):
+    if word in _EITHER or re.search(r"\d\s*in$", before) or re.fullmatch(r"[a-z]|(?:[a-z]\.)+[a-z]", word):
         return after[:1].isupper() and re.split(r"\W", after, maxsplit=1)[0].lower() in _STARTERS
     return True
 

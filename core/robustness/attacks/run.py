@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
+from core.evaluation.evaluate import notes_of
 from core.frequency import sources
 from core.frequency.table import split
 from core.robustness.attacks import Kind, find, loss_of, settings_of
@@ -17,7 +18,8 @@ from core.robustness.attacks.plan import Plan, Units, sample_rows
 from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
 from core.stats.intervals import Tag
-from core.types import ImageSet, Report
+from core.supervised import names as supervised
+from core.types import ImageSet, Lens, Report
 
 DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
 DEFAULT_EPS = (1.0, 2.0, 4.0)
@@ -147,6 +149,16 @@ def transfer_records(
     for target in models:
         found += attack_records(target, noise, prompts=prompts, report=report)[1:]
     return found
+
+
+def with_prompt_notes(records: Sequence[Record], image_set: ImageSet) -> list[Record]:
+    """The records with what a person should know of their prompts, under ``prompt_notes``."""
+    known: dict[tuple[str, str], list[str]] = {}
+    for one in records:
+        if (key := (one.model, one.prompts)) not in known:
+            lens = Lens(one.model, image_set.id, one.prompts, precision="float32")
+            known[key] = list(notes_of(lens, image_set)) if one.prompts != supervised.PROMPTS else []
+    return [replace(one, more={**one.more, "prompt_notes": known[one.model, one.prompts]}) for one in records]
 
 
 class _Crafted:

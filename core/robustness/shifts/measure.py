@@ -36,6 +36,7 @@ class Measured:
             with ``_low`` and ``_high`` after it the bounds of its interval (bootstrap over classes).
         reference_for: the shift's pictures were chosen by this very model's errors.
         images: fingerprint of the pictures asked.
+        prompt_notes: what a person should know of the prompts.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Measured:
     parts: Mapping[str, float] = field(default_factory=dict)
     reference_for: bool = False
     images: str = ""
+    prompt_notes: tuple[str, ...] = ()
 
 
 def icon_shifts() -> list[str]:
@@ -102,6 +104,7 @@ def measure(
         "inside_n": len(inside_right),
         "reference_for": _is(model, getattr(shift, "reference", "")),
         "images": shift.fingerprint,
+        "prompt_notes": shifted.prompt_notes,
     }
     if tracks := tracks_of(shift):
         return [
@@ -129,7 +132,7 @@ def measure_clean(
     parts = _parts(tag, reference.keys, answer.labels, right)
     return Measured(
         model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts,
-        images=reference.fingerprint,
+        images=reference.fingerprint, prompt_notes=answer.prompt_notes,
     )  # fmt: skip
 
 
