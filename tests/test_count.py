@@ -75,8 +75,7 @@ words = st.sampled_from(
     ["dog", "Dogs", "red", "cat", "cats,", "tree-frog", "tree frogs", "-", "Äpfel", "ﬁn", "e\u0301", "\u3000", "dog's",
      "dog’s", "747", "747-300", "a_b", "red.cat", "x\x1cy", "\xa0", "İ", "ǅ", "\x00", "\x01", "\x02", "\x03", "cat-",
      "'s", "’s", "&amp;", "&#39;s", "dog%27s", "%", "+", "猫", "白い猫", "dog猫", "고양이가", "แมว", "die", "dice", "a",
-     "of",
-     "feet", "foot", "\u200b", "™", "\ufe0f", "\udfff"]
+     "of", "feet", "foot", "\u200b", "™", "\ufe0f", "\udfff"]
 )  # fmt: skip
 
 

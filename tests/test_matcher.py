@@ -182,7 +182,15 @@ def test_fold_is_one_for_spellings_of_one_name():
     same = ["Queen Anne's Lace", "queen_anne\u2019s-lace", "Queen  Anne&#39;s lace.", "queen+anne%27s+lace"]
     assert {fold(name) for name in same} == {"queen anne's lace"}
     assert fold(" + ") != fold(" - ")
-    assert forms("saluki") == ("saluki", "salukis")
+
+
+@pytest.mark.parametrize(
+    "word", ["saluki", "s", "x", "es", "oes", "ies", "ves", "men", "i", "eaux", "a", "is", "us", "\u4e2d", "é"]
+)
+def test_no_form_of_a_word_is_empty(word):
+    assert forms(word)[0] == word
+    assert all(part for form in forms(word) for part in form.split(" "))
+    assert len(set(forms(word))) == len(forms(word))
 
 
 def test_recall_and_precision_on_the_labelled_names():

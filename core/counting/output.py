@@ -162,7 +162,7 @@ def provenance(result: Result) -> dict[str, Any]:
     """Where the counts come from: everything needed to repeat them, and what could not be used."""
     request, tally = result.request, result.text or result.image
     plan, paper = result.plan, request.mode == "text-paper"
-    packages = ("pyarrow", *(["spacy"] if paper else []))
+    packages = ("regex", "pyarrow", *(["spacy"] if paper else []))
     stamps = [[part.place.uri, part.place.stamp] for part in (plan.parts if plan else result.image_parts)]
     return {
         "name": result.name,

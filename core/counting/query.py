@@ -47,8 +47,8 @@ class Query:
 
     @cached_property
     def digest(self) -> str:
-        """Content key of everything that decides a partial result, the tagger's version included."""
-        versions = {name: version(name) for name in (["spacy"] if self.tagger else [])}
+        """Content key of everything that decides a partial result, versions included."""
+        versions = {name: version(name) for name in ("regex", *(["spacy"] if self.tagger else []))}
         return keys.digest({"schema": SCHEMA, "query": self.as_json(), "versions": versions})
 
     def as_json(self) -> dict[str, Any]:

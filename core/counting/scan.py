@@ -111,10 +111,8 @@ class Scanner:
 
     def scan(self, captions: Sequence[str]) -> Hits:
         """All hits in these captions (Unicode text), ordered by caption."""
+        captions = [decoded(text) if "&" in text or "%" in text else text for text in captions]
         joined = f" {_SEPARATOR} ".join(captions)
-        if "&" in joined or "%" in joined:
-            captions = [decoded(text) for text in captions]
-            joined = f" {_SEPARATOR} ".join(captions)
         coded = "".join(map(self._tokens.__getitem__, joined.split())).encode("utf-32-le", "surrogatepass")
         codes = np.frombuffer(coded, np.uint32).astype(np.int64)
         breaks = codes == ord(_BREAK)
@@ -151,9 +149,12 @@ class Scanner:
         found = []
         place = np.flatnonzero(self._first[codes])
         state, length = self._first[codes[place]], 1
-        moved = np.ones(len(place), bool)
+        possessive = bool((codes == ord(_OWNING)).any())
+        stayed = 0  # so many of the last places passed a possessive over: they told their hits already
         while len(place):
-            many = np.where(moved, self._many[state], 0)
+            many = self._many[state]
+            if stayed:
+                many[len(many) - stayed :] = 0
             if many.any():
                 start = np.repeat(place, many)
                 within = np.arange(len(start)) - np.repeat(np.cumsum(many) - many, many)
@@ -165,12 +166,13 @@ class Scanner:
             keys = state * self._width + word
             at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
             known = self._keys[at] == keys
-            # A possessive ending may be a word of the name and may be passed over: both ways go on.
-            owning = word == ord(_OWNING)
-            place = np.concatenate([place[known], place[owning]])
-            state = np.concatenate([self._next[at[known]], state[owning]])
-            moved = np.arange(len(place)) < known.sum()
-            length += 1
+            moved = place[known], self._next[at[known]]
+            if possessive:
+                # A possessive ending may be a word of the name and may be passed over: both ways go on.
+                owning = word == ord(_OWNING)
+                stayed = int(owning.sum())
+                moved = np.concatenate([moved[0], place[owning]]), np.concatenate([moved[1], state[owning]])
+            (place, state), length = moved, length + 1
         return found
 
     def _within(self, codes: np.ndarray, caption: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -96,7 +96,7 @@ _NEVER = _listed(
 )
 """Words so common that no noun may claim them as its form (doe, die, wa)."""
 _BEFORE_MODIFIER = _listed("of in on with at for from")
-_INITIALS = re.compile(r"[^aeiou]+")
+_INITIALS = re.compile(r"[^aeiou]{3}")
 _LATIN_END = re.compile(r"[a-z0-9]$")
 
 
@@ -193,7 +193,7 @@ def _singulars(word: str) -> tuple[str, ...]:
         return (word[:-1] if word.endswith("x") else f"{word[:-1]}on",)
     if not word.endswith("s") or word.endswith(("ss", "sis", "itis")):
         return ()
-    if len(word) < 4 and not _INITIALS.fullmatch(word):
+    if len(word) < 4 and not _INITIALS.fullmatch(word):  # "tvs" is a plural, "gas" is none
         return ()
     if word.endswith(("us", "is")):
         # Most words in -us are singular (walrus), most in -is that are not listed are plural (salukis).
