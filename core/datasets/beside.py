@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.choices import NOTHING, Choices
+from core.datasets.conventions import SUFFIXES
 from core.datasets.formats.columns import TABLES, Columns, from_records
 from core.datasets.formats.table import list_table, open_table, readable_table
-from core.datasets.io.picture import SUFFIXES, read_text
+from core.datasets.io.picture import read_text
 from core.datasets.io.roots import Files, problem
 from core.datasets.labels import classes_of
 from core.datasets.levels import folders_of, is_container, is_junk, same_split, split_name, split_rank

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from core.datasets.choices import FOLDER, NOTHING, Choices
+from core.datasets.conventions import SUFFIXES
 from core.datasets.formats.columns import (
     SPLIT_COLUMNS,
     Columns,
@@ -20,7 +21,6 @@ from core.datasets.formats.columns import (
     same_spelling,
     single_labels,
 )
-from core.datasets.io.picture import SUFFIXES
 from core.datasets.levels import containers, in_split_order, same_split, split_name
 from core.datasets.listing import by_class, some, unique
 from core.errors import BadInput, UnreadableData

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.datasets.beside import MORE_TABLES, find_beside
 from core.datasets.choices import FOLDER, NOTHING, Choices
+from core.datasets.conventions import SPLITS
 from core.datasets.formats.columns import TABLES
 from core.datasets.formats.folders import is_letitwag
 from core.datasets.formats.imagefolder import metadata_files
@@ -23,7 +24,7 @@ from core.datasets.io.picture import read_text
 from core.datasets.io.remote import Remote
 from core.datasets.io.roots import problem
 from core.datasets.io.tars import find_shards, peek
-from core.datasets.levels import SPLITS, Level, find_level, folders_of, has_direct_pictures, in_doubt, same_split
+from core.datasets.levels import Level, find_level, folders_of, has_direct_pictures, in_doubt, same_split
 from core.datasets.listing import file_ends
 from core.datasets.sniff import COMPRESSED, what_is
 from core.errors import UnreadableData

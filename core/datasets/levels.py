@@ -14,11 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from core.datasets.choices import FOLDER, NOTHING, Choices
-from core.datasets.io.picture import SUFFIXES
+from core.datasets.conventions import SUFFIXES
 from core.errors import BadInput
-
-SPLITS = ("test", "val", "validation", "valid", "train", "training")
-"""Names of splits in the order in which they are preferred."""
 
 JUNK = frozenset(
     {"__macosx", "@eadir", "$recycle.bin", "lost+found", ".ipynb_checkpoints", ".ds_store", "#recycle", "@recycle"}

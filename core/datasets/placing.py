@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from core.datasets.choices import Choices
+from core.datasets.conventions import SUFFIXES
 from core.datasets.formats.columns import IDS, PATHS, Columns, by_name, path_column
-from core.datasets.io.picture import SUFFIXES
 from core.datasets.levels import folders_of, is_container, split_name
 from core.errors import BadInput
 

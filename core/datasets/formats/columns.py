@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets.io.picture import SUFFIXES, read_text
+from core.datasets.conventions import SUFFIXES
+from core.datasets.io.picture import read_text
 from core.datasets.listing import file_ends
 from core.datasets.sniff import what_is
 from core.errors import UnreadableData

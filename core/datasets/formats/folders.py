@@ -13,7 +13,7 @@ import numpy as np
 
 from core.datasets.beside import find_beside
 from core.datasets.choices import NOTHING, Choices
-from core.datasets.io.picture import SUFFIXES
+from core.datasets.conventions import SUFFIXES
 from core.datasets.io.roots import problem
 from core.datasets.levels import (
     JUNK_REASON,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.datasets.choices import FOLDER, NOTHING, Choices
+from core.datasets.conventions import SPLITS
 from core.datasets.formats.columns import (
     by_name,
     class_labels,
@@ -24,7 +25,7 @@ from core.datasets.formats.columns import (
 )
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem
-from core.datasets.levels import SPLITS, folders_of, in_split_order, same_split, split_name, split_rank
+from core.datasets.levels import folders_of, in_split_order, same_split, split_name, split_rank
 from core.datasets.listing import (
     Listing,
     by_class,

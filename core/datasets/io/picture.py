@@ -26,7 +26,6 @@ from core.runtime.decoding import BUDGET
 logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per pixel" not in record.getMessage())
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as RGB
 MAX_BYTES = 256 * 2**20
 

@@ -147,7 +147,7 @@ def open_address(uri: str, *, fresh: bool = False) -> Remote:
 def _tree(uri: str) -> Tree:
     from pyarrow import fs
 
-    from core.datasets.levels import SPLITS  # which reads pictures, and those may be remote
+    from core.datasets.conventions import SPLITS
 
     shown = ascii(uri[:200])[1:-1]
     with _asked(f"{shown} cannot be listed", UnreadableData, CREDENTIALS):

@@ -14,10 +14,10 @@ from typing import IO
 
 import numpy as np
 
+from core.datasets.conventions import SPLITS
 from core.datasets.io.picture import MAX_BYTES, read_text
 from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
-from core.datasets.levels import SPLITS
 from core.datasets.listing import END, file_ends
 from core.datasets.sniff import COMPRESSED, ENOUGH, what_is
 from core.errors import ReadFailed, UnreadableData
