@@ -313,6 +313,7 @@ class ClassAnswer:
         recipe: how the classes were predicted, one sentence.
         provenance: where the values come from, with citation.
         interval_over: what the intervals of the classes are over; empty where the number of images is unknown.
+        metric: CLIP_benchmark's name of what is told of every class and, as ``acc1``, of the whole.
     """
 
     lens: Lens
@@ -324,6 +325,7 @@ class ClassAnswer:
     recipe: str
     provenance: str
     interval_over: str
+    metric: str = "acc1"
 
     @property
     def mean_per_class_recall(self) -> float:

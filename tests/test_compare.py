@@ -20,8 +20,9 @@ from core.evaluation import evaluate as evaluation
 from core.models import registry as models
 from core.models.weights import Found
 from core.stats.calibration import ece, reliability
-from core.stats.paired import class_difference, holm, mcnemar, pair
-from core.types import FrequencyTable
+from core.stats.intervals import wilson
+from core.stats.paired import class_difference, holm, mcnemar, mean_change, pair, sign_flips
+from core.types import FrequencyTable, Interval
 from tests.answers import make_answer
 from tests.fakes import FakeEncoder, FakeImageSet
 
@@ -124,6 +125,40 @@ def test_a_clear_difference_is_called_one():
     (same,) = comparing.compare({"A": a, "again": a}).pairs
     assert comparing.headline(same) == "again and A answer all 600 images alike."
     assert (same.p, same.delta.value, len(same.fixed)) == (1.0, 0.0, 0)
+
+
+def _verdict(delta: Interval, p_holm: float) -> str:
+    found = comparing.compare(dict(zip("AB", simulated(np.random.default_rng(0), gain=0.1)[:2], strict=True))).pairs[0]
+    return comparing.headline(replace(found, delta=delta, p_holm=p_holm))
+
+
+def test_a_verdict_agrees_with_its_test_or_says_why_not():
+    assert _verdict(Interval(0.02, 0.01, 0.03), 0.001).endswith("p = 0.001 after Holm).")
+    assert "which may be noise" in _verdict(Interval(0.02, -0.01, 0.03), 0.2)
+    by_images = _verdict(Interval(-0.011, -0.023, 0.0015), 0.0004)
+    assert "noise" not in by_images
+    assert "p < 0.001" in by_images
+    assert "More images change one way than chance allows, but classes differ so much" in by_images
+    by_classes = _verdict(Interval(0.02, 0.01, 0.03), 0.2)
+    assert "but not more images than chance allows" in by_classes
+
+
+def test_no_change_has_an_interval_of_its_own():
+    reach = wilson(0, 30).high
+    assert mean_change(np.zeros(30)) == Interval(0.0, -reach, reach)
+    up, down = mean_change(np.full(30, 0.2)), mean_change(np.full(30, -0.2))
+    assert up.low < 0.2 < up.high
+    assert (down.low, down.high) == (-up.high, -up.low)
+
+
+def test_random_signs_are_the_exact_test_of_few_classes():
+    rng = np.random.default_rng(1)
+    changes = rng.normal(0.03, 0.05, 10)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 10)).reshape(10, -1)
+    exact = np.mean(np.abs(changes @ signs) >= abs(changes.sum()) - 1e-12)
+    assert sign_flips(changes) == pytest.approx(exact, abs=0.01)
+    assert sign_flips(np.r_[changes, np.zeros(50)]) == pytest.approx(exact, abs=0.01)
+    assert sign_flips(np.zeros(5)) == 1
 
 
 def test_three_lenses_make_three_pairs_and_five_are_too_many():

@@ -92,6 +92,14 @@ def test_overrides_win_and_unmatched_folders_are_listed(tmp_path: Path):
     assert [item.item for item in found.left_out] == ["nothing here"]
 
 
+def test_a_bare_object_is_not_called_unknown():
+    found = folder_compositions(image_set("red goldfish", "goldfish", "red unicorn"), objects=OBJECTS)
+    assert {item.item: item.reason.partition(";")[0] for item in found.left_out} == {
+        "goldfish": "its name is an object without an attribute",
+        "red unicorn": "its name ends with no known object",
+    }
+
+
 def test_a_set_without_compositions_says_what_to_do():
     with pytest.raises(BadInput, match="attribute object"):
         folder_compositions(image_set("cat", "dog"), objects=OBJECTS)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from core.analysis import findings
+from core.analysis.curve import curve
 from core.evaluation.evaluate import assemble
-from core.types import Answer, Lens
+from core.types import Answer, FrequencyTable, Lens
+from tests.answers import answer_with_accuracies
 from tests.fakes import FakeImageSet
 
 
@@ -53,3 +55,35 @@ def test_a_selection_is_taken_together() -> None:
     sentence = findings.several(answer_of([0, 1, 0, 0, 2, 0]), [0, 1])
     assert sentence.startswith("The 2 selected concepts are recognised in 3 of 4 images (75 %)")
     assert "hardest is “word1” (50 %)" in sentence
+
+
+def test_one_of_a_thousand_is_not_none_and_all_but_a_few_not_all() -> None:
+    few = answer_of([0] + [1 - label % 3 if label % 3 < 2 else 0 for label in range(1, 1000)])
+    assert "names 0.1 % of 1,000 images correctly" in findings.overall(few)
+    most = answer_of([label % 3 for label in range(996)] + [1, 2, 0, 1])
+    assert "names 99.6 % of 1,000 images correctly" in findings.overall(most)
+
+
+def _tail(right: list[int], counts: list[int]) -> str:
+    keys = [f"c{index}" for index in range(len(right))]
+    table = FrequencyTable("made", "", "image", dict(zip(keys, counts, strict=True)))
+    return findings.tail(curve(answer_with_accuracies(right, 10, keys=keys), table))
+
+
+def test_the_tail_says_its_size_its_counts_and_its_interval() -> None:
+    assert _tail([0, 0, 5, 6, 7, 8, 9, 9, 10, 10], [1, 1, 5, 6, 7, 8, 9, 10, 11, 12]) == (
+        "The rarest fifth (2 concepts, counted 1 time) is right 0 % of the time (95 % CI 0–16 %), the commonest fifth "
+        "(2 concepts, counted 11 to 12 times) 100 %: a gap of 100 points."
+    )
+
+
+def test_a_tail_of_zeros_is_called_never_counted() -> None:
+    sentence = _tail([2, 2, 2, 2, 5, 6, 7, 8, 9, 9], [0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
+    assert sentence.startswith("The 4 concepts that were never counted are right 20 % of the time (95 % CI ")
+
+
+def test_no_gap_is_not_a_negative_zero_and_no_groups_have_their_reason() -> None:
+    assert "a gap of 0 points" in _tail([5] * 5, [1, 2, 3, 4, 5])
+    assert _tail([5] * 5, [3] * 5) == (
+        "No tail can be told from a head: 5 of 5 concepts were counted 3 times, so that head and tail would meet."
+    )

@@ -150,3 +150,35 @@ def test_written_counts_are_the_committed_files(tmp_path, monkeypatch):
     monkeypatch.setattr(icons, "CORPORA", {"icons-10k": CORPORA["icons-10k"]})
     icons.write_counts(tmp_path)
     assert (tmp_path / "icons-10k.csv").read_bytes() == (icons.COUNTS / "icons-10k.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("concept", "kind"),
+    [
+        ("tench", "fish"), ("vine snake", "snake"), ("Affenpinscher", "dog"), ("orangutan", "primate"),
+        ("tabby cat", "cat"), ("monarch butterfly", "insect or arachnid"), ("guacamole", "food"), ("missile", "object"),
+        ("volcano", "scene"), ("bolete", "fungus"), ("A310", "aircraft"), ("Acadian_Flycatcher", "bird"),
+        ("Handstand_Walking", "action"), ("stratified", "texture"),
+    ],
+)  # fmt: skip
+def test_a_family_is_what_a_concept_is_and_not_a_data_set(concept: str, kind: str):
+    assert sources.families("published:laion400m/rampp0.7")[concept] == kind
+
+
+def test_families_reach_classes_given_as_wnids():
+    wnids, names = zip(*imagenet_classes(), strict=True)
+    found = sources.families_of("published:cc3m/rampp0.7", wnids, names)
+    assert len(found) == 1000
+    assert {found[wnid] for wnid in wnids[151:269]} == {"dog"}
+    assert not set(found.values()) & {"imagenet", "birdsnap", "cub", "imagenet-sketch"}
+    assert sources.families_of("icons-200k", ["nothing"]) == {}
+
+
+def test_let_it_wag_counts_are_sources():
+    table = sources.load_source("letitwag:laion400m", "image")
+    assert (len(table.counts), table.counts["Bank_Swallow"]) == (290, 8_864)
+    assert sources.records("letitwag:laion200m")["eel"]["text"] is None
+    assert sources.families("letitwag:cc3m")["Affenpinscher"] == "dog"
+    assert [info.name for info in sources.list_sources() if info.name.startswith("letitwag:")] == [
+        f"letitwag:{name}" for name in ("cc3m", "cc12m", "yfcc15m", "laion400m", "synthci30m", "laion200m")
+    ]

@@ -18,6 +18,7 @@ from core.evaluation import imported as imported_answers
 from core.evaluation import origins
 from core.frequency import choice, sources
 from core.frequency import published as source
+from core.frequency.table import match
 from core.published.answers import IMAGES, find_set, matrix, published_answer, published_sets
 from core.published.models import find_model, published_models
 from core.stats.intervals import wilson
@@ -73,6 +74,7 @@ class TestPublishedAnswers:
         table = sources.load_source("published:cc12m/integrated_tlemmatized_i0.7")
         shown = curve(found, table)
         assert shown.n == 3469
+        assert set(match(table, found.keys, found.names).steps.values()) == {"name"}
         counts = {row.key: row.count for row in shown.rows}
         assert counts["cifar10/airplane"] == counted("cifar10", "cc12m", "integrated_tlemmatized_i0.7")["airplane"]
 
@@ -140,6 +142,12 @@ class TestCommands:
         assert found["groups"]["tail"] | {"accuracy": 0} == {"n": 225, "count_from": 0, "count_to": 0, "accuracy": 0}
         assert found["tail_is"] == "never counted"
 
+    def test_a_kind_of_count_chooses_its_own_table(self):
+        found = run("curve", "ViT-B-16,laion400m", "letitwag", "--method", "image", "--json")
+        assert found["frequency"]["name"] == "published:laion400m/rampp0.7"
+        assert found["n_zero"] == 75
+        assert "by image (RAM++ 0.7)" in found["choice"]
+
     def test_imagenet_under_cc12m(self):
         found = run("curve", RN50, "imagenet", "--json")
         counts, scores = counted("imagenet", "cc12m", "integrated_tlemmatized_i0.7"), released("imagenet", "simple")
@@ -177,6 +185,19 @@ class TestCommands:
         assert found["metrics"]["acc1"] == pytest.approx(np.mean(list(released("imagenet", "simple").values())) / 100)
         assert found["classwise"]["tench"]["n"] == 50
         assert found["origin"] == "published"
+
+    def test_retrieval_is_told_by_the_names_of_its_metrics(self):
+        found = run("evaluate", "RN50,cc3m", "coco", "--prompts", "i2t_k=5")
+        assert found["task"] == "zeroshot_retrieval"
+        scores = load(Path("retrieval_evaluations/coco_i2t_k=5_results.json"))["backboneRN50_pretrainedcc3m"]
+        values = {key: value for key, value in scores["conceptwise"].items() if key}
+        assert {key: cell["accuracy"] for key, cell in found["classwise"].items()} == pytest.approx(values)
+        assert set(found["metrics"]) == {"text_retrieval_recall@5", "mean_per_class_recall"}
+
+    def test_what_is_published_is_listed(self):
+        models, sets = run("published", "models", "--json"), run("published", "sets", "--json")
+        assert (len(models), len(sets)) == (41, 23)
+        assert next(one for one in models if one["id"] == RN50)["pretraining"] == "cc12m"
 
     def test_where_only_the_whole_was_published_that_is_given(self):
         found = run("evaluate", "ViT-L-14,openai", "imagenet")
@@ -248,6 +269,24 @@ class TestChoice:
         found = choice.choose("RN50,cc12m", self.KEYS)
         choice._choose.cache_clear()
         assert (found.source, found.matched) == ("published:cc12m/rampp0.7", 3)
+
+    @pytest.mark.parametrize(
+        ("model", "counts", "words"),
+        [
+            ("RN50,cc12m", "published:cc12m/rampp0.7", ""), ("icon-RN,icons-50k", "icons-50k", ""),
+            ("ViT-B-16,laion400m_e32", "letitwag:laion400m", ""),
+            ("ViT-B-32,laion2b_s34b_b79k", "published:laion400m/rampp0.7", "LAION-400M"),
+            ("RN50,cc12m", "published:cc3m/lemmatized", "CC-3M"), ("RN50,cc12m", "imported:mine", "imported:mine"),
+        ],
+    )  # fmt: skip
+    def test_counts_of_another_set_are_called_by_its_name(self, model: str, counts: str, words: str):
+        assert choice.elsewhere(model, counts) == words
+
+    def test_sentences_speak_of_the_set_that_was_counted(self):
+        arguments = ["curve", "ViT-B-32,laion2b_s34b_b79k", "imagenet", "--frequency", "published:laion400m/rampp0.7"]
+        told = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+        assert "tenfold rise in the count in LAION-400M" in told
+        assert "pretraining frequency" not in told
 
     def test_icon_models_keep_their_corpus(self):
         assert sources.own("icon-RN,icons-50k") == "icons-50k"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from core.charts.published import honest_figure
 from core.cli.app import app
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import published as source
-from core.published import corpora, letitwag, overlay, runs, store
+from core.published import corpora, letitwag, overlay, recipe_honest, runs, store
 from core.published.anomalies import ratio_flags
 from core.published.importer import import_release
+from core.published.pool import Combination, Rows
 from core.published.runs import Run
+from core.published.view import View, draw
 from tests import published_release
 
 
@@ -184,7 +188,7 @@ class TestSource:
         assert "" not in records
         table = source.table("published:cc3m/rampp0.7", "image")
         assert table.counts["dtd 00"] == counts(release, "dtd")["dtd 00"]
-        assert source.families("published:cc3m/rampp0.7")["dtd 00"] == "dtd"
+        assert source.families("published:cc3m/rampp0.7")["dtd 00"] == "texture"
 
     def test_ratio_flags_are_relative_to_the_set(self):
         image = np.array([1_000, 10_000, 5_000, 100_000, 9_000, -1, 10])
@@ -257,3 +261,24 @@ def test_spearman_helpers_agree_with_scipy():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 9, 50), rng.integers(0, 9, 50)
     assert pearson(midranks(x), midranks(y)) == pytest.approx(stats.spearmanr(x, y)[0])
+
+
+def test_a_bin_of_nothing_but_zeros_has_an_interval(release: Path):
+    names = [f"concept {index}" for index in range(12)]
+    counts_, values = np.array([1] * 6 + [1000] * 6), np.array([0.0] * 6 + [100.0] * 6)
+    rows = Rows(np.arange(12), np.array(["made"] * 12), np.array(names, object), counts_, values, ())
+    record = recipe_honest.curve(rows, Combination("zero-shot", "cc3m", "rampp0.7", "class", "RN50"), ("made",))
+    low, high = record["bins"]
+    wide = stats.binomtest(0, 6).proportion_ci(method="wilson").high
+    assert (low["mean"], low["low"], low["high"]) == (0, 0, pytest.approx(100 * wide))
+    assert (high["mean"], high["high"], high["low"]) == (100, 100, pytest.approx(100 - 100 * wide))
+
+
+def test_a_published_line_ends_at_the_ends_of_the_scale(release: Path):
+    opened = store.open_store()
+    asked = View("zero-shot", "rampp0.7", "class", (("RN50", "cc3m"),))
+    (shown,), _ = draw(opened, asked)
+    steep = replace(shown, honest={**shown.honest, "slope_per_decade": {"value": 60.0, "low": 50.0, "high": 70.0}})
+    line = next(trace for trace in honest_figure([steep]).data if str(trace.name).startswith("fit:"))
+    assert min(line.y) >= -1e-9
+    assert max(line.y) <= 100 + 1e-9

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.frequency.table import join, match
+from core.frequency.table import match
 from core.prompts.notes import unread
 from core.stats import intervals as stats
-from core.stats.fits import NO_LOGIT, TEST, LogitFit, Shape, logit_fit, shape
+from core.stats.fits import NO_LOGIT, NO_SHAPE, TEST, LogitFit, Shape, logit_fit, shape
 from core.stats.format import percent, point_span, points, signed
 from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Groups, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve
@@ -27,7 +27,8 @@ ENOUGH = 10
 class Row:
     """One concept with a known count and an accuracy (a fraction, with its interval where images are known).
 
-    ``n`` is None where the number of images is unknown; ``tag`` is empty where there are no groups.
+    ``n`` is None where the number of images is unknown; ``tag`` is empty where there are no groups; ``flags`` say what
+    is doubtful about the count (homonym, hyphen, digits ...).
     """
 
     key: str
@@ -39,6 +40,7 @@ class Row:
     n: int | None
     tag: Tag | Literal[""]
     family: str
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,13 @@ def curve(
         per_decade: bins per tenfold count (honest recipe).
     """
     keys = answer.keys
-    known, families = join(table, keys, answer.names, literal=recipe == "paper"), families or {}
+    matched, families = match(table, keys, answer.names, literal=recipe == "paper"), families or {}
+    known = matched.counts
     judged = [score for score in answer.classes if not math.isnan(score.accuracy)]
     groups = stats.groups(known)
     rows = tuple(
         Row(s.key, s.name, known[s.key], s.accuracy, s.low, s.high, s.n, groups.tags.get(s.key, ""),
-            families.get(s.key, ""))
+            families.get(s.key, ""), table.flags.get(matched.spelled[s.key], ()))
         for s in judged
         if s.key in known
     )  # fmt: skip
@@ -178,7 +181,7 @@ def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_de
 
 def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
     none = dict.fromkeys(("slope_per_decade", "pearson", "spearman"), UNDEFINED)
-    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": Shape("", math.nan, *[UNDEFINED] * 3, 0)}
+    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": NO_SHAPE}
     if not len(counts):
         return {**none, **no_fit, "bins": ()}
     found = paper_curve(counts, accuracy)
@@ -218,6 +221,7 @@ def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -
         "recipe": found.recipe,
         "n_classes": len(answer.keys),
         "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],
+        "flags": {row.key: list(row.flags) for row in found.rows if row.flags},
         "n": found.n,
         "n_zero": found.n_zero,
         "n_unknown": found.n_unknown,
@@ -256,8 +260,12 @@ def _interval(figure: Interval) -> dict[str, float]:
     return {"value": figure.value, "low": figure.low, "high": figure.high}
 
 
-def headline(found: Curve) -> str:
-    """The finding in one or two computed sentences; says so when the counts or the data do not carry one."""
+def headline(found: Curve, *, counted_in: str = "") -> str:
+    """The finding in one or two computed sentences; says so when the counts or the data do not carry one.
+
+    Args:
+        counted_in: what the counts are of when that is not the model's own pretraining data.
+    """
     if not found.rows:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
     if found.unread:
@@ -272,12 +280,13 @@ def headline(found: Curve) -> str:
         return f"All {n} concepts have the same count, so there is no trend to see."
     evidence = f"(95 % CI {point_span(slope)}; n = {n:,})"
     size = f"{points(abs(slope.value))} points"
+    what = f"the count in {counted_in}" if counted_in else "pretraining frequency"
     if slope.low > 0:
-        first = f"Each tenfold rise in pretraining frequency adds {size} {evidence}."
+        first = f"Each tenfold rise in {what} adds {size} {evidence}."
     elif slope.high < 0:
-        first = f"Each tenfold rise in pretraining frequency takes away {size} {evidence}."
+        first = f"Each tenfold rise in {what} takes away {size} {evidence}."
     else:
-        goes = f"a tenfold rise in pretraining frequency goes with {points(slope.value)} points"
+        goes = f"a tenfold rise in {what} goes with {points(slope.value)} points"
         first = f"No clear trend: {goes} {evidence}."
     return f"{first} {_tail(found)}".strip()
 
@@ -293,10 +302,10 @@ def _tail(found: Curve) -> str:
 
 
 def _paper_headline(found: Curve) -> str:
-    r, bins = found.pearson.value, found.paper.kept[1] - found.paper.kept[0]
-    if math.isnan(r):
+    r, paper = found.pearson.value, found.paper
+    if paper is None or math.isnan(r):
         return "By the paper's recipe no correlation is defined here: the kept bins have no spread."
-    star = "significant" if found.paper.p < 0.05 else "not significant"
+    star, bins = "significant" if paper.p < 0.05 else "not significant", paper.kept[1] - paper.kept[0]
     return (
         f"By the paper's recipe, accuracy and log frequency correlate at r = {signed(r, 2)} over {bins} binned means "
         f"({star} at 0.05)."

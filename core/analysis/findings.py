@@ -35,12 +35,18 @@ def overall(answer: Answer) -> str:
     )
 
 
-def concept(answer: Answer, index: int, count: int | None) -> str:
-    """One concept: how often right, how often seen in pretraining, and what is said instead."""
+def concept(answer: Answer, index: int, count: int | None, *, counted_in: str = "") -> str:
+    """One concept: how often right, how often seen in pretraining, and what is said instead.
+
+    Args:
+        counted_in: what the counts are of when that is not the model's own pretraining data.
+    """
     score = answer.classes[index]
     if not score.n:
         return f"“{score.name}” has no images in this set, so nothing can be said about it."
     met = "" if count is None else f" It was {seen(count)} in pretraining."
+    if counted_in and count is not None:
+        met = f" It is counted {count:,} time{'s' * (count != 1)} in {counted_in}."
     right = round(score.accuracy * score.n)
     sentence = (
         f"“{score.name}” is recognised in {right} of {score.n} images "

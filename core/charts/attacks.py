@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, SERIES, SYMBOLS, WRONG, blank, text
 from core.robustness.records import Record
+from core.stats.format import percent
 from core.stats.intervals import wilson
 
 
@@ -127,9 +128,9 @@ def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.F
             at = order[one.model], order[source]
             n = one.more["clean_right"]
             value[at] = one.more["success"]
-            said[at] = f"{100 * one.more['success']:.0f} %<br>of {n}"
+            said[at] = f"{percent(one.more['success'])}<br>of {n}"
             low, high = 100 * one.more["success_low"], 100 * one.more["success_high"]
-            hover[at] = f"{100 * one.more['success']:.0f} % of {n} broken (95 % CI {low:.0f}–{high:.0f})"
+            hover[at] = f"{percent(one.more['success'])} of {n} broken (95 % CI {low:.0f}–{high:.0f})"
     labels = [text(name) for name in names.values()]
     figure.add_heatmap(
         z=value, x=labels, y=labels, zmin=0, zmax=1, colorscale=[[0.0, "#f4f1ec"], [1.0, WRONG]], text=said,

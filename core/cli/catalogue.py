@@ -10,6 +10,7 @@ from core.cli.output import echo_json, echo_table, megabytes
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+LABELS = ("pretraining_label", "how_label", "threshold", "truncated")
 frequency = typer.Typer(help="Concept counts of pretraining sets.", no_args_is_help=True)
 
 
@@ -79,15 +80,24 @@ def datasets(as_json: AsJson = False) -> None:
 @frequency.command("list")
 def frequency_list(as_json: AsJson = False) -> None:
     """Frequency sources that can be used with ``--frequency``."""
+    from core.frequency.published import steps as published_steps
     from core.frequency.sources import list_sources
 
     found = list_sources()
+    steps = {step.name: step for step in published_steps()}
     if as_json:
         echo_json(
-            [{"name": s.name, "source": s.source, "methods": list(s.methods), "concepts": s.concepts} for s in found]
+            [
+                {"name": s.name, "source": s.source, "methods": list(s.methods), "concepts": s.concepts}
+                | {key: getattr(steps.get(s.name), key, None) for key in LABELS}
+                for s in found
+            ]
         )
         return
-    echo_table(("name", "methods", "concepts"), [(s.name, "/".join(s.methods), s.concepts) for s in found])
+    told = ("name", "methods", "concepts", "")
+    cut = {name for name, step in steps.items() if step.truncated}
+    rows = [(s.name, "/".join(s.methods), s.concepts, "cut short" if s.name in cut else "") for s in found]
+    echo_table(told, rows)
 
 
 @frequency.command("show")

@@ -120,7 +120,7 @@ def _questions(
         parts = text.split("::", 2)
         if len(parts) != 3 or not all(parts):
             raise BadInput(f"{text!r} is not a lens; write MODEL::SET::STRATEGY.")
-        found[text] = Question(*parts, precision)
+        found[text] = Question(parts[0], parts[1], parts[2], precision)
     return found
 
 

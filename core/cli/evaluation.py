@@ -217,14 +217,14 @@ def curve(
         echo_notes(answer.prompt_notes)
     chosen_counts = None
     if frequency == "auto":
-        chosen_counts = choice.choose(answer.lens.model, answer.keys, answer.names)
+        chosen_counts = choice.choose(answer.lens.model, answer.keys, answer.names, how=method or "")
         if not chosen_counts.source:
             raise BadInput(chosen_counts.sentence)
         frequency = chosen_counts.source
     table = sources.load_source(frequency, method=method)
     found = build(answer, table, recipe=recipe)
     if not as_json:
-        typer.echo(headline(found))
+        typer.echo(headline(found, counted_in=choice.elsewhere(answer.lens.model, frequency)))
         if chosen_counts is not None:
             typer.echo(chosen_counts.sentence)
         echo_table(

@@ -103,6 +103,34 @@ def list_(as_json: AsJson = False) -> None:
     )
 
 
+@app.command("models")
+def models(as_json: AsJson = False) -> None:
+    """Models with published per-class accuracies, by open_clip's name, with the authors' spelling and which weights."""
+    from core.published.models import published_models
+
+    found = published_models()
+    if as_json:
+        names = ("id", "backbone", "pretraining", "families", "note")
+        echo_json([{name: getattr(one, name) for name in names} for one in found])
+        return
+    rows = [(one.id, f"{one.backbone},{one.pretraining}", ", ".join(one.families)) for one in found]
+    echo_table(("model", "as released", "results"), rows)
+
+
+@app.command("sets")
+def sets(as_json: AsJson = False) -> None:
+    """Image sets with published per-class accuracies, their strategies, and images a class where known."""
+    from core.published.answers import published_sets
+
+    found = published_sets()
+    if as_json:
+        names = ("id", "title", "strategies", "images")
+        echo_json([{name: getattr(one, name) for name in names} for one in found])
+        return
+    rows = [(one.id, one.title, ", ".join(one.strategies), one.images or "?") for one in found]
+    echo_table(("set", "title", "prompts or metrics", "images a class"), rows)
+
+
 @app.command("curve")
 def curve(
     pretraining: Pretraining,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.stats.format import percent
+
 
 @dataclass(frozen=True, slots=True)
 class Additivity:
@@ -80,4 +82,4 @@ def headline(texts: Additivity, images: Additivity) -> str:
 
 
 def _percent(share: float) -> str:
-    return "an undefined part" if np.isnan(share) else f"{100 * share:.0f} %"
+    return "an undefined part" if np.isnan(share) else percent(share)

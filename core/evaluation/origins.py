@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from core.datasets import open_set
+from core import datasets
 from core.errors import BadInput, ImagesMissing, NotHere, TailscopeError, UnknownName
 from core.evaluation import imported as imported_answers
 from core.models import registry as models
@@ -22,7 +22,6 @@ from core.published.openclip import set_name
 from core.types import Answer, ClassAnswer, Lens, Origin
 
 Choice = Literal["auto", "live", "shipped", "published", "imported"]
-CHOICES: tuple[Choice, ...] = get_args(Choice)
 DEFAULT_PROMPTS = "simple"
 
 
@@ -81,7 +80,7 @@ def why_not_live(question: Question) -> TailscopeError | None:
     """What a live run lacks (the model's name, its weights, or the pictures), or None when it can start."""
     try:
         models.find(question.lens().model)
-        open_set(question.image_set)
+        datasets.open_set(question.image_set)
     except UnknownName as error:
         published = find_set(question.image_set)
         if published is None or question.image_set not in str(error):

@@ -58,12 +58,14 @@ def clip_benchmark(answer: Answer) -> dict[str, Any]:
 def class_results(answer: ClassAnswer) -> dict[str, Any]:
     """Published or imported per-class values in the same schema; ``n`` is null where the images are not told."""
     arch, pretrained = split_model(answer.lens.model)
+    classified = answer.metric == "acc1"
     return {
         "dataset": answer.lens.image_set,
         "model": arch,
         "pretrained": pretrained,
-        "task": "zeroshot_classification",
-        "metrics": {"acc1": answer.acc1, "acc5": None, "mean_per_class_recall": answer.mean_per_class_recall},
+        "task": "zeroshot_classification" if classified else "zeroshot_retrieval",
+        "metrics": {answer.metric: answer.acc1, "mean_per_class_recall": answer.mean_per_class_recall}
+        | ({"acc5": None} if classified else {}),
         "language": "en",
         "prompts": answer.lens.prompts,
         "classwise": {

@@ -80,15 +80,31 @@ def trained_on(model: str) -> str:
     return known.pretraining if known is not None and known.pretraining in PRETRAINING else ""
 
 
-def choose(model: str, keys: Sequence[str] = (), names: Sequence[str] = ()) -> Choice:
-    """Counts for a model and the classes of an image set (without classes: by the headline method)."""
+def choose(model: str, keys: Sequence[str] = (), names: Sequence[str] = (), *, how: str = "") -> Choice:
+    """Counts for a model and the classes of an image set (without classes: by the headline method).
+
+    Args:
+        how: only counts by ``text``, ``image`` or ``integrated``; any when empty.
+    """
     brought = tuple(f"{info.name} {info.concepts}" for provider in (imported, counted) for info in provider.infos())
-    return _choose(model, tuple(keys), tuple(names), str(current()), brought)
+    return _choose(model, tuple(keys), tuple(names), how, str(current()), brought)
+
+
+def elsewhere(model: str, source: str) -> str:
+    """What to call counts that are not of the model's own pretraining set, in words; empty when they are its own.
+
+    Sentences then speak of ``counted in LAION-400M`` and not of what the model saw.
+    """
+    own = trained_on(model)
+    counted_in = source.removeprefix(published.PREFIX).partition("/")[0].removeprefix("letitwag:")
+    if own and (source == own or own == counted_in or own.startswith(f"{counted_in}_")):
+        return ""
+    return PRETRAINING.get(counted_in, source)
 
 
 @lru_cache(maxsize=128)
 def _choose(
-    model: str, keys: tuple[str, ...], names: tuple[str, ...], _place: str, _brought: tuple[str, ...]
+    model: str, keys: tuple[str, ...], names: tuple[str, ...], how: str, _place: str, _brought: tuple[str, ...]
 ) -> Choice:
     own = trained_on(model)
     if own in CORPORA:
@@ -96,14 +112,14 @@ def _choose(
         matched = len(match(table, keys, names).counts)
         return Choice(own, own, matched, len(keys), (), f"Counted in {own}, on which the model was trained.")
     if own:
-        found = _best(own, keys, names, "")
+        found = _best(own, keys, names, "", how)
         if found is not None and (found.matched or not keys):
             told = f"Counted in {PRETRAINING[own]} by {METHODS[found.source.partition('/')[2]]}, "
             told += f"on which the model was trained; {_matched(found)}"
             return Choice(found.source, PRETRAINING[own], found.matched, found.total, (), told)
     tag = split_model(model)[1] or model
     reason = next((words for pattern, words in _NEAREST if re.fullmatch(pattern, tag.casefold())), "")
-    near = (_best(name, keys, names, reason if name == "laion400m" else "") for name in _NEAR_SETS)
+    near = (_best(name, keys, names, reason if name == "laion400m" else "", how) for name in _NEAR_SETS)
     offers = [*_brought_in(keys, names), *near]
     known = [offer for offer in offers if offer is not None and (offer.matched or not keys)]
     most = max((offer.matched for offer in known), default=0)
@@ -112,12 +128,12 @@ def _choose(
     return Choice("", "", 0, len(keys), usable, _offered(tag, own, usable))
 
 
-def _best(pretraining: str, keys: tuple[str, ...], names: tuple[str, ...], reason: str) -> Offer | None:
+def _best(pretraining: str, keys: tuple[str, ...], names: tuple[str, ...], reason: str, how: str) -> Offer | None:
     """The complete source of a pretraining set that joins most classes; the headline method where several do."""
     order = {method: index for index, method in enumerate(METHODS)}
     found = []
     for step in published.steps():
-        if step.pretraining == pretraining and not step.truncated:
+        if step.pretraining == pretraining and not step.truncated and how in ("", step.how):
             matched = len(match(published.table(step.name, step.how), keys, names).counts) if keys else 0
             found.append((-matched, order[step.name.partition("/")[2]], Offer(step.name, matched, len(keys), reason)))
     return min(found, key=lambda item: item[:2])[2] if found else None

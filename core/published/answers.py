@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from core.datasets.names import shown
 from core.errors import BadInput, NotHere
 from core.published.anomalies import RENAMED
 from core.published.manifest import CITATION
@@ -145,7 +144,7 @@ def _answer(store: Store, model: PublishedModel, image_set: PublishedSet, prompt
             raise NotHere(f"The release has no {prompts} scores of {model.backbone}, {model.pretraining} on {name}.")
         prefix, unit = f"{name}/" if pooled else "", 1 if family == RETRIEVAL else 100
         named = [(RENAMED.get((name, concept), concept), value) for concept, value in rows]
-        classes += [_class(prefix + key, shown(key), value / unit, IMAGES.get(name)) for key, value in named]
+        classes += [_class(prefix + key, key, value / unit, IMAGES.get(name)) for key, value in named]
     total = store.rows(
         "SELECT score FROM totals WHERE family = ? AND dataset = ? AND condition = ? AND model = ? AND pretraining = ?",
         [family, image_set.id, prompts, model.backbone, model.pretraining],
@@ -161,7 +160,14 @@ def _answer(store: Store, model: PublishedModel, image_set: PublishedSet, prompt
         recipe=_recipe(image_set, prompts),
         provenance=f"{CITATION}. {model.note}".strip(),
         interval_over=_over(known, len(classes)),
+        metric=_metric(prompts) if family == RETRIEVAL else "acc1",
     )
+
+
+def _metric(condition: str) -> str:
+    """CLIP_benchmark's name of a retrieval metric: ``t2i_k=10`` finds images for texts."""
+    way, _, k = condition.partition("_k=")
+    return f"{'image' if way == 't2i' else 'text'}_retrieval_recall@{k}"
 
 
 def _class(key: str, name: str, accuracy: float, n: int | None) -> ClassValue:

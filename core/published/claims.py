@@ -20,6 +20,7 @@ CLAIMS: dict[str, Callable[[Store], Claim]] = {
     "correlations": claims_sets.table_4,
     "misalignment": claims_sets.table_3,
     "let-it-wag": claims_sets.let_it_wag,
+    "table-9": claims_sets.table_9,
     "vocabulary": claims_sets.vocabulary,
 }
 

@@ -16,6 +16,7 @@ from core.published.letitwag import Concept, Matrix
 from core.published.sentences import difference, finding, unit
 from core.published.stated import Claim
 from core.published.view import Shown, set_name
+from core.stats.format import MINUS, percent, signed
 
 SOLVED, LOST = 90.0, 50.0
 """Percent: what even the weakest models get right, and what even the best one gets wrong more often than right."""
@@ -40,8 +41,9 @@ def one_concept(item: Concept) -> str:
     kin = [other for other in letitwag.concepts() if other.family == item.family]
     harder = sum(other.mean_accuracy < item.mean_accuracy for other in kin)
     return (
-        f"{item.name} ({item.family}) is right {item.mean_accuracy:.0f} % of the time over 40 models; {harder} of "
-        f"{len(kin) - 1} others of its family are harder. {len(zeros)} of {len(item.counts)} counts of it are zero."
+        f"{item.name} ({item.family}) is right {percent(item.mean_accuracy / 100)} of the time over 40 models; "
+        f"{harder} of {len(kin) - 1} others of its family are harder. "
+        f"{len(zeros)} of {len(item.counts)} counts of it are zero."
     )
 
 
@@ -195,7 +197,8 @@ def own(mine: Shown, others: Sequence[Shown], classes: int) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    shown = signed(value, 1)
+    return shown if shown.startswith(MINUS) else f"+{shown}"
 
 
 def claims(checked: Sequence[Claim]) -> str:

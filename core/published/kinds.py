@@ -14,8 +14,8 @@ from core.published.letitwag import concepts
 
 RUNS = (
     (0, "fish"), (7, "bird"), (25, "amphibian"), (33, "reptile"), (52, "snake"), (69, "insect or arachnid"),
-    (80, "bird"), (101, "mammal"), (107, "invertebrate"), (127, "bird"), (147, "mammal"), (151, "dog"), (269, "mammal"),
-    (281, "cat"),
+    (80, "bird"), (101, "mammal"), (107, "invertebrate"), (127, "bird"), (147, "mammal"), (151, "dog"),
+    (269, "mammal"), (281, "cat"),
     (286, "mammal"), (300, "insect or arachnid"), (327, "invertebrate"), (330, "mammal"), (365, "primate"),
     (385, "mammal"), (389, "fish"), (398, "object"), (924, "food"), (970, "scene"), (981, "person"), (984, "flower"),
     (987, "plant"), (991, "fungus"), (998, "plant"), (999, "object"),

@@ -7,7 +7,7 @@ Whether one straight line is enough is tested against every line with one break.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -68,6 +68,9 @@ class Shape:
     n: int
 
 
+NO_SHAPE = Shape("", math.nan, UNDEFINED, UNDEFINED, UNDEFINED, 0)
+
+
 def logit_fit(counts: np.ndarray, accuracy: np.ndarray, *, points: int = 50) -> LogitFit:
     """Fit the log odds of accuracies [n] (fractions) to log10 count; nothing is fitted below three concepts."""
     x, y = _seen(counts, accuracy)
@@ -85,6 +88,8 @@ def logit_fit(counts: np.ndarray, accuracy: np.ndarray, *, points: int = 50) -> 
         found = found + step
         if np.abs(step).max() < 1e-10:
             break
+    else:
+        return NO_LOGIT
     p = _expit(design @ found)
     bread = np.linalg.inv(design.T @ (design * (p * (1 - p))[:, None]))
     meat = design.T @ (design * ((y - p) ** 2)[:, None]) * len(x) / (len(x) - 2)
@@ -109,7 +114,7 @@ def shape(counts: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> Shape:
     knots = np.unique(np.quantile(x, np.linspace(0.1, 0.9, KNOTS))) if n >= ENOUGH else np.empty(0)
     knots = knots[(knots > x.min()) & (knots < x.max())] if n >= ENOUGH else knots
     if not len(knots) or np.ptp(y) == 0:
-        return Shape("", math.nan, UNDEFINED, UNDEFINED, UNDEFINED, n)
+        return replace(NO_SHAPE, n=n)
     base, _ = np.linalg.qr(np.column_stack((np.ones_like(x), x - x.mean())))
     hinge = np.maximum(x[:, None] - knots, 0)
     extra = hinge - base @ (base.T @ hinge)
@@ -141,12 +146,12 @@ def _broken(
     x = x - x.mean()
     y_mean = y.mean()
     y = y - y_mean
-    shared = np.column_stack((np.ones_like(x), x, y, x * x, x * y, y * y))
+    shared = np.column_stack((np.ones_like(x), x, y, x * x, x * y))
     own = np.concatenate((hinge, hinge * x[:, None], hinge * y[:, None], hinge * hinge), axis=1)
     sampler = Resampler.of(np.arange(len(x)), replicates=500, seed=seed)
     draws = sampler.draws.astype(np.float64)
     weights = np.column_stack((np.ones(len(x)), draws))  # the sample itself comes first
-    one, sx, sy, sxx, sxy, _ = shared.T @ weights
+    one, sx, sy, sxx, sxy = shared.T @ weights
     sh, sxh, syh, shh = (own.T @ weights).reshape(4, len(knots), -1)
     left = np.empty((*sh.shape, 3, 3))
     rows = ((one, sx, sh), (sx, sxx, sxh), (sh, sxh, shh))
@@ -175,4 +180,4 @@ def _seen(counts: np.ndarray, accuracy: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _expit(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-values))
+    return np.exp(-np.logaddexp(0, -values))

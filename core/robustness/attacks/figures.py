@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.robustness.attacks import MANY
+from core.stats.format import percent
 from core.stats.intervals import wilson
 
 Arrays = dict[str, np.ndarray]
@@ -33,7 +34,7 @@ def guard(unattacked: Arrays, clean: np.ndarray, right: np.ndarray, answer: Arra
     said = []
     if max(saturated, flat) >= MANY:
         said.append(
-            f"{100 * max(saturated, flat):.0f} % of the images saturate the softmax or give no gradient, so attacks on "
+            f"{percent(max(saturated, flat))} of the images saturate the softmax or give no gradient, so attacks on "
             "cross-entropy may fail blindly."
         )
     if "margin_said" in answer:

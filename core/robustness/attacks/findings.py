@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from core.analysis.findings import percent
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.records import Record
+from core.stats.format import points
 from core.stats.intervals import wilson
 from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
@@ -100,7 +101,7 @@ def _range(one: Record) -> str:
 
 
 def _points(gap: Interval) -> str:
-    return f"{100 * gap.low:.0f} to {100 * gap.high:.0f}".replace("-", "−")
+    return f"{points(gap.low, 0)} to {points(gap.high, 0)}"
 
 
 def _in(one: Record) -> str:

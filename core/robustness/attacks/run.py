@@ -176,7 +176,7 @@ class _Crafted:
 
 def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:
     """Head, torso or tail of every class by the counts of the model's own pretraining data; empty when unknown."""
-    source = sources.own(model)
+    source = sources.own(model, image_set.keys, image_set.names)
     return split(sources.load_source(source), image_set.keys, image_set.names) if source else {}
 
 

@@ -54,7 +54,7 @@ def reference_of(outcome: Outcome) -> Reference:
 
 def tags_of(model: str, keys: Sequence[str], names: Sequence[str], frequency: str = "") -> Mapping[str, Tag]:
     """Head, torso and tail by the model's own pretraining counts, or by a named source; empty when none is known."""
-    source = frequency or sources.own(model) or ("icons-200k" if model == ICON_REFERENCE else "")
+    source = frequency or sources.own(model, keys, names) or ("icons-200k" if model == ICON_REFERENCE else "")
     return split(sources.load_source(source), keys, names) if source else {}
 
 

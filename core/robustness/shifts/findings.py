@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from core.robustness.records import Record
 from core.robustness.shifts.measure import CLEAN
+from core.stats.format import MINUS, points
 from core.supervised.names import known_as
 
 FLOOR = 0.05
@@ -107,4 +108,5 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float, *, sign: bool = False) -> str:
-    return f"{100 * share:{'+' if sign else ''}.1f}".replace("-", "−")
+    shown = points(share)
+    return f"+{shown}" if sign and not shown.startswith(MINUS) else shown
