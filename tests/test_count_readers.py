@@ -70,8 +70,8 @@ def write(path: Path, kind: str) -> Path:
         "a.txt": "\r\n".join(CAPTIONS).encode(),
         "a.tar": shard,
         "b.tar": as_tar(described),
-        "a.tar.gz": gzip.compress(shard),
-        "a.tgz": gzip.compress(shard),
+        "a.tar.gz": gzip.compress(shard, mtime=0),
+        "a.tgz": gzip.compress(shard, mtime=0),
     }
     path = path / kind
     if kind == "a.parquet":
@@ -220,7 +220,7 @@ def test_tsv_takes_quotes_as_they_are(tmp_path):
         ("a.parquet", b"PAR1 not really", "cannot be read"),
         ("a.tar", as_tar({"a": {"txt": b"x" * 2000}})[:1500], "cut off"),
         ("a.tar", b"\x01" * 2048, "not a tar"),
-        ("a.txt.gz", gzip.compress(b"one\n" * 9999)[:-20], "cannot be read"),
+        ("a.txt.gz", gzip.compress(b"one\n" * 9999, mtime=0)[:-20], "cannot be read"),
         ("a.txt.zst", bytes(pa.Codec("zstd").compress(b"one\n" * 9999, asbytes=True))[:-9], "cannot be read"),
         ("a.txt.gz", b"no gzip", "cannot be read"),
         ("a.jsonl", b"1\n2\n", "no JSON objects"),
@@ -304,7 +304,7 @@ def test_utf_16_and_utf_32_are_decoded_in_every_format(tmp_path, encoding, endin
     if kind == "tar":
         data = as_tar({f"{n}": {"txt": (mark + t).encode(FOREIGN[encoding])} for n, t in enumerate(ENCODED)})
     if ending.endswith(".gz"):
-        data = gzip.compress(data)
+        data = gzip.compress(data, mtime=0)
     elif ending.endswith(".zst"):
         data = bytes(pa.Codec("zstd").compress(data, asbytes=True))
     (tmp_path / f"a{ending}").write_bytes(data)
@@ -342,7 +342,7 @@ def test_other_encodings_are_refused_and_never_counted_as_zero(tmp_path, encodin
         line = {"csv": b"%b,1", "tsv": b"%b\t1", "jsonl": b'{"text": "%b"}'}.get(kind, b"%b")
         head = {"csv": b"caption,n\n", "tsv": b"caption\tn\n"}.get(kind, b"")
         data = head + b"".join(line % data + b"\n" for data in captions)
-        path.write_bytes(gzip.compress(data) if kind == "gz" else data)
+        path.write_bytes(gzip.compress(data, mtime=0) if kind == "gz" else data)
     with pytest.raises(BadInput, match=r"is not UTF-8 text: 6 of 7 captions cannot be decoded"):
         run.count(run.Request(str(path), {"dog": "dog"}), tmp_path / "out", engine=here)
 

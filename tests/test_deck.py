@@ -20,24 +20,7 @@ from core.deck.slides import comparison_slide, concept_slide, image_slide, plot_
 from core.errors import BadInput, UnreadableData
 from tests.answers import answer_with_accuracies
 from tests.fakes import FakeImageSet
-
-HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
-
-
-def webp(colour: tuple[int, int, int] = (9, 99, 200)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (12, 12), colour).save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
-
-
-def hostile_deck() -> Deck:
-    figure = go.Figure(go.Bar(x=[1, 2], y=[3, 4], name=HOSTILE, text=[HOSTILE, "b"]))
-    figure.update_layout(title=HOSTILE)
-    slide = Slide(
-        "comparison", HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (Picture(webp(), HOSTILE, False),), (HOSTILE,),
-        ((HOSTILE,),), figure_json(figure),
-    )  # fmt: skip
-    return Deck(HOSTILE, (slide,))
+from tests.helpers.decks import HOSTILE, hostile_deck, webp
 
 
 class Reader(HTMLParser):

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.datasets import open_set
 from core.datasets.io import picture
 from core.datasets.io.picture import MAX_PIXELS, safe_open
 from core.errors import UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun
-from core.runtime import decoding, open_set
+from core.runtime import decoding
 from core.runtime import thumbnails as thumbs
 from core.runtime.decoding import Budget
 from core.runtime.held import Held

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ from streamlit.testing.v1 import AppTest
 
 from core.deck.deck import Deck, Slide
 from core.errors import UnreadableData
-from core.runtime.jobs import Engine, Job
+from core.evaluation import evaluate
+from core.runtime.jobs import Engine, Job, Question
 from core.types import Progress, Report
 from pages.ui.text import plain
-from tests.test_pages import MODEL, SHELL, fresh, opened
+from tests.helpers.pages import MODEL, answered, launched, opened
 
-__all__ = ["fresh"]
+
+@pytest.fixture(autouse=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+
 
 HOSTILE = "![x](http:evil.example) [y](http:evil.example) <img src=x> **b** :red[z] $q$ `c` # _i_ ~~s~~"
 ALIVE = re.compile(r"(?<!\\)(!\[|\]\(|<img|\*\*b|:red\[|\$q|`c|_i_|~~s)")
@@ -160,31 +166,35 @@ def test_hostile_names_are_shown_as_they_are(hostile_set: Path, page: str, query
     assert not alive(app.run())
 
 
+class HostileProgress:
+    """Work that reports a hostile message until it is stopped."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.digest = f"hostile {id(self)}"
+
+    def __call__(self, *, report: Report) -> None:
+        while True:
+            report(Progress(1, 2, HOSTILE))
+            self.started.set()
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("page", ["corruptions", "shifts", "attacks", "composition", "counts", "explore", "failures"])
 def test_hostile_progress_is_shown_as_it_is(hostile_set: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     real = Engine.submit
 
-    def submit(self: Engine, key: Hashable, label: str, work: object, **options: Any) -> Job[Any]:
-        if label.startswith("Reading"):
-            return real(self, key, label, work, **options)
-        started = threading.Event()
-
-        def never_ends(report: Report) -> None:
-            while True:
-                report(Progress(1, 2, HOSTILE))
-                started.set()
-                time.sleep(0.01)
-
-        job = real(self, key, f"{label} {HOSTILE}", never_ends, **options)
+    def submit(self: Engine, asked: Question[Any], **options: Any) -> Job[Any]:
+        if asked.label.startswith("Reading"):
+            return real(self, asked, **options)
+        endless = HostileProgress()
+        job = real(self, Question(endless, label=f"{asked.label} {HOSTILE}"), **options)
         if not self.jobs()[1:]:
-            started.wait(10)
+            endless.started.wait(10)
         return job
 
     monkeypatch.setattr(Engine, "submit", submit)
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    app.query_params.update({"model": MODEL, "set": str(hostile_set), "captions": HOSTILE, "shifts": str(hostile_set)})
-    app.switch_page(f"{page}.py")
-    app.run()
+    app = launched(page, model=MODEL, set=str(hostile_set), captions=HOSTILE, shifts=str(hostile_set))
     app.run()
     assert not app.exception
     assert not alive(app)

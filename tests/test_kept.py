@@ -22,8 +22,8 @@ from core.evaluation import evaluate
 from core.published import overlay
 from core.published.runs import Run
 from pages.ui import lensbar
+from tests.helpers.decks import hostile_deck
 from tests.killed import ROOT, at_every_step
-from tests.test_deck import hostile_deck
 
 
 def test_values_come_back(tmp_cache: Path) -> None:

@@ -11,11 +11,17 @@ from PIL import Image
 
 from core.datasets.io.roots import VARIABLE
 from core.errors import BadInput, PathRefused, TailscopeError, UnknownName
+from core.evaluation import evaluate
+from core.runtime.jobs import Engine
 from pages.counts import form
 from pages.ui import served as served_ui
-from tests.test_pages import fresh, opened, words
+from tests.helpers.pages import answered, opened, words
 
-__all__ = ["fresh"]
+
+@pytest.fixture(autouse=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
+    monkeypatch.setattr(evaluate, "evaluate", answered)
 
 
 @pytest.fixture

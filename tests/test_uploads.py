@@ -11,12 +11,20 @@ import pytest
 from core.counting import names
 from core.deck.deck import Deck, Slide, from_json, to_json
 from core.errors import UnreadableData
+from core.evaluation import evaluate
 from core.published import runs
 from core.robustness.shifts import baselines, overlap
+from core.runtime.jobs import Engine
 from core.uploads import MOST_BYTES
-from tests.test_pages import fresh, opened
+from tests.helpers.pages import answered, opened
 
-__all__ = ["fresh"]
+
+@pytest.fixture(autouse=True)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are made at once."""
+    monkeypatch.setattr(evaluate, "evaluate", answered)
+
+
 CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
 RUN = b'{"m": {"classwise": {"dog": 50.0, "cat": 5.0}}}'
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
