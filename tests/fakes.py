@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.datasets.plain import Plain
 from core.types import LeftOut
 
 
@@ -57,7 +58,7 @@ class FakeEncoder:
         pass
 
 
-class FakeImageSet:
+class FakeImageSet(Plain):
     """``n`` flat pictures of ``classes`` classes; class i is named ``wordi`` and painted with red value i."""
 
     kind = "folders"

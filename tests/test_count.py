@@ -182,8 +182,8 @@ def test_a_crowded_caption_is_counted_but_not_paired(tmp_path):
     many = {f"w{n}": f"w{n}" for n in range(pairs.CROWD + 1)}
     path = as_lines(tmp_path / "a.jsonl", [" ".join(many), "w0 w1"])
     result = run.count(request(path, names=many), tmp_path / "out", engine=here)
-    assert result.text.text.tolist() == [2, 2, *[1] * (len(many) - 2)]
-    assert result.text.together.items()[1].tolist() == [1]
+    assert result.text.tally.text.tolist() == [2, 2, *[1] * (len(many) - 2)]
+    assert result.text.tally.together.items()[1].tolist() == [1]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["captions"]["too_many_for_pairs"] == 1
 
 
@@ -333,7 +333,7 @@ def test_a_worker_that_dies_costs_its_part_one_retry(lines, tmp_path, monkeypatc
     monkeypatch.setattr(workers._Crew, "_hire", fragile)
     result = run.count(request(lines), tmp_path / "out", workers=1)
     assert len(hired) == 2
-    assert result.text.rows == 12
+    assert result.text.tally.rows == 12
     assert not result.left_out
 
 
@@ -436,7 +436,7 @@ def test_the_corpus_is_counted_as_committed_from_a_score_matrix(corpus, tmp_path
     asked = request(corpus, mode, names=concepts, scores=str(path), thresholds=(0.5, 0.95))
     result = run.count(asked, tmp_path / "out", engine=here)
     assert {key: row[0] for key, row in table(tmp_path / "out").items()} == truth("icons-10k", mode)
-    assert result.image.image[1].sum() == 0
+    assert result.image.tally.image[1].sum() == 0
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert facts["joined_by"] == (None if mode == "image" else "key" if form == "wide" else "number of the row")
 
@@ -457,7 +457,7 @@ def test_integrated_counts_a_sample_once_however_often_its_id_occurs(tmp_path):
     pq.write_table(pa.table(scores), tmp_path / "s.parquet")
     asked = request(captions, "integrated", scores=str(tmp_path / "s.parquet"), thresholds=(0.5, 0.8, 0.95))
     result = run.count(asked, tmp_path / "out", engine=here)
-    assert result.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
+    assert result.joined.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
     written = {file.name for file in (tmp_path / "out").glob("*_search_counts.json")}
     assert written == {f"own_integrated_tphrase_i{t}_search_counts.json" for t in ("0.5", "0.8", "0.95")}
 
@@ -549,7 +549,7 @@ def test_the_papers_algorithm_is_the_same_over_parts_and_as_an_index(tagger, tmp
     path = as_lines(tmp_path / "a.jsonl", captions)
     asked = request(path, "text-paper", names={key: key for key in concepts}, tagger=tagger, speller=tagger)
     result = run.count(asked, tmp_path / "out", engine=here)
-    assert len(result.text_rows) > 5
+    assert len(result.text.rows) > 5
     assert {row["concept"]: row["count"] for row in result.counts()} == expected
 
 

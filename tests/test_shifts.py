@@ -32,6 +32,8 @@ TABLE = "model,indoors,outdoors,type\na,60,40,standard\nb,70,50,standard\nc,80,6
 class Shifted(FakeImageSet):
     """Another set of the same classes; ``reference`` says whose errors chose its pictures."""
 
+    reference = ""
+
     def __init__(self, id: str, *, classes: int = 5, n: int = 20, reference: str = "") -> None:
         super().__init__(classes=classes, n=n)
         self.id, self.reference = id, reference
@@ -234,7 +236,7 @@ def test_the_command_line_finds_the_pictures_that_both_folders_hold(tiny_world, 
 
 def test_a_view_embeds_nothing_anew(tmp_path) -> None:
     from cache.matrices import MatrixStore
-    from core.datasets.subset import View
+    from core.datasets.subset import Subset
     from core.evaluation.embed import embed_images
     from tests.fakes import FakeEncoder
 
@@ -242,7 +244,7 @@ def test_a_view_embeds_nothing_anew(tmp_path) -> None:
     store = MatrixStore(tmp_path / "m")
     whole = embed_images(encoder, images, store)
     rows = np.array([10, 5, 1])
-    view = View(
+    view = Subset(
         id="v", parent=images, rows=rows, keys=images.keys, names=images.names, labels=images.labels[rows],
         fingerprint="v", note="",
     )  # fmt: skip

@@ -65,7 +65,7 @@ def composition(
             asked = question(
                 lens, image_set=images, partner=partner, overrides=overrides, objects=objects, counts=counts
             )
-            covered = coverage(asked.images.images)
+            covered = coverage(asked.images.parent)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
             found = as_records(

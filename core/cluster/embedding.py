@@ -16,11 +16,7 @@ from core.datasets.io.addresses import is_shared
 from core.errors import BadInput
 from core.evaluation import embed
 from core.evaluation.embedding_run import EmbeddingRun
-from core.types import Embeddings, ImageSet, Lens, Progress, Report
-
-
-def _silent(_progress: Progress) -> None:
-    pass
+from core.types import Embeddings, ImageSet, Lens, Progress, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class ShardWorker:
                 "(TAILSCOPE_PRECISION, or --precision float32)."
             )
         writer = MatrixStore(order.folder).helper(order.key, shards=order.shards)
-        self._run = EmbeddingRun(encoder, image_set, writer, _silent)
+        self._run = EmbeddingRun(encoder, image_set, writer, silent)
         self._order = order
 
     def __call__(self, index: int) -> list[list[Any]]:
@@ -77,7 +73,7 @@ def embed_on_ray(
     *,
     address: str | None = None,
     workers: int | None = None,
-    report: Report = _silent,
+    report: Report = silent,
     batch: int = embed.BATCH,
     shard_rows: int = embed.SHARD_ROWS,
     retries: int = RETRIES,
@@ -113,7 +109,7 @@ def embed_on_ray(
 
 
 def embeddings_on_ray(
-    lens: Lens, *, address: str | None = None, workers: int | None = None, report: Report = _silent
+    lens: Lens, *, address: str | None = None, workers: int | None = None, report: Report = silent
 ) -> Embeddings:
     """Image vectors of the lens's set under its model, as ``evaluate.embeddings_for``, by a Ray cluster."""
     from core.evaluation.evaluate import matrices

@@ -20,7 +20,7 @@ from core.datasets import open_set
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.stats import intervals as stats
-from core.types import ImageSet, Lens, Progress, Report
+from core.types import ImageSet, Lens, Progress, Report, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +55,6 @@ class SeenSides:
     gaps: dict[str, SeenGap]
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
 def question(
     lens: Lens,
     *,
@@ -81,7 +77,7 @@ def question(
     return Question(lens, found, other, replace(lens, image_set=partner) if partner else None, *pair)
 
 
-def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
+def sides(asked: Question, *, report: Report = silent) -> SeenSides:
     """Answers of the set and its partner among the compositions of both, and the comparison of seen with never seen."""
     if asked.partner is None:
         images, lenses = [asked.images], [asked.lens]
@@ -90,7 +86,7 @@ def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
         lenses = [asked.lens, asked.partner_lens]
     composed = tuple(ask(lens, one, report=report) for lens, one in zip(lenses, images, strict=True))
     found = images[0].compositions
-    known = sets.seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    known = sets.seen_pairs(found, asked.pictures, icons=asked.images.drawn)
     labels = np.concatenate([one.answer.labels for one in composed])
     used = ~np.isnan(known[labels])
     if asked.pictures is not None:
@@ -108,7 +104,7 @@ def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
     return SeenSides(found, composed, gaps)
 
 
-def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivity]:
+def additive(asked: Question, *, report: Report = silent) -> dict[str, Additivity]:
     """R² of the additive model: of the composition ``texts``, and of the mean ``images`` of the pairs shown."""
     report(Progress(0, 2, "Fitting attribute and object factors"))
     prompts = prompt_set(asked.lens.prompts, asked.images)
@@ -123,7 +119,7 @@ def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivi
 
 def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors float32 [m, d] and compositions [m] of the images used."""
-    embeddings = evaluate.embeddings_for(lens, image_set=images.images, report=report)
+    embeddings = evaluate.embeddings_for(lens, image_set=images.parent, report=report)
     labels = images.labels[embeddings.rows]
     return np.asarray(embeddings.vectors[labels >= 0], np.float32), labels[labels >= 0]
 
@@ -138,7 +134,7 @@ class Measured:
     association: Association | None
 
 
-def measure(asked: Question, *, report: Report = _silent) -> Measured:
+def measure(asked: Question, *, report: Report = silent) -> Measured:
     """Answer a question, from cached vectors where they are cached."""
     found = ask(asked.lens, asked.images, report=report)
     shown = sides(asked, report=report)
@@ -157,7 +153,7 @@ def probes(
     *,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
-    report: Report = _silent,
+    report: Report = silent,
 ) -> list[ProbePoint]:
     """Few-shot probes for objects.
 
@@ -188,6 +184,6 @@ def _probed(asked: Question, lens: Lens, images: CompositionSet, report: Report)
     place = {key: at for at, key in enumerate(asked.images.compositions.objects)}
     number = np.array([place.get(key, -1) for key in images.compositions.objects])
     objects = number[images.compositions.pairs[labels, 1]]
-    seen = sets.seen_pairs(images.compositions, asked.pictures, icons=images.kind == "icons")[labels]
+    seen = sets.seen_pairs(images.compositions, asked.pictures, icons=images.drawn)[labels]
     kept = objects >= 0
     return Vectors(vectors[kept], objects[kept], seen[kept])

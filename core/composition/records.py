@@ -13,7 +13,7 @@ from core.composition.scores import PARTS, errors, shares
 from core.evaluation import evaluate
 from core.robustness.records import Record, record
 from core.stats.intervals import wilson
-from core.types import ImageSet, Interval, Lens, Progress, Report
+from core.types import ImageSet, Interval, Lens, Report, silent
 
 TABLE = "composition"
 COMMAND = (
@@ -24,17 +24,13 @@ COMMAND = (
 """Writes the committed table."""
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
 def as_records(
     asked: measure.Question,
     *,
     known_set: ImageSet | None = None,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
-    report: Report = _silent,
+    report: Report = silent,
 ) -> list[Record]:
     """All conditions of one model on one composition set.
 
@@ -86,7 +82,7 @@ def as_records(
     return rows
 
 
-def known(lens: Lens, image_set: ImageSet, report: Report = _silent) -> dict[str, Any]:
+def known(lens: Lens, image_set: ImageSet, report: Report = silent) -> dict[str, Any]:
     """Accuracy in distribution: the set's own classes by their names, with its interval."""
     answer = evaluate.evaluate(lens, image_set=image_set, report=report)
     right = int((answer.top[:, 0] == answer.labels).sum())

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.datasets.io.picture import read_bytes, safe_open
+from core.datasets.plain import Plain
 from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
 from core.types import FileState, LeftOut, Report
@@ -26,7 +27,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Listing:
+class Listing(Plain):
     """An ImageSet (see ``core.types``) whose pictures are encoded files or parts of files.
 
     Attributes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from cache.matrices import MatrixStore
 from core.runtime.machine import threads
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 RECALL_AIM = 0.95
 """Share of the ten nearest that must be found on average, measured against exact search."""
@@ -67,7 +67,7 @@ def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report |
     import faiss
 
     n, dim = vectors.shape
-    tell = report or (lambda _progress: None)
+    tell = report or silent
     lists = lists_for(n)
     sample = _sample(vectors, min(n, lists * _PER_LIST))
     centres = None

@@ -18,7 +18,7 @@ from core.errors import BadInput, UnreadableData
 from core.opening import read_regular
 from core.prompts.matching import count, folded_name, match_classes, some
 from core.prompts.templates import from_templates, parse_templates
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 _MAX_FILE = 64 * 2**20
 
@@ -31,7 +31,7 @@ class Matched:
     notes: tuple[str, ...]
 
 
-def from_file(strategy: str, path: Path, image_set: ImageSet, *, verbatim: bool = False) -> PromptSet:
+def from_file(strategy: str, path: Path, image_set: Classes, *, verbatim: bool = False) -> PromptSet:
     """The sentences of a prompt file; a class without any uses its bare name, and the notes say which.
 
     Args:
@@ -114,7 +114,7 @@ def _checked(content: dict[str, Any], path: Path) -> Lists:
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) -> Matched:
+def match(content: Lists | dict[str, Lists], path: Path, image_set: Classes) -> Matched:
     """Find the list of every class (``core.prompts.matching``); by index where a file names no class at all.
 
     Raises:
@@ -139,7 +139,7 @@ def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) ->
     return Matched(placed, (*notes, *found.notes))
 
 
-def _dataset(content: dict[str, Lists], image_set: ImageSet, notes: list[str]) -> Lists:
+def _dataset(content: dict[str, Lists], image_set: Classes, notes: list[str]) -> Lists:
     """The part of a nested file that is about this image set: by its name, else the one that knows most classes."""
     own = {folded_name(text) for text in (image_set.id, Path(image_set.id).name, image_set.id.removeprefix("wds_"))}
     named = [dataset for dataset in content if folded_name(dataset) in own]
@@ -152,7 +152,7 @@ def _dataset(content: dict[str, Lists], image_set: ImageSet, notes: list[str]) -
     return content[chosen]
 
 
-def _by_index(content: Lists, path: Path, image_set: ImageSet) -> Matched:
+def _by_index(content: Lists, path: Path, image_set: Classes) -> Matched:
     """Lists by class index for a set of as many classes; numbered classes must be numbered without gaps."""
     keys = image_set.keys
     if len(content) != len(keys):

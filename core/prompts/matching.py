@@ -16,7 +16,7 @@ from functools import cache
 
 from core.datasets.names import imagenet_classes
 from core.text.spelling import spellings
-from core.types import ImageSet
+from core.types import Classes
 
 _WNID = re.compile(r"(?<![0-9A-Za-z])n[0-9]{8}(?![0-9])")
 
@@ -31,7 +31,7 @@ class Matched:
 
 def match_classes(
     entries: Sequence[str],
-    image_set: ImageSet,
+    image_set: Classes,
     *,
     filled: Sequence[bool] | None = None,
     also: Sequence[Sequence[str]] = (),
@@ -188,7 +188,7 @@ def _imagenet() -> tuple[dict[str, int], tuple[str, ...], dict[str, str]]:
     return {wnid: index for index, (wnid, _) in enumerate(classes)}, names, once
 
 
-def _by_imagenet(entries: Sequence[str], image_set: ImageSet, exact: Sequence[int | None]) -> list[int | None]:
+def _by_imagenet(entries: Sequence[str], image_set: Classes, exact: Sequence[int | None]) -> list[int | None]:
     """Matches through ImageNet: entries with WordNet ids, or entries that are its names in its order."""
     index, names, once = _imagenet()
     nothing: list[int | None] = [None] * len(image_set.keys)

@@ -8,9 +8,11 @@ from typing import Literal
 
 Family = Literal["zero-shot", "retrieval", "text-to-image"]
 
-ZERO_SHOT, RETRIEVAL, TEXT_TO_IMAGE = "zero-shot", "retrieval", "text-to-image"
+ZERO_SHOT: Family = "zero-shot"
+RETRIEVAL: Family = "retrieval"
+TEXT_TO_IMAGE: Family = "text-to-image"
 FAMILIES: tuple[Family, ...] = (ZERO_SHOT, RETRIEVAL, TEXT_TO_IMAGE)
-FAMILY_ALIASES = {"zeroshot": ZERO_SHOT, "zs": ZERO_SHOT, "t2i": TEXT_TO_IMAGE}
+FAMILY_ALIASES: dict[str, Family] = {"zeroshot": ZERO_SHOT, "zs": ZERO_SHOT, "t2i": TEXT_TO_IMAGE}
 LET_IT_WAG = "letitwag"
 
 PRETRAINING = {

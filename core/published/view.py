@@ -25,7 +25,7 @@ from core.published.names import (
 from core.published.overlay import Overlay
 from core.published.pool import Combination, Rows, pool
 from core.published.store import Store
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def conditions(store: Store, family: str) -> list[str]:
     return [name for name in known if name in have]
 
 
-def draw(store: Store, view: View, *, report: Report = lambda _: None) -> tuple[list[Shown], list[LeftOut]]:
+def draw(store: Store, view: View, *, report: Report = silent) -> tuple[list[Shown], list[LeftOut]]:
     """The curves of a view, and those it cannot have, with the reason."""
     shown, left_out = [], []
     for done, (model, pretraining) in enumerate(view.models):
@@ -176,9 +176,7 @@ def _by_dataset(store: Store, asked: Combination, datasets: tuple[str, ...], hid
     return tuple(found)
 
 
-def by_dataset(
-    store: Store, view: View, shown: Sequence[Shown], *, report: Report = lambda _: None
-) -> dict[str, list[Shown]]:
+def by_dataset(store: Store, view: View, shown: Sequence[Shown], *, report: Report = silent) -> dict[str, list[Shown]]:
     """Data set -> the same curves over that data set alone."""
     result: dict[str, list[Shown]] = {}
     for done, one in enumerate(shown):

@@ -17,14 +17,14 @@ import numpy as np
 from cache import keys
 from core.analysis.findings import model_name
 from core.datasets.coverage import require_classes
-from core.datasets.subset import View
+from core.datasets.subset import Subset
 from core.errors import UnknownName, UnreadableData
 from core.evaluation import embed
 from core.evaluation.evaluate import assemble, cached_answer, made_from, matrices
 from core.models import weights
 from core.opening import read_object, regular
 from core.paths import ASSETS
-from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report
+from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report, silent
 from core.versions import version
 
 PROMPTS = "supervised"
@@ -116,7 +116,7 @@ def answer_key(model: str, image_set: ImageSet) -> str:
     )
 
 
-def answer_for(model: str, image_set: ImageSet, report: Report = lambda progress: None) -> Answer:
+def answer_for(model: str, image_set: ImageSet, report: Report = silent) -> Answer:
     """What a supervised classifier says of every image of a set, over the classes of the set.
 
     Scores and margins are logits, not cosines. A class that the classifier does not know is never said.
@@ -189,7 +189,7 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
 
 def _logits(loaded: Any, image_set: ImageSet, report: Report) -> Embeddings:
     """Logits of a set over all outputs, kept like an encoder's vectors; a view takes those of the set it looks at."""
-    if not isinstance(image_set, View):
+    if not isinstance(image_set, Subset):
         return embed.embed_images(loaded, image_set, matrices(), report=report)
     whole = _logits(loaded, image_set.parent, report)
     place = np.full(len(image_set.parent.labels), -1)

@@ -103,7 +103,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
     place = np.full(len(found.objects), -1)
     place[things] = np.arange(len(things))
     cells = np.flatnonzero((n > 0) & (place[found.pairs[:, 1]] >= 0))
-    seen = seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    seen = seen_pairs(found, asked.pictures, icons=asked.images.drawn)
     told = f"{int((n > 0).sum()):,} attribute–object pairs with images, among {size:,} compositions"
     left, right = st.columns([3, 2], gap="large")
     with left:

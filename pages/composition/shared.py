@@ -34,7 +34,7 @@ def asked(lens: Lens) -> measure.Question:
         lens = replace(lens, image_set=HELD_OUT)
     images = lensbar.images(lens.image_set)
     overrides = counts = None
-    if images.kind == "icons":
+    if images.drawn:
         lensbar.images(PARTNER.get(lens.image_set, lens.image_set))  # so that the partner's pictures can be fetched
     else:
         with st.expander("Tables of your own", on_change="rerun", key="composition-tables"):

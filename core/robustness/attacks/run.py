@@ -16,7 +16,7 @@ from core.robustness.attacks.plan import Plan, Units, sample_rows
 from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
 from core.stats.intervals import Tag, split
-from core.types import ImageSet, Report
+from core.types import ImageSet, Report, silent
 
 DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
 DEFAULT_EPS = (1.0, 2.0, 4.0)
@@ -71,9 +71,7 @@ class Question:
         return sample_rows(self.image_set.labels, n, seed=self.seed)
 
 
-def attack_records(
-    model: str, question: Question, *, prompts: str = "simple", report: Report = lambda progress: None
-) -> list[Record]:
+def attack_records(model: str, question: Question, *, prompts: str = "simple", report: Report = silent) -> list[Record]:
     """One record for the clean sample and one for every attack and ε, each from the cache or computed now."""
     whole, short = (
         Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
@@ -110,7 +108,7 @@ def minimal_eps(
     attack: str = "deepfool",
     *,
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Arrays:
     """Smallest ε of every image: ``eps`` [m] as in ``Bench.minimal``, with ``rows`` and ``labels``."""
     bench = Bench(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
@@ -123,7 +121,7 @@ def transfer_records(
     *,
     surrogates: Sequence[str] = (),
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Record]:
     """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model.
 

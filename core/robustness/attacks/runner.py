@@ -20,7 +20,7 @@ from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.typographic import meaningless, overlay, wrong_words
 from core.supervised import answers as supervised
 from core.supervised.scorer import Scorer, scorer_for
-from core.types import ImageSet, Lens, Progress, Report
+from core.types import ImageSet, Lens, Progress, Report, silent
 
 SCHEMA = 1
 """Counts up when the same question would get other answers."""
@@ -54,7 +54,7 @@ class Bench:
         rows: Sequence[int] | np.ndarray,
         *,
         prompts: str = "simple",
-        report: Report = lambda progress: None,
+        report: Report = silent,
     ) -> None:
         if len(image_set.keys) < 2:
             raise BadInput(f"{image_set.id} has {len(image_set.keys)} class: an attack needs another one to lead to.")

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets.formats.tracks import Track, reach_of, tracks_of
+from core.datasets.formats.tracks import reach_of
 from core.datasets.subset import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
 from core.robustness.metrics import frame_accuracy
 from core.stats import intervals as stats
 from core.supervised.ask import answer_for
-from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
+from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report, Track, silent
 
 CLEAN = "clean"
 PARTS = ("head", "torso", "tail")
@@ -66,7 +66,7 @@ def own_counts(model: str) -> FrequencyTable | None:
 
 def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:
     """Which images of an answer are right, bool [m]: the class said is one of those that the picture shows."""
-    if not getattr(image_set, "accepted", ()):
+    if not image_set.accepted:
         return answer.top[:, 0] == answer.labels
     accepted = accepted_labels(image_set)
     said = zip(answer.rows.tolist(), answer.top[:, 0].tolist(), strict=True)
@@ -80,7 +80,7 @@ def measure(
     *,
     prompts: str = "simple",
     counts: FrequencyTable | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Measured]:
     """One model on one shift: one entry, or pm-0 and pm-k for frames.
 
@@ -99,10 +99,10 @@ def measure(
         "prompts": shifted.lens.prompts,
         "inside": share,
         "inside_n": len(inside_right),
-        "reference_for": _is(model, getattr(shift, "reference", "")),
+        "reference_for": _is(model, shift.reference),
         "images": shift.fingerprint,
     }
-    if tracks := tracks_of(shift):
+    if tracks := shift.tracks:
         return [
             replace(one, parts={**before, **_parts(tag, shift.keys, np.asarray(shift.labels)[one.rows], one.right)})
             for one in _frames(shift, tracks, shifted.rows, right, common)
@@ -118,7 +118,7 @@ def measure_clean(
     *,
     prompts: str = "simple",
     counts: FrequencyTable | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Measured:
     """One model on the set in distribution."""
     answer = answer_for(model, reference, prompts=prompts, report=report)
@@ -139,7 +139,7 @@ def board(
     *,
     prompts: str = "simple",
     counts: Mapping[str, FrequencyTable] | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Measured]:
     """Every model on the set in distribution and on every shift, model after model.
 
