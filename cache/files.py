@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def file_version(path: Path) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
-def seal(file: BinaryIO) -> None:
+def seal(file: IO[bytes]) -> None:
     """Append the SHA-256 of a file's content to it; readers of ``.npy`` ignore what follows the array."""
     file.seek(0)
     checksum = hashlib.file_digest(file, "sha256").digest()

@@ -191,6 +191,63 @@ class ImageSet(Classes, Protocol):
         ...
 
 
+class ImageEncoder(Protocol):
+    """A model that makes vectors of pictures (the logits of a classifier are vectors too).
+
+    Attributes:
+        id: canonical name; dim: length of the vectors; precision: ``float32``, ``bf16`` or ``fp16``.
+        fingerprint: what decides the vectors, and where they are made (JSON).
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def fingerprint(self) -> Mapping[str, Any]: ...
+
+    def preprocess(self, picture: Image.Image) -> np.ndarray:
+        """The pixels that the model sees of an RGB picture: uint8 [h, w, 3]; UnreadableData for a sliver."""
+        ...
+
+    def encode_images(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        """Vectors float32 [n, dim] of preprocessed pictures."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """A model that makes vectors of sentences.
+
+    Attributes:
+        context_length: tokens of the text tower; the others as in ``ImageEncoder``.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def fingerprint(self) -> Mapping[str, Any]: ...
+    @property
+    def context_length(self) -> int: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors float32 [n, dim]."""
+        ...
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of every text with its start and end marks, before truncation to ``context_length``."""
+        ...
+
+    def as_read(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The tokens of every text that the model reads, after truncation to ``context_length``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     """Image vectors of one set under one model.

@@ -66,6 +66,9 @@ class FakeImageSet(Plain):
     note = "made for a test"
     templates: Sequence[str] = ("a {c}",)
     left_out: Sequence[LeftOut] = ()
+    reference = ""
+    captions: Sequence[tuple[int, str]] = ()
+    vectors: np.ndarray | None = None
 
     def __init__(self, *, classes: int = 6, n: int = 30, broken: Sequence[int] = ()) -> None:
         self.id = f"fake-{classes}-{n}"

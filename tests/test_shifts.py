@@ -32,8 +32,6 @@ TABLE = "model,indoors,outdoors,type\na,60,40,standard\nb,70,50,standard\nc,80,6
 class Shifted(FakeImageSet):
     """Another set of the same classes; ``reference`` says whose errors chose its pictures."""
 
-    reference = ""
-
     def __init__(self, id: str, *, classes: int = 5, n: int = 20, reference: str = "") -> None:
         super().__init__(classes=classes, n=n)
         self.id, self.reference = id, reference

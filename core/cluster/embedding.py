@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
@@ -17,6 +17,9 @@ from core.errors import BadInput
 from core.evaluation import embed
 from core.evaluation.embedding_run import EmbeddingRun
 from core.types import Embeddings, ImageSet, Lens, Progress, Report, silent
+
+if TYPE_CHECKING:
+    from core.models.encoder import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def embeddings_on_ray(
     return embed_on_ray(load, open_images, matrices(), address=address, workers=workers, report=report)
 
 
-def _load(model: str, precision: str) -> Any:
+def _load(model: str, precision: str) -> Encoder:
     from core.models.encoder import load_encoder  # a worker needs torch, the driver does not
 
     return load_encoder(model, precision=precision)

@@ -118,7 +118,7 @@ def parts(
     """
     attributes, objects = found.pairs.T
     by_attribute = np.argsort(attributes, kind="stable")
-    ranges = {
+    ranges: dict[str, tuple[slice | np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {
         "object": (slice(None), *_runs(objects)),
         "attribute": (by_attribute, *_runs(attributes[by_attribute])),
     }

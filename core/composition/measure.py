@@ -29,16 +29,19 @@ class Question:
 
     Attributes:
         images: its compositions; partner: a set of other pairs of the same attributes and objects, or None.
-        partner_lens: the lens on the partner.
         captions, pictures: pair counts of pretraining in captions and in pictures, or None.
     """
 
     lens: Lens
     images: CompositionSet
     partner: CompositionSet | None
-    partner_lens: Lens | None
     captions: PairCounts | None
     pictures: PairCounts | None
+
+    @property
+    def partner_lens(self) -> Lens:
+        """The lens on the partner, or on the set itself where there is none."""
+        return replace(self.lens, image_set=self.partner.id) if self.partner else self.lens
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,7 @@ def question(
     partner = partner or sets.PARTNER.get(lens.image_set)
     other = sets.composition_set(open_set(partner), overrides=overrides, objects=objects) if partner else None
     pair = sets.counts_for(lens.model, image_set, counts) or (None, None)
-    return Question(lens, found, other, replace(lens, image_set=partner) if partner else None, *pair)
+    return Question(lens, found, other, *pair)
 
 
 def sides(asked: Question, *, report: Report = silent) -> SeenSides:

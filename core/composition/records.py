@@ -54,6 +54,7 @@ def as_records(
     kinds = errors(found)
     about["errors"] = {name: getattr(kinds, name) for name in kinds.__slots__}
     rows = []
+    more: dict[str, Any]
     for condition, share in shares(found).items():
         more = {"chance": share.chance}
         if condition == "composition":
@@ -65,7 +66,7 @@ def as_records(
     for what, fit in measured.additive.items():
         more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
-    if (tied := measured.association) is not None:
+    if asked.captions and (tied := measured.association):
         more = {
             "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": _figure(tied.pearson),
             "pmi_spearman": _figure(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
@@ -92,7 +93,7 @@ def known(lens: Lens, image_set: ImageSet, report: Report = silent) -> dict[str,
 
 def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
     rows = []
-    partner = asked.partner_lens.image_set if asked.partner_lens else ""
+    partner = asked.partner_lens.image_set if asked.partner else ""
     for side in ("seen", "never seen"):
         for what, gap in shown.gaps.items():
             share, n = (gap.seen, gap.n_seen) if side == "seen" else (gap.unseen, gap.n_unseen)
@@ -122,4 +123,5 @@ def _figure(value: Interval) -> dict[str, float]:
 
 def interval_of(figure: Mapping[str, float | None]) -> Interval:
     """An interval as it was written; null reads as NaN."""
-    return Interval(*(np.nan if figure[name] is None else float(figure[name]) for name in ("value", "low", "high")))
+    value, low, high = (figure[name] for name in ("value", "low", "high"))
+    return Interval(*(np.nan if end is None else float(end) for end in (value, low, high)))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.counting import hits, output
-from core.counting.parts import Part, plan
+from core.counting.parts import Part, Plan, plan
 from core.counting.query import Query, check_window, spelled
 from core.counting.rows import Columns
 from core.counting.tally import Tally
@@ -165,7 +165,7 @@ def _images(
 
 @dataclass
 class _Adding:
-    """Has parts counted and adds them up; notes what could not be used and how many parts an earlier run had counted."""
+    """Has parts counted and adds them up; notes what could not be used and how many parts were counted before."""
 
     store: Path
     engine: Engine

@@ -119,8 +119,8 @@ def line_blocks(stream: Any, *, start: int = 0, end: int | None = None) -> Itera
                 at, tail = at + len(data), b""
                 continue
             at, data, lead, skipping = at + cut, data[cut:], False, False
-        lines += data.split(b"\n")
-        tail = lines.pop()
+        *whole, tail = data.split(b"\n")
+        lines += whole
         inside = len(data) - len(tail)
         if end is not None and at + len(data) > end:
             lines, over = _before(lines, at, end)

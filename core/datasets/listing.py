@@ -163,7 +163,7 @@ def empty_classes(keys: Sequence[str], labels: np.ndarray) -> list[LeftOut]:
     """One record for each class that no picture belongs to; it stays among the classes to choose from."""
     held = np.bincount(labels[labels >= 0], minlength=len(keys))
     reason = "no picture of this class was found; it stays among the classes a model can say"
-    return [LeftOut(f"class {keys[label]}", reason, images=0) for label in np.flatnonzero(held == 0)]
+    return [LeftOut(f"class {keys[label]}", reason, images=0) for label in np.flatnonzero(held == 0).tolist()]
 
 
 def repeated_names(names: Sequence[str]) -> str:

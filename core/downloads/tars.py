@@ -123,7 +123,9 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def _samples(source: RangeFile, shard: int) -> Iterator[Sample]:
     """Labelled pictures of one shard in order. Members of one sample lie side by side, as webdataset writes them."""
-    key, label, picture = "", None, None
+    key = ""
+    label: tuple[tuple[int, ...], int] | None = None
+    picture: tuple[str, int, int] | None = None
     try:
         with tarfile.open(fileobj=source, mode="r:") as tar:
             for member in tar:

@@ -19,7 +19,7 @@ from core.errors import BadInput, UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun, is_changed, storage_dtype
 from core.faults import waiting_for
 from core.runtime.machine import cores
-from core.types import Embeddings, ImageSet, LeftOut, Progress, Report, silent
+from core.types import Embeddings, ImageEncoder, ImageSet, LeftOut, Progress, Report, TextEncoder, silent
 
 SCHEMA = 1
 """Counts up when the same files would give other vectors; a release that changes nothing keeps the cache."""
@@ -33,7 +33,7 @@ _BUCKETS = 64
 _SENTENCES_AT_ONCE = 1024
 
 
-def image_key(encoder: Any, image_set: ImageSet) -> str:
+def image_key(encoder: ImageEncoder, image_set: ImageSet) -> str:
     """Content key of a set's vectors: what the model is, how it sees pictures, and what the pictures are.
 
     Neither names of models, sets and classes nor library versions and devices are part of it.
@@ -47,7 +47,7 @@ def left_out(meta: Mapping[str, Any]) -> tuple[LeftOut, ...]:
 
 
 def embed_images(
-    encoder: Any,
+    encoder: ImageEncoder,
     image_set: ImageSet,
     store: MatrixStore,
     *,
@@ -108,7 +108,9 @@ def embed_images(
     return found
 
 
-def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, report: Report = silent) -> np.ndarray:
+def embed_texts(
+    encoder: TextEncoder, sentences: Sequence[str], results: Results, *, report: Report = silent
+) -> np.ndarray:
     """Unit vectors float32 [s, d] of sentences, each computed once per model ever.
 
     They are kept in blocks by a digest of their text; a new block is written every few thousand sentences, and at the
@@ -191,7 +193,7 @@ def version_of(store: MatrixStore, key: str, image_set: ImageSet) -> str | None:
     return None if any(is_changed(image_set, entry) for entry in store.meta(key)["left_out"]) else version
 
 
-def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
+def precomputed(encoder: ImageEncoder, image_set: ImageSet) -> Embeddings | None:
     """The vectors that a set brings along, or None when its pictures must be embedded.
 
     Raises:
@@ -211,7 +213,7 @@ def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
     return Embeddings(vectors, np.arange(len(vectors)), (), key)
 
 
-def _part(encoder: Any, names: Sequence[str]) -> dict[str, Any]:
+def _part(encoder: ImageEncoder | TextEncoder, names: Sequence[str]) -> dict[str, Any]:
     return {name: encoder.fingerprint[name] for name in names if name in encoder.fingerprint}
 
 
@@ -235,7 +237,7 @@ def _read_block(results: Results, identity: str, bucket: int, dim: int) -> dict[
     return {digest.tobytes(): vector for digest, vector in zip(block["digests"], vectors, strict=True)}
 
 
-def _write_blocks(results: Results, identity: str, new: Mapping[bytes, np.ndarray], encoder: Any) -> None:
+def _write_blocks(results: Results, identity: str, new: Mapping[bytes, np.ndarray], encoder: TextEncoder) -> None:
     for bucket in {_bucket(digest) for digest in new}:
         block = _read_block(results, identity, bucket, encoder.dim)
         block |= {digest: vector for digest, vector in new.items() if _bucket(digest) == bucket}

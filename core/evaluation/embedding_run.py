@@ -19,10 +19,10 @@ from cache.matrices import ShardWriter
 from core.datasets.decoding import BUDGET
 from core.errors import ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
-from core.types import ImageSet, Progress, Report
+from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
 
 
-def storage_dtype(encoder: Any) -> type[np.floating]:
+def storage_dtype(encoder: ImageEncoder | TextEncoder) -> type[np.floating]:
     """Vectors are kept as precisely as they were computed."""
     return np.float32 if encoder.precision == "float32" else np.float16
 
@@ -57,7 +57,7 @@ class EmbeddingRun:
     them were skipped: ``[row, image id, reason, state of the file]``.
     """
 
-    encoder: Any
+    encoder: ImageEncoder
     image_set: ImageSet
     writer: ShardWriter
     report: Report

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -31,6 +31,9 @@ from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
 from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, PromptSet, Report, silent
 from core.versions import version
+
+if TYPE_CHECKING:
+    from core.models.encoder import Encoder, EncoderPool
 
 Arrays = dict[str, np.ndarray]
 
@@ -54,17 +57,17 @@ def results() -> Results:
 
 
 @cache
-def encoders() -> Any:
+def encoders() -> EncoderPool[Encoder]:
     """The models in memory (at most two); only the engine's worker, or a command, may use them."""
     import open_clip  # noqa: F401
 
-    from core.models.encoder import EncoderPool
+    from core.models.encoder import EncoderPool, load_encoder
 
     # Streamlit collects garbage after each run, under the interpreter lock: without this every poll of a progress bar
     # would walk all objects of torch while the model waits.
     gc.collect()
     gc.freeze()
-    return EncoderPool()
+    return EncoderPool(load_encoder)
 
 
 def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Embeddings:
@@ -144,7 +147,7 @@ def made_from(embeddings: Embeddings, image_set: ImageSet) -> dict[str, str | No
 
 
 def _still_holds(about: Mapping[str, Any], image_set: ImageSet) -> bool:
-    source = about.get("made_from")
+    source: Mapping[str, Any] = about.get("made_from") or {}
     # Answers without it are of a version that did not notice damaged vectors.
     return bool(source) and embed.version_of(matrices(), source["key"], image_set) == source["version"]
 

@@ -70,12 +70,13 @@ def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report |
     tell = report or silent
     lists = lists_for(n)
     sample = _sample(vectors, min(n, lists * _PER_LIST))
-    centres = None
+    centres: np.ndarray | None = None
     for done in range(_ROUNDS):
         tell(Progress(done, _ROUNDS, f"Index of {n:,} vectors: finding {lists:,} groups"))
         means = faiss.Kmeans(dim, lists, niter=1, spherical=True, seed=0, min_points_per_centroid=1)
         means.train(sample, init_centroids=centres)
         centres = means.centroids
+    assert centres is not None  # there is at least one round
     index = _empty(centres)
     tell(Progress(0, n, f"Index of {n:,} vectors: learning codes"))
     index.train(sample)

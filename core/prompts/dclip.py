@@ -6,6 +6,7 @@ letter a reads "which is". The files are ``{class: [descriptor, ...]}``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.errors import UnknownName
@@ -46,8 +47,11 @@ def sentence(name: str, descriptor: str, *, stop: str = "") -> str:
     return f"{name}, {joined}".rstrip() + stop
 
 
-def _described(image_set: Classes, lists, *, stop: str, notes: tuple[str, ...] = ()) -> PromptSet:
-    sentences, unknown, empty = [], [], []
+def _described(
+    image_set: Classes, lists: Iterable[Sequence[str] | None], *, stop: str, notes: tuple[str, ...] = ()
+) -> PromptSet:
+    sentences: list[tuple[str, ...]] = []
+    unknown, empty = [], []
     for name, listed in zip(image_set.names, lists, strict=True):
         if listed is None:
             unknown.append(name)

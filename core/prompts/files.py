@@ -82,7 +82,14 @@ def read_json(path: Path, text: str) -> Any:
 Lists = dict[str, tuple[str, ...]]
 
 
-def read_lists(path: Path, text: str | None = None) -> Lists | dict[str, Lists]:
+@dataclass(frozen=True, slots=True)
+class ByDataset:
+    """Lists by class, by dataset: a nested prompt file."""
+
+    datasets: dict[str, Lists]
+
+
+def read_lists(path: Path, text: str | None = None) -> Lists | ByDataset:
     """The checked content of a JSON prompt file: by class, or by dataset and class."""
     content = read_json(path, read_text(path) if text is None else text)
     if isinstance(content, list) and content and all(isinstance(listed, list) for listed in content):
@@ -90,7 +97,7 @@ def read_lists(path: Path, text: str | None = None) -> Lists | dict[str, Lists]:
     if not isinstance(content, dict):
         raise UnreadableData(f'{path} must hold one object {{"class": ["sentence", ...]}}.')
     if content and all(isinstance(inner, dict) for inner in content.values()):
-        return {dataset: _checked(inner, path) for dataset, inner in content.items()}
+        return ByDataset({dataset: _checked(inner, path) for dataset, inner in content.items()})
     return _checked(content, path)
 
 
@@ -114,15 +121,14 @@ def _checked(content: dict[str, Any], path: Path) -> Lists:
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def match(content: Lists | dict[str, Lists], path: Path, image_set: Classes) -> Matched:
+def match(given: Lists | ByDataset, path: Path, image_set: Classes) -> Matched:
     """Find the list of every class (``core.prompts.matching``); by index where a file names no class at all.
 
     Raises:
         BadInput: the file is of other classes.
     """
     notes: list[str] = []
-    if content and all(isinstance(inner, dict) for inner in content.values()):
-        content = _dataset(content, image_set, notes)
+    content = _dataset(given.datasets, image_set, notes) if isinstance(given, ByDataset) else given
     numbered = bool(content) and set(content) == {str(index) for index in range(len(content))}
     if numbered and not set(image_set.keys) <= set(content):
         return _by_index(content, path, image_set)

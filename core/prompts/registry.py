@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from core.errors import BadInput, UnknownName
 from core.prompts.files import from_file
@@ -155,7 +155,7 @@ def typed_path(strategy: str) -> str:
 def split_aggregation(strategy: str) -> tuple[str, Aggregation | None]:
     """A strategy without ``@similarity``, ``@max`` or ``@embedding`` at its end, and which of them stood there."""
     found = _OVERRIDE.fullmatch(strategy)
-    return (found[1], found[2]) if found else (strategy, None)
+    return (found[1], cast(Aggregation, found[2])) if found else (strategy, None)
 
 
 def _named(strategy: str) -> tuple[Strategy | None, str]:

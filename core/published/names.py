@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Family = Literal["zero-shot", "retrieval", "text-to-image"]
 
-ZERO_SHOT: Family = "zero-shot"
-RETRIEVAL: Family = "retrieval"
-TEXT_TO_IMAGE: Family = "text-to-image"
+ZERO_SHOT: Final = "zero-shot"
+RETRIEVAL: Final = "retrieval"
+TEXT_TO_IMAGE: Final = "text-to-image"
 FAMILIES: tuple[Family, ...] = (ZERO_SHOT, RETRIEVAL, TEXT_TO_IMAGE)
-FAMILY_ALIASES: dict[str, Family] = {"zeroshot": ZERO_SHOT, "zs": ZERO_SHOT, "t2i": TEXT_TO_IMAGE}
+FAMILY_ALIASES = {"zeroshot": ZERO_SHOT, "zs": ZERO_SHOT, "t2i": TEXT_TO_IMAGE}
 LET_IT_WAG = "letitwag"
 
 PRETRAINING = {

@@ -15,10 +15,6 @@ from core.published import catalogue, recipe_honest, recipe_paper
 from core.published.names import (
     METHODS,
     PRETRAINING,
-    PROMPTS,
-    RETRIEVAL,
-    RETRIEVAL_METRICS,
-    T2I_METRICS,
     TEXT_TO_IMAGE,
     ZERO_SHOT,
 )
@@ -100,7 +96,7 @@ def methods(store: Store, pretraining: Sequence[str]) -> list[str]:
 
 def conditions(store: Store, family: str) -> list[str]:
     """Prompt strategies or metrics that this copy of the release has."""
-    known = {ZERO_SHOT: PROMPTS, RETRIEVAL: RETRIEVAL_METRICS}.get(family, T2I_METRICS)
+    known = catalogue.conditions_of(family)
     have = {key[1] for key in catalogue.coverage(store).scored if key[0] == family}
     return [name for name in known if name in have]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,12 @@ from core.opening import read_object, regular
 from core.paths import ASSETS
 from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report, silent
 from core.versions import version
+
+if TYPE_CHECKING:
+    from core.models.encoder import EncoderPool
+    from core.supervised.classifiers import SupervisedModel
+    from core.supervised.scorer import Scorer
+
 
 PROMPTS = "supervised"
 """What stands for the prompt strategy of a classifier that reads no prompts."""
@@ -135,7 +141,7 @@ def answer_for(model: str, image_set: ImageSet, report: Report = silent) -> Answ
     return assemble(Lens(model, image_set.id, PROMPTS, precision="float32"), image_set, stored, about=about)
 
 
-def scorer(model: str, image_set: ImageSet) -> Any:
+def scorer(model: str, image_set: ImageSet) -> Scorer:
     """The classifier as a ``core.supervised.scorer.Scorer`` over the classes of a set; errors of ``answer_for``."""
     import torch
 
@@ -151,12 +157,12 @@ def scorer(model: str, image_set: ImageSet) -> Any:
 
 
 @cache
-def pool() -> Any:
+def pool() -> EncoderPool[SupervisedModel]:
     """The classifiers in memory (at most two); only the engine's worker, or a command, may use them."""
     from core.models.encoder import EncoderPool
     from core.supervised.classifiers import load
 
-    return EncoderPool(loader=load)
+    return EncoderPool(load)
 
 
 def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -187,7 +193,7 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
     return {"rows": np.asarray(found.rows), **stored}, about
 
 
-def _logits(loaded: Any, image_set: ImageSet, report: Report) -> Embeddings:
+def _logits(loaded: SupervisedModel, image_set: ImageSet, report: Report) -> Embeddings:
     """Logits of a set over all outputs, kept like an encoder's vectors; a view takes those of the set it looks at."""
     if not isinstance(image_set, Subset):
         return embed.embed_images(loaded, image_set, matrices(), report=report)

@@ -129,7 +129,7 @@ def open_embeddings(
         else:
             rows.append(row)
             classes.append(name)
-    require_images(rows, str(path), left_out, "Every row needs a class in the metadata.")
+    require_images(classes, str(path), left_out, "Every row needs a class in the metadata.")
     keys, labels = by_class(classes)
     readable, how = name_classes(keys, names, naming=naming)
     ids = [paths[row] or f"row/{row}" for row in rows]

@@ -75,7 +75,8 @@ def open_parquet(
             break
         passed.append(f"The split {split} has no labels and was passed over.")
     require_images(ids, str(path), shards.left_out, "Parquet shards need an image column and a column “label”.")
-    listed, told = shards.classes, []
+    listed = shards.classes
+    told: list[str] = []
     if listed:
         keys, labels = unique(listed), np.array([int(text) for text in texts], np.int64)
     else:

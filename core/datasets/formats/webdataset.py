@@ -65,7 +65,8 @@ def open_webdataset(
             break
         passed.append(f"{split}/ has no labelled pictures and was passed over.")
     require_images(ids, str(path), left_out, "A webdataset has a picture and a .cls label for every key.")
-    tars, told = shards.paths, []
+    tars = shards.paths
+    told: list[str] = []
     if lines:
         labels = np.array([int(text) for text in said], np.int64)
     else:

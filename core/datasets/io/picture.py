@@ -94,10 +94,7 @@ def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20)
     """A UTF-8 text file (a byte-order mark is dropped); UnreadableData when it is anything else."""
     name = path.name if isinstance(path, Remote) else Path(path).name
     try:
-        if isinstance(path, Remote):
-            data = path.read_bytes(limit=limit)
-        else:
-            data = read_bytes(path, name=name, limit=limit)
+        data = path.read_bytes(limit=limit) if isinstance(path, Remote) else read_bytes(path, name=name, limit=limit)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
