@@ -232,7 +232,7 @@ def test_processes_give_the_same_bytes_as_one(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 100)
     one = run.count(request(lines), tmp_path / "one", engine=here)
     two = run.count(request(lines), tmp_path / "two", workers=2)
-    assert len(two.text_rows) == 5
+    assert len(two.text.rows) == 5
     assert one.counts() == two.counts()
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
@@ -242,7 +242,7 @@ def test_a_second_run_counts_nothing_again_and_a_grown_input_only_what_is_new(li
     run.count(request(tmp_path / "*.jsonl"), out, engine=here)
     as_lines(tmp_path / "more.jsonl", ["a dog", "no"])
     grown = run.count(request(tmp_path / "*.jsonl"), out, engine=here)
-    assert (grown.resumed, grown.text.rows) == (1, 14)
+    assert (grown.resumed, grown.text.tally.rows) == (1, 14)
     computed = []
 
     def watching(todo, query, store, report):
@@ -258,7 +258,7 @@ def test_a_changed_file_is_counted_anew(lines, tmp_path):
     run.count(request(lines), tmp_path / "out", engine=here)
     as_lines(lines, ["a snake"])
     changed = run.count(request(lines), tmp_path / "out", engine=here)
-    assert (changed.resumed, changed.text.rows) == (0, 1)
+    assert (changed.resumed, changed.text.tally.rows) == (0, 1)
 
 
 def test_a_damaged_partial_result_is_computed_again(lines, tmp_path):
@@ -282,7 +282,7 @@ def test_stop_ends_the_run_and_keeps_what_is_finished(lines, tmp_path, monkeypat
     with pytest.raises(Stopped):
         run.count(request(lines), tmp_path / "out2", workers=2, report=report)
     resumed = run.count(request(lines), tmp_path / "out", engine=here)
-    assert 0 < resumed.resumed < len(resumed.text_rows)
+    assert 0 < resumed.resumed < len(resumed.text.rows)
     run.count(request(lines), tmp_path / "whole", engine=here)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -608,9 +608,9 @@ def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
     shown = run.count(request(tmp_path, "image", names=concepts, **more), tmp_path / "out", engine=here)
     assert [row["count"] for row in shown.counts()] == (cosines >= middle).sum(0).tolist()
     assert shown.counts()[0]["query"] == f"CLIP cosine ({model}) >= {middle:g}"
-    assert shown.image.image[1].tolist() == [0, 0]
+    assert shown.image.tally.image[1].tolist() == [0, 0]
     ids = [f"{name}/{size}.png" for name in sorted(colours) for size in (32, 48)]
     captions = tmp_path / "captions.jsonl"
     captions.write_text("".join(json.dumps({"file_name": id, "text": "a frog"}) + "\n" for id in ids))
     both = run.count(request(captions, "integrated", names=concepts, **more), tmp_path / "both", engine=here)
-    assert both.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]
+    assert both.joined.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]

@@ -178,7 +178,7 @@ def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_de
 
 def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
     none = dict.fromkeys(("slope_per_decade", "pearson", "spearman"), UNDEFINED)
-    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": Shape("", math.nan, *[UNDEFINED] * 3, 0)}
+    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": Shape("", math.nan, UNDEFINED, UNDEFINED, UNDEFINED, 0)}
     if not len(counts):
         return {**none, **no_fit, "bins": ()}
     found = paper_curve(counts, accuracy)
@@ -262,8 +262,8 @@ def headline(found: Curve) -> str:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
     if found.unread:
         return f"There is no trend to see: {found.unread}."
-    if found.recipe == "paper":
-        return _paper_headline(found)
+    if found.paper is not None:
+        return _paper_headline(found, found.paper)
     n = found.n - found.n_zero
     slope = found.slope_per_decade
     if n < ENOUGH:
@@ -292,11 +292,11 @@ def _tail(found: Curve) -> str:
     return f"The rarest fifth is right {percent(share)} of the time."
 
 
-def _paper_headline(found: Curve) -> str:
-    r, bins = found.pearson.value, found.paper.kept[1] - found.paper.kept[0]
+def _paper_headline(found: Curve, paper: PaperCurve) -> str:
+    r, bins = found.pearson.value, paper.kept[1] - paper.kept[0]
     if math.isnan(r):
         return "By the paper's recipe no correlation is defined here: the kept bins have no spread."
-    star = "significant" if found.paper.p < 0.05 else "not significant"
+    star = "significant" if paper.p < 0.05 else "not significant"
     return (
         f"By the paper's recipe, accuracy and log frequency correlate at r = {signed(r, 2)} over {bins} binned means "
         f"({star} at 0.05)."

@@ -200,8 +200,11 @@ def _at(result: Result, row: Mapping[str, Any], at: int, place: int) -> int:
 def _more_thresholds(result: Result) -> dict[str, list[int]]:
     """Counts at thresholds after the first, as further columns."""
     more: dict[str, list[int]] = {}
-    for at, threshold in list(enumerate(result.thresholds))[1:] if result.image else ():
-        more[f"image@{threshold:g}"] = result.image.tally.image[at].tolist()
+    image = result.image
+    if image is None:
+        return more
+    for at, threshold in list(enumerate(result.thresholds))[1:]:
+        more[f"image@{threshold:g}"] = image.tally.image[at].tolist()
         if result.joined:
             more[f"integrated@{threshold:g}"] = result.joined.both[at].tolist()
     return more

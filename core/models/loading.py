@@ -82,7 +82,7 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
         raise UnreadableData(checkpoints.does_not_fit(model_id, found.weights, error)) from error
     if warning := models.quickgelu_warning(model_id):
         warnings.append(warning)
-    context = int(config.text.get("context_length") or getattr(model, "context_length", 77))
+    context: int = config.text.get("context_length", 0) or getattr(model, "context_length", 77)
     fingerprint = {
         "model": model_id,
         "arch": model_id.partition(",")[0].rpartition("/")[2],

@@ -129,14 +129,21 @@ def _shown(store: Store, asked: Combination, datasets: tuple[str, ...], hidden: 
     return Shown(asked, datasets, rows, kept, honest, paper, int((~keep).sum()))
 
 
-def applicable(
-    store: Store, mapping: Mapping[str, str], *, pretraining: str, method: str, dataset: str | None = None
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which counts: of a pretraining set, by a search method, of one downstream data set's list or any (None)."""
+
+    pretraining: str
+    method: str
+    dataset: str | None = None
+
+
+def applicable(store: Store, mapping: Mapping[str, str], where: Where) -> dict[str, str]:
     """The part of a mapping that names concepts counted here; the rest belongs to other counts."""
     found = store.rows(
         "SELECT DISTINCT concept FROM counts JOIN units USING (unit) WHERE pretraining = ? AND method = ? "
         "AND (? IS NULL OR dataset = ?)",
-        [pretraining, method, dataset, dataset],
+        [where.pretraining, where.method, where.dataset, where.dataset],
     )
     counted = {str(concept) for (concept,) in found}
     return {name: concept for name, concept in mapping.items() if concept in counted}

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from core.datasets.io.picture import MAX_BYTES, read_text
-from core.datasets.io.remote import AT_ONCE, Remote
+from core.datasets.io.remote import AT_ONCE, Remote, Windows
 from core.datasets.io.roots import problem
 from core.datasets.levels import SPLITS
 from core.datasets.listing import END, file_ends

@@ -107,7 +107,10 @@ def _looked(
         shown = tuple(names[one] for one in best.tolist()), tuple(given[best].tolist())
         answers.append(Said(*shown, float(given[label]), None if word is None else float(given[word])))
     largest = 255 * float((after - x).abs().max())
-    return Looked(_pixels(x), _pixels(after), _pixels(change), factor, *answers, names[label], largest, placed)
+    said_before, said_after = answers
+    return Looked(
+        _pixels(x), _pixels(after), _pixels(change), factor, said_before, said_after, names[label], largest, placed
+    )
 
 
 def _pixels(x: torch.Tensor) -> np.ndarray:

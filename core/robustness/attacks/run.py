@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
 from core.stats.intervals import Tag, split
 from core.types import ImageSet, Report, silent
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
 DEFAULT_EPS = (1.0, 2.0, 4.0)
@@ -151,12 +155,14 @@ class _Crafted:
 
     def __init__(self, source: str, question: Question, plan: Plan, prompts: str, report: Report) -> None:
         self.bench = Bench(source, question.image_set, question.rows(), prompts=prompts, report=report)
-        self._plan, self._pixels = plan, None
+        self._plan = plan
 
-    def __call__(self) -> list:
-        if self._pixels is None:
-            self._pixels = self.bench.craft(self._plan)
+    def __call__(self) -> list[torch.Tensor]:
         return self._pixels
+
+    @cached_property
+    def _pixels(self) -> list[torch.Tensor]:
+        return self.bench.craft(self._plan)
 
 
 def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:

@@ -191,8 +191,11 @@ class Bench:
             x, y, rows = x[chosen], y[chosen], rows[_np(chosen)]
         if not len(x):
             return x
-        budget = (plan.eps if eps is None else eps) * self._unit(plan.units)
         attack = find(plan.attack)
+        strength = plan.eps if eps is None else eps
+        if strength is None:
+            raise BadInput(f"{attack.title} needs a strength.")
+        budget = strength * self._unit(plan.units)
 
         def run(x: torch.Tensor, y: torch.Tensor, budget: torch.Tensor, drawn: int) -> torch.Tensor:
             seed = int(np.random.SeedSequence([plan.seed, drawn]).generate_state(1)[0])

@@ -94,7 +94,7 @@ def measure(
     share = stats.wilson(int(inside_right.sum()), len(inside_right))
     tag = stats.split(counts, reference.keys, reference.names) if counts else {}
     before = _parts(tag, within.keys, inside.labels, inside_right, before="id_")
-    common = {
+    common: dict[str, Any] = {
         "model": model,
         "prompts": shifted.lens.prompts,
         "inside": share,
@@ -108,8 +108,12 @@ def measure(
             for one in _frames(shift, tracks, shifted.rows, right, common)
         ]
     found, parts = stats.wilson(int(right.sum()), len(right)), _parts(tag, shift.keys, shifted.labels, right)
-    own = {"share": found, "n": len(right), "rows": shifted.rows, "right": right, "parts": {**before, **parts}}
-    return [Measured(condition=shift.id, **own, **common)]
+    return [
+        Measured(
+            condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, parts={**before, **parts},
+            **common,
+        )
+    ]  # fmt: skip
 
 
 def measure_clean(
@@ -154,7 +158,8 @@ def board(
     ids = [shift.id for shift in shifts]
     if len(set(asked)) < len(asked) or len(set(ids)) < len(ids) or reference.id in ids:
         raise BadInput("Give every model and every shift once, and as a shift no set that is the one in distribution.")
-    found, total = [], len(asked) * (len(shifts) + 1)
+    found: list[Measured] = []
+    total = len(asked) * (len(shifts) + 1)
     for model in asked:
         table = (counts or {}).get(model)
         for shift in (None, *shifts):
@@ -200,7 +205,7 @@ def _parts(
     """Mean class accuracy of head, torso and tail; a class is where it is among all classes in distribution."""
     n = np.bincount(labels, minlength=len(keys))
     sums = np.bincount(labels, weights=right, minlength=len(keys))
-    found = {}
+    found: dict[str, float] = {}
     for part in PARTS if tag else ():
         own = [label for label, key in enumerate(keys) if n[label] and tag.get(key) == part]
         if own:
