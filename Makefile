@@ -22,8 +22,9 @@ quick: $(VENV)/.installed-test  ## without the browser and the slow tests
 times: $(VENV)/.installed-test  ## everything, and where the time went
 	$(PYTEST) --durations 40
 
-lint: $(VENV)/.installed-test
+lint: $(VENV)/.installed-test  ## style, then types
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tailscope needs Python 3.11 or newer; name one with: make run PYTHON=python3.12"; exit 1; }

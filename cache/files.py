@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Damaged(Exception):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[io.BufferedRandom]:
     """A file to write (and read) that gets its name only when it is complete and on the disk.
 
     ``file.name`` is its path until then; it is unique, so that any number of writers may write the same path: the last
@@ -111,7 +111,7 @@ def unfinished_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
 
 
-def _create_unfinished(path: Path) -> BinaryIO:
+def _create_unfinished(path: Path) -> io.BufferedRandom:
     while True:
         file = open(unfinished_path(path), "x+b")  # noqa: SIM115 (its user closes it)
         _lock(file.fileno())
@@ -167,7 +167,7 @@ def file_version(path: Path) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
-def seal(file: BinaryIO) -> None:
+def seal(file: io.BufferedRandom) -> None:
     """Append the SHA-256 of a file's content to it; readers of ``.npy`` ignore what follows the array."""
     file.seek(0)
     checksum = hashlib.file_digest(file, "sha256").digest()

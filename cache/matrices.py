@@ -268,7 +268,8 @@ class MatrixStore:
                 size += 0 if path.is_dir() else path.stat().st_size
         with suppress(FileNotFoundError, Damaged):
             matrix, sidecar = self._map(key, check=False)
-            return Entry(key, size, *matrix.shape, matrix.dtype.name, complete=True, meta=sidecar["meta"])
+            rows, dim = matrix.shape
+            return Entry(key, size, rows, dim, matrix.dtype.name, complete=True, meta=sidecar["meta"])
         rows, dim, dtype = 0, 0, ""
         for path in self._shards(key):
             with suppress(FileNotFoundError, Damaged):

@@ -170,7 +170,8 @@ class Results:
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens it again."""
-        self._cache.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def _open(self) -> diskcache.Cache:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -188,6 +189,8 @@ class Results:
     def _attempt(self, what: str, use: Callable[[diskcache.Cache], T]) -> T | None:
         """Use the database; whatever goes wrong is reported, costs the value and never reaches the caller."""
         cache = self._cache
+        if cache is None:
+            return None
         try:
             return use(cache)
         except _Refused as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -67,13 +67,13 @@ class FileState:
         return (self.size, self.changed) == (size, changed) or (self.size == size and self.digest() == digest)
 
 
-@runtime_checkable
-class HasFileState(Protocol):
-    """An ImageSet that can tell when a picture that could not be decoded has been replaced."""
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An anchor frame and the frames near it, as indices into the set; ``offsets`` in frames, with a sign."""
 
-    def state(self, index: int) -> FileState | None:
-        """In which state the file of this picture is now, None where there is no file on this disk."""
-        ...
+    anchor: int
+    neighbours: tuple[int, ...]
+    offsets: tuple[int, ...]
 
 
 class Classes(Protocol):
@@ -96,6 +96,16 @@ class Classes(Protocol):
     def templates(self) -> Sequence[str]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """Classes without pictures (see ``Classes``)."""
+
+    id: str
+    keys: Sequence[str]
+    names: Sequence[str]
+    templates: Sequence[str] = ()
+
+
 class ImageSet(Classes, Protocol):
     """A labelled set of images, read lazily. Implementations live in ``core.datasets``; all are read-only.
 
@@ -108,6 +118,19 @@ class ImageSet(Classes, Protocol):
         fingerprint: digest of what the images are (paths, sizes, sampled bytes); names are not part of it.
         has_images: False for precomputed embeddings without pictures.
         note: one sentence: what was detected and how the classes were named.
+
+    What few sets have (``core.datasets.plain.Plain`` gives the defaults of the others):
+        drawn: icons drawn from a recipe: ``details`` gives colour and pair, and every label is correct.
+        pixel_art: pictures are shown enlarged with hard pixels.
+        reference: the model whose errors chose the pictures, to be left out of rankings; else empty.
+        accepted: [n], the labels that are correct for each picture, where several are; else empty.
+        tracks: anchors and neighbours, for video frames and drawn sequences; else empty.
+        reach: frames to either side of an anchor, 0 where that is not limited.
+        imagenet: [c], the ImageNet indices that each class stands for, where the set says so; else empty.
+        merged: a class of several ``imagenet`` indices stays one class in distribution.
+        as_one: groups of labels that count as one class; else empty.
+        captions: (index of the picture, caption), in the order of the pictures; empty for labelled sets.
+        vectors: unit image vectors [n, d] that the set brings along, or None.
     """
 
     @property
@@ -124,6 +147,28 @@ class ImageSet(Classes, Protocol):
     def has_images(self) -> bool: ...
     @property
     def note(self) -> str: ...
+    @property
+    def drawn(self) -> bool: ...
+    @property
+    def pixel_art(self) -> bool: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def accepted(self) -> Sequence[frozenset[int]]: ...
+    @property
+    def tracks(self) -> Sequence[Track]: ...
+    @property
+    def reach(self) -> int: ...
+    @property
+    def imagenet(self) -> Sequence[Sequence[int]]: ...
+    @property
+    def merged(self) -> bool: ...
+    @property
+    def as_one(self) -> Sequence[frozenset[int]]: ...
+    @property
+    def captions(self) -> Sequence[tuple[int, str]]: ...
+    @property
+    def vectors(self) -> np.ndarray | None: ...
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index as RGB, from any thread; raises UnreadableData with the reason."""
@@ -139,6 +184,67 @@ class ImageSet(Classes, Protocol):
 
     def details(self, index: int) -> Mapping[str, Any]:
         """What else is recorded of this picture (icons: colour, background, style, seen_pair); may be empty."""
+        ...
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this picture is now, None where there is no file on this disk."""
+        ...
+
+
+class ImageEncoder(Protocol):
+    """A model that makes vectors of pictures (the logits of a classifier are vectors too).
+
+    Attributes:
+        id: canonical name; dim: length of the vectors; precision: ``float32``, ``bf16`` or ``fp16``.
+        fingerprint: what decides the vectors, and where they are made (JSON).
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def fingerprint(self) -> Mapping[str, Any]: ...
+
+    def preprocess(self, picture: Image.Image) -> np.ndarray:
+        """The pixels that the model sees of an RGB picture: uint8 [h, w, 3]; UnreadableData for a sliver."""
+        ...
+
+    def encode_images(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        """Vectors float32 [n, dim] of preprocessed pictures."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """A model that makes vectors of sentences.
+
+    Attributes:
+        context_length: tokens of the text tower; the others as in ``ImageEncoder``.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def fingerprint(self) -> Mapping[str, Any]: ...
+    @property
+    def context_length(self) -> int: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors float32 [n, dim]."""
+        ...
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of every text with its start and end marks, before truncation to ``context_length``."""
+        ...
+
+    def as_read(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The tokens of every text that the model reads, after truncation to ``context_length``."""
         ...
 
 
@@ -391,6 +497,11 @@ class Progress:
 
 Report = Callable[[Progress], None]
 """Called often by long work; raises ``Stopped`` when the work should end."""
+
+
+def silent(_progress: Progress) -> None:
+    """A Report that tells nobody and never stops the work."""
+
 
 Blocks = Iterator[tuple[int, np.ndarray]]
 """Slices of a matrix: (first row, rows)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.datasets.plain import Plain
 from core.types import LeftOut
 
 
@@ -57,7 +58,7 @@ class FakeEncoder:
         pass
 
 
-class FakeImageSet:
+class FakeImageSet(Plain):
     """``n`` flat pictures of ``classes`` classes; class i is named ``wordi`` and painted with red value i."""
 
     kind = "folders"
@@ -65,6 +66,9 @@ class FakeImageSet:
     note = "made for a test"
     templates: Sequence[str] = ("a {c}",)
     left_out: Sequence[LeftOut] = ()
+    reference = ""
+    captions: Sequence[tuple[int, str]] = ()
+    vectors: np.ndarray | None = None
 
     def __init__(self, *, classes: int = 6, n: int = 30, broken: Sequence[int] = ()) -> None:
         self.id = f"fake-{classes}-{n}"

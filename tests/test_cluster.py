@@ -274,7 +274,7 @@ def test_counting_survives_a_killed_worker_and_gives_the_local_counts(address, t
     request = run.Request({str(captions)!r}, concepts({str(tmp_path / "names.txt")!r}))
     with counting.counting_on_ray(address={address!r}) as engine:
         result = run.count(request, Path({str(tmp_path / "ray")!r}), engine=engine)
-    print(json.dumps({{"rows": result.text.rows, "left_out": [item.item for item in result.left_out]}}))
+    print(json.dumps({{"rows": result.text.tally.rows, "left_out": [item.item for item in result.left_out]}}))
     """
     found = outcome(started("    import json" + script))
     here = CliRunner().invoke(

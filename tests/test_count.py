@@ -181,8 +181,8 @@ def test_a_crowded_caption_is_counted_but_not_paired(tmp_path):
     many = {f"w{n}": f"w{n}" for n in range(pairs.CROWD + 1)}
     path = as_lines(tmp_path / "a.jsonl", [" ".join(many), "w0 w1"])
     result = run.count(request(path, names=many), tmp_path / "out", engine=here)
-    assert result.text.text.tolist() == [2, 2, *[1] * (len(many) - 2)]
-    assert result.text.together.items()[1].tolist() == [1]
+    assert result.text.tally.text.tolist() == [2, 2, *[1] * (len(many) - 2)]
+    assert result.text.tally.together.items()[1].tolist() == [1]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["captions"]["too_many_for_pairs"] == 1
 
 
@@ -231,7 +231,7 @@ def test_processes_give_the_same_bytes_as_one(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 100)
     one = run.count(request(lines), tmp_path / "one", engine=here)
     two = run.count(request(lines), tmp_path / "two", workers=2)
-    assert len(two.text_rows) == 5
+    assert len(two.text.rows) == 5
     assert one.counts() == two.counts()
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
@@ -241,7 +241,7 @@ def test_a_second_run_counts_nothing_again_and_a_grown_input_only_what_is_new(li
     run.count(request(tmp_path / "*.jsonl"), out, engine=here)
     as_lines(tmp_path / "more.jsonl", ["a dog", "no"])
     grown = run.count(request(tmp_path / "*.jsonl"), out, engine=here)
-    assert (grown.resumed, grown.text.rows) == (1, 14)
+    assert (grown.resumed, grown.text.tally.rows) == (1, 14)
     computed = []
 
     def watching(todo, query, store, report):
@@ -257,7 +257,7 @@ def test_a_changed_file_is_counted_anew(lines, tmp_path):
     run.count(request(lines), tmp_path / "out", engine=here)
     as_lines(lines, ["a snake"])
     changed = run.count(request(lines), tmp_path / "out", engine=here)
-    assert (changed.resumed, changed.text.rows) == (0, 1)
+    assert (changed.resumed, changed.text.tally.rows) == (0, 1)
 
 
 def test_a_damaged_partial_result_is_computed_again(lines, tmp_path):
@@ -281,7 +281,7 @@ def test_stop_ends_the_run_and_keeps_what_is_finished(lines, tmp_path, monkeypat
     with pytest.raises(Stopped):
         run.count(request(lines), tmp_path / "out2", workers=2, report=report)
     resumed = run.count(request(lines), tmp_path / "out", engine=here)
-    assert 0 < resumed.resumed < len(resumed.text_rows)
+    assert 0 < resumed.resumed < len(resumed.text.rows)
     run.count(request(lines), tmp_path / "whole", engine=here)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -332,7 +332,7 @@ def test_a_worker_that_dies_costs_its_part_one_retry(lines, tmp_path, monkeypatc
     monkeypatch.setattr(workers._Crew, "_hire", fragile)
     result = run.count(request(lines), tmp_path / "out", workers=1)
     assert len(hired) == 2
-    assert result.text.rows == 12
+    assert result.text.tally.rows == 12
     assert not result.left_out
 
 
@@ -435,7 +435,7 @@ def test_the_corpus_is_counted_as_committed_from_a_score_matrix(corpus, tmp_path
     asked = request(corpus, mode, names=concepts, scores=str(path), thresholds=(0.5, 0.95))
     result = run.count(asked, tmp_path / "out", engine=here)
     assert {key: row[0] for key, row in table(tmp_path / "out").items()} == truth("icons-10k", mode)
-    assert result.image.image[1].sum() == 0
+    assert result.image.tally.image[1].sum() == 0
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert facts["joined_by"] == (None if mode == "image" else "key" if form == "wide" else "number of the row")
 
@@ -456,7 +456,7 @@ def test_integrated_counts_a_sample_once_however_often_its_id_occurs(tmp_path):
     pq.write_table(pa.table(scores), tmp_path / "s.parquet")
     asked = request(captions, "integrated", scores=str(tmp_path / "s.parquet"), thresholds=(0.5, 0.8, 0.95))
     result = run.count(asked, tmp_path / "out", engine=here)
-    assert result.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
+    assert result.joined.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
     written = {file.name for file in (tmp_path / "out").glob("*_search_counts.json")}
     assert written == {f"own_integrated_tphrase_i{t}_search_counts.json" for t in ("0.5", "0.8", "0.95")}
 
@@ -548,7 +548,7 @@ def test_the_papers_algorithm_is_the_same_over_parts_and_as_an_index(tagger, tmp
     path = as_lines(tmp_path / "a.jsonl", captions)
     asked = request(path, "text-paper", names={key: key for key in concepts}, tagger=tagger, speller=tagger)
     result = run.count(asked, tmp_path / "out", engine=here)
-    assert len(result.text_rows) > 5
+    assert len(result.text.rows) > 5
     assert {row["concept"]: row["count"] for row in result.counts()} == expected
 
 
@@ -607,9 +607,9 @@ def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
     shown = run.count(request(tmp_path, "image", names=concepts, **more), tmp_path / "out", engine=here)
     assert [row["count"] for row in shown.counts()] == (cosines >= middle).sum(0).tolist()
     assert shown.counts()[0]["query"] == f"CLIP cosine ({model}) >= {middle:g}"
-    assert shown.image.image[1].tolist() == [0, 0]
+    assert shown.image.tally.image[1].tolist() == [0, 0]
     ids = [f"{name}/{size}.png" for name in sorted(colours) for size in (32, 48)]
     captions = tmp_path / "captions.jsonl"
     captions.write_text("".join(json.dumps({"file_name": id, "text": "a frog"}) + "\n" for id in ids))
     both = run.count(request(captions, "integrated", names=concepts, **more), tmp_path / "both", engine=here)
-    assert both.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]
+    assert both.joined.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]

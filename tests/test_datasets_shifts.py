@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from core.datasets import detect, open_set
-from core.datasets.formats.tracks import Track, tracks_of
 from core.datasets.matching import imagenet_groups, match
 from core.datasets.names import imagenet_classes
 from core.datasets.subset import accepted_labels, matched, over
 from core.errors import BadInput, UnreadableData
+from core.types import Track
 from tests.fakes import FakeImageSet
 from tests.helpers.sets import vid_tree
 from tests.pictures import encoded, snapshot, write_tar, write_tree
@@ -190,7 +190,7 @@ def test_predicting_over_the_mapped_classes_equals_projection_by_max(tmp_path):
         said = int(np.argmax(logits[used]))
         for row in range(len(frames.labels)):
             assert (said in accepted[row]) == (int(projected) in frames.accepted[row])
-    assert tracks_of(view) == frames.tracks
+    assert view.tracks == frames.tracks
 
 
 def test_accuracy_in_distribution_is_taken_on_the_classes_of_the_shift(tmp_path):

@@ -335,7 +335,7 @@ def test_files_that_are_not_the_model_are_refused_in_one_sentence(folder, tmp_pa
 
 def test_the_pool_frees_the_model_used_longest_ago(folder, tmp_path):
     names = [f"local-dir:{folder}", *(f"local-dir:{tiny.save(tmp_path / str(seed), seed=seed)}" for seed in (1, 2))]
-    pool = EncoderPool(limit=2, loader=lambda name, *, precision: load_encoder(name, precision=precision, device="cpu"))
+    pool = EncoderPool(lambda name, *, precision: load_encoder(name, precision=precision, device="cpu"), limit=2)
     first = pool.get(names[0], "float32")
     second = pool.get(names[1], "float32")
     assert pool.get(names[0], "float32") is first
@@ -352,7 +352,7 @@ def test_the_pool_frees_the_model_used_longest_ago(folder, tmp_path):
 
 
 def test_a_load_that_fails_leaves_the_pool_usable(folder):
-    pool = EncoderPool(limit=1)
+    pool = EncoderPool(load_encoder, limit=1)
     with pytest.raises(UnknownName):
         pool.get("ViT-B-32,nonsense")
     assert pool.held() == []

@@ -234,7 +234,7 @@ def test_the_command_line_finds_the_pictures_that_both_folders_hold(tiny_world, 
 
 def test_a_view_embeds_nothing_anew(tmp_path) -> None:
     from cache.matrices import MatrixStore
-    from core.datasets.subset import View
+    from core.datasets.subset import Subset
     from core.evaluation.embed import embed_images
     from tests.fakes import FakeEncoder
 
@@ -242,7 +242,7 @@ def test_a_view_embeds_nothing_anew(tmp_path) -> None:
     store = MatrixStore(tmp_path / "m")
     whole = embed_images(encoder, images, store)
     rows = np.array([10, 5, 1])
-    view = View(
+    view = Subset(
         id="v", parent=images, rows=rows, keys=images.keys, names=images.names, labels=images.labels[rows],
         fingerprint="v", note="",
     )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core import prompts
+from core.datasets.subset import renamed
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.evaluation.zeroshot import build_classifier, similarities
 from core.icons.concepts import concepts
@@ -215,13 +216,13 @@ def test_the_aggregation_can_be_chosen(rule):
 
 
 def test_another_name_for_one_class():
-    other = prompts.Renamed(named("otter", "newt", keys=("n1", "n2")), {"n2": "salamander"})
+    other = renamed(named("otter", "newt", keys=("n1", "n2")), {"n2": "salamander"})
     assert prompts.prompt_set("class", other).sentences == (("otter",), ("salamander",))
     assert other.keys == ["n1", "n2"]
     with pytest.raises(UnknownName):
-        prompts.Renamed(named("otter"), {"n9": "x"})
+        renamed(named("otter"), {"n9": "x"})
     with pytest.raises(BadInput):
-        prompts.Renamed(named("otter"), {"otter": " "})
+        renamed(named("otter"), {"otter": " "})
 
 
 def test_nested_files_are_read_by_dataset(tmp_path):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -98,12 +98,15 @@ class ClassDifference:
     p_holm: float
 
 
+Pair = TypeVar("Pair", bound=Difference | ClassDifference, covariant=True)
+
+
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Generic[Pair]):
     """Every lens by its id, and every pair of them in the order given."""
 
     lenses: Mapping[str, Summary]
-    pairs: tuple[Difference | ClassDifference, ...]
+    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,19 @@ class ClassChange:
     n: int
 
 
+@overload
+def compare(
+    answers: Mapping[str, Answer], *, tables: Mapping[str, FrequencyTable] | None = None
+) -> Comparison[Difference]: ...
+@overload
 def compare(
     answers: Mapping[str, Answer | ClassAnswer], *, tables: Mapping[str, FrequencyTable] | None = None
-) -> Comparison:
+) -> Comparison[Difference | ClassDifference]: ...
+def compare(
+    answers: Mapping[str, Answer] | Mapping[str, Answer | ClassAnswer],
+    *,
+    tables: Mapping[str, FrequencyTable] | None = None,
+) -> Comparison[Difference | ClassDifference]:
     """Compare answers about the same images, or over the same classes where one has per-class values only.
 
     Args:
@@ -252,7 +265,7 @@ def class_changes(a: Answer, b: Answer) -> tuple[ClassChange, ...]:
     return tuple(sorted(found, key=lambda one: one.change))
 
 
-def as_json(comparison: Comparison, image_ids: Sequence[str]) -> dict[str, Any]:
+def as_json(comparison: Comparison[Difference | ClassDifference], image_ids: Sequence[str]) -> dict[str, Any]:
     """The comparison in the schema of ``python -m core compare``; NaN stays NaN for the writer to turn into null."""
     lenses = {}
     for id, one in comparison.lenses.items():

@@ -54,7 +54,6 @@ class Column:
 class NamedClasses:
     """Class names without images, for strategies to make sentences of; icon names find the icon texts."""
 
-    kind = "typed"
     templates: Sequence[str] = ()
 
     def __init__(self, names: Sequence[str]) -> None:

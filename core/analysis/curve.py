@@ -270,8 +270,8 @@ def headline(found: Curve, *, counted_in: str = "") -> str:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
     if found.unread:
         return f"There is no trend to see: {found.unread}."
-    if found.recipe == "paper":
-        return _paper_headline(found)
+    if found.paper is not None:
+        return _paper_headline(found, found.paper)
     n = found.n - found.n_zero
     slope = found.slope_per_decade
     if n < ENOUGH:
@@ -301,11 +301,11 @@ def _tail(found: Curve) -> str:
     return f"The rarest fifth is right {percent(share)} of the time."
 
 
-def _paper_headline(found: Curve) -> str:
-    r, paper = found.pearson.value, found.paper
-    if paper is None or math.isnan(r):
+def _paper_headline(found: Curve, paper: PaperCurve) -> str:
+    r, bins = found.pearson.value, paper.kept[1] - paper.kept[0]
+    if math.isnan(r):
         return "By the paper's recipe no correlation is defined here: the kept bins have no spread."
-    star, bins = "significant" if paper.p < 0.05 else "not significant", paper.kept[1] - paper.kept[0]
+    star = "significant" if paper.p < 0.05 else "not significant"
     return (
         f"By the paper's recipe, accuracy and log frequency correlate at r = {signed(r, 2)} over {bins} binned means "
         f"({star} at 0.05)."

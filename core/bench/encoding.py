@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from core.bench import Row, paired, seconds
-from core.types import Report
+from core.datasets.derived import Derived
+from core.types import ImageSet, Report
 
 ARCHITECTURE, BATCH = "ViT-B-32", 64
 _PHOTOS = 256
@@ -90,23 +91,31 @@ def _three_ways(encoder, photos: Path, scratch: Path):
             encoder.encode_images(pixels[start : start + BATCH])
 
     forward()
-    return forward, partial(run, images), partial(run, _Decoded(images, pixels, encoder))
+    return forward, partial(run, images), partial(run, _decoded(images, pixels))
 
 
-class _Decoded:
+class _Decoded(Derived):
     """The same pictures, already decoded and resized: what is left is the overhead of the embedding loop."""
 
-    def __init__(self, images, pixels: list[np.ndarray], encoder) -> None:
-        self._pictures = [Image.fromarray(array) for array in pixels]
-        for name in ("id", "kind", "keys", "names", "labels", "image_ids", "templates", "left_out", "has_images"):
-            setattr(self, name, getattr(images, name))
-        self.fingerprint = images.fingerprint + "-decoded"
-
     def image(self, index: int) -> Image.Image:
-        return self._pictures[index]
+        return self.make(index)
 
     def prepare(self, report: Report) -> None:
         pass
+
+
+def _decoded(images: ImageSet, pixels: list[np.ndarray]) -> _Decoded:
+    pictures = [Image.fromarray(array) for array in pixels]
+    return _Decoded(
+        base=images,
+        rows=np.arange(len(pictures)),
+        conditions=["decoded"] * len(pictures),
+        make=pictures.__getitem__,
+        id=images.id,
+        image_ids=images.image_ids,
+        fingerprint=images.fingerprint + "-decoded",
+        note=images.note,
+    )
 
 
 def _decode_all(photos: Path) -> None:

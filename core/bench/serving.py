@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.bench import Row
 from core.paths import ROOT
+from core.types import silent
 
 _SETS, _LOOKED_AT = 50, 10
 _LIMIT = 256 << 20
@@ -51,7 +52,7 @@ def look() -> None:
 
         def look_at(row: int) -> None:
             derived = sequences(images, PERTURBATIONS[row % len(PERTURBATIONS)], [row])
-            derived.prepare(lambda progress: None)
+            derived.prepare(silent)
             thumbs.publish(derived)
             for index in range(_LOOKED_AT):
                 thumbs.thumbnail(derived.fingerprint, index, thumbs.SIZES[1])

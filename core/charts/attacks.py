@@ -88,14 +88,14 @@ def parts_figure(records: Sequence[Record]) -> go.Figure:
     """Share of head and of tail that was right and is broken, at each ε, with Wilson intervals."""
     figure = blank(height=320, x_title="ε, in 255ths", y_title="Broken of what was right")
     for shift, part in ((-0.06, "head"), (0.06, "tail")):
-        known = [one for one in records if one.more.get(f"{part}_clean_right")]
+        known = [one for one in records if one.eps is not None and one.more.get(f"{part}_clean_right")]
         if not known:
             continue
         value, low, high = (
             np.array([one.more[f"{part}_success{end}"] for one in known], float) for end in ("", "_low", "_high")
         )
         figure.add_scatter(
-            x=[one.eps + shift for one in known],
+            x=[one.eps + shift for one in known if one.eps is not None],
             y=value,
             error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low, "width": 4},
             mode="lines+markers",

@@ -219,7 +219,7 @@ def _ring(figure: go.Figure, one: Series, lane: float, chosen: Collection[int]) 
         x=x,
         y=one.accuracy[at],
         mode="markers+text" if named else "markers",
-        text=[text(one.names[i]) for i in at] if named else None,
+        text=[text(one.names[i]) for i in at.tolist()] if named else None,
         textposition=_inwards(x, lane, one.counts.max()) if named else None,
         textfont={"size": 13},
         marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},

@@ -159,7 +159,7 @@ def change_scatter(
         at = np.flatnonzero(mask)
         if not len(at):
             continue
-        members = [changes[i] for i in at]
+        members = [changes[i] for i in at.tolist()]
         logs = np.log10([max(counts.get(one.key, 1), 1) for one in members])
         figure.add_scatter(
             x=(np.array([one.before for one in members]) + spread[0, at]).astype(np.float32),

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band
 from core.charts.palette import QUIET, RIGHT, blank, text, translucent
-from core.stats.intervals import wilson
+from core.stats.intervals import UNDEFINED, wilson
 
 
 def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) -> go.Figure:
@@ -25,7 +25,10 @@ def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) ->
     for number, (band, members) in enumerate(groupby(rows, key=lambda item: item[0])):
         listed = [row for _, row in members]
         _band(figure, band, listed[0], listed[-1], first=not number)
-    found = [wilson(round(one.acc1 * one.n), one.n) for one in lenses.values()]
+    found = [
+        wilson(round(one.acc1 * one.n), one.n) if one.acc1 is not None and one.n else UNDEFINED
+        for one in lenses.values()
+    ]
     figure.add_scatter(
         x=[one.value for one in found],
         y=list(range(len(labels))),
@@ -54,9 +57,9 @@ def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) ->
 
 def _band(figure: go.Figure, band: Band, top: int, bottom: int, *, first: bool) -> None:
     low, high = band.mean - band.sd, band.mean + band.sd
-    top, bottom = top - 0.5, bottom + 0.5
+    above, below = top - 0.5, bottom + 0.5
     figure.add_scatter(
-        x=[low, high, high, low, low], y=[top, top, bottom, bottom, top], mode="lines", fill="toself",
+        x=[low, high, high, low, low], y=[above, above, below, below, above], mode="lines", fill="toself",
         # A spread of a few hundredths of a point is thinner than a pixel: its edge keeps it visible.
         fillcolor=translucent(QUIET, 0.3), line={"color": translucent(QUIET, 0.7), "width": 2},
         hovertemplate=f"random words: {100 * band.mean:.2f} ± {100 * band.sd:.2f} %<extra></extra>",

@@ -124,19 +124,23 @@ def scale_figure(models: Sequence[Model], accuracy: np.ndarray, *, height: int =
     """
     figure = blank(height=height, x_title="Parameters (millions, log scale)", y_title="Accuracy (%)")
     told = family_styles(models)
-    sized = [(model, float(value)) for model, value in zip(models, accuracy, strict=True) if model.parameters]
+    sized = [
+        (model, model.parameters, float(value))
+        for model, value in zip(models, accuracy, strict=True)
+        if model.parameters
+    ]
     shown: set[str] = set()
-    for name in dict.fromkeys(model.pretraining for model, _ in sized):
-        members = sorted((pair for pair in sized if pair[0].pretraining == name), key=lambda pair: pair[0].parameters)
+    for name in dict.fromkeys(model.pretraining for model, *_ in sized):
+        members = sorted((one for one in sized if one[0].pretraining == name), key=lambda one: one[1])
         family = members[0][0].family
         colour, symbol = told[family]
         figure.add_scatter(
-            x=[model.parameters for model, _ in members],
-            y=[value for _, value in members],
+            x=[parameters for _, parameters, _ in members],
+            y=[value for *_, value in members],
             mode="lines+markers",
             line={"color": colour, "width": 1},
             marker={"color": colour, "symbol": symbol, "size": 9},
-            customdata=[text(model.name) for model, _ in members],
+            customdata=[text(model.name) for model, *_ in members],
             hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
             name=text(family),
             legendgroup=text(family),
@@ -170,7 +174,7 @@ def matrix_figure(
         hovertemplate="<b>%{customdata}</b><br>%{y}: %{z:.0f} %<extra></extra>",
         showscale=False,
     )
-    if chosen in columns:
+    if chosen is not None and chosen in columns:
         at = list(columns).index(chosen)
         figure.add_vline(x=at, line={"color": CHOSEN, "width": 1.5})
         figure.add_annotation(

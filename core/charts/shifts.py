@@ -43,7 +43,8 @@ def figure_of(row: Record, kind: str) -> tuple[float, float, float] | None:
     name = _FIELDS[kind]
     if row.more.get(name) is None:
         return None
-    return tuple(float(row.more[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    value, low, high = (float(row.more[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return value, low, high
 
 
 def board_figure(

@@ -120,7 +120,8 @@ def _questions(
         parts = text.split("::", 2)
         if len(parts) != 3 or not all(parts):
             raise BadInput(f"{text!r} is not a lens; write MODEL::SET::STRATEGY.")
-        found[text] = Question(parts[0], parts[1], parts[2], precision)
+        name, images, strategy = parts
+        found[text] = Question(name, images, strategy, precision)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Precision, Prompts, Set
+from core.cli.evaluation import Model, Precision, Set, Strategy
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.types import Lens
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def composition(
     model: Model,
     image_set: Set,
-    prompts: Prompts = "simple",
+    prompts: Strategy = "simple",
     also: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="A further model; several times.")] = None,
     partner: Annotated[
         str | None, typer.Option(metavar="SET", help="Set of other pairs to compare with; for icons it is known.")
@@ -65,7 +65,7 @@ def composition(
             asked = question(
                 lens, image_set=images, partner=partner, overrides=overrides, objects=objects, counts=counts
             )
-            covered = coverage(asked.images.images)
+            covered = coverage(asked.images.parent)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
             found = as_records(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Prompts
+from core.cli.evaluation import Model, Strategy
 from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
 from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.errors import BadInput
@@ -33,7 +33,7 @@ def corruptions(
     per_class: Annotated[
         int | None, typer.Option(min=1, help="Images of each class, drawn by the seed; by default all.")
     ] = None,
-    prompts: Prompts = "simple",
+    prompts: Strategy = "simple",
     also: Annotated[list[str] | None, typer.Option(help="A further model asked the same; several times.")] = None,
     reference: Annotated[
         str | None,

@@ -83,8 +83,8 @@ def count(
         column=column, id_column=id_column, window=window, scores=scores, thresholds=tuple(threshold or [0.5]),
         images=images, model=model, prompts=prompts, tagger=tagger, speller=speller, left_out=tuple(left_out),
     )  # fmt: skip
-    engine = chosen(engine, address, workers, processes=True)
-    with progress_bar() as report, _parts_by(engine) as parts_by:
+    computing = chosen(engine, address, workers, processes=True)
+    with progress_bar() as report, _parts_by(computing) as parts_by:
         result = run.count(request, out, name=name, workers=workers, engine=parts_by, report=report)
     if name:
         counted.keep(out, name)
@@ -104,7 +104,7 @@ def count(
     column_said = f" from column “{facts['column']}”" if facts["column"] else ""
     bad = f", {facts['bad_rows']:,} of them without a usable caption" if facts["bad_rows"] else ""
     bad += f" ({facts['undecoded_rows']:,} are not UTF-8)" if facts["undecoded_rows"] else ""
-    typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s (engine: {engine}).")
+    typer.echo(f"{facts['rows']:,} rows{column_said}{bad}; {facts['seconds']:,.1f} s (engine: {computing}).")
     for item in result.left_out[:10]:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
     if len(result.left_out) > 10:

@@ -25,6 +25,7 @@ Prompts = Annotated[
     str | None,
     typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}. [simple, or as published]"),
 ]
+Strategy = Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")]
 Origin = Annotated[
     Literal["auto", "live", "shipped", "published", "imported"],
     typer.Option(help="Run here, shipped, published by the authors, or imported; auto: the first that there is."),
@@ -55,13 +56,13 @@ def embed(
     from core.models.registry import canonical
 
     image_set = read_as(image_set, label_column, path_column, split)
-    lens, engine = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
+    lens, computing = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
-        found = _embedded(lens, engine, report)
+        found = _embedded(lens, computing, report)
     opened = open_set(image_set, captions=True)
     covered = coverage(opened, used=len(found.rows), skipped=(*opened.left_out, *found.left_out))
     say(covered)
-    typer.echo(f"{covered.used} of {covered.found} images embedded (engine: {engine}); key {found.key}")
+    typer.echo(f"{covered.used} of {covered.found} images embedded (engine: {computing}); key {found.key}")
     for item in covered.skipped:
         typer.echo(f"left out: {item.item}: {item.reason}", err=True)
 
@@ -102,15 +103,15 @@ def evaluate(
     from core.strict_json import write_json
 
     image_set = read_as(image_set, label_column, path_column, split)
-    question, engine = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
+    question, computing = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
     covered: list[Coverage] = []
     with progress_bar() as report:
 
         def live(lens: Lens) -> Answer:
             from core.evaluation.evaluate import evaluate as answer_lens
 
-            if engine.ray:
-                _same_here(lens, _embedded(lens, engine, report))
+            if computing.ray:
+                _same_here(lens, _embedded(lens, computing, report))
             opened = open_set(image_set, names=names_file, naming=names)
             found = answer_lens(lens, report=report, image_set=opened)
             covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
@@ -120,8 +121,8 @@ def evaluate(
             from core.evaluation.evaluate import evaluate_retrieval
 
             lens = question.lens()
-            if engine.ray:
-                _same_here(lens, _embedded(lens, engine, report))
+            if computing.ray:
+                _same_here(lens, _embedded(lens, computing, report))
             opened = open_set(image_set, captions=True)
             metrics, used = evaluate_retrieval(lens, image_set=opened, report=report)
             covered.append(coverage(opened, used=used.used, skipped=used.left_out))
@@ -133,7 +134,7 @@ def evaluate(
         say(one)
     echo_notes(result.get("prompt_notes", ()))
     if "origin" not in result or result["origin"] == "live":
-        typer.echo(f"engine: {engine}", err=True)
+        typer.echo(f"engine: {computing}", err=True)
     else:
         typer.echo(f"origin: {result['origin']}; {result.get('provenance', 'committed beside the weights')}", err=True)
     if out is None:

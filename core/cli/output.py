@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import typer
 from tqdm import tqdm
 
 from core.strict_json import strict_json
-from core.types import Progress
+from core.types import Progress, Report
 
 if TYPE_CHECKING:
     from core.robustness.records import Record
@@ -31,7 +31,7 @@ def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterable[Callable[[Progress], None]]:
+def progress_bar() -> Iterator[Report]:
     """A report that draws a progress bar on a terminal and is silent elsewhere."""
     bar = tqdm(disable=not sys.stderr.isatty(), leave=False)
 

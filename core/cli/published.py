@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+
+if TYPE_CHECKING:
+    from core.published import pool
 
 app = typer.Typer(help="The frequency–performance results that the paper's authors released.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON.")]
@@ -235,9 +238,10 @@ def _names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()] if text else None
 
 
-def _recipe(text: str) -> str:
+def _recipe(text: str) -> pool.Recipe:
     from core.errors import UnknownName
 
-    if text not in ("paper", "honest"):
+    known: dict[str, pool.Recipe] = {"paper": "paper", "honest": "honest"}
+    if text not in known:
         raise UnknownName(f"There is no recipe «{text}». Choose paper or honest.")
-    return text
+    return known[text]

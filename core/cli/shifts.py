@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Prompts, Set
+from core.cli.evaluation import Model, Set, Strategy
 from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
 from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
 from core.errors import BadInput
@@ -30,7 +30,7 @@ def shifts(
             help="A shifted set: id, path, or SET#over=imagenet; several times. Default: all shifts of icons."
         ),
     ] = None,
-    prompts: Prompts = "simple",
+    prompts: Strategy = "simple",
     baselines: Annotated[
         Path | None, typer.Option(help="imagenet-testbed's robustness_top1s.csv, or a table like it.")
     ] = None,
@@ -125,7 +125,7 @@ def overlap(
     image_set: Set,
     listed: Annotated[Path | None, typer.Option("--list", help="Ids of images known to overlap: text or CSV.")] = None,
     against: Annotated[str | None, typer.Option(help="Find them in this set: id or path.")] = None,
-    prompts: Prompts = "simple",
+    prompts: Strategy = "simple",
     cosine: Annotated[float, typer.Option(help="Least cosine of the vectors of a pair.")] = 0.95,
     bits: Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")] = 10,
     finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
@@ -155,7 +155,9 @@ def overlap(
                 typer.echo(f"{len(unknown)} listed names are no image of {image_set}: {unknown[0]} ...", err=True)
         else:
             looked = named(finder) if finder else name
-            pairs = overlaps.find(looked, opened, open_set(against), cosine=cosine, bits=bits, report=report)
+            pairs = overlaps.find(
+                looked, opened, open_set(against or image_set), cosine=cosine, bits=bits, report=report
+            )
             rows, _ = overlaps.locate(opened, [pair.image for pair in pairs])
             for pair in pairs:
                 typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)

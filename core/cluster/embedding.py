@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
@@ -16,11 +16,10 @@ from core.datasets.io.addresses import is_shared
 from core.errors import BadInput
 from core.evaluation import embed
 from core.evaluation.embedding_run import EmbeddingRun
-from core.types import Embeddings, ImageSet, Lens, Progress, Report
+from core.types import Embeddings, ImageSet, Lens, Progress, Report, silent
 
-
-def _silent(_progress: Progress) -> None:
-    pass
+if TYPE_CHECKING:
+    from core.models.encoder import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class ShardWorker:
                 "(TAILSCOPE_PRECISION, or --precision float32)."
             )
         writer = MatrixStore(order.folder).helper(order.key, shards=order.shards)
-        self._run = EmbeddingRun(encoder, image_set, writer, _silent)
+        self._run = EmbeddingRun(encoder, image_set, writer, silent)
         self._order = order
 
     def __call__(self, index: int) -> list[list[Any]]:
@@ -77,7 +76,7 @@ def embed_on_ray(
     *,
     address: str | None = None,
     workers: int | None = None,
-    report: Report = _silent,
+    report: Report = silent,
     batch: int = embed.BATCH,
     shard_rows: int = embed.SHARD_ROWS,
     retries: int = RETRIES,
@@ -113,7 +112,7 @@ def embed_on_ray(
 
 
 def embeddings_on_ray(
-    lens: Lens, *, address: str | None = None, workers: int | None = None, report: Report = _silent
+    lens: Lens, *, address: str | None = None, workers: int | None = None, report: Report = silent
 ) -> Embeddings:
     """Image vectors of the lens's set under its model, as ``evaluate.embeddings_for``, by a Ray cluster."""
     from core.evaluation.evaluate import matrices
@@ -124,7 +123,7 @@ def embeddings_on_ray(
     return embed_on_ray(load, open_images, matrices(), address=address, workers=workers, report=report)
 
 
-def _load(model: str, precision: str) -> Any:
+def _load(model: str, precision: str) -> Encoder:
     from core.models.encoder import load_encoder  # a worker needs torch, the driver does not
 
     return load_encoder(model, precision=precision)

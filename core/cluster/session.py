@@ -81,11 +81,11 @@ def session(address: str | None) -> Iterator[Any]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    own = {"num_cpus": cores(), "include_dashboard": False}
     try:
         ray.init(
             address=address or "local",
-            **({} if address else own),
+            num_cpus=None if address else cores(),
+            include_dashboard=None if address else False,
             runtime_env={"env_vars": _environment()},
             log_to_driver=False,
             logging_level=logging.WARNING,

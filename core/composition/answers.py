@@ -12,7 +12,7 @@ from core.composition.pairs import Compositions, CompositionSet
 from core.evaluation import evaluate, zeroshot
 from core.prompts import prompt_set
 from core.stats.blocks import in_blocks
-from core.types import Answer, Classifier, Lens, Progress, Report
+from core.types import Answer, Classifier, Lens, Report, silent
 
 SCHEMA = 2
 """Counts up when the same question would get another answer from the same vectors."""
@@ -66,11 +66,7 @@ class Composed:
         return self.answer.top[:, 0] == self.answer.labels
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
-def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Composed:
+def ask(lens: Lens, images: CompositionSet, *, report: Report = silent) -> Composed:
     """The composition answer of a lens, from the cache or computed now.
 
     Prompts fill the strategy's slot with "attribute object"; strategies that need written sentences of every class
@@ -81,7 +77,7 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
 
     def compute() -> tuple[evaluate.Arrays, dict[str, Any]]:
         encoder = evaluate.encoders().get(lens.model, lens.precision)
-        embeddings = evaluate.embeddings_for(lens, image_set=images.images, report=report)
+        embeddings = evaluate.embeddings_for(lens, image_set=images.parent, report=report)
         classifier = evaluate.classifier_for(lens, prompts, report=report)
         used = images.labels[embeddings.rows] >= 0
         vectors = embeddings.vectors if used.all() else embeddings.vectors[used]
@@ -93,13 +89,13 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = _silent) -> Comp
         stored |= {field.name: getattr(apart, field.name) for field in fields(Parts)}
         about = {
             "left_out": [[item.item, item.reason] for item in embeddings.left_out],
-            "made_from": evaluate.made_from(embeddings, images.images),
+            "made_from": evaluate.made_from(embeddings, images.parent),
             "fingerprint": {"model": dict(encoder.fingerprint), "images": images.fingerprint, "key": key},
             "reading": asdict(evaluate.reading_for(encoder, prompts)),
         }
         return stored, about
 
-    stored, about = evaluate.cached_answer(key, images.images, compute, kind="composed")
+    stored, about = evaluate.cached_answer(key, images.parent, compute, kind="composed")
     answer = evaluate.assemble(lens, images, stored, about=about, prompts=prompts)
     return Composed(
         answer, Parts(**{field.name: stored[field.name] for field in fields(Parts)}), images.compositions.pairs
@@ -121,7 +117,7 @@ def parts(
     """
     attributes, objects = found.pairs.T
     by_attribute = np.argsort(attributes, kind="stable")
-    ranges = {
+    ranges: dict[str, tuple[slice | np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {
         "object": (slice(None), *_runs(objects)),
         "attribute": (by_attribute, *_runs(attributes[by_attribute])),
     }

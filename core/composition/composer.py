@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from core.composition.pairs import Compositions
 from core.errors import BadInput
 from core.evaluation import evaluate
 from core.prompts import prompt_set
-from core.types import Embeddings, ImageSet, Lens, Progress, Report
+from core.types import ClassNames, Embeddings, ImageSet, Lens, Report, silent
 
 _LONGEST = 200
 
@@ -49,12 +48,8 @@ class Composition:
         )
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
 def compose(
-    lens: Lens, attribute: str, thing: str, *, image_set: ImageSet, k: int = 24, report: Report = _silent
+    lens: Lens, attribute: str, thing: str, *, image_set: ImageSet, k: int = 24, report: Report = silent
 ) -> Composition:
     """The k images of the lens's set nearest to "attribute object", with the scores of the parts.
 
@@ -65,7 +60,7 @@ def compose(
     if not (attribute and thing) or max(len(attribute), len(thing)) > _LONGEST:
         raise BadInput(f"Type an attribute and an object, each of at most {_LONGEST} characters.")
     texts = (attribute, thing, f"{attribute} {thing}")
-    spoken = SimpleNamespace(id="typed text", kind="typed", keys=texts, names=texts, templates=())
+    spoken = ClassNames("typed text", texts, texts)
     embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     classifier = evaluate.classifier_for(lens, prompt_set(lens.prompts, spoken), report=report)
     return nearest(embeddings, directions(classifier), texts, k=k)

@@ -20,7 +20,7 @@ from core.datasets import open_set
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.stats import intervals as stats
-from core.types import ImageSet, Lens, Progress, Report
+from core.types import ImageSet, Lens, Progress, Report, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +29,19 @@ class Question:
 
     Attributes:
         images: its compositions; partner: a set of other pairs of the same attributes and objects, or None.
-        partner_lens: the lens on the partner.
         captions, pictures: pair counts of pretraining in captions and in pictures, or None.
     """
 
     lens: Lens
     images: CompositionSet
     partner: CompositionSet | None
-    partner_lens: Lens | None
     captions: PairCounts | None
     pictures: PairCounts | None
+
+    @property
+    def partner_lens(self) -> Lens:
+        """The lens on the partner, or on the set itself where there is none."""
+        return replace(self.lens, image_set=self.partner.id) if self.partner else self.lens
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +56,6 @@ class SeenSides:
     found: Compositions
     composed: tuple[Composed, ...]
     gaps: dict[str, SeenGap]
-
-
-def _silent(_progress: Progress) -> None:
-    pass
 
 
 def question(
@@ -78,10 +77,10 @@ def question(
     partner = partner or sets.PARTNER.get(lens.image_set)
     other = sets.composition_set(open_set(partner), overrides=overrides, objects=objects) if partner else None
     pair = sets.counts_for(lens.model, image_set, counts) or (None, None)
-    return Question(lens, found, other, replace(lens, image_set=partner) if partner else None, *pair)
+    return Question(lens, found, other, *pair)
 
 
-def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
+def sides(asked: Question, *, report: Report = silent) -> SeenSides:
     """Answers of the set and its partner among the compositions of both, and the comparison of seen with never seen."""
     if asked.partner is None:
         images, lenses = [asked.images], [asked.lens]
@@ -90,7 +89,7 @@ def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
         lenses = [asked.lens, asked.partner_lens]
     composed = tuple(ask(lens, one, report=report) for lens, one in zip(lenses, images, strict=True))
     found = images[0].compositions
-    known = sets.seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    known = sets.seen_pairs(found, asked.pictures, icons=asked.images.drawn)
     labels = np.concatenate([one.answer.labels for one in composed])
     used = ~np.isnan(known[labels])
     if asked.pictures is not None:
@@ -108,7 +107,7 @@ def sides(asked: Question, *, report: Report = _silent) -> SeenSides:
     return SeenSides(found, composed, gaps)
 
 
-def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivity]:
+def additive(asked: Question, *, report: Report = silent) -> dict[str, Additivity]:
     """R² of the additive model: of the composition ``texts``, and of the mean ``images`` of the pairs shown."""
     report(Progress(0, 2, "Fitting attribute and object factors"))
     prompts = prompt_set(asked.lens.prompts, asked.images)
@@ -123,7 +122,7 @@ def additive(asked: Question, *, report: Report = _silent) -> dict[str, Additivi
 
 def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors float32 [m, d] and compositions [m] of the images used."""
-    embeddings = evaluate.embeddings_for(lens, image_set=images.images, report=report)
+    embeddings = evaluate.embeddings_for(lens, image_set=images.parent, report=report)
     labels = images.labels[embeddings.rows]
     return np.asarray(embeddings.vectors[labels >= 0], np.float32), labels[labels >= 0]
 
@@ -138,7 +137,7 @@ class Measured:
     association: Association | None
 
 
-def measure(asked: Question, *, report: Report = _silent) -> Measured:
+def measure(asked: Question, *, report: Report = silent) -> Measured:
     """Answer a question, from cached vectors where they are cached."""
     found = ask(asked.lens, asked.images, report=report)
     shown = sides(asked, report=report)
@@ -157,7 +156,7 @@ def probes(
     *,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
-    report: Report = _silent,
+    report: Report = silent,
 ) -> list[ProbePoint]:
     """Few-shot probes for objects.
 
@@ -188,6 +187,6 @@ def _probed(asked: Question, lens: Lens, images: CompositionSet, report: Report)
     place = {key: at for at, key in enumerate(asked.images.compositions.objects)}
     number = np.array([place.get(key, -1) for key in images.compositions.objects])
     objects = number[images.compositions.pairs[labels, 1]]
-    seen = sets.seen_pairs(images.compositions, asked.pictures, icons=images.kind == "icons")[labels]
+    seen = sets.seen_pairs(images.compositions, asked.pictures, icons=images.drawn)[labels]
     kept = objects >= 0
     return Vectors(vectors[kept], objects[kept], seen[kept])

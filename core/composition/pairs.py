@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from core.datasets.subset import Subset
 from core.errors import UnreadableData
-from core.types import ImageSet, LeftOut, Report
+from core.types import ImageSet, LeftOut
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,57 +101,28 @@ def _indexed(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class CompositionSet:
-    """An image set (see ``core.types.ImageSet``) whose classes are compositions; its vectors are those of ``images``.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompositionSet(Subset):
+    """All pictures of an image set with compositions for classes; ``labels`` holds -1 for those that are not used."""
 
-    ``labels`` holds -1 for images that are not used.
-    """
-
-    images: ImageSet
     compositions: Compositions
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("id", "kind", "image_ids", "fingerprint", "has_images", "note", "templates"):
-            return getattr(self.images, name)
-        raise AttributeError(name)
-
-    @property
-    def keys(self) -> list[str]:
-        """Composition keys, in label order."""
-        return self.compositions.keys
-
-    @property
-    def names(self) -> list[str]:
-        """What prompts say, in label order."""
-        return self.compositions.names
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Composition of every image, int64 [n]."""
-        return self.compositions.labels
-
-    @property
-    def left_out(self) -> list[LeftOut]:
-        """What the set and the compositions could not use."""
-        return [*self.images.left_out, *self.compositions.left_out]
-
-    def image(self, index: int) -> Image.Image:
-        """The picture at this index."""
-        return self.images.image(index)
-
-    def preview(self, index: int, longest: int) -> Image.Image:
-        """The picture at this index for a small display."""
-        return self.images.preview(index, longest)
-
-    def prepare(self, report: Report) -> None:
-        """Make a full pass quick."""
-        self.images.prepare(report)
-
-    def details(self, index: int) -> Mapping[str, Any]:
-        """What else is recorded of this picture."""
-        return self.images.details(index)
 
     def among(self, compositions: Compositions) -> CompositionSet:
         """The same images with another list of compositions."""
-        return replace(self, compositions=compositions)
+        return composed(self.parent, compositions)
+
+
+def composed(images: ImageSet, compositions: Compositions) -> CompositionSet:
+    """An image set as the compositions that it shows."""
+    return CompositionSet(
+        id=images.id,
+        parent=images,
+        rows=np.arange(len(compositions.labels)),
+        keys=compositions.keys,
+        names=compositions.names,
+        labels=compositions.labels,
+        fingerprint=images.fingerprint,
+        note=images.note,
+        left_out=[*images.left_out, *compositions.left_out],
+        compositions=compositions,
+    )

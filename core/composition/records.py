@@ -13,7 +13,7 @@ from core.composition.scores import PARTS, errors, shares
 from core.evaluation import evaluate
 from core.robustness.records import Record, record
 from core.stats.intervals import wilson
-from core.types import ImageSet, Interval, Lens, Progress, Report
+from core.types import ImageSet, Interval, Lens, Report, silent
 
 TABLE = "composition"
 COMMAND = (
@@ -24,17 +24,13 @@ COMMAND = (
 """Writes the committed table."""
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
 def as_records(
     asked: measure.Question,
     *,
     known_set: ImageSet | None = None,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
-    report: Report = _silent,
+    report: Report = silent,
 ) -> list[Record]:
     """All conditions of one model on one composition set.
 
@@ -58,6 +54,7 @@ def as_records(
     kinds = errors(found)
     about["errors"] = {name: getattr(kinds, name) for name in kinds.__slots__}
     rows = []
+    more: dict[str, Any]
     for condition, share in shares(found).items():
         more = {"chance": share.chance}
         if condition == "composition":
@@ -69,7 +66,7 @@ def as_records(
     for what, fit in measured.additive.items():
         more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
-    if (tied := measured.association) is not None:
+    if asked.captions and (tied := measured.association):
         more = {
             "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": _figure(tied.pearson),
             "pmi_spearman": _figure(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
@@ -86,7 +83,7 @@ def as_records(
     return rows
 
 
-def known(lens: Lens, image_set: ImageSet, report: Report = _silent) -> dict[str, Any]:
+def known(lens: Lens, image_set: ImageSet, report: Report = silent) -> dict[str, Any]:
     """Accuracy in distribution: the set's own classes by their names, with its interval."""
     answer = evaluate.evaluate(lens, image_set=image_set, report=report)
     right = int((answer.top[:, 0] == answer.labels).sum())
@@ -96,7 +93,7 @@ def known(lens: Lens, image_set: ImageSet, report: Report = _silent) -> dict[str
 
 def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
     rows = []
-    partner = asked.partner_lens.image_set if asked.partner_lens else ""
+    partner = asked.partner_lens.image_set if asked.partner else ""
     for side in ("seen", "never seen"):
         for what, gap in shown.gaps.items():
             share, n = (gap.seen, gap.n_seen) if side == "seen" else (gap.unseen, gap.n_unseen)
@@ -126,4 +123,5 @@ def _figure(value: Interval) -> dict[str, float]:
 
 def interval_of(figure: Mapping[str, float | None]) -> Interval:
     """An interval as it was written; null reads as NaN."""
-    return Interval(*(np.nan if figure[name] is None else float(figure[name]) for name in ("value", "low", "high")))
+    value, low, high = (figure[name] for name in ("value", "low", "high"))
+    return Interval(*(np.nan if end is None else float(end) for end in (value, low, high)))

@@ -64,8 +64,8 @@ def seen_gap(
     n_seen, n_unseen = int(seen.sum()), int((~seen).sum())
     if not (n_seen and n_unseen):
         one = Interval(float(right.mean()), float("nan"), float("nan")) if len(right) else UNDEFINED
-        both = (one, UNDEFINED) if n_seen else (UNDEFINED, one)
-        return SeenGap(*both, UNDEFINED, UNDEFINED, UNDEFINED, n_seen, n_unseen, 0, n_unseen)
+        sides = (one, UNDEFINED) if n_seen else (UNDEFINED, one)
+        return SeenGap(*sides, UNDEFINED, UNDEFINED, UNDEFINED, n_seen, n_unseen, 0, n_unseen)
     draws = Resampler.of(np.arange(len(names)), replicates=RESAMPLES, seed=seed).draws
     weights = np.vstack([np.ones(len(names)), draws.T])  # [1 + r, objects], the first is the sample itself
     by_object, by_attribute = _bins(object_counts, OBJECT_BINS)[names], _bins(attribute_counts, ATTRIBUTE_BINS)

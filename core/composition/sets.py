@@ -9,7 +9,7 @@ import numpy as np
 
 from core.composition.counts import PairCounts, icon_corpus, icon_counts, read_counts
 from core.composition.folders import folder_compositions, object_names, read_overrides
-from core.composition.pairs import Compositions, CompositionSet, compositions, joined
+from core.composition.pairs import Compositions, CompositionSet, composed, compositions, joined
 from core.datasets import open_set
 from core.icons.concepts import held_out
 from core.types import ImageSet
@@ -26,10 +26,10 @@ def composition_set(
     Args:
         overrides: CSV of folder splits; objects: file of object names (both for folders only).
     """
-    if image_set.kind == "icons":
-        return CompositionSet(image_set, _icon_compositions(image_set.id, tuple(image_set.names)))
+    if image_set.drawn:
+        return composed(image_set, _icon_compositions(image_set.id, tuple(image_set.names)))
     splits = read_overrides(overrides) if overrides else None
-    return CompositionSet(image_set, folder_compositions(image_set, objects=object_names(objects), overrides=splits))
+    return composed(image_set, folder_compositions(image_set, objects=object_names(objects), overrides=splits))
 
 
 @lru_cache(maxsize=4)
@@ -55,7 +55,7 @@ def counts_for(model: str, image_set: ImageSet, path: Path | None = None) -> tup
         given = read_counts(path)
         return given, given
     corpus = icon_corpus(model)
-    if not corpus or image_set.kind != "icons":
+    if not corpus or not image_set.drawn:
         return None
     return icon_counts(corpus, "text"), icon_counts(corpus, "image")
 

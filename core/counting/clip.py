@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from core.counting.tally import Tally
 from core.counting.work import hits_path
 from core.datasets.io.addresses import is_url
 from core.errors import BadInput
-from core.types import Lens, Progress, Report
+from core.types import ClassNames, Lens, Progress, Report
 
 if TYPE_CHECKING:
     from core.counting.request import Request
@@ -51,9 +50,7 @@ def score_images(request: Request, query: Query, store: Path, report: Report) ->
     # An address lies in no folder; whoever made the request decides whether it may hold one.
     roots = None if is_url(lens.image_set) else request.roots
     image_set = open_set(lens.image_set, captions=True, roots=roots)
-    concepts = SimpleNamespace(
-        id=image_set.id, kind="concepts", keys=query.concepts, names=query.names, templates=image_set.templates
-    )
+    concepts = ClassNames(image_set.id, query.concepts, query.names, image_set.templates)
     embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     classifier = evaluate.classifier_for(lens, prompt_set(request.prompts, concepts), report=report)
     tally = Tally.empty(len(query.concepts), 0, len(query.thresholds))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,28 +35,117 @@ UNMATCHABLE, SUBSTRING = "unmatchable", "substring"
 _LISTED = 200
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class TextCounts:
+    """Concepts counted in captions.
+
+    Attributes:
+        plan: what was read; query: what was searched; tally: the sum over all parts.
+        rows: rows of every part, None for one that cannot be read.
+    """
+
+    plan: Plan
+    query: Query
+    tally: Tally
+    rows: Sequence[int | None]
+
+    def of(self, at: int) -> tuple[int | None, str]:
+        """Count of a concept (None where it cannot be searched) and the query as published."""
+        if self.query.text == "text-paper":
+            return self._paper[at]
+        terms = self.query.terms[at]
+        return (int(self.tally.text[at]) if terms else None), shown(terms, window=self.query.window)
+
+    def status(self, at: int) -> str:
+        """How a concept was found: ``substring`` where words cannot be told apart."""
+        by_text = self.query.text == "text"
+        return SUBSTRING if by_text and any(map(is_unspaced, self.query.terms[at])) else "ok"
+
+    @cached_property
+    def _paper(self) -> list[tuple[int, str]]:
+        from core.counting.paper import resolve
+
+        return resolve(self.query, self.tally)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreFiles:
+    """Where the scores of images were read: parts, their layout, and rows as in ``TextCounts``."""
+
+    parts: Sequence[Part]
+    layout: Layout
+    rows: Sequence[int | None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """Concepts counted in pictures: scores that reach the thresholds, from files or by a CLIP model."""
+
+    query: Query
+    tally: Tally
+    scores: ScoreFiles | ClipScores
+
+    @property
+    def files(self) -> ScoreFiles | None:
+        return self.scores if isinstance(self.scores, ScoreFiles) else None
+
+    @property
+    def clip(self) -> ClipScores | None:
+        return None if isinstance(self.scores, ScoreFiles) else self.scores
+
+    def of(self, at: int) -> tuple[int | None, str]:
+        """Count of a concept at the first threshold (None where it has no scores) and what was counted."""
+        if self.files and at in self.files.layout.unknown:
+            return None, ""
+        what = f"CLIP cosine ({self.clip.model})" if self.clip else "score"
+        return int(self.tally.image[0, at]), f"{what} >= {self.query.thresholds[0]:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedCounts:
+    """Concepts counted in captions and in their pictures: int64 [thresholds, concepts], and what rows are joined by."""
+
+    text: TextCounts
+    image: ImageCounts
+    both: np.ndarray
+    joined_by: str
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
-    """All that was found; filled step by step by ``run.count``."""
+    """All that a run found.
+
+    Attributes:
+        name: of the frequency source, empty for none; thresholds: rising scores of the request.
+        left_out: what could not be used; resumed: parts that an earlier run had counted.
+    """
 
     request: Request
     name: str
     thresholds: tuple[float, ...]
-    left_out: list[LeftOut]
-    plan: Plan | None = None
-    query: Query | None = None
-    text: Tally | None = None
-    text_rows: list[int | None] = field(default_factory=list)
-    image_query: Query | None = None
-    image_parts: Sequence[Part] = ()
-    image: Tally | None = None
-    image_rows: list[int | None] = field(default_factory=list)
-    layout: Layout | None = None
-    clip: ClipScores | None = None
-    both: np.ndarray | None = None
-    joined_by: str = ""
-    resumed: int = 0
-    seconds: float = 0.0
+    found: TextCounts | ImageCounts | JoinedCounts
+    left_out: Sequence[LeftOut]
+    resumed: int
+    seconds: float
+
+    @property
+    def text(self) -> TextCounts | None:
+        """What was counted in captions, None for images only."""
+        if isinstance(self.found, JoinedCounts):
+            return self.found.text
+        return self.found if isinstance(self.found, TextCounts) else None
+
+    @property
+    def image(self) -> ImageCounts | None:
+        """What was counted in pictures, None for captions only."""
+        if isinstance(self.found, JoinedCounts):
+            return self.found.image
+        return self.found if isinstance(self.found, ImageCounts) else None
+
+    @property
+    def joined(self) -> JoinedCounts | None:
+        """What was counted in captions and their pictures at once, None for one of them."""
+        return self.found if isinstance(self.found, JoinedCounts) else None
 
     def counts(self) -> list[dict[str, Any]]:
         """One row a concept: ``concept, count, status, query`` and ``text, image, integrated`` (None = unknown)."""
@@ -64,43 +154,19 @@ class Result:
             row: dict[str, Any] = {"concept": key, "count": None, "status": UNMATCHABLE, "query": ""}
             row |= {"text": None, "image": None, "integrated": None}
             asked = []
-            if self.text is not None:
-                row["text"], said = self._text(at)
+            if self.text:
+                row["text"], said = self.text.of(at)
                 asked.append(said)
-            if self.image is not None:
-                row["image"], said = self._image(at)
+            if self.image:
+                row["image"], said = self.image.of(at)
                 asked.append(said)
-            if self.both is not None and None not in (row["text"], row["image"]):
-                row["integrated"] = int(self.both[0, at])
+            if self.joined and None not in (row["text"], row["image"]):
+                row["integrated"] = int(self.joined.both[0, at])
             row["query"] = " and ".join(filter(None, asked))
             row["count"] = row["text" if self.request.mode == "text-paper" else self.request.mode]
-            row["status"] = UNMATCHABLE if row["count"] is None else self._status(at)
+            row["status"] = UNMATCHABLE if row["count"] is None else self.text.status(at) if self.text else "ok"
             rows.append(row)
         return rows
-
-    def _status(self, at: int) -> str:
-        """How a concept was found: ``substring`` where words cannot be told apart."""
-        by_text = self.query is not None and self.query.text == "text"
-        return SUBSTRING if by_text and any(map(is_unspaced, self.query.terms[at])) else "ok"
-
-    def _text(self, at: int) -> tuple[int | None, str]:
-        if self.query.text == "text-paper":
-            return self._paper()[at]
-        terms = self.query.terms[at]
-        return (int(self.text.text[at]) if terms else None), shown(terms, window=self.query.window)
-
-    def _paper(self) -> list[tuple[int, str]]:
-        if not hasattr(self, "_resolved"):
-            from core.counting.paper import resolve
-
-            self._resolved = resolve(self.query, self.text)
-        return self._resolved
-
-    def _image(self, at: int) -> tuple[int | None, str]:
-        if self.layout is not None and at in self.layout.unknown:
-            return None, ""
-        what = f"CLIP cosine ({self.clip.model})" if self.clip else "score"
-        return int(self.image.image[0, at]), f"{what} >= {self.thresholds[0]:g}"
 
 
 def write(result: Result, out: Path) -> None:
@@ -110,14 +176,14 @@ def write(result: Result, out: Path) -> None:
     write_bytes(out / "counts.csv", _csv(("concept", "count", "status", "query"), rows))
     tokens = {"text": "phrase", "text-paper": "lemmatized", "image": "image", "integrated": "integrated_tphrase_i"}
     token = tokens[result.request.mode]
-    for at, threshold in enumerate(result.thresholds if result.image is not None else (None,)):
+    for at, threshold in enumerate(result.thresholds if result.image else (None,)):
         counts = {
             row["concept"]: _at(result, row, at, place) for place, row in enumerate(rows) if row["count"] is not None
         }
         label = token if threshold is None else f"{token}{threshold:g}"
         write_json(counts, out / f"{result.name or 'own'}_{label}_search_counts.json")
-    if result.text is not None:
-        query, tally = result.query, result.text
+    if result.text:
+        query, tally = result.text.query, result.text.tally
         _table(out / "cooccurrence.parquet", summary.cooccurrence(query, tally))
         _table(out / "pairs.parquet", summary.pairs(query, tally))
         write_json(summary.examples(query, tally), out / "examples.json")
@@ -126,18 +192,21 @@ def write(result: Result, out: Path) -> None:
 
 
 def _at(result: Result, row: Mapping[str, Any], at: int, place: int) -> int:
-    if result.both is not None:
-        return int(result.both[at, place])
-    return int(result.image.image[at, place]) if result.image is not None else row["count"]
+    if result.joined:
+        return int(result.joined.both[at, place])
+    return int(result.image.tally.image[at, place]) if result.image else row["count"]
 
 
 def _more_thresholds(result: Result) -> dict[str, list[int]]:
     """Counts at thresholds after the first, as further columns."""
     more: dict[str, list[int]] = {}
-    for at, threshold in list(enumerate(result.thresholds))[1:] if result.image is not None else ():
-        more[f"image@{threshold:g}"] = result.image.image[at].tolist()
-        if result.both is not None:
-            more[f"integrated@{threshold:g}"] = result.both[at].tolist()
+    image = result.image
+    if image is None:
+        return more
+    for at, threshold in list(enumerate(result.thresholds))[1:]:
+        more[f"image@{threshold:g}"] = image.tally.image[at].tolist()
+        if result.joined:
+            more[f"integrated@{threshold:g}"] = result.joined.both[at].tolist()
     return more
 
 
@@ -149,66 +218,71 @@ def about(result: Result) -> dict[str, Any]:
         "zero": sum(not count for count in counts),
         "unmatchable": [row["concept"] for row in result.counts() if row["count"] is None],
     }
-    if result.text is not None:
-        found["captions"] = summary.crowding(result.text)
-        if result.query.text == "text":
-            found["homonyms"] = summary.homonyms(result.query)
-            found["contained"] = summary.inside_others(result.query, result.text)
-            found["pairs_exact"] = result.text.together.exact and result.text.described.exact
+    if result.text:
+        query, tally = result.text.query, result.text.tally
+        found["captions"] = summary.crowding(tally)
+        if query.text == "text":
+            found["homonyms"] = summary.homonyms(query)
+            found["contained"] = summary.inside_others(query, tally)
+            found["pairs_exact"] = tally.together.exact and tally.described.exact
     return found
 
 
 def provenance(result: Result) -> dict[str, Any]:
     """Where the counts come from: everything needed to repeat them, and what could not be used."""
-    request, tally = result.request, result.text or result.image
-    plan, paper = result.plan, request.mode == "text-paper"
+    request, text, image = result.request, result.text, result.image
+    first = result.found.text if isinstance(result.found, JoinedCounts) else result.found
+    tally, query, plan = first.tally, first.query, text and text.plan
+    paper, files, clip = request.mode == "text-paper", image and image.files, image and image.clip
     packages = ("regex", "pyarrow", *(["spacy"] if paper else []))
-    stamps = [[part.place.uri, part.place.stamp] for part in (plan.parts if plan else result.image_parts)]
+    parts = plan.parts if plan else files.parts if files else ()
+    stamps = [[part.place.uri, part.place.stamp] for part in parts]
     return {
         "name": result.name,
         "mode": request.mode,
         "source": sentence(result),
         "captions": request.captions,
-        "files": plan.files if plan else len({part.place.uri for part in result.image_parts}),
+        "files": plan.files if plan else len({uri for uri, _ in stamps}),
         "inputs": list(dict.fromkeys(uri for uri, _ in stamps))[:_LISTED],
         "input_digest": keys.digest(stamps),
         "column": plan.columns.caption if plan else None,
         "id_column": (plan.columns.id or "number of the row") if plan and request.mode == "integrated" else None,
         "note": plan.note if plan else "",
         "concepts": len(request.names),
-        "attributes": list(result.query.attributes) if result.query else [],
+        "attributes": list(query.attributes),
         "synonyms": sum(map(len, request.synonyms.values())),
         "window": request.window or None,
-        "tagger": result.query.tagger if paper else None,
-        "speller": result.query.speller if paper else None,
+        "tagger": query.tagger if paper else None,
+        "speller": query.speller if paper else None,
         "scores": request.scores or None,
-        "thresholds": list(result.thresholds) if result.image is not None else None,
-        "clip": {"model": result.clip.model, "prompts": result.clip.prompts} if result.clip else None,
-        "joined_by": result.joined_by or None,
+        "thresholds": list(result.thresholds) if image else None,
+        "clip": {"model": clip.model, "prompts": clip.prompts} if clip else None,
+        "joined_by": result.joined.joined_by if result.joined else None,
         "rows": tally.rows,
         "bad_rows": tally.bad,
         "undecoded_rows": tally.undecoded,
         "missing_rows": tally.missing,
-        "image_rows": result.image.rows if result.image is not None else None,
+        "image_rows": image.tally.rows if image else None,
         "left_out": [{"item": item.item, "reason": item.reason} for item in result.left_out[:_LISTED]],
         "left_out_count": len(result.left_out),
-        "parts": len(result.text_rows) + len(result.image_rows),
+        "parts": len(text.rows if text else ()) + len(files.rows if files else ()),
         "parts_from_earlier_runs": result.resumed,
         "seconds": round(result.seconds, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in packages},
-        "query_digest": (result.query or result.image_query).digest,
+        "query_digest": query.digest,
     }
 
 
 def sentence(result: Result) -> str:
     """The origin of the counts in one sentence."""
-    request = result.request
-    if request.mode == "image":
-        how = f"scored by {result.clip.model}" if result.clip else "by the scores given"
-        return f"{result.image.rows:,} samples {how}, counted here (image mode, threshold {result.thresholds[0]:g})."
+    request, found = result.request, result.found
+    if isinstance(found, ImageCounts):
+        how = f"scored by {found.clip.model}" if found.clip else "by the scores given"
+        return f"{found.tally.rows:,} samples {how}, counted here (image mode, threshold {result.thresholds[0]:g})."
+    text = found.text if isinstance(found, JoinedCounts) else found
     where = request.captions.rstrip("/").rpartition("/")[2] or request.captions
-    return f"{result.text.rows:,} captions of {where}, counted here ({request.mode} mode)."
+    return f"{text.tally.rows:,} captions of {where}, counted here ({request.mode} mode)."
 
 
 def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -219,7 +293,7 @@ def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+def _table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -228,7 +302,7 @@ def _table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
-def _typed(name: str, values: Sequence[Any]) -> Any:
+def _typed(name: str, values: Sequence[Any] | np.ndarray) -> Any:
     import pyarrow as pa
 
     if isinstance(values, np.ndarray):

@@ -93,11 +93,11 @@ class PaperCounter:
                         hits.append((row, concept))
         tally.rows += len(captions)
         tally.bad += sum(caption is None for caption in captions)
-        caption, concept = np.array(sorted(hits), np.int64).reshape(-1, 2).T
-        named = np.bincount(caption, minlength=len(texts))
+        found, concepts = np.array(sorted(hits), np.int64).reshape(-1, 2).T
+        named = np.bincount(found, minlength=len(texts))
         tally.named.update({number: count for number, count in enumerate(np.bincount(named).tolist()) if count})
-        keep_examples(tally, concept, caption, draws(self._seed, first, np.arange(len(texts))), texts)
-        return caption, concept
+        keep_examples(tally, concepts, found, draws(self._seed, first, np.arange(len(texts))), texts)
+        return found, concepts
 
 
 def resolve(query: Query, tally: Tally) -> list[tuple[int, str]]:

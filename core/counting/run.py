@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from core.counting import hits, output
 from core.counting.batch import Columns
-from core.counting.parts import Part, plan
+from core.counting.parts import Part, Plan, plan
 from core.counting.query import Query, check_window, spelled
 from core.counting.request import MODES, Request
 from core.counting.tally import Tally
@@ -20,15 +21,11 @@ from core.counting.workers import local
 from core.errors import BadInput
 from core.runtime.machine import cores
 from core.text.matcher import plain
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, silent
 
 PARTS = "parts"
 Engine = Callable[[Sequence[Part], Query, Path, Report], Iterator[LeftOut]]
 """Puts the result of every part into the store (``work.compute``), and yields the parts that cannot be read."""
-
-
-def _silent(_progress: Progress) -> None:
-    pass
 
 
 def count(
@@ -38,7 +35,7 @@ def count(
     name: str = "",
     workers: int | None = None,
     engine: Engine | None = None,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> output.Result:
     """Count and write everything to ``out``; what an earlier, interrupted run has finished is not counted again.
 
@@ -58,25 +55,27 @@ def count(
     engine = engine or partial(local, workers=workers or cores())
     store = out / PARTS
     store.mkdir(parents=True, exist_ok=True)
-    result = output.Result(request, name=name, thresholds=thresholds, left_out=[*request.left_out])
-    if request.mode != "image":
-        _captions(request, result, store, engine, report)
-    if request.mode in ("image", "integrated"):
-        _images(request, result, store, engine, report)
-    if request.mode == "integrated":
-        _join(result, store, report)
+    adding = _Adding(store, engine, report, [*request.left_out])
+    found: output.TextCounts | output.ImageCounts | output.JoinedCounts
+    if request.mode == "image":
+        found = _images(request, thresholds, None, adding)
+    else:
+        found = _captions(request, adding)
+        if request.mode == "integrated":
+            found = _joined(found, _images(request, thresholds, found.plan, adding), store, report)
     report(Progress(0, 0, "Writing"))
-    result.seconds = time.monotonic() - started
+    seconds = time.monotonic() - started
+    result = output.Result(request, name, thresholds, found, adding.left_out, adding.resumed, seconds)
     output.write(result, out)
     return result
 
 
-def _captions(request: Request, result: output.Result, store: Path, engine: Engine, report: Report) -> None:
+def _captions(request: Request, adding: _Adding) -> output.TextCounts:
     found = plan(
-        request.captions, column=request.column, id_column=request.id_column, roots=request.roots, report=report
+        request.captions, column=request.column, id_column=request.id_column, roots=request.roots, report=adding.report
     )
     keep = request.mode == "integrated"
-    common = {"concepts": tuple(request.names), "names": tuple(request.names.values())}
+    concepts, names = tuple(request.names), tuple(request.names.values())
     columns = found.columns if keep else Columns(found.columns.caption, "", found.columns.downloaded)
     if request.mode == "text-paper":
         from core.counting import paper
@@ -84,87 +83,95 @@ def _captions(request: Request, result: output.Result, store: Path, engine: Engi
         tagger, speller = request.tagger or paper.TAGGER, request.speller or paper.SPELLER
         paper.pipeline(tagger)
         terms = paper.spelled(request.names, speller)
-        query = Query("text-paper", **common, terms=terms, columns=columns, tagger=tagger, speller=speller)
+        query = Query("text-paper", concepts, terms, names, columns=columns, tagger=tagger, speller=speller)
     else:
         terms = spelled(request.names, request.synonyms)
         attributes = tuple(dict.fromkeys(term for text in request.attributes if (term := plain(text))))
         window = check_window(request.window)
-        query = Query("text", **common, terms=terms, attributes=attributes, window=window, columns=columns, keep=keep)
-    result.plan, result.query = found, query
-    result.left_out += found.left_out
-    result.text, result.text_rows = _counted(found.parts, query, store, engine, report, result)
+        query = Query("text", concepts, terms, names, attributes, window, columns, keep)
+    adding.left_out += found.left_out
+    return output.TextCounts(found, query, *adding.up(found.parts, query))
 
 
-def _images(request: Request, result: output.Result, store: Path, engine: Engine, report: Report) -> None:
+def _images(
+    request: Request, thresholds: tuple[float, ...], captions: Plan | None, adding: _Adding
+) -> output.ImageCounts:
     names = tuple(request.names.values())
     id = request.id_column if request.id_column != "#" else ""
-    columns = result.plan.columns if result.plan else Columns("", id)
+    columns = captions.columns if captions else Columns("", id)
     query = Query(
-        "", tuple(request.names), ((),) * len(names), names, columns=columns, thresholds=result.thresholds,
+        "", tuple(request.names), ((),) * len(names), names, columns=columns, thresholds=thresholds,
         keep=request.mode == "integrated",
     )  # fmt: skip
-    result.image_query = query
     if request.scores:
         from core.counting.scores import plan_scores
 
-        parts, result.layout = plan_scores(request.scores, query, roots=request.roots)
-        result.image_parts = parts
-        result.image, result.image_rows = _counted(parts, query, store, engine, report, result)
-    else:
-        from core.counting.clip import score_images
+        parts, layout = plan_scores(request.scores, query, roots=request.roots)
+        tally, rows = adding.up(parts, query)
+        return output.ImageCounts(query, tally, output.ScoreFiles(parts, layout, rows))
+    from core.counting.clip import score_images
 
-        result.image, result.clip = score_images(request, query, store, report)
+    return output.ImageCounts(query, *score_images(request, query, adding.store, adding.report))
 
 
-def _counted(
-    parts: Sequence[Part], query: Query, store: Path, engine: Engine, report: Report, result: output.Result
-) -> tuple[Tally, list[int | None]]:
-    """Sum over all parts, and the rows of each in order (None for one that cannot be read)."""
-    todo = [part for part in parts if not done(part, query, store)]
-    result.resumed += len(parts) - len(todo)
-    result.left_out += engine(todo, query, store, report)
-    total = Tally.empty(len(query.concepts), len(query.attributes), len(query.thresholds))
-    rows: list[int | None] = []
-    for number, part in enumerate(parts):
-        if not number % 50:
-            report(Progress(number, len(parts), "Adding up"))
-        path = tally_path(store, part_key(part, query))
-        one = Tally.read(path)
-        if one is None and path.exists():  # damaged since an earlier run
-            result.left_out += engine([part], query, store, report)
+@dataclass
+class _Adding:
+    """Has parts counted and adds them up; notes what could not be used and how many parts were counted before."""
+
+    store: Path
+    engine: Engine
+    report: Report
+    left_out: list[LeftOut]
+    resumed: int = 0
+
+    def up(self, parts: Sequence[Part], query: Query) -> tuple[Tally, list[int | None]]:
+        """Sum over all parts, and the rows of each in order (None for one that cannot be read)."""
+        todo = [part for part in parts if not done(part, query, self.store)]
+        self.resumed += len(parts) - len(todo)
+        self.left_out += self.engine(todo, query, self.store, self.report)
+        total = Tally.empty(len(query.concepts), len(query.attributes), len(query.thresholds))
+        rows: list[int | None] = []
+        for number, part in enumerate(parts):
+            if not number % 50:
+                self.report(Progress(number, len(parts), "Adding up"))
+            path = tally_path(self.store, part_key(part, query))
             one = Tally.read(path)
-        rows.append(None if one is None else one.rows)
-        if one is not None:
-            total.merge(one)
-    if not any(count is not None for count in rows):
-        reasons = " ".join(item.reason for item in result.left_out[-3:])
-        raise BadInput(f"Nothing could be counted: none of the {len(parts):,} parts can be read. {reasons}")
-    return total, rows
+            if one is None and path.exists():  # damaged since an earlier run
+                self.left_out += self.engine([part], query, self.store, self.report)
+                one = Tally.read(path)
+            rows.append(None if one is None else one.rows)
+            if one is not None:
+                total.merge(one)
+        if not any(count is not None for count in rows):
+            reasons = " ".join(item.reason for item in self.left_out[-3:])
+            raise BadInput(f"Nothing could be counted: none of the {len(parts):,} parts can be read. {reasons}")
+        return total, rows
 
 
-def _join(result: output.Result, store: Path, report: Report) -> None:
-    by_id = bool(result.query.columns.id) and (result.clip is not None or bool(result.layout and result.layout.id))
-    result.joined_by = result.query.columns.id if by_id else "number of the row"
-    if not by_id and (result.clip is not None or result.layout.kind == "long"):
+def _joined(text: output.TextCounts, image: output.ImageCounts, store: Path, report: Report) -> output.JoinedCounts:
+    files, id = image.files, text.query.columns.id
+    by_id = bool(id) and (files is None or bool(files.layout.id))
+    if not by_id and (files is None or files.layout.kind == "long"):
         raise BadInput(
             "Captions and images can only be joined on an id: name the column of the captions that holds it with "
             "--id-column, and give the scores a column of the same name."
         )
-    captions = _files(result.plan.parts, result.query, store, result.text_rows, by_id=by_id)
-    if result.clip is not None:
-        images = [(result.clip.hits, 0)]
-    else:
-        images = _files(result.image_parts, result.image_query, store, result.image_rows, by_id=by_id, per_file=True)
-        rows = result.image.rows
-        if not by_id and rows != result.text.rows:
+    captions = _files(text.plan.parts, text.query, store, text.rows, by_id=by_id)
+    if isinstance(image.scores, output.ScoreFiles):
+        images = _files(image.scores.parts, image.query, store, image.scores.rows, by_id=by_id, per_file=True)
+        rows = image.tally.rows
+        if not by_id and rows != text.tally.rows:
             raise BadInput(
-                f"There are {result.text.rows:,} captions but {rows:,} rows of scores, and no ids to join them on. "
+                f"There are {text.tally.rows:,} captions but {rows:,} rows of scores, and no ids to join them on. "
                 "Give both a column of ids, or a row of scores for every caption."
             )
-    result.both = hits.join(
-        captions, images, by_id=by_id, thresholds=result.thresholds, concepts=len(result.query.concepts),
+    else:
+        images = [(image.scores.hits, 0)]
+    both = hits.join(
+        captions, images, by_id=by_id, thresholds=image.query.thresholds, concepts=len(text.query.concepts),
         spill=store / "spill", report=report,
     )  # fmt: skip
+    return output.JoinedCounts(text, image, both, id if by_id else "number of the row")
 
 
 def _files(
@@ -182,7 +189,9 @@ def _files(
             "A file could not be read, so rows can no longer be told by their number; give captions and scores a "
             "column of ids, or mend the file."
         )
-    found, first, start_of = [], 0, {}
+    found: list[tuple[Path, int]] = []
+    start_of: dict[str, int] = {}
+    first = 0
     for part, count in zip(parts, rows, strict=True):
         start_of.setdefault(part.place.uri, first)
         if count is not None:

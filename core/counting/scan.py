@@ -100,9 +100,9 @@ class Scanner:
         order = np.argsort(keys)
         self._keys, self._next = keys[order], np.array(list(steps.values()), np.int64)[order]
         self._first = np.zeros(self._width, np.int64)
-        for (state, word), target in steps.items():
+        for (state, code), target in steps.items():
             if not state:
-                self._first[word] = target
+                self._first[code] = target
         self._many = np.zeros(len(steps) + 1, np.int64)
         for state, owned in ends.items():
             self._many[state] = len(owned)
@@ -187,7 +187,10 @@ class Scanner:
             for wanted, owned in self._near[int(codes[place])]:
                 if wanted <= Counter(around) and _together(around, wanted, self._window):
                     found += [(place, place + 1, owner) for owner in owned]
-        return [tuple(map(np.array, zip(*found, strict=True)))] if found else []
+        if not found:
+            return []
+        first, behind, owners = np.array(found).T
+        return [(first, behind, owners)]
 
 
 def _together(words: list[int], wanted: Counter[int], window: int) -> bool:

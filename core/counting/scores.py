@@ -7,7 +7,7 @@ id, concept and, unless every row is a hit as it stands, score. NaN is no hit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def _columns(present: Sequence[str], query: Query) -> dict[str, int]:
     return found
 
 
-def _batches(part: Part, columns: Sequence[str], rows: int) -> Iterator[tuple[int, Any]]:
+def _batches(part: Part, columns: Iterable[str], rows: int) -> Iterator[tuple[int, Any]]:
     import pyarrow.parquet as pq
 
     with opened(part.place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False) as table:
@@ -183,7 +183,8 @@ def _wide(part: Part, layout: Layout, query: Query, least: float) -> Iterator[Hi
             row = np.flatnonzero(values >= least)
             hits.append((row, np.full(len(row), concept), values[row]))
         ids = [as_id(id) for id in batch[layout.id].to_pylist()] if layout.id else None
-        yield Hits(first, len(batch), *(np.concatenate([hit[at] for hit in hits]) for at in range(3)), ids)
+        row, concepts, scores = (np.concatenate([hit[at] for hit in hits]) for at in range(3))
+        yield Hits(first, len(batch), row, concepts, scores, ids)
 
 
 def _long(part: Part, layout: Layout, query: Query, least: float) -> Iterator[Hits]:
@@ -195,7 +196,7 @@ def _long(part: Part, layout: Layout, query: Query, least: float) -> Iterator[Hi
     score = by_name(schema.names, SCORES)
     pairs = list(enumerate(zip(query.concepts, query.names, strict=True)))
     known = {text: at for at, pair in reversed(pairs) for text in spellings(*pair)}
-    for first, batch in _batches(part, dict.fromkeys([label, *filter(None, [layout.id, score])]), 65_536):
+    for first, batch in _batches(part, dict.fromkeys(filter(None, [label, layout.id, score])), 65_536):
         concept = np.array([known.get(str(text), -1) for text in batch[label].to_pylist()], np.int64)
         values = np.ones(len(batch), np.float32)
         if score:

@@ -69,7 +69,8 @@ def _caption(sample: dict[str, bytes | None], column: str) -> str | None:
 
 def _samples(place: Place, *, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, bytes | None]]]:
     """Key and the wanted members of every sample, in order; a member longer than ``LONGEST`` is None."""
-    key, sample = None, {}
+    key: str | None = None
+    sample: dict[str, bytes | None] = {}
     for name, read in _members(place):
         folder, slash, last = name.rpartition("/")
         stem, _, ending = last.partition(".")

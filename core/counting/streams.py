@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from core.counting.encodings import HEAD, AsUtf8, Rejoined, encoding_of
 from core.counting.places import Place
@@ -80,10 +80,16 @@ def _unpacked(raw: Any, place: Place) -> Any:
     return _Guarded(inner, place)
 
 
+class Readable(Protocol):
+    """A stream of bytes that is only read forwards."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Guarded:
     """A stream that ends with an error when it unpacks to more than text can."""
 
-    def __init__(self, inner: BinaryIO, place: Place) -> None:
+    def __init__(self, inner: Readable, place: Place) -> None:
         self._inner, self._place, self._read = inner, place, 0
 
     def read(self, size: int) -> bytes:
@@ -113,8 +119,8 @@ def line_blocks(stream: Any, *, start: int = 0, end: int | None = None) -> Itera
                 at, tail = at + len(data), b""
                 continue
             at, data, lead, skipping = at + cut, data[cut:], False, False
-        lines += data.split(b"\n")
-        tail = lines.pop()
+        *whole, tail = data.split(b"\n")
+        lines += whole
         inside = len(data) - len(tail)
         if end is not None and at + len(data) > end:
             lines, over = _before(lines, at, end)

@@ -75,7 +75,7 @@ def examples(query: Query, tally: Tally) -> dict[str, list[str]]:
     }
 
 
-def cooccurrence(query: Query, tally: Tally) -> dict[str, Sequence[Any]]:
+def cooccurrence(query: Query, tally: Tally) -> dict[str, Sequence[Any] | np.ndarray]:
     """The pairs of concepts most often named by one caption, as columns; ties by order of the concepts."""
     base = len(query.concepts) + len(query.attributes)
     keys, counts = tally.together.items()
@@ -94,7 +94,7 @@ def cooccurrence(query: Query, tally: Tally) -> dict[str, Sequence[Any]]:
     }
 
 
-def pairs(query: Query, tally: Tally) -> dict[str, Sequence[Any]]:
+def pairs(query: Query, tally: Tally) -> dict[str, Sequence[Any] | np.ndarray]:
     """Every (attribute, concept) pair that some caption names, as columns; a pair that is absent was never seen.
 
     ``together``: captions with both; ``adjacent``: captions where the attribute stands directly before the concept.

@@ -93,11 +93,19 @@ class Tally:
         try:
             plain = json.loads(gzip.decompress(path.read_bytes()))
             return cls(
-                **{name: np.array(plain[name], np.int64) for name in ("text", "attributes")},
+                text=np.array(plain["text"], np.int64),
+                attributes=np.array(plain["attributes"], np.int64),
                 image=np.array(plain["image"], np.int64).reshape(-1, len(plain["text"])),
-                **{name: int(plain[name]) for name in _NUMBERS},
-                **{name: Counter(dict(plain[name])) for name in ("named", "apart")},
-                **{name: Pairs.from_json(plain[name]) for name in ("together", "described", "adjacent")},
+                rows=int(plain["rows"]),
+                bad=int(plain["bad"]),
+                undecoded=int(plain["undecoded"]),
+                missing=int(plain["missing"]),
+                crowded=int(plain["crowded"]),
+                named=Counter(dict(plain["named"])),
+                apart=Counter(dict(plain["apart"])),
+                together=Pairs.from_json(plain["together"]),
+                described=Pairs.from_json(plain["described"]),
+                adjacent=Pairs.from_json(plain["adjacent"]),
                 examples={concept: [(draw, text) for draw, text in kept] for concept, kept in plain["examples"]},
                 masks={concept: Counter(dict(masks)) for concept, masks in plain["masks"]},
             )

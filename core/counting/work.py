@@ -9,8 +9,9 @@ see; a file in it is whole or absent, so two workers with one part do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -81,12 +82,7 @@ def compute(part: Part, query: Query, store: Path, *, beat: Beat | None = None) 
 
 
 def _captions(part: Part, query: Query, tally: Tally, writer: HitWriter | None, *, seed: int) -> Iterator[int]:
-    if query.text == "text":
-        counter = TextCounter(query, seed=seed)
-    else:
-        from core.counting.paper import PaperCounter
-
-        counter = PaperCounter(query, seed=seed)
+    counter = _counter(query, seed=seed)
     first = 0
     for rows in read_rows(part.place, part.format, query.columns, start=part.start, end=part.end):
         tally.missing += rows.missing
@@ -103,6 +99,20 @@ def _captions(part: Part, query: Query, tally: Tally, writer: HitWriter | None, 
             f"{part.place.name} is not UTF-8 text: {tally.undecoded:,} of {tally.rows:,} captions cannot be decoded "
             "(perhaps Latin-1, Shift JIS or GBK); save it as UTF-8."
         )
+
+
+class _Counter(Protocol):
+    """Adds batches of captions to a tally; gives caption and concept of every hit."""
+
+    def count(self, tally: Tally, captions: Sequence[str | None], *, first: int) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def _counter(query: Query, *, seed: int) -> _Counter:
+    if query.text == "text":
+        return TextCounter(query, seed=seed)
+    from core.counting.paper import PaperCounter
+
+    return PaperCounter(query, seed=seed)
 
 
 def _scores(part: Part, query: Query, tally: Tally, writer: HitWriter | None, *, seed: int) -> Iterator[int]:

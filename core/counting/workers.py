@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from core.counting.parts import Part
@@ -42,11 +43,15 @@ def here(parts: Sequence[Part], query: Query, store: Path, report: Report) -> It
     for part in parts:
         at = read
         try:
-            compute(part, query, store, beat=lambda rows, at=at, part=part: report(_progress(at, total, part, rows)))
+            compute(part, query, store, beat=partial(_beat, report, at, total, part))
         except UnreadableData as error:
             yield LeftOut(part.place.name, str(error))
         read += part.size
         report(Progress(read, total, "Counting"))
+
+
+def _beat(report: Report, done: int, total: int, part: Part, rows: int) -> None:
+    report(_progress(done, total, part, rows))
 
 
 def _progress(done: int, total: int, part: Part, rows: int) -> Progress:
@@ -104,7 +109,8 @@ class _Crew:
             try:
                 self._give(process, part)
             except (OSError, ValueError):
-                process = self._dismiss(process)
+                self._dismiss(process)
+                process = None
                 if self._over.is_set():
                     return
                 if tries < _TRIES:
@@ -127,24 +133,29 @@ class _Crew:
         )
         self._processes.append(process)
         with suppress(OSError):  # one that is dead already is noticed when it gets its first part
-            process.stdin.write(self._start)
-            process.stdin.flush()
+            _send(process, self._start)
         return process
 
     def _dismiss(self, process: subprocess.Popen[str]) -> None:
         process.kill()
-        with suppress(OSError):
-            process.stdin.close()
-        process.stdout.close()
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            with suppress(OSError):
+                pipe.close()
         process.wait()
 
     def _give(self, process: subprocess.Popen[str], part: Part) -> None:
         """Have one part counted; OSError or ValueError when the process is gone or talks nonsense."""
-        process.stdin.write(json.dumps(part.as_json()) + "\n")
-        process.stdin.flush()
-        while line := process.stdout.readline():
+        _send(process, json.dumps(part.as_json()) + "\n")
+        for line in process.stdout or ():
             said = json.loads(line)
             self._said.put((part, said))
             if "rows" not in said:
                 return
         raise OSError("the process ended")
+
+
+def _send(process: subprocess.Popen[str], text: str) -> None:
+    if process.stdin is None:
+        raise OSError("the process has no input")
+    process.stdin.write(text)
+    process.stdin.flush()

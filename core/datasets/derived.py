@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.datasets.plain import Plain
 from core.errors import UnreadableData
 from core.runtime.held import Held
-from core.types import FileState, HasFileState, ImageSet, LeftOut, Progress, Report
+from core.types import FileState, ImageSet, LeftOut, Progress, Report
 
 _REPORT_EVERY = 16
 _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
@@ -19,7 +20,7 @@ _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Derived:
+class Derived(Plain):
     """An ImageSet (see ``core.types``) whose pictures are made when asked for, or all by ``prepare``.
 
     Attributes:
@@ -41,6 +42,14 @@ class Derived:
     @property
     def kind(self) -> str:
         return self.base.kind
+
+    @property
+    def drawn(self) -> bool:
+        return self.base.drawn
+
+    @property
+    def pixel_art(self) -> bool:
+        return self.base.pixel_art
 
     @property
     def keys(self) -> Sequence[str]:
@@ -68,7 +77,7 @@ class Derived:
 
     def state(self, index: int) -> FileState | None:
         """In which state the file of the picture below is now, None where there is no file on this disk."""
-        return self.base.state(int(self.rows[index])) if isinstance(self.base, HasFileState) else None
+        return self.base.state(int(self.rows[index]))
 
     def details(self, index: int) -> Mapping[str, Any]:
         """What is recorded of the picture below, and what was done to it."""

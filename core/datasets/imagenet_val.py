@@ -217,7 +217,8 @@ def _read_meta(file: Path) -> dict[str, str]:
     from scipy.io import loadmat
 
     try:
-        synsets = loadmat(io.BytesIO(read_bytes(file, limit=64 << 20)), squeeze_me=True)["synsets"]
+        data = io.BytesIO(read_bytes(file, limit=64 << 20))
+        synsets = loadmat(data, squeeze_me=True)["synsets"]  # type: ignore[arg-type]  # its stub knows paths only
         pairs = zip(synsets["ILSVRC2012_ID"].tolist(), synsets["WNID"].tolist(), strict=True)
         return {str(int(number)): str(wnid) for number, wnid in pairs if int(number) <= _N_CLASSES}
     except Exception as error:  # loadmat raises anything at a damaged file

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.datasets.io.picture import read_bytes, safe_open
+from core.datasets.plain import Plain
 from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
 from core.types import FileState, LeftOut, Report
@@ -26,7 +27,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Listing:
+class Listing(Plain):
     """An ImageSet (see ``core.types``) whose pictures are encoded files or parts of files.
 
     Attributes:
@@ -162,7 +163,7 @@ def empty_classes(keys: Sequence[str], labels: np.ndarray) -> list[LeftOut]:
     """One record for each class that no picture belongs to; it stays among the classes to choose from."""
     held = np.bincount(labels[labels >= 0], minlength=len(keys))
     reason = "no picture of this class was found; it stays among the classes a model can say"
-    return [LeftOut(f"class {keys[label]}", reason, images=0) for label in np.flatnonzero(held == 0)]
+    return [LeftOut(f"class {keys[label]}", reason, images=0) for label in np.flatnonzero(held == 0).tolist()]
 
 
 def repeated_names(names: Sequence[str]) -> str:

@@ -20,9 +20,8 @@ def imagenet_groups(image_set: ImageSet) -> Groups:
     folders (nine in ten of them suffice), or from names of which at least nine in ten are ImageNet's. A class that is
     none of them stands for none.
     """
-    own = getattr(image_set, "imagenet", ())
-    if own:
-        return tuple(tuple(group) for group in own)
+    if image_set.imagenet:
+        return tuple(tuple(group) for group in image_set.imagenet)
     listed = imagenet_classes()
     by_wnid = {wnid: index for index, (wnid, _) in enumerate(listed)}
     keys, names = list(image_set.keys), list(image_set.names)

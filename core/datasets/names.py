@@ -280,6 +280,8 @@ def _imagenet() -> dict[str, str]:
     """WordNet id -> open_clip's class name, in label order, from timm's and open_clip's own files (torch stays out)."""
     wnids = Path(_package("timm") / "data" / "_info" / "imagenet_synsets.txt").read_text(encoding="utf-8").split()
     spec = spec_from_file_location("_open_clip_metadata", _package("open_clip") / "zero_shot_metadata.py")
+    assert spec is not None  # every .py file has one, with a loader
+    assert spec.loader is not None
     metadata = module_from_spec(spec)
     spec.loader.exec_module(metadata)
     return dict(zip(wnids, metadata.IMAGENET_CLASSNAMES, strict=True))
@@ -297,4 +299,7 @@ def _wordnet() -> dict[str, str]:
 
 
 def _package(name: str) -> Path:
-    return Path(find_spec(name).submodule_search_locations[0])
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"the package {name} is not installed", name=name)
+    return Path(spec.submodule_search_locations[0])

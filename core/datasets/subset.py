@@ -15,21 +15,19 @@ import numpy as np
 from PIL import Image
 
 from cache import keys as cache_keys
-from core.datasets.formats.tracks import tracks_of
 from core.datasets.matching import Groups, imagenet_groups, match
 from core.datasets.names import imagenet_classes
-from core.errors import BadInput
-from core.types import ImageSet, LeftOut, Report
+from core.datasets.plain import Plain
+from core.errors import BadInput, UnknownName
+from core.types import FileState, ImageSet, LeftOut, Report, Track
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """An ImageSet (see ``core.types``) of pictures of another one.
+class Subset(Plain):
+    """An ImageSet (see ``core.types``) of pictures of another one, perhaps in other classes; it embeds nothing anew.
 
     Attributes:
         parent: the set that holds the pictures; rows: int64 [n], index into it of every picture here.
-        accepted: per picture the labels that are right, where several are; empty when only ``labels`` is.
-        tracks: anchors and neighbours among these pictures, as the parent has them.
     """
 
     id: str
@@ -42,11 +40,30 @@ class View:
     note: str
     accepted: Sequence[frozenset[int]] = ()
     left_out: Sequence[LeftOut] = ()
-    tracks: Sequence[Any] = ()
+    tracks: Sequence[Track] = ()
+    imagenet: Sequence[Sequence[int]] = ()
+    merged: bool = False
+    as_one: Sequence[frozenset[int]] = ()
 
     @property
     def kind(self) -> str:
         return self.parent.kind
+
+    @property
+    def drawn(self) -> bool:
+        return self.parent.drawn
+
+    @property
+    def pixel_art(self) -> bool:
+        return self.parent.pixel_art
+
+    @property
+    def reference(self) -> str:
+        return self.parent.reference
+
+    @property
+    def reach(self) -> int:
+        return self.parent.reach
 
     @cached_property
     def image_ids(self) -> Sequence[str]:
@@ -77,8 +94,12 @@ class View:
         """Make a full pass quick."""
         self.parent.prepare(report)
 
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this picture is now, None where there is no file on this disk."""
+        return self.parent.state(int(self.rows[index]))
 
-def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> View:
+
+def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> Subset:
     """All pictures of a set, asked over the classes of ``imagenet``, ``mapped`` ImageNet classes, or another set.
 
     A picture is right when the class said is one of those that its own class stands for; over ``mapped`` that equals
@@ -102,7 +123,7 @@ def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> View:
     missing = [
         LeftOut(f"class {image_set.keys[c]}", reason, images=0 if several else int(held[c])) for c in _without(groups)
     ]
-    return View(
+    return Subset(
         id=id or f"{image_set.id}#over={target if isinstance(target, str) else target.id}",
         parent=image_set,
         rows=rows,
@@ -114,7 +135,8 @@ def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> View:
         f"{image_set.note}",
         accepted=[accepted[row] for row in rows] if several else (),
         left_out=(*image_set.left_out, *missing),
-        tracks=tracks_of(image_set) if whole else (),
+        tracks=image_set.tracks if whole else (),
+        as_one=[frozenset(group) for group in groups] if image_set.merged else (),
     )
 
 
@@ -130,13 +152,13 @@ def matched(reference: ImageSet, shift: ImageSet) -> ImageSet:
     place = np.full(len(reference.keys), -1)
     for label, group in enumerate(groups):
         place[list(group)] = label
-    occurring = set(np.unique(shift.labels).tolist()).union(*getattr(shift, "accepted", ()))
+    occurring = set(np.unique(shift.labels).tolist()).union(*shift.accepted)
     if list(shift.keys) == list(reference.keys) and len(occurring) == len(shift.keys):
         return reference
     held = place[np.asarray(reference.labels)]
     rows = np.flatnonzero(np.isin(held, list(occurring)))
-    merged = _merged(shift)
-    return View(
+    as_one = {label: group for group in shift.as_one for label in group}
+    return Subset(
         id=f"{reference.id}#matching={shift.id}",
         parent=reference,
         rows=rows,
@@ -145,18 +167,48 @@ def matched(reference: ImageSet, shift: ImageSet) -> ImageSet:
         labels=held[rows].astype(np.int64),
         fingerprint=cache_keys.digest([reference.fingerprint, rows.tolist()]),
         note=f"{len(rows):,} pictures of {reference.id} in the {len(occurring):,} classes of {shift.id}.",
-        accepted=[merged[label] for label in held[rows].tolist()] if merged else (),
+        accepted=[as_one[label] for label in held[rows].tolist()] if as_one else (),
         left_out=reference.left_out,
+    )
+
+
+def renamed(image_set: ImageSet, names: Mapping[str, str]) -> Subset:
+    """The same set with other names of some classes in the prompts; keys, labels and pictures stay.
+
+    Args:
+        names: class key -> other name.
+
+    Raises:
+        UnknownName: the set has no class of that key. BadInput: a name is empty.
+    """
+    if unknown := [key for key in names if key not in set(image_set.keys)]:
+        raise UnknownName(f"{image_set.id} has no class {unknown[0]!r}; rename by class key.")
+    if empty := [key for key, name in names.items() if not name.strip()]:
+        raise BadInput(f"The new name of {empty[0]} is empty; type at least one word.")
+    return Subset(
+        id=image_set.id,
+        parent=image_set,
+        rows=np.arange(len(image_set.labels)),
+        keys=image_set.keys,
+        names=tuple(names.get(key, name) for key, name in zip(image_set.keys, image_set.names, strict=True)),
+        labels=image_set.labels,
+        fingerprint=image_set.fingerprint,
+        note=image_set.note,
+        accepted=image_set.accepted,
+        left_out=image_set.left_out,
+        tracks=image_set.tracks,
+        imagenet=image_set.imagenet,
+        merged=image_set.merged,
+        as_one=image_set.as_one,
     )
 
 
 def accepted_labels(image_set: ImageSet) -> Sequence[frozenset[int]]:
     """The labels that are right for every picture."""
-    listed = getattr(image_set, "accepted", ())
-    return listed or [frozenset((label,)) for label in np.asarray(image_set.labels).tolist()]
+    return image_set.accepted or [frozenset((label,)) for label in np.asarray(image_set.labels).tolist()]
 
 
-def _imagenet(image_set: ImageSet, target: str) -> tuple[Groups, list[str], list[str], str]:
+def _imagenet(image_set: ImageSet, target: str) -> tuple[Groups, Sequence[str], Sequence[str], str]:
     if target not in ("imagenet", "mapped"):
         raise BadInput(f"“over” is imagenet, mapped, or the id of an image set, not {target[:60]!r}.")
     groups, listed = imagenet_groups(image_set), imagenet_classes()
@@ -183,17 +235,6 @@ def _accepted(image_set: ImageSet, groups: Groups) -> list[frozenset[int]]:
             known[labels] = frozenset(other for label in labels for other in groups[label])
         found.append(known[labels])
     return found
-
-
-def _merged(shift: ImageSet) -> dict[int, frozenset[int]]:
-    """For a view of video frames: class -> all classes of the same video class, which count as one."""
-    parent = getattr(shift, "parent", None)
-    if parent is None or not getattr(parent, "merged", False):
-        return {}
-    at = {key: label for label, key in enumerate(shift.keys)}
-    listed = imagenet_classes()
-    groups = (frozenset(at[listed[index][0]] for index in group) for group in imagenet_groups(parent))
-    return {label: group for group in groups for label in group}
 
 
 def _without(groups: Groups) -> list[int]:

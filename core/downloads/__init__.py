@@ -19,7 +19,7 @@ from core.downloads.model import plan_model
 from core.downloads.plan import Meter, Plan, in_words
 from core.downloads.site import provenance
 from core.errors import BadInput, DownloadFailed, UnknownName
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 __all__ = ["Fetchable", "Plan", "in_words", "list_fetchable", "plan_model", "plan_set", "provenance", "run"]
 
@@ -38,7 +38,7 @@ def run(plan: Plan, *, report: Report) -> Path:
     return plan.target
 
 
-def plan_set(id: str, per_class: int | None = None, *, report: Report = lambda progress: None) -> Plan:
+def plan_set(id: str, per_class: int | None = None, *, report: Report = silent) -> Plan:
     """Plan an image set: ``letitwag`` or ``wds_NAME`` (also CLIP_benchmark's ``wds/NAME``).
 
     With ``per_class``, labels are read first (a few MB by range requests, told to ``report``) to find out which parts

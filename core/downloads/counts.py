@@ -11,7 +11,7 @@ from core.errors import UnknownName
 from core.frequency import imported
 from core.published.fetch import download
 from core.published.manifest import Entry
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 _REAL = "shubhamprshr27/NeglectedTailsVLM"
 _REAL_COMMIT = "1ca33df119c1bfb48ae0738a7a12c6d4e65867e5"
@@ -97,7 +97,7 @@ def find(name: str) -> Pack:
     return PACKS[name]
 
 
-def fetch(pack: Pack, *, report: Report = lambda _: None) -> imported.Imported:
+def fetch(pack: Pack, *, report: Report = silent) -> imported.Imported:
     """Download a pack, every file checked against its digest, and keep it as ``imported:NAME``.
 
     Raises:

@@ -60,7 +60,7 @@ class RemoteFile:
         size: bytes.
         sha256: leading hex digits (64 when complete) of its SHA-256, or empty where none is announced.
         blob: name of its content in huggingface_hub's cache: the SHA-256 of large files, the git id of small ones.
-        repository: where it belongs, or None for a plain URL.
+        repository: where it belongs, or None for a plain URL (``in_repository`` raises then).
     """
 
     path: str
@@ -69,6 +69,13 @@ class RemoteFile:
     sha256: str = ""
     blob: str = ""
     repository: Repository | None = None
+
+    @property
+    def in_repository(self) -> Repository:
+        """The repository of a file that the hub announced."""
+        if self.repository is None:
+            raise ValueError(f"{self.path} is a plain URL and in no repository")
+        return self.repository
 
 
 def endpoint() -> str:
@@ -86,8 +93,8 @@ def files(repository_id: str, *, kind: Kind) -> tuple[RemoteFile, ...]:
     """All files of the newest commit of a repository, pinned to that commit."""
     api = HfApi(endpoint=endpoint(), library_name="tailscope")
     with speaking(repository_id):
-        info = api.repo_info(repository_id, repo_type=kind, files_metadata=True)
-        if not COMMIT.fullmatch(info.sha or ""):
+        info = (api.dataset_info if kind == "dataset" else api.model_info)(repository_id, files_metadata=True)
+        if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise DownloadFailed(f"{endpoint()} did not say which commit of {repository_id} is the newest; try again.")
         repository = Repository(repository_id, kind, info.sha)
         listed = [

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.downloads.ranges import RangeFile
 from core.errors import DownloadFailed
 
 IMAGE, LABEL = "image", "label"
@@ -37,7 +38,7 @@ class Survey:
     groups: tuple[RowGroup, ...]
 
 
-def survey(sources: Sequence[BinaryIO], *, names: Sequence[str] = ()) -> Survey:
+def survey(sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = ()) -> Survey:
     """Read footers and labels, never pictures.
 
     A row group whose statistics name one label is not read at all; ``RangeFile`` sources bring the others in parallel.
@@ -68,7 +69,7 @@ def survey(sources: Sequence[BinaryIO], *, names: Sequence[str] = ()) -> Survey:
     return Survey(tuple(footers), tuple(names), tuple(groups))
 
 
-def open_parquet(source: BinaryIO, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
+def open_parquet(source: BinaryIO | RangeFile, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
     """Open a file that must have an ``image`` and a ``label`` column; a known footer is not read again."""
     try:
         parquet = pq.ParquetFile(source, metadata=footer, pre_buffer=False, memory_map=False)
@@ -144,13 +145,13 @@ def _chunk(meta: pq.RowGroupMetaData, wanted: Callable[[str], bool]) -> pq.Colum
     raise DownloadFailed(f"The hub's files keep no bytes in their {IMAGE} column; the set's layout changed.")
 
 
-def _labels(source: BinaryIO, parquet: pq.ParquetFile) -> list[list[Any]]:
+def _labels(source: BinaryIO | RangeFile, parquet: pq.ParquetFile) -> list[list[Any]]:
     """Labels of every row group."""
     metas = [parquet.metadata.row_group(index) for index in range(parquet.metadata.num_row_groups)]
     chunks = [_chunk(meta, lambda path: path == LABEL) for meta in metas]
     known = [_single(chunk) for chunk in chunks]
     spans = [_span(chunk) for chunk, value in zip(chunks, known, strict=True) if value is None]
-    if spans and hasattr(source, "preload"):
+    if spans and isinstance(source, RangeFile):
         source.preload(spans)
     return [
         [value] * meta.num_rows

@@ -6,7 +6,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,6 +14,9 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from core.downloads import hub
 from core.errors import DownloadFailed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 WORKERS = 8
 Item = TypeVar("Item")
@@ -80,9 +83,10 @@ class RangeFile(io.RawIOBase):
         self._position += size
         return data
 
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        with memoryview(buffer) as view, view.cast("B") as room:
+            data = self.read(len(room))
+            room[: len(data)] = data
         return len(data)
 
     def preload(self, spans: Iterable[tuple[int, int]]) -> None:

@@ -30,7 +30,7 @@ def provenance(id: str) -> Mapping[str, Any] | None:
 def finished(id: str, files: Sequence[hub.RemoteFile], per_class: int | None) -> Plan | None:
     """The empty plan of a set that is on disk at this commit, with as many images of a class or all."""
     record = provenance(id)
-    if not record or record["commit"] != files[0].repository.commit or record["per_class"] not in (None, per_class):
+    if not record or record["commit"] != files[0].in_repository.commit or record["per_class"] not in (None, per_class):
         return None
     target = keys.root() / "sets" / id
     return Plan(id, "set", tuple(files), 0, target, f"{id} is on this disk already, in {target}.", record["per_class"])
@@ -41,7 +41,7 @@ class Site:
 
     def __init__(self, id: str, files: Sequence[hub.RemoteFile], per_class: int | None) -> None:
         self.id, self.files, self.per_class = id, tuple(files), per_class
-        self.repository = files[0].repository
+        self.repository = files[0].in_repository
         self.target = keys.root() / "sets" / id
         self._base = keys.root() / "sets" / ".partial" / id
         place = self._base / f"{self.repository.commit[:16]}-{per_class or 'all'}"

@@ -123,7 +123,9 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def _samples(source: RangeFile, shard: int) -> Iterator[Sample]:
     """Labelled pictures of one shard in order. Members of one sample lie side by side, as webdataset writes them."""
-    key, label, picture = "", None, None
+    key = ""
+    label: tuple[tuple[int, ...], int] | None = None  # classes, length of their vector
+    picture: tuple[str, int, int] | None = None  # extension, start, size
     try:
         with tarfile.open(fileobj=source, mode="r:") as tar:
             for member in tar:
@@ -138,7 +140,9 @@ def _samples(source: RangeFile, shard: int) -> Iterator[Sample]:
                 elif extension in PICTURES and 0 < member.size <= LARGEST_PICTURE:
                     picture = (extension, member.offset_data, member.size)
                 if label is not None and picture is not None:
-                    yield Sample(shard, key, *label, *picture)
+                    classes, many = label
+                    ending, start, size = picture
+                    yield Sample(shard, key, classes, many, ending, start, size)
                     label, picture = None, None
     except (tarfile.TarError, ValueError) as error:
         raise DownloadFailed(f"{source.file.path} is not a sound tar file ({error}); try again.") from error

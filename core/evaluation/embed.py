@@ -14,12 +14,12 @@ import numpy as np
 from cache import keys
 from cache.matrices import MatrixStore
 from cache.results import Results
-from core.datasets.subset import View
+from core.datasets.subset import Subset
 from core.errors import BadInput, UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun, is_changed, storage_dtype
 from core.faults import waiting_for
 from core.runtime.machine import cores
-from core.types import Embeddings, ImageSet, LeftOut, Progress, Report
+from core.types import Embeddings, ImageEncoder, ImageSet, LeftOut, Progress, Report, TextEncoder, silent
 
 SCHEMA = 1
 """Counts up when the same files would give other vectors; a release that changes nothing keeps the cache."""
@@ -33,11 +33,7 @@ _BUCKETS = 64
 _SENTENCES_AT_ONCE = 1024
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
-def image_key(encoder: Any, image_set: ImageSet) -> str:
+def image_key(encoder: ImageEncoder, image_set: ImageSet) -> str:
     """Content key of a set's vectors: what the model is, how it sees pictures, and what the pictures are.
 
     Neither names of models, sets and classes nor library versions and devices are part of it.
@@ -51,11 +47,11 @@ def left_out(meta: Mapping[str, Any]) -> tuple[LeftOut, ...]:
 
 
 def embed_images(
-    encoder: Any,
+    encoder: ImageEncoder,
     image_set: ImageSet,
     store: MatrixStore,
     *,
-    report: Report = _silent,
+    report: Report = silent,
     batch: int = BATCH,
     shard_rows: int = SHARD_ROWS,
     workers: int | None = None,
@@ -78,9 +74,18 @@ def embed_images(
         UnreadableData: not one picture could be read. BadInput: precomputed vectors of another model.
         Stopped: from ``report``.
     """
-    if isinstance(image_set, View):
-        how = {"report": report, "batch": batch, "shard_rows": shard_rows, "workers": workers, "finish": finish}
-        return of_view(embed_images(encoder, image_set.parent, store, **how), image_set)
+    if isinstance(image_set, Subset):
+        whole = embed_images(
+            encoder,
+            image_set.parent,
+            store,
+            report=report,
+            batch=batch,
+            shard_rows=shard_rows,
+            workers=workers,
+            finish=finish,
+        )
+        return of_subset(whole, image_set)
     own = precomputed(encoder, image_set)
     if own is not None:
         return own
@@ -103,7 +108,9 @@ def embed_images(
     return found
 
 
-def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, report: Report = _silent) -> np.ndarray:
+def embed_texts(
+    encoder: TextEncoder, sentences: Sequence[str], results: Results, *, report: Report = silent
+) -> np.ndarray:
     """Unit vectors float32 [s, d] of sentences, each computed once per model ever.
 
     They are kept in blocks by a digest of their text; a new block is written every few thousand sentences, and at the
@@ -136,13 +143,13 @@ def embed_texts(encoder: Any, sentences: Sequence[str], results: Results, *, rep
     return np.stack([known[digests[text]] for text in sentences]).astype(np.float32, copy=False)
 
 
-def of_view(whole: Embeddings, view: View) -> Embeddings:
-    """The vectors of a view's pictures, taken from those of the whole set: a view embeds nothing anew."""
-    place = np.full(len(view.parent.labels), -1)
+def of_subset(whole: Embeddings, subset: Subset) -> Embeddings:
+    """The vectors of a subset's pictures, taken from those of the whole set: it embeds nothing anew."""
+    place = np.full(len(subset.parent.labels), -1)
     place[whole.rows] = np.arange(len(whole.rows))
-    at = place[view.rows]
+    at = place[subset.rows]
     here = np.flatnonzero(at >= 0)
-    ids, held = view.image_ids, set(here.tolist())
+    ids, held = subset.image_ids, set(here.tolist())
     missing = {ids[row] for row in range(len(ids)) if row not in held}
     left = tuple(item for item in whole.left_out if item.item in missing)
     everything = len(here) == len(whole.rows) and np.array_equal(at[here], np.arange(len(whole.rows)))
@@ -181,12 +188,12 @@ def version_of(store: MatrixStore, key: str, image_set: ImageSet) -> str | None:
     version = store.version(key)
     if version is None:
         return None
-    while isinstance(image_set, View):
+    while isinstance(image_set, Subset):
         image_set = image_set.parent
     return None if any(is_changed(image_set, entry) for entry in store.meta(key)["left_out"]) else version
 
 
-def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
+def precomputed(encoder: ImageEncoder, image_set: ImageSet) -> Embeddings | None:
     """The vectors that a set brings along, or None when its pictures must be embedded.
 
     Raises:
@@ -194,7 +201,7 @@ def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
     """
     if not len(image_set.labels):
         raise UnreadableData(f"{image_set.id} holds no images.")
-    vectors = getattr(image_set, "vectors", None)  # unit vectors [n, d] of a precomputed set
+    vectors = image_set.vectors
     if vectors is None or (vectors.shape[1] != encoder.dim and image_set.has_images):
         return None
     if vectors.shape[1] != encoder.dim:
@@ -206,7 +213,7 @@ def precomputed(encoder: Any, image_set: ImageSet) -> Embeddings | None:
     return Embeddings(vectors, np.arange(len(vectors)), (), key)
 
 
-def _part(encoder: Any, names: Sequence[str]) -> dict[str, Any]:
+def _part(encoder: ImageEncoder | TextEncoder, names: Sequence[str]) -> dict[str, Any]:
     return {name: encoder.fingerprint[name] for name in names if name in encoder.fingerprint}
 
 
@@ -230,7 +237,7 @@ def _read_block(results: Results, identity: str, bucket: int, dim: int) -> dict[
     return {digest.tobytes(): vector for digest, vector in zip(block["digests"], vectors, strict=True)}
 
 
-def _write_blocks(results: Results, identity: str, new: Mapping[bytes, np.ndarray], encoder: Any) -> None:
+def _write_blocks(results: Results, identity: str, new: Mapping[bytes, np.ndarray], encoder: TextEncoder) -> None:
     for bucket in {_bucket(digest) for digest in new}:
         block = _read_block(results, identity, bucket, encoder.dim)
         block |= {digest: vector for digest, vector in new.items() if _bucket(digest) == bucket}

@@ -19,10 +19,10 @@ from cache.matrices import ShardWriter
 from core.errors import ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
 from core.runtime.decoding import BUDGET
-from core.types import HasFileState, ImageSet, Progress, Report
+from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
 
 
-def storage_dtype(encoder: Any) -> type[np.floating]:
+def storage_dtype(encoder: ImageEncoder | TextEncoder) -> type[np.floating]:
     """Vectors are kept as precisely as they were computed."""
     return np.float32 if encoder.precision == "float32" else np.float16
 
@@ -57,7 +57,7 @@ class EmbeddingRun:
     them were skipped: ``[row, image id, reason, state of the file]``.
     """
 
-    encoder: Any
+    encoder: ImageEncoder
     image_set: ImageSet
     writer: ShardWriter
     report: Report
@@ -247,7 +247,7 @@ def is_changed(image_set: ImageSet, entry: Sequence[Any]) -> bool:
     """
     if len(entry) < 4:
         return True
-    state = image_set.state(entry[0]) if isinstance(image_set, HasFileState) else None
+    state = image_set.state(entry[0])
     recorded = entry[3]
     if state is None or recorded is None:
         return (state is None) != (recorded is None)
@@ -255,7 +255,7 @@ def is_changed(image_set: ImageSet, entry: Sequence[Any]) -> bool:
 
 
 def _state(image_set: ImageSet, row: int) -> list[Any] | None:
-    state = image_set.state(row) if isinstance(image_set, HasFileState) else None
+    state = image_set.state(row)
     return None if state is None else state.record()
 
 

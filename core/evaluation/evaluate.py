@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -29,8 +29,11 @@ from core.models import weights
 from core.prompts import prompt_set
 from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
-from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, Progress, PromptSet, Reading, Report
+from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, PromptSet, Reading, Report, silent
 from core.versions import version
+
+if TYPE_CHECKING:
+    from core.models.encoder import Encoder, EncoderPool
 
 Arrays = dict[str, np.ndarray]
 
@@ -54,30 +57,26 @@ def results() -> Results:
 
 
 @cache
-def encoders() -> Any:
+def encoders() -> EncoderPool[Encoder]:
     """The models in memory (at most two); only the engine's worker, or a command, may use them."""
     import open_clip  # noqa: F401
 
-    from core.models.encoder import EncoderPool
+    from core.models.encoder import EncoderPool, load_encoder
 
     # Streamlit collects garbage after each run, under the interpreter lock: without this every poll of a progress bar
     # would walk all objects of torch while the model waits.
     gc.collect()
     gc.freeze()
-    return EncoderPool()
+    return EncoderPool(load_encoder)
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
-def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = _silent) -> Embeddings:
+def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Embeddings:
     """Vectors of an open image set under the lens's model, from the cache or computed now."""
     encoder = encoders().get(lens.model, lens.precision)
     return embed.embed_images(encoder, image_set, matrices(), report=report)
 
 
-def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = _silent) -> Classifier:
+def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = silent) -> Classifier:
     """Zero-shot classifier of these prompts under the lens's model; a sentence is encoded once ever."""
     encoder = encoders().get(lens.model, lens.precision)
     flat = [sentence for sentences in prompts.sentences for sentence in sentences]
@@ -95,7 +94,7 @@ def evaluate(
     lens: Lens,
     *,
     image_set: ImageSet,
-    report: Report = _silent,
+    report: Report = silent,
     prompts: PromptSet | None = None,
 ) -> Answer:
     """Answer one lens, from the cache or computed now.
@@ -159,7 +158,7 @@ def made_from(embeddings: Embeddings, image_set: ImageSet) -> dict[str, str | No
 
 
 def _still_holds(about: Mapping[str, Any], image_set: ImageSet) -> bool:
-    source = about.get("made_from")
+    source: Mapping[str, Any] = about.get("made_from") or {}
     # Answers without it are of a version that did not notice damaged vectors.
     return bool(source) and embed.version_of(matrices(), source["key"], image_set) == source["version"]
 
@@ -264,7 +263,7 @@ def score_pictures(
     *,
     image_set: ImageSet,
     texts: Sequence[str] | None = None,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """Score pictures that belong to no set against the lens's concepts, or against typed texts as they are.
 
@@ -296,20 +295,19 @@ class RetrievalUse:
 
 
 def evaluate_retrieval(
-    lens: Lens, *, image_set: ImageSet, report: Report = _silent
+    lens: Lens, *, image_set: ImageSet, report: Report = silent
 ) -> tuple[dict[str, float], RetrievalUse]:
     """Image-text retrieval on an image-caption set, from the same cached vectors.
 
     Returns:
         CLIP_benchmark's metrics as fractions, and how much of the set was used.
     """
-    captions = getattr(image_set, "captions", None)
-    if captions is None:
+    if not image_set.captions:
         raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")
     encoder = encoders().get(lens.model, lens.precision)
     embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
     place = {int(row): position for position, row in enumerate(embeddings.rows)}
-    used = [(place[image], text) for image, text in captions if image in place]
+    used = [(place[image], text) for image, text in image_set.captions if image in place]
     vectors = embed.embed_texts(encoder, [text for _, text in used], results(), report=report)
     metrics = retrieval(embeddings.vectors, vectors, [owner for owner, _ in used], report=report)
     left_out = (*image_set.left_out, *embeddings.left_out)

@@ -51,12 +51,12 @@ class Search:
         k = min(k, len(self.vectors) - 1)
         near = np.empty((len(rows), k), np.int64)
         message = "Asking the neighbours"
-        if self.index is not None:
+        if (index := self.index) is not None:
 
             def look_up(part: slice) -> None:
-                near[part] = self.index.nearest(self.vectors, rows[part], k)
+                near[part] = index.nearest(self.vectors, rows[part], k)
 
-            in_blocks(len(rows), look_up, columns=self.index.candidates, rows=256, report=report, message=message)
+            in_blocks(len(rows), look_up, columns=index.candidates, rows=256, report=report, message=message)
             return near
         whole = np.asarray(self.vectors, np.float32)
 

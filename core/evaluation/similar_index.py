@@ -16,7 +16,7 @@ import numpy as np
 
 from cache.matrices import MatrixStore
 from core.runtime.machine import threads
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 RECALL_AIM = 0.95
 """Share of the ten nearest that must be found on average, measured against exact search."""
@@ -67,15 +67,16 @@ def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report |
     import faiss
 
     n, dim = vectors.shape
-    tell = report or (lambda _progress: None)
+    tell = report or silent
     lists = lists_for(n)
     sample = _sample(vectors, min(n, lists * _PER_LIST))
-    centres = None
+    centres: np.ndarray | None = None
     for done in range(_ROUNDS):
         tell(Progress(done, _ROUNDS, f"Index of {n:,} vectors: finding {lists:,} groups"))
         means = faiss.Kmeans(dim, lists, niter=1, spherical=True, seed=0, min_points_per_centroid=1)
         means.train(sample, init_centroids=centres)
         centres = means.centroids
+    assert centres is not None  # there is at least one round
     index = _empty(centres)
     tell(Progress(0, n, f"Index of {n:,} vectors: learning codes"))
     index.train(sample)

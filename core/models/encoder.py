@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,16 @@ TEXT_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
 
 MAX_ASPECT = 100
 """Elongation from which a picture is refused: resizing its short side would blow the long one up beyond memory."""
+
+
+class Closeable(Protocol):
+    """A model that gives its memory back."""
+
+    def close(self) -> None: ...
+
+
+M = TypeVar("M", bound=Closeable)
+M_co = TypeVar("M_co", bound=Closeable, covariant=True)
 
 
 class Encoder:
@@ -54,7 +65,7 @@ class Encoder:
         self.scale = float(self._model.logit_scale.detach().exp())
         logit_bias = getattr(self._model, "logit_bias", None)
         self.sigmoid = logit_bias is not None
-        self.bias = float(logit_bias.detach()) if self.sigmoid else 0.0
+        self.bias = 0.0 if logit_bias is None else float(logit_bias.detach())
         self.dim = self.encode_texts([""]).shape[1]
 
     def preprocess(self, picture: Image.Image) -> np.ndarray:
@@ -66,7 +77,7 @@ class Encoder:
 
     def encode_images(self, batch: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Unit vectors float32 [n, d] of preprocessed pictures uint8 [n, h, w, 3]."""
-        pixels = torch.from_numpy(np.stack(batch))
+        pixels = torch.from_numpy(np.stack(list(batch)))
         parts = self._halving("images", len(pixels), lambda part: self._image_vectors(pixels[part]))
         return np.concatenate(list(parts))
 
@@ -82,11 +93,12 @@ class Encoder:
         tokens = self._tokenizer(unique)  # [u, context]
         lengths = text_lengths(self._model, tokens)
         order = torch.argsort(lengths, stable=True)
-        tokens, vectors, start = tokens[order], [], 0
+        tokens, start = tokens[order], 0
+        vectors: list[np.ndarray] = []
         while start < len(tokens):
             rows = _rows_of_budget(lengths[order][start:], TEXT_TOKENS[self.device.type])
             batch = tokens[start : start + rows]
-            vectors += self._halving("texts", rows, lambda part, batch=batch: self._text_vectors(batch[part]))
+            vectors += self._halving("texts", rows, partial(self._text_vectors_of, batch))
             start += rows
         places = dict(zip((unique[i] for i in order.tolist()), range(len(unique)), strict=True))
         return np.concatenate(vectors)[[places[text] for text in texts]]
@@ -147,22 +159,31 @@ class Encoder:
             self._most[what] = size // 2
             _empty_device_cache(self.device)
 
+    def _text_vectors_of(self, tokens: torch.Tensor, part: slice) -> np.ndarray:
+        return self._text_vectors(tokens[part])
+
     def _count(self, text: str) -> int:
         if hasattr(self._tokenizer, "encode"):
             return len(self._tokenizer.encode(text)) + 2
         return len(self._tokenizer.tokenizer(text).input_ids)
 
 
-class EncoderPool:
+class Loader(Protocol[M_co]):
+    """Loads a model of this disk in a precision (``auto`` or ``float32``)."""
+
+    def __call__(self, model_id: str, /, *, precision: str) -> M_co: ...
+
+
+class EncoderPool(Generic[M]):
     """The models in memory: at most ``limit``, the one used longest ago leaves first and is really freed."""
 
-    def __init__(self, limit: int = 2, *, loader: Callable[..., Encoder] | None = None) -> None:
+    def __init__(self, loader: Loader[M], *, limit: int = 2) -> None:
         self.limit = limit
-        self._loader = loader or load_encoder
-        self._held: OrderedDict[tuple[str, str], Encoder] = OrderedDict()
+        self._loader = loader
+        self._held: OrderedDict[tuple[str, str], M] = OrderedDict()
 
-    def get(self, model_id: str, precision: str = "auto") -> Encoder:
-        """The encoder of this model, loaded now unless it is in memory; errors of ``load_encoder``."""
+    def get(self, model_id: str, precision: str = "auto") -> M:
+        """The model of this name, loaded now unless it is in memory; errors of the loader."""
         key = (model_id, precision)
         if key not in self._held:
             while len(self._held) >= self.limit:

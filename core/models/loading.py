@@ -44,7 +44,7 @@ class Loaded:
 
     id: str
     model: Any
-    tokenizer: Callable[[list[str]], torch.Tensor]
+    tokenizer: Any
     context_length: int
     resize: Callable[[Image.Image], Image.Image]
     mean: torch.Tensor
@@ -82,7 +82,7 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
         raise UnreadableData(checkpoints.does_not_fit(model_id, found.weights, error)) from error
     if warning := models.quickgelu_warning(model_id):
         warnings.append(warning)
-    context = config.text.get("context_length") or getattr(model, "context_length", 77)
+    context: int = config.text.get("context_length", 0) or getattr(model, "context_length", 77)
     fingerprint = {
         "model": model_id,
         "arch": model_id.partition(",")[0].rpartition("/")[2],
@@ -126,7 +126,7 @@ def best_precision(device: str) -> str:
     if device == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
     if device == "cpu":
-        able = getattr(torch.cpu, "get_capabilities", dict)()
+        able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
     return "float32"
 

@@ -18,12 +18,10 @@ from core.prompts.registry import (
     typed_path,
     unknown,
 )
-from core.prompts.renamed import Renamed
 from core.prompts.templates import SIMPLE, ensemble_templates, fill, from_templates, of_dataset, parse_templates
 
 __all__ = [
     "AGGREGATIONS",
-    "Renamed",
     "Strategy",
     "ensemble_templates",
     "fill",

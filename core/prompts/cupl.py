@@ -14,24 +14,24 @@ from core.errors import UnknownName
 from core.prompts.files import from_file
 from core.prompts.icon_texts import icon_lists, icons_of
 from core.prompts.templates import ensemble_templates, from_templates
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 BASE = 3
 """Sentences of an icon concept that belong to the base variant."""
 FILE = "icons-cupl.json"
 
 
-def base(image_set: ImageSet, path: str = "") -> PromptSet:
+def base(image_set: Classes, path: str = "") -> PromptSet:
     """The first three icon sentences of every class, or the whole file given."""
     return _written("cupl-base", image_set, path, BASE)
 
 
-def full(image_set: ImageSet, path: str = "") -> PromptSet:
+def full(image_set: Classes, path: str = "") -> PromptSet:
     """All icon sentences of every class, or the whole file given."""
     return _written("cupl-full", image_set, path, None)
 
 
-def both(image_set: ImageSet, path: str = "") -> PromptSet:
+def both(image_set: Classes, path: str = "") -> PromptSet:
     """The 80 templates and the full sentences in one flat mean: each sentence weighs the same, as in the release."""
     written = _written("cupl-both", image_set, path, None)
     templates = from_templates("ensemble", ensemble_templates(), image_set)
@@ -39,7 +39,7 @@ def both(image_set: ImageSet, path: str = "") -> PromptSet:
     return replace(written, sentences=pooled)
 
 
-def _written(id: str, image_set: ImageSet, path: str, count: int | None) -> PromptSet:
+def _written(id: str, image_set: Classes, path: str, count: int | None) -> PromptSet:
     if not path:
         found = icons_of(image_set, need=f"give the path of a CuPL file, {id}:/path/to/prompts.json.")
         return PromptSet(id, tuple(icon_lists(FILE)[concept.key][:count] for concept in found))

@@ -6,24 +6,25 @@ letter a reads "which is". The files are ``{class: [descriptor, ...]}``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.errors import UnknownName
 from core.prompts.files import bare, match, read_lists
 from core.prompts.icon_texts import icon_lists, icons_of
 from core.prompts.matching import count, some
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 FILE = "icons-descriptors.json"
 
 
-def of_icons(image_set: ImageSet) -> PromptSet:
+def of_icons(image_set: Classes) -> PromptSet:
     """The project's own descriptors of the icons."""
     found = icons_of(image_set, need="give the path of a DCLIP file, dclip:/path/to/descriptors.json.")
     return _described(image_set, [icon_lists(FILE)[concept.key] for concept in found], stop=".")
 
 
-def of_file(image_set: ImageSet, path: str) -> PromptSet:
+def of_file(image_set: Classes, path: str) -> PromptSet:
     """The descriptors of a file; a class with an empty list gets one empty descriptor, as in the release."""
     file = Path(path).expanduser()
     if not file.is_file():
@@ -46,8 +47,11 @@ def sentence(name: str, descriptor: str, *, stop: str = "") -> str:
     return f"{name}, {joined}".rstrip() + stop
 
 
-def _described(image_set: ImageSet, lists, *, stop: str, notes: tuple[str, ...] = ()) -> PromptSet:
-    sentences, unknown, empty = [], [], []
+def _described(
+    image_set: Classes, lists: Iterable[Sequence[str] | None], *, stop: str, notes: tuple[str, ...] = ()
+) -> PromptSet:
+    sentences: list[tuple[str, ...]] = []
+    unknown, empty = [], []
     for name, listed in zip(image_set.names, lists, strict=True):
         if listed is None:
             unknown.append(name)

@@ -9,16 +9,16 @@ from core.errors import UnknownName, UnreadableData
 from core.prompts.files import bare, read_json, read_text
 from core.prompts.icon_texts import icons_of
 from core.prompts.matching import match_classes
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 
-def of_icons(image_set: ImageSet) -> PromptSet:
+def of_icons(image_set: Classes) -> PromptSet:
     """The families of the icon world."""
     found = icons_of(image_set, need='give a JSON file {"class": "family"}, name-family:/path/to/families.json.')
     return _made(image_set, [concept.family for concept in found])
 
 
-def of_file(image_set: ImageSet, path: str) -> PromptSet:
+def of_file(image_set: Classes, path: str) -> PromptSet:
     """The families of a JSON file ``{class: family}``; a class without one uses its bare name."""
     file = Path(path).expanduser()
     if not file.is_file():
@@ -34,7 +34,7 @@ def of_file(image_set: ImageSet, path: str) -> PromptSet:
     return _made(image_set, families, found.notes)
 
 
-def _made(image_set: ImageSet, families: Sequence[str | None], notes: Sequence[str] = ()) -> PromptSet:
+def _made(image_set: Classes, families: Sequence[str | None], notes: Sequence[str] = ()) -> PromptSet:
     pairs = list(zip(image_set.names, families, strict=True))
     sentences = tuple((f"a {name}, a kind of {family}.",) if family else (name,) for name, family in pairs)
     without = bare([name for name, family in pairs if not family])

@@ -18,7 +18,7 @@ from core.errors import BadInput, UnreadableData
 from core.opening import read_regular
 from core.prompts.matching import count, folded_name, match_classes, some
 from core.prompts.templates import from_templates, parse_templates
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 _MAX_FILE = 64 * 2**20
 
@@ -31,7 +31,7 @@ class Matched:
     notes: tuple[str, ...]
 
 
-def from_file(strategy: str, path: Path, image_set: ImageSet, *, verbatim: bool = False) -> PromptSet:
+def from_file(strategy: str, path: Path, image_set: Classes, *, verbatim: bool = False) -> PromptSet:
     """The sentences of a prompt file; a class without any uses its bare name, and the notes say which.
 
     Args:
@@ -82,7 +82,14 @@ def read_json(path: Path, text: str) -> Any:
 Lists = dict[str, tuple[str, ...]]
 
 
-def read_lists(path: Path, text: str | None = None) -> Lists | dict[str, Lists]:
+@dataclass(frozen=True, slots=True)
+class ByDataset:
+    """Lists by class, by dataset: a nested prompt file."""
+
+    datasets: dict[str, Lists]
+
+
+def read_lists(path: Path, text: str | None = None) -> Lists | ByDataset:
     """The checked content of a JSON prompt file: by class, or by dataset and class."""
     content = read_json(path, read_text(path) if text is None else text)
     if isinstance(content, list) and content and all(isinstance(listed, list) for listed in content):
@@ -90,7 +97,7 @@ def read_lists(path: Path, text: str | None = None) -> Lists | dict[str, Lists]:
     if not isinstance(content, dict):
         raise UnreadableData(f'{path} must hold one object {{"class": ["sentence", ...]}}.')
     if content and all(isinstance(inner, dict) for inner in content.values()):
-        return {dataset: _checked(inner, path) for dataset, inner in content.items()}
+        return ByDataset({dataset: _checked(inner, path) for dataset, inner in content.items()})
     return _checked(content, path)
 
 
@@ -114,15 +121,14 @@ def _checked(content: dict[str, Any], path: Path) -> Lists:
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) -> Matched:
+def match(given: Lists | ByDataset, path: Path, image_set: Classes) -> Matched:
     """Find the list of every class (``core.prompts.matching``); by index where a file names no class at all.
 
     Raises:
         BadInput: the file is of other classes.
     """
     notes: list[str] = []
-    if content and all(isinstance(inner, dict) for inner in content.values()):
-        content = _dataset(content, image_set, notes)
+    content = _dataset(given.datasets, image_set, notes) if isinstance(given, ByDataset) else given
     numbered = bool(content) and set(content) == {str(index) for index in range(len(content))}
     if numbered and not set(image_set.keys) <= set(content):
         return _by_index(content, path, image_set)
@@ -139,7 +145,7 @@ def match(content: Lists | dict[str, Lists], path: Path, image_set: ImageSet) ->
     return Matched(placed, (*notes, *found.notes))
 
 
-def _dataset(content: dict[str, Lists], image_set: ImageSet, notes: list[str]) -> Lists:
+def _dataset(content: dict[str, Lists], image_set: Classes, notes: list[str]) -> Lists:
     """The part of a nested file that is about this image set: by its name, else the one that knows most classes."""
     own = {folded_name(text) for text in (image_set.id, Path(image_set.id).name, image_set.id.removeprefix("wds_"))}
     named = [dataset for dataset in content if folded_name(dataset) in own]
@@ -152,7 +158,7 @@ def _dataset(content: dict[str, Lists], image_set: ImageSet, notes: list[str]) -
     return content[chosen]
 
 
-def _by_index(content: Lists, path: Path, image_set: ImageSet) -> Matched:
+def _by_index(content: Lists, path: Path, image_set: Classes) -> Matched:
     """Lists by class index for a set of as many classes; numbered classes must be numbered without gaps."""
     keys = image_set.keys
     if len(content) != len(keys):

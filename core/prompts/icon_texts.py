@@ -9,7 +9,7 @@ from core.errors import BadInput
 from core.icons.concepts import IconConcept, concepts
 from core.paths import ASSETS
 from core.text.spelling import spellings
-from core.types import ImageSet
+from core.types import Classes
 
 ASSETS = ASSETS / "prompts"
 
@@ -21,7 +21,7 @@ def icon_lists(file: str) -> dict[str, tuple[str, ...]]:
     return {key: tuple(listed) for key, listed in content.items()}
 
 
-def icons_of(image_set: ImageSet, *, need: str) -> list[IconConcept]:
+def icons_of(image_set: Classes, *, need: str) -> list[IconConcept]:
     """The icon concept of every class, by key or name.
 
     Args:

@@ -16,7 +16,7 @@ from functools import cache
 
 from core.datasets.names import imagenet_classes
 from core.text.spelling import spellings
-from core.types import ImageSet
+from core.types import Classes
 
 _WNID = re.compile(r"(?<![0-9A-Za-z])n[0-9]{8}(?![0-9])")
 
@@ -31,7 +31,7 @@ class Matched:
 
 def match_classes(
     entries: Sequence[str],
-    image_set: ImageSet,
+    image_set: Classes,
     *,
     filled: Sequence[bool] | None = None,
     also: Sequence[Sequence[str]] = (),
@@ -56,8 +56,11 @@ def match_classes(
     notes: list[str] = []
 
     def tell(found: Sequence[int | None], how: str) -> None:
-        used = [index for index, place in enumerate(found) if place is not None and places[index] == place]
-        shown = [f"{image_set.names[i]} = {entries[found[i]]}" for i in used]
+        shown = [
+            f"{image_set.names[index]} = {entries[place]}"
+            for index, place in enumerate(found)
+            if place is not None and places[index] == place
+        ]
         if shown:
             notes.append(f"{count(len(shown), 'class was', 'classes were')} matched {how}: {some(shown)}.")
 
@@ -172,9 +175,9 @@ def _further(
     for place, text in free:
         owners[text].add(place)
     found: list[int | None] = []
-    for (key, name), place in zip(pairs, known, strict=True):
+    for (key, name), already in zip(pairs, known, strict=True):
         fits = owners.get(folded_name(name), set()) | owners.get(folded_name(key), set())
-        found.append(next(iter(fits)) if place is None and len(fits) == 1 else None)
+        found.append(next(iter(fits)) if already is None and len(fits) == 1 else None)
     return found
 
 
@@ -188,26 +191,26 @@ def _imagenet() -> tuple[dict[str, int], tuple[str, ...], dict[str, str]]:
     return {wnid: index for index, (wnid, _) in enumerate(classes)}, names, once
 
 
-def _by_imagenet(entries: Sequence[str], image_set: ImageSet, exact: Sequence[int | None]) -> list[int | None]:
+def _by_imagenet(entries: Sequence[str], image_set: Classes, exact: Sequence[int | None]) -> list[int | None]:
     """Matches through ImageNet: entries with WordNet ids, or entries that are its names in its order."""
     index, names, once = _imagenet()
     nothing: list[int | None] = [None] * len(image_set.keys)
     if not index:
         return nothing
-    numbered = {found[0]: place for place, entry in enumerate(entries) if (found := _WNID.search(entry))}
+    numbered = {wnid[0]: place for place, entry in enumerate(entries) if (wnid := _WNID.search(entry))}
     ordered = _in_imagenets_order([folded_name(entry) for entry in entries], names)
     if not numbered and not ordered:
         return nothing
     found: list[int | None] = []
     for key, name, spelled in zip(image_set.keys, image_set.names, exact, strict=True):
         own, plain = _WNID.search(key), folded_name(name)
-        wnid = own[0] if own else once.get(plain, once.get(folded_name(key), ""))
+        wordnet = own[0] if own else once.get(plain, once.get(folded_name(key), ""))
         if ordered and key.isascii() and key.isdecimal() and int(key) < len(names) and names[int(key)] == plain:
             found.append(ordered[int(key)])
-        elif ordered and wnid in index and (own or spelled is None):
-            found.append(ordered[index[wnid]])
+        elif ordered and wordnet in index and (own or spelled is None):
+            found.append(ordered[index[wordnet]])
         else:
-            found.append(numbered.get(wnid) if spelled is None else None)
+            found.append(numbered.get(wordnet) if spelled is None else None)
     return found
 
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.prompts.matching import count, some
-from core.types import PromptSet, Reading
+from core.types import PromptSet, Reading, TextEncoder
 
 _SPECIAL_TOKENS = 8
 
 
-def read_of(encoder: Any, prompts: PromptSet) -> Reading:
-    """How much of the sentences a model reads; an encoder is anything with ``token_counts`` and ``as_read``."""
+def read_of(encoder: TextEncoder, prompts: PromptSet) -> Reading:
+    """How much of the sentences a model reads."""
     longest = encoder.context_length
     # A token is at least one byte, so most sentences need no tokenizer.
     texts = {text for listed in prompts.sentences for text in listed}
@@ -33,7 +33,7 @@ def read_of(encoder: Any, prompts: PromptSet) -> Reading:
     )
 
 
-def _alike(encoder: Any, prompts: PromptSet, classes: Sequence[int]) -> tuple[int, ...]:
+def _alike(encoder: TextEncoder, prompts: PromptSet, classes: Sequence[int]) -> tuple[int, ...]:
     """Classes whose sentences are written differently from another class's, but read the same."""
     flat = sorted({text for index in classes for text in prompts.sentences[index]})
     read = dict(zip(flat, encoder.as_read(flat), strict=True))
@@ -46,7 +46,8 @@ def _alike(encoder: Any, prompts: PromptSet, classes: Sequence[int]) -> tuple[in
 
 def reading_of(stored: Mapping[str, Any]) -> Reading:
     """A reading as it was written to JSON; an empty one where none was."""
-    return Reading(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
+    return Reading(**given)
 
 
 def notes_on(prompts: PromptSet | None, reading: Reading, names: Sequence[str]) -> tuple[str, ...]:

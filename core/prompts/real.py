@@ -22,7 +22,7 @@ from core.prompts.files import read_json, read_text
 from core.prompts.icon_texts import icons_of
 from core.prompts.matching import count, match_classes, some
 from core.prompts.templates import SIMPLE, fill
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 CORPUS = "icons-200k"
 MODES = ("argmax",)
@@ -46,19 +46,19 @@ class Synonyms:
     judged: bool = False
 
 
-def of_icons(image_set: ImageSet) -> PromptSet:
+def of_icons(image_set: Classes) -> PromptSet:
     """The most frequent spelling of every icon in the largest corpus."""
     return _made(icon_synonyms(image_set, CORPUS))
 
 
-def of_option(image_set: ImageSet, option: str) -> PromptSet:
+def of_option(image_set: Classes, option: str) -> PromptSet:
     """The most frequent spelling by another icon corpus, or by a released metrics file."""
     if not option or option in CORPORA:
         return _made(icon_synonyms(image_set, option or CORPUS))
     return _made(*_released(image_set, *_file(option)))
 
 
-def synonyms(image_set: ImageSet, option: str = "") -> tuple[Synonyms, ...]:
+def synonyms(image_set: Classes, option: str = "") -> tuple[Synonyms, ...]:
     """Every class with its spellings, counts and the one chosen; the arrows from a name to its common synonym.
 
     Args:
@@ -81,7 +81,7 @@ def _file(option: str) -> tuple[Path, bool]:
     return path, bool(colon) and mode in MODES
 
 
-def icon_synonyms(image_set: ImageSet, corpus: str) -> tuple[Synonyms, ...]:
+def icon_synonyms(image_set: Classes, corpus: str) -> tuple[Synonyms, ...]:
     """Names and unambiguous search terms of the icons with their exact caption counts in one corpus.
 
     Where the release asks a language model whether captions with a synonym are about the concept, the drawings tell
@@ -104,7 +104,7 @@ def _made(found: Sequence[Synonyms], notes: Sequence[str] = ()) -> PromptSet:
     return PromptSet("real", tuple((fill(SIMPLE, one.chosen),) for one in found), notes=(note, *notes))
 
 
-def _released(image_set: ImageSet, path: Path, argmax: bool) -> tuple[tuple[Synonyms, ...], tuple[str, ...]]:
+def _released(image_set: Classes, path: Path, argmax: bool) -> tuple[tuple[Synonyms, ...], tuple[str, ...]]:
     """The spellings of every class from a metrics file, and what to tell about the match."""
     content = read_json(path, read_text(path))
     records = content if isinstance(content, dict) else {}
@@ -133,7 +133,7 @@ def _released(image_set: ImageSet, path: Path, argmax: bool) -> tuple[tuple[Syno
 
 
 def _records_of(
-    image_set: ImageSet, path: Path, records: Mapping[str, Mapping[str, Any]]
+    image_set: Classes, path: Path, records: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[str | None], tuple[str, ...]]:
     """The key of every class's record: by the record's name, else by a key that is a name or number itself."""
     numbered = all(key.isascii() and key.isdecimal() for key in records)

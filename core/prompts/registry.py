@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from core.errors import BadInput, UnknownName
 from core.prompts.files import from_file
 from core.prompts.templates import VERBATIM, from_templates, parse_templates
-from core.types import Aggregation, ImageSet, PromptSet
+from core.types import Aggregation, Classes, PromptSet
 
 AGGREGATIONS: dict[Aggregation, str] = {
     "embedding": "Mean of embeddings: sentence vectors are normalised, averaged and normalised again, so a class is "
@@ -46,8 +46,8 @@ class Strategy:
     id: str
     title: str
     help: str
-    build: Callable[[ImageSet], PromptSet]
-    vary: Callable[[ImageSet, str], PromptSet] | None = None
+    build: Callable[[Classes], PromptSet]
+    vary: Callable[[Classes, str], PromptSet] | None = None
     option: str = ""
     modes: tuple[str, ...] = ()
     is_word: Callable[[str], bool] = lambda option: False
@@ -66,7 +66,7 @@ def strategies() -> list[Strategy]:
     return list(_STRATEGIES.values())
 
 
-def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
+def prompt_set(strategy: str, image_set: Classes) -> PromptSet:
     """The sentences of every class of an image set under one strategy.
 
     Args:
@@ -85,7 +85,7 @@ def prompt_set(strategy: str, image_set: ImageSet) -> PromptSet:
     return replace(made, strategy=strategy, aggregation=aggregation or made.aggregation)
 
 
-def _made(strategy: str, image_set: ImageSet) -> PromptSet:
+def _made(strategy: str, image_set: Classes) -> PromptSet:
     if strategy in _STRATEGIES:
         return _STRATEGIES[strategy].build(image_set)
     path = prompt_file(strategy)
@@ -155,7 +155,7 @@ def typed_path(strategy: str) -> str:
 def split_aggregation(strategy: str) -> tuple[str, Aggregation | None]:
     """A strategy without ``@similarity``, ``@max`` or ``@embedding`` at its end, and which of them stood there."""
     found = _OVERRIDE.fullmatch(strategy)
-    return (found[1], found[2]) if found else (strategy, None)
+    return (found[1], cast(Aggregation, found[2])) if found else (strategy, None)
 
 
 def _named(strategy: str) -> tuple[Strategy | None, str]:

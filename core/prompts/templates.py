@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.prompts.matching import count
 from core.prompts.pasted import cleaned
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 SIMPLE = "a photo of a {}."
 VERBATIM = "verbatim:"
@@ -83,13 +83,13 @@ def ensemble_templates() -> tuple[str, ...]:
     return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
 
 
-def from_templates(strategy: str, templates: Sequence[str] | Templates, image_set: ImageSet) -> PromptSet:
+def from_templates(strategy: str, templates: Sequence[str] | Templates, image_set: Classes) -> PromptSet:
     """The same templates for every class, averaged as embeddings."""
     lines, notes = (templates.lines, templates.notes) if isinstance(templates, Templates) else (templates, ())
     return PromptSet(strategy, tuple(tuple(fill(t, name) for t in lines) for name in image_set.names), notes=notes)
 
 
-def of_dataset(image_set: ImageSet) -> PromptSet:
+def of_dataset(image_set: Classes) -> PromptSet:
     """The templates that came with the set; BadInput when it has none."""
     if not image_set.templates:
         raise BadInput(f"{image_set.id} brings no templates of its own; use simple, ensemble or a template you type.")

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.prompts.icon_texts import ASSETS
-from core.types import ImageSet, PromptSet
+from core.types import Classes, PromptSet
 
 PAIRS = 15
 SEEDS = 7
@@ -23,7 +23,7 @@ SEEDS = 7
 _LETTERS, _DIGITS = "abcdilmoprstvxy", "0123456789"
 
 
-def drawn(image_set: ImageSet, seed: str = "0") -> PromptSet:
+def drawn(image_set: Classes, seed: str = "0") -> PromptSet:
     """The sentences of one seed, ``waffle:SEED``."""
     if not (seed.isascii() and seed.isdecimal() and len(seed) <= 9):
         raise BadInput(f"waffle takes a seed, for example waffle:3, not {seed!r}.")

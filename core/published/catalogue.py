@@ -75,7 +75,7 @@ def coverage(store: Store) -> Coverage:
         )
     }
     totals = store.rows("SELECT family, condition, dataset, model, pretraining FROM totals ORDER BY rowid")
-    models = {
+    models: dict[str, tuple[tuple[str, str], ...]] = {
         family: tuple(dict.fromkeys((row[3], row[4]) for row in totals if row[0] == family)) for family in FAMILIES
     }
     return Coverage(counted, frozenset(totals), models)
@@ -132,11 +132,18 @@ def family_of(text: str) -> str:
     return family
 
 
+def conditions_of(family: str) -> tuple[str, ...]:
+    """The prompt strategies or metrics of a family."""
+    listed: dict[str, tuple[str, ...]] = {ZERO_SHOT: PROMPTS, RETRIEVAL: RETRIEVAL_METRICS}
+    return listed.get(family, T2I_METRICS)
+
+
 def choose_sets(family: str, method: str, datasets: Iterable[str] | None) -> tuple[str, ...]:
     """The data sets asked for, in the release's order, or the default ones; raises UnknownName for others."""
     if not datasets:
         return default_sets(family, method)
-    known = {ZERO_SHOT: ZERO_SHOT_SETS + MORE_SETS, RETRIEVAL: RETRIEVAL_SETS}.get(family, ("t2i",))
+    listed: dict[str, tuple[str, ...]] = {ZERO_SHOT: ZERO_SHOT_SETS + MORE_SETS, RETRIEVAL: RETRIEVAL_SETS}
+    known = listed.get(family, ("t2i",))
     asked = list(dict.fromkeys(datasets))
     for name in asked:
         if name not in known:
@@ -157,7 +164,7 @@ def require(store: Store, combination: Combination, datasets: tuple[str, ...]) -
         )
     if combination.method not in METHODS:
         raise UnknownName(f"«{combination.method}» is no search method. There are {', '.join(METHODS)}.")
-    allowed = {ZERO_SHOT: PROMPTS, RETRIEVAL: RETRIEVAL_METRICS}.get(combination.family, T2I_METRICS)
+    allowed = conditions_of(combination.family)
     if combination.condition not in allowed:
         raise UnknownName(f"«{combination.condition}» is not among {', '.join(allowed)}.")
     status, reason = state(store, combination, datasets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from core.published import catalogue
@@ -179,7 +181,7 @@ def dips(store: Store) -> Claim:
 
 def text_to_image(store: Store) -> Claim:
     """Signs of the text-to-image correlations."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for metric in sorted({item.combination.condition for item in catalogue.listing(store) if _drawable_t2i(item)}):
         records = []
         for model, _ in catalogue.coverage(store).models[TEXT_TO_IMAGE]:

@@ -11,7 +11,7 @@ from core.published import catalogue, recipe_honest, recipe_paper
 from core.published.decades import decades as decades_of
 from core.published.pool import Combination, Recipe, Rows, pool
 from core.published.store import Store, open_store
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 
 def combination(
@@ -76,7 +76,7 @@ def curves(
     method: str | None = None,
     condition: str | None = None,
     datasets: Iterable[str] | None = None,
-    report: Report = lambda _: None,
+    report: Report = silent,
 ) -> Iterator[dict[str, Any]]:
     """Records of every combination that the release covers, or of those that match; data sets as in ``curve``."""
     store = open_store()

@@ -16,7 +16,7 @@ from core.errors import DownloadFailed
 from core.faults import require_space
 from core.published import manifest, store
 from core.published.manifest import Entry
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 BASE = f"https://raw.githubusercontent.com/{manifest.REPOSITORY}/{manifest.COMMIT}"
 CONNECTIONS = 8
@@ -44,7 +44,7 @@ def total_bytes(entries: Sequence[Entry]) -> int:
     return sum(entry.size for entry in entries)
 
 
-def fetch_release(*, report: Report = lambda _: None) -> Path:
+def fetch_release(*, report: Report = silent) -> Path:
     """Download what is missing and return the folder, ready for ``importer.import_release``.
 
     Raises:

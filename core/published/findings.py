@@ -73,7 +73,7 @@ class Fate:
         most = ", ".join(concepts[index].name for index in order[:3])
         lost = np.flatnonzero(self.best < LOST)
         flat = int(np.sum((self.gain <= 0) & (self.best < SOLVED)))
-        hardest = ", ".join(concepts[index].name for index in sorted(lost, key=lambda index: self.best[index])[:3])
+        hardest = ", ".join(concepts[index].name for index in lost[np.argsort(self.best[lost], kind="stable")][:3])
         some = f", among them {hardest}" if len(lost) else ""
         return (
             f"Among models of one training set, tenfold parameters go with {self.gain.mean():.1f} more points on "

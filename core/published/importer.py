@@ -24,7 +24,7 @@ from core.faults import writing
 from core.published import anomalies, manifest, reading, schema, store
 from core.published.names import FileName, parse_path, split_model
 from core.published.sources import read_files
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, silent
 
 
 @dataclass
@@ -60,7 +60,7 @@ class ImportReport:
         return cls(**{**value, **lists, "anomalies": odd})
 
 
-def import_release(path: Path, *, report: Report = lambda _: None) -> ImportReport:
+def import_release(path: Path, *, report: Report = silent) -> ImportReport:
     """Parse a folder, clone or archive of the release and make it the current one, before the tables that ship.
 
     Raises:
@@ -71,7 +71,7 @@ def import_release(path: Path, *, report: Report = lambda _: None) -> ImportRepo
     return result
 
 
-def ship(path: Path, folder: Path = store.SHIPPED, *, report: Report = lambda _: None) -> ImportReport:
+def ship(path: Path, folder: Path = store.SHIPPED, *, report: Report = silent) -> ImportReport:
     """Write the tables that ship with Tailscope from a copy of the release that is the manifest's, file by file.
 
     Raises:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Family = Literal["zero-shot", "retrieval", "text-to-image"]
 
-ZERO_SHOT, RETRIEVAL, TEXT_TO_IMAGE = "zero-shot", "retrieval", "text-to-image"
+ZERO_SHOT: Final = "zero-shot"
+RETRIEVAL: Final = "retrieval"
+TEXT_TO_IMAGE: Final = "text-to-image"
 FAMILIES: tuple[Family, ...] = (ZERO_SHOT, RETRIEVAL, TEXT_TO_IMAGE)
 FAMILY_ALIASES = {"zeroshot": ZERO_SHOT, "zs": ZERO_SHOT, "t2i": TEXT_TO_IMAGE}
 LET_IT_WAG = "letitwag"

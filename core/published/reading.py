@@ -58,8 +58,8 @@ def parse_json(content: bytes, *, limit: int = MAX_FILE_BYTES) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        keys = [key for key, _ in pairs]
+        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
         raise Refused(f"the key {shown(twice)} occurs twice")
     return result
 

@@ -129,9 +129,9 @@ def _bins(sampler: Resampler, rows: Rows) -> dict[str, Any]:
     n, counts, logs, values = (member.T @ part for part in (np.ones(len(lane)), rows.counts, logs, rows.values))
     drawn = sampler.sums(np.concatenate((member, member * rows.values[:, None]), axis=1))
     means = ratio(drawn[top + 2 :], drawn[: top + 2])
-    part = {
+    part: dict[int, dict[str, Any]] = {
         index: {"n": int(n[index]), "mean": value.value, "low": value.low, "high": value.high}
-        for index in np.flatnonzero(n)
+        for index in np.flatnonzero(n).tolist()
         for value in [_bounded(interval(float(values[index] / n[index]), means[index]), rows, lane == index)]
     }
     return {

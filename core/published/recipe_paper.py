@@ -11,7 +11,7 @@ from core.published.names import RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.pool import Combination, Rows
 from core.stats.paper_curve import paper_curve
 
-EDGES = {ZERO_SHOT: 12, RETRIEVAL: 7, TEXT_TO_IMAGE: 7}
+EDGES: dict[str, int] = {ZERO_SHOT: 12, RETRIEVAL: 7, TEXT_TO_IMAGE: 7}
 SIGNIFICANT = 0.05
 _DROPPED = {"laion400m": (2, 1), "synthci30m": (0, 4)}
 

@@ -194,7 +194,7 @@ def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, said: s
                 )
             hit = answer in ("1", "true", "yes")
         else:
-            hit = row[said] == name
+            hit = said is not None and row[said] == name
         images[name][0] += hit
         images[name][1] += 1
     values = {name: 100 * hits / n for name, (hits, n) in images.items() if name}

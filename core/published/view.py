@@ -15,17 +15,13 @@ from core.published.flags import flags as flags_of
 from core.published.names import (
     METHODS,
     PRETRAINING,
-    PROMPTS,
-    RETRIEVAL,
-    RETRIEVAL_METRICS,
-    T2I_METRICS,
     TEXT_TO_IMAGE,
     ZERO_SHOT,
 )
 from core.published.overlay import Overlay
 from core.published.pool import Combination, Rows, pool
 from core.published.store import Store
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +96,12 @@ def methods(store: Store, pretraining: Sequence[str]) -> list[str]:
 
 def conditions(store: Store, family: str) -> list[str]:
     """Prompt strategies or metrics that this copy of the release has."""
-    known = {ZERO_SHOT: PROMPTS, RETRIEVAL: RETRIEVAL_METRICS}.get(family, T2I_METRICS)
+    known = catalogue.conditions_of(family)
     have = {key[1] for key in catalogue.coverage(store).scored if key[0] == family}
     return [name for name in known if name in have]
 
 
-def draw(store: Store, view: View, *, report: Report = lambda _: None) -> tuple[list[Shown], list[LeftOut]]:
+def draw(store: Store, view: View, *, report: Report = silent) -> tuple[list[Shown], list[LeftOut]]:
     """The curves of a view, and those it cannot have, with the reason."""
     shown, left_out = [], []
     for done, (model, pretraining) in enumerate(view.models):
@@ -133,14 +129,21 @@ def _shown(store: Store, asked: Combination, datasets: tuple[str, ...], hidden: 
     return Shown(asked, datasets, rows, kept, honest, paper, int((~keep).sum()))
 
 
-def applicable(
-    store: Store, mapping: Mapping[str, str], *, pretraining: str, method: str, dataset: str | None = None
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which counts: of a pretraining set, by a search method, of one downstream data set's list or any (None)."""
+
+    pretraining: str
+    method: str
+    dataset: str | None = None
+
+
+def applicable(store: Store, mapping: Mapping[str, str], where: Where) -> dict[str, str]:
     """The part of a mapping that names concepts counted here; the rest belongs to other counts."""
     found = store.rows(
         "SELECT DISTINCT concept FROM counts JOIN units USING (unit) WHERE pretraining = ? AND method = ? "
         "AND (? IS NULL OR dataset = ?)",
-        [pretraining, method, dataset, dataset],
+        [where.pretraining, where.method, where.dataset, where.dataset],
     )
     counted = {str(concept) for (concept,) in found}
     return {name: concept for name, concept in mapping.items() if concept in counted}
@@ -176,9 +179,7 @@ def _by_dataset(store: Store, asked: Combination, datasets: tuple[str, ...], hid
     return tuple(found)
 
 
-def by_dataset(
-    store: Store, view: View, shown: Sequence[Shown], *, report: Report = lambda _: None
-) -> dict[str, list[Shown]]:
+def by_dataset(store: Store, view: View, shown: Sequence[Shown], *, report: Report = silent) -> dict[str, list[Shown]]:
     """Data set -> the same curves over that data set alone."""
     result: dict[str, list[Shown]] = {}
     for done, one in enumerate(shown):

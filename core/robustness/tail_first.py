@@ -45,7 +45,8 @@ def tail_first(
     known = np.isfinite(clean) & np.isfinite(after)
     drawn: dict[str, dict[Tag, np.ndarray]] = {"kept": {}, "drop": {}}
     found: dict[str, dict[Tag, float]] = {"kept": {}, "drop": {}}
-    for number, part in enumerate(("head", "tail")):
+    ends: tuple[Tag, Tag] = ("head", "tail")
+    for number, part in enumerate(ends):
         rows = np.flatnonzero(known & np.array([tags.get(key) == part for key in keys], bool))
         if not len(rows):
             return None

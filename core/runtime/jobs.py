@@ -93,8 +93,8 @@ class Job(Generic[T]):
         self.started: float | None = None
         self.finished: float | None = None
         self._lock = lock
-        self._question: Question[T] | None = question
-        self._value: T | None = None
+        self._question: Question[T] | None = question  # until it is over
+        self._value: T  # once it is done
         self._over = threading.Event()
         self._sessions: set[str] = set()
         self._keep = False
@@ -127,7 +127,7 @@ class Job(Generic[T]):
         if self.state == "queued":
             self._end("stopped", error=Stopped(reason))
 
-    def _end(self, state: State, *, value: T | None = None, error: BaseException | None = None) -> None:
+    def _end(self, state: State, *, value: Any = None, error: BaseException | None = None) -> None:
         self.state, self._value, self.error = state, value, error
         self.finished = time.time()
         self._question = None
@@ -226,8 +226,10 @@ class Engine:
 
     def _queue(self, lane: Lane) -> SimpleQueue[Job[Any] | None]:
         if lane not in self._lanes:
-            self._lanes[lane] = queue = SimpleQueue()
-            thread = threading.Thread(target=self._serve, args=(queue,), name=f"tailscope-{lane}", daemon=True)
+            self._lanes[lane] = SimpleQueue()
+            thread = threading.Thread(
+                target=self._serve, args=(self._lanes[lane],), name=f"tailscope-{lane}", daemon=True
+            )
             self._threads = [other for other in self._threads if other.is_alive()] + [thread]
             thread.start()
         return self._lanes[lane]
@@ -243,6 +245,7 @@ class Engine:
                 return
             job.state, job.started = "running", time.time()
             question = job._question
+            assert question is not None  # kept until the end
         try:
             value = question.run(self._report(job))
         except Stopped as error:

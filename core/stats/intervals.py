@@ -216,12 +216,12 @@ def mean(
     if not len(values):
         return UNDEFINED
     centre = values.mean()
-    n_images = np.zeros(len(values)) if images is None else np.asarray(images, np.float64)
-    known = bool(np.all(n_images > 0))
-    pooled = int(n_images.sum()) if known else len(values)
+    each = np.zeros(0) if images is None else np.asarray(images)
+    known = images is not None and bool(np.all(each > 0))
+    pooled = int(np.sum(each)) if known else len(values)
     if len(values) == 1:
         return wilson(centre * pooled, pooled) if known else Interval(float(centre), math.nan, math.nan)
-    inner = values * (1 - values) / n_images if known else np.zeros(len(values))
+    inner = values * (1 - values) / each if known else np.zeros(len(values))
     sampler = _sampler(len(values), clusters, seed)
     n, drawn, spread = sampler.sums(np.column_stack((np.ones_like(values), values - centre, inner)))
     noise = np.random.default_rng(seed).standard_normal(len(n)) * np.sqrt(np.maximum(spread, 0)) if known else 0

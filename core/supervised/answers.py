@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache import keys
 from core.datasets.coverage import require_classes
-from core.datasets.subset import View
+from core.datasets.subset import Subset
 from core.evaluation import embed
 from core.evaluation.evaluate import assemble, cached_answer, made_from, matrices
 from core.models import weights
 from core.supervised.names import ICON, PROMPTS, WEIGHTS, canonical, folder_of
-from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report
+from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report, silent
 from core.versions import version
+
+if TYPE_CHECKING:
+    from core.models.encoder import EncoderPool
+    from core.supervised.model import SupervisedModel
 
 _SCHEMA = 1
 _BLOCK = 8192
@@ -36,7 +40,7 @@ def answer_key(model: str, image_set: ImageSet) -> str:
     )
 
 
-def answer_for(model: str, image_set: ImageSet, report: Report = lambda progress: None) -> Answer:
+def answer_for(model: str, image_set: ImageSet, report: Report = silent) -> Answer:
     """What a supervised classifier says of every image of a set, over the classes of the set.
 
     Scores and margins are logits, not cosines. A class that the classifier does not know is never said.
@@ -56,12 +60,12 @@ def answer_for(model: str, image_set: ImageSet, report: Report = lambda progress
 
 
 @cache
-def pool() -> Any:
+def pool() -> EncoderPool[SupervisedModel]:
     """The classifiers in memory (at most two); only the engine's worker, or a command, may use them."""
     from core.models.encoder import EncoderPool
     from core.supervised.classifiers import load
 
-    return EncoderPool(loader=load)
+    return EncoderPool(load)
 
 
 def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -92,9 +96,9 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
     return {"rows": np.asarray(found.rows), **stored}, about
 
 
-def _logits(loaded: Any, image_set: ImageSet, report: Report) -> Embeddings:
+def _logits(loaded: SupervisedModel, image_set: ImageSet, report: Report) -> Embeddings:
     """Logits of a set over all outputs, kept like an encoder's vectors; a view takes those of the set it looks at."""
-    if not isinstance(image_set, View):
+    if not isinstance(image_set, Subset):
         return embed.embed_images(loaded, image_set, matrices(), report=report)
     whole = _logits(loaded, image_set.parent, report)
     place = np.full(len(image_set.parent.labels), -1)

@@ -6,14 +6,10 @@ from core.evaluation.evaluate import evaluate
 from core.models import registry as models
 from core.supervised import answers
 from core.supervised import names as supervised
-from core.types import Answer, ImageSet, Lens, Progress, Report
+from core.types import Answer, ImageSet, Lens, Report, silent
 
 
-def _silent(_progress: Progress) -> None:
-    pass
-
-
-def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", report: Report = _silent) -> Answer:
+def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", report: Report = silent) -> Answer:
     """The answer of ``model`` on ``image_set``, from the cache or computed now.
 
     Args:
@@ -26,7 +22,7 @@ def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", repo
     return evaluate(Lens(model, image_set.id, prompts), report=report, image_set=image_set)
 
 
-def answer_of(lens: Lens, image_set: ImageSet, *, report: Report = _silent) -> Answer:
+def answer_of(lens: Lens, image_set: ImageSet, *, report: Report = silent) -> Answer:
     """The answer of the lens's model on an open set, under the lens's prompts."""
     return answer_for(lens.model, image_set, prompts=lens.prompts, report=report)
 

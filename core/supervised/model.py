@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,9 @@ class SupervisedModel:
         return self._module((pixels - self._mean) / self._std).float()
 
     @torch.no_grad()
-    def encode_images(self, batch: list[np.ndarray] | np.ndarray) -> np.ndarray:
+    def encode_images(self, batch: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Logits float32 [n, dim] of preprocessed pictures uint8 [n, h, w, 3]."""
-        pixels = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        pixels = torch.from_numpy(np.stack(list(batch))).to(self.device).permute(0, 3, 1, 2).float().div_(255)
         logits = self.logits(pixels).cpu().numpy()
         if not np.isfinite(logits).all():
             raise TailscopeError(f"{self.id} gives logits that are not finite: its weights are damaged.")
@@ -83,7 +83,7 @@ class SupervisedModel:
         """
         place = {key: index for index, key in enumerate(self.outputs)}
         if self.id.startswith(ICON):
-            groups = [(key,) for key in image_set.keys]
+            groups: list[tuple[str, ...]] = [(key,) for key in image_set.keys]
         else:
             wnids = [wnid for wnid, _ in imagenet_classes()]
             groups = [tuple(wnids[index] for index in group) for group in imagenet_groups(image_set)]

@@ -9,10 +9,12 @@ anywhere in the text. A concept that leaves no words is unmatchable, which is no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from core.text.folding import POSSESSIVE, decoded, is_unspaced, unspaced, words
 from core.text.plurals import name_forms
+
+Key = TypeVar("Key")
 
 BETWEEN = " | "
 """Stands between the spellings of a published query."""
@@ -45,7 +47,7 @@ def shown(spelled: Sequence[str], *, window: int = 0) -> str:
     return BETWEEN.join(term.replace(f" {POSSESSIVE}", POSSESSIVE) for term in near)
 
 
-class Matcher:
+class Matcher(Generic[Key]):
     """Finds every concept that a caption names.
 
     Args:
@@ -56,10 +58,10 @@ class Matcher:
         unmatchable: keys whose every spelling leaves no words.
     """
 
-    def __init__(self, terms: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, terms: Mapping[Key, Iterable[str]]) -> None:
         self.queries = {key: all_spellings(texts) for key, texts in terms.items()}
         self.unmatchable = frozenset(key for key, spelled in self.queries.items() if not spelled)
-        self._substrings: dict[str, set[str]] = {}
+        self._substrings: dict[str, set[Key]] = {}
         self._trie: dict[str, Any] = {}
         for key, spelled in self.queries.items():
             for query in spelled:
@@ -71,10 +73,10 @@ class Matcher:
                     node = node.setdefault(word, {})
                 node.setdefault("", set()).add(key)  # no word is empty
 
-    def find(self, caption: str) -> set[str]:
+    def find(self, caption: str) -> set[Key]:
         """Keys of all concepts named in the caption, each at most once."""
         caption = decoded(caption)
-        found: set[str] = set()
+        found: set[Key] = set()
         said = words(caption)
         for start in range(len(said)):
             found.update(*self._at(said, start))
@@ -83,7 +85,7 @@ class Matcher:
             found.update(*(keys for query, keys in self._substrings.items() if query in text))
         return found
 
-    def _at(self, said: Sequence[str], start: int) -> Iterator[set[str]]:
+    def _at(self, said: Sequence[str], start: int) -> Iterator[set[Key]]:
         """The owners of every spelling that begins at a word."""
         nodes = [self._trie]
         for at in range(start, len(said)):

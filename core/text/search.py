@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rapidfuzz import fuzz, process, utils
+from rapidfuzz import fuzz, utils
 
 ENOUGH = 62.0
 """Least similarity (0 to 100) of a fuzzy match."""
@@ -34,19 +34,13 @@ def find_concepts(
     query = utils.default_process(query)
     if not query:
         return kept
-    found = process.extract(
-        query,
-        {index: names[index] for index in kept},
-        scorer=_similarity,
-        processor=utils.default_process,
-        score_cutoff=ENOUGH,
-        limit=None,
-    )
-    return [index for _, _, index in sorted(found, key=lambda match: (-match[1], len(match[0])))]
+    likeness = {index: _similarity(query, utils.default_process(names[index])) for index in kept}
+    found = [index for index in kept if likeness[index] >= ENOUGH]
+    return sorted(found, key=lambda index: (-likeness[index], len(names[index])))
 
 
-def _similarity(query: str, name: str, *, score_cutoff: float = 0.0) -> float:
+def _similarity(query: str, name: str) -> float:
     """Names that start with or contain the query come first, then names that look like it."""
     if query in name:
         return 100.0 if name.startswith(query) else 98.0 if f" {query}" in name else 95.0
-    return 0.94 * max(fuzz.ratio(query, name), *(fuzz.ratio(query, word) for word in name.split()))
+    return 0.94 * max(fuzz.ratio(query, part) for part in (name, *name.split()))

@@ -37,8 +37,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     dataset = one_of("Class names from", "names-of", [ANY, *ZERO_SHOT_SETS], width=190)
     prompts = one_of("Prompts of the published", "score", PROMPTS, width=170)
 chosen = None if dataset == ANY else dataset
-where = {"pretraining": pretraining, "method": method, "dataset": chosen}
-overlay = lay_over(run, mapping=view.applicable(store, kept_mapping(run), **where), **where)
+where = view.Where(pretraining, method, chosen)
+usable = view.applicable(store, kept_mapping(run), where)
+overlay = lay_over(run, pretraining=pretraining, method=method, dataset=chosen, mapping=usable)
 if len(overlay.rows.counts) < 3:
     with head:
         finding(PLACE, f"{len(overlay.rows.counts)} of {len(run.values):,} classes of {run.name} have a count here.")

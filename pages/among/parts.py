@@ -47,7 +47,7 @@ def guess(model: str, sets: Sequence[str]) -> str:
     return named[0] if named else "laion400m" if "laion400m" in sets else sets[0]
 
 
-def names(store: Store, overlay: Overlay, where: Mapping[str, str | None]) -> None:
+def names(store: Store, overlay: Overlay, where: view.Where) -> None:
     """Classes without a count, with what they might be called in the release; a mapping by hand is kept."""
     kept = overlays.kept_mapping(overlay.run)
     section(
@@ -73,7 +73,7 @@ def names(store: Store, overlay: Overlay, where: Mapping[str, str | None]) -> No
         shown = {name for name, _, _ in rows}
         wanted = {str(name): str(text).strip() for name, text in typed if text and str(text).strip()}
         wanted |= {name: text for name, text in kept.items() if name not in shown}
-        _keep(overlay, wanted, kept, view.applicable(store, wanted, **where))
+        _keep(overlay, wanted, kept, view.applicable(store, wanted, where))
     unmatched = [[name, "; ".join(near)] for name, near in overlay.unmatched.items()]
     downloads("your-model-names", ["class", "looks like"], unmatched)
 

@@ -16,6 +16,7 @@ from core.errors import TailscopeError
 from core.prompts import strategies
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT, prompts_matter, tail_breaks_first
+from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
 from core.supervised import names as supervised
@@ -106,7 +107,7 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
 
 
 def _records(
-    lens: Lens, image_set: ImageSet, series: Mapping[str, tuple[str, str]], attack: str, *, units: str, n: int
+    lens: Lens, image_set: ImageSet, series: Mapping[str, tuple[str, str]], attack: str, *, units: Units, n: int
 ) -> dict[str, list[Record]]:
     """The curves that ship or are measured; progress of the others stands here."""
     shipped = [*committed(lens.image_set, "attacks-prompts", "attacks-tail"), *committed(lens.image_set, *DIRECT)]
@@ -116,8 +117,8 @@ def _records(
         asked = (model, prompts, attack, n, f"{units}/255")
         curve = [one for one in shipped if (one.model, one.prompts, one.condition, one.n, one.units) == asked]
         if curve:
-            curve = {one.eps: one for one in curve}
-            found[label] = [curve[eps] for eps in sorted(curve)]
+            by_eps = {one.eps: one for one in curve if one.eps is not None}
+            found[label] = [by_eps[eps] for eps in sorted(by_eps)]
         else:
             missing[label] = model, prompts
     cost = f"{find(attack).title} asks each of up to {n} images for dozens of gradients; found cells are kept."
@@ -137,7 +138,7 @@ def _records(
 
 
 def _minimal(
-    lens: Lens, image_set: ImageSet, attack: str, units: str, n: int, *, report: Report
+    lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, *, report: Report
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, smallest ε and part (head, torso, tail or empty) of every sampled image."""
     from core.robustness.attacks.run import Question, minimal_eps, parts_of

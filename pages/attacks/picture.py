@@ -96,7 +96,7 @@ def _chosen(lens: Lens, image_set: ImageSet) -> int:
 def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
     told = _told(lens, attack, looked)
     finding_of(told)
-    crisp = image_set.kind == "icons"
+    crisp = image_set.pixel_art
     shown = (
         ("Before", looked.before, looked.said_before),
         (f"Change × {looked.factor}, grey is none" if looked.factor > 1 else "Change", looked.change, None),

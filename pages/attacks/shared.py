@@ -10,6 +10,7 @@ import streamlit as st
 from core.models.registry import icon_models
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.findings import DIRECT, headline
+from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
 from core.runtime.jobs import Job, question
@@ -21,7 +22,7 @@ from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
-UNITS = ("pixel", "normalised")
+UNITS: tuple[Units, ...] = ("pixel", "normalised")
 
 
 def opening(lens: Lens, image_set: ImageSet) -> None:
@@ -67,7 +68,7 @@ def choose_attack(offered: Sequence[str], *, first: str, key: str = "attack") ->
     return chosen or first
 
 
-def choose_units() -> str:
+def choose_units() -> Units:
     """Pixels or normalised units, in the URL."""
     return (
         st.segmented_control(
@@ -104,7 +105,7 @@ def wanted(key: str, lens: Lens, cost: str) -> bool:
 
 
 def measure(
-    lens: Lens, image_set: ImageSet, model: str, prompts: str, attack: str, *, units: str, n: int
+    lens: Lens, image_set: ImageSet, model: str, prompts: str, attack: str, *, units: Units, n: int
 ) -> Job[list[Record]]:
     """The job that attacks a sample of one model and strategy; cells that are known come from the cache."""
     other = replace(lens, model=model, prompts=prompts)
@@ -115,7 +116,7 @@ def measure(
     return ask(asked)
 
 
-def _sampled(lens: Lens, image_set: ImageSet, attack: str, units: str, n: int, *, report: Report) -> list[Record]:
+def _sampled(lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, *, report: Report) -> list[Record]:
     from core.robustness.attacks.run import Question, attack_records, with_prompt_notes
 
     sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)

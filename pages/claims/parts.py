@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +19,11 @@ from pages.ui import pins
 from pages.ui.downloads import downloads
 from pages.ui.text import quiet, section
 
-VERDICTS = {"agrees": ("Agrees", "blue"), "partly": ("In part", "gray"), "differs": ("Differs", "orange")}
+VERDICTS: dict[str, tuple[str, Literal["blue", "gray", "orange"]]] = {
+    "agrees": ("Agrees", "blue"),
+    "partly": ("In part", "gray"),
+    "differs": ("Differs", "orange"),
+}
 ELSEWHERE = {
     "log-linear": ("published", {}),
     "zeros": ("published", {}),
@@ -77,13 +83,15 @@ def _recomputed(claim: Claim) -> None:
         frame = pd.DataFrame([{key: _cell(value) for key, value in row.items()} for row in claim.rows])
         numbers = {
             name: st.column_config.NumberColumn(format="localized" if frame[name].dtype.kind == "i" else "%.4g")
-            for name in frame
+            for name in map(str, frame)
             if frame[name].dtype.kind in "if"
         }
         st.dataframe(
             frame, hide_index=True, column_config=numbers, placeholder="–", alt=f"Figures behind: {claim.title}"
         )
-        downloads(f"claim-{claim.id}", list(frame), [[_cell(value) for value in row.values()] for row in claim.rows])
+        downloads(
+            f"claim-{claim.id}", [*map(str, frame)], [[_cell(value) for value in row.values()] for row in claim.rows]
+        )
     if claim.id in ELSEWHERE:
         page, query = ELSEWHERE[claim.id]
         st.page_link(registry.find(page).file, label="See the plots", query_params=query)

@@ -33,7 +33,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
             compose,
             asked.lens,
             *words,
-            image_set=asked.images.images,
+            image_set=asked.images.parent,
             label=f"Images nearest to “{words[0]} {words[1]}”",
         )
     )

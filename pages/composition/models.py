@@ -28,7 +28,7 @@ GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
 
 def models(asked: measure.Question, measured: measure.Measured) -> None:
     """Composition accuracy against accuracy in distribution over models, with the line through them."""
-    icons = asked.images.kind == "icons"
+    icons = asked.images.drawn
     offered = [info.id for info in lensbar.known_models() if info.available]
     start = [info for info in offered if info.startswith("icon-")] if icons else [asked.lens.model]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -84,10 +84,8 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
     """Attribute x object as marks; a click shows the pictures of that pair."""
     found, sides = measured.sides.found, shared.sides(asked, measured)
     size = len(found.pairs)
-    n, hits = (
-        sum(np.bincount(one.answer.labels, weights=None if plain else one.right, minlength=size) for _, one, _ in sides)
-        for plain in (True, False)
-    )
+    n = np.sum([np.bincount(one.answer.labels, minlength=size) for _, one, _ in sides], axis=0)
+    hits = np.sum([np.bincount(one.answer.labels, weights=one.right, minlength=size) for _, one, _ in sides], axis=0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         offered = (*COLUMNS[2:], *COLUMNS[:2]) if asked.pictures else COLUMNS[:2]
         order = st.segmented_control(
@@ -103,7 +101,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
     place = np.full(len(found.objects), -1)
     place[things] = np.arange(len(things))
     cells = np.flatnonzero((n > 0) & (place[found.pairs[:, 1]] >= 0))
-    seen = seen_pairs(found, asked.pictures, icons=asked.images.kind == "icons")
+    seen = seen_pairs(found, asked.pictures, icons=asked.images.drawn)
     told = f"{int((n > 0).sum()):,} attribute–object pairs with images, among {size:,} compositions"
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -151,7 +149,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
 def _columns(order: str, found, n: np.ndarray, hits: np.ndarray, asked: measure.Question) -> np.ndarray:
     objects = found.pairs[:, 1]
     images = np.bincount(objects, weights=n, minlength=len(found.objects))
-    if order in COLUMNS[:2]:
+    if order in COLUMNS[:2] or asked.pictures is None:
         rate = np.bincount(objects, weights=hits, minlength=len(images)) / np.maximum(images, 1)
         value = rate if order == "hardest" else -rate
     else:

@@ -81,7 +81,7 @@ def _additivity(measured: measure.Measured) -> None:
 def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     section("Do captions tie attributes to objects?")
     found = measured.association
-    if found is None:
+    if found is None or asked.captions is None:
         quiet("Unknown: give a table of pair counts (attribute,object,count) of the pretraining captions.")
         return
     finding_of(association.headline(found, asked.captions.name))

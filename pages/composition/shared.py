@@ -34,7 +34,7 @@ def asked(lens: Lens) -> measure.Question:
         lens = replace(lens, image_set=HELD_OUT)
     images = lensbar.images(lens.image_set)
     overrides = counts = None
-    if images.kind == "icons":
+    if images.drawn:
         lensbar.images(PARTNER.get(lens.image_set, lens.image_set))  # so that the partner's pictures can be fetched
     else:
         with st.expander("Tables of your own", on_change="rerun", key="composition-tables"):
@@ -79,7 +79,7 @@ def measured(asked: measure.Question) -> measure.Measured:
 def provenance(asked: measure.Question, found: measure.Measured) -> str:
     """Images used, candidates, partner."""
     answer = found.found.answer
-    partner = f" · compared with {asked.partner_lens.image_set}" if asked.partner_lens else ""
+    partner = f" · compared with {asked.partner_lens.image_set}" if asked.partner else ""
     notes = "".join(f" · {note}" for note in answer.prompt_notes)
     return (
         f"{answers.label(asked.lens)} · {len(answer.rows):,} of {answer.n_images:,} images used · prompts say "
@@ -106,7 +106,7 @@ def unmatched(asked: measure.Question) -> None:
 
 def sides(asked: measure.Question, found: measure.Measured) -> list[tuple[Lens, Composed, CompositionSet]]:
     """Lens, answers and pictures of the set and of its partner, all among the same compositions."""
-    lenses = [asked.lens, *([asked.partner_lens] if asked.partner_lens else [])]
+    lenses = [asked.lens, *([asked.partner_lens] if asked.partner else [])]
     images = with_partner(asked.images, asked.partner) if asked.partner else [asked.images]
     return list(zip(lenses, found.sides.composed, images, strict=True))
 

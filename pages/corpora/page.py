@@ -79,7 +79,7 @@ if tails:
         format="%.3f", help="Of the counts above zero: 0 all equal, 1 one has everything"
     )
     st.dataframe(frame, hide_index=True, column_config={**percent, **whole, "Gini": gini}, alt="Long tails in figures")
-    downloads("corpora-tails", list(frame), frame.to_numpy().tolist())
+    downloads("corpora-tails", [*map(str, frame)], frame.to_numpy().tolist())
 
 if pairs:
     section(

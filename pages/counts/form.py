@@ -51,12 +51,13 @@ def draw() -> tuple[Request, str] | None:
         more = _more(mode)
     if mode == "image":
         captions = more["scores"] or more["images"]
-    columns = _preview(captions, mode, roots) if captions and mode != "image" else {}
+    column, id_column = _preview(captions, mode, roots) if captions and mode != "image" else ("", "")
     name = st.text_input("Name of the counts", key="count-name", max_chars=80, placeholder="my-captions")
     if not (captions and concepts and name):
         return None
     counted.check_name(name)
-    return Request(captions, concepts, mode=mode, roots=roots, **columns, **more), name
+    asked = Request(captions, concepts, mode=mode, roots=roots, column=column, id_column=id_column, **more)
+    return asked, name
 
 
 def readable() -> tuple[Path, ...]:
@@ -114,8 +115,8 @@ def _look(captions: str, _state: Sequence[object], *, roots: Sequence[Path], rep
     return parts.plan(captions, roots=roots, report=report)
 
 
-def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> dict[str, str]:
-    """The first rows, and the columns in use; the guessed ones can be changed."""
+def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> tuple[str, str]:
+    """The first rows; the columns of captions and of ids in use, of which the guessed ones can be changed."""
     state = [] if is_url(captions) else stamp(Path(captions))
     found = need(question(_look, captions, state, roots=roots, label="Looking at the captions", lane="io"))
     columns = list(found.first)
@@ -135,7 +136,7 @@ def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> dict[str, str
         quiet(f"Left out: {item.item}. {item.reason}")
     first = {name: pd.Series(texts[:5], dtype=str) for name, texts in found.first.items() if texts}
     st.dataframe(pd.DataFrame(first), hide_index=True, alt="First rows of the captions")
-    return {"column": column, "id_column": id_column}
+    return column, id_column
 
 
 def _concepts() -> dict[str, str]:

@@ -14,7 +14,7 @@ from core.frequency import counted
 from core.icons.concepts import COLOURS
 from core.icons.concepts import concepts as icon_concepts
 from core.icons.training.export import write_corpus
-from core.runtime.jobs import Job
+from core.runtime.jobs import Job, Lane
 from core.types import Report
 from pages.counts import form
 from pages.counts import report as report_view
@@ -71,7 +71,7 @@ def counting() -> Job | None:
     if request is None:
         return None
     clip = request.mode in ("image", "integrated") and not request.scores
-    lane = "compute" if clip else "io"
+    lane: Lane = "compute" if clip else "io"
     try:
         job = ask(question(work, request, name, label=f"Counting {name}", lane=lane, keep=True))
     except TailscopeError as error:

@@ -83,7 +83,7 @@ def _captions(place: Path, about: Mapping[str, Any]) -> None:
         if len(frame):
             section(title, note)
             _table(frame.head(_SHOWN), title)
-            downloads(file.partition(".")[0], list(frame), frame.itertuples(index=False))
+            downloads(file.partition(".")[0], [*map(str, frame)], frame.itertuples(index=False))
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -94,10 +94,11 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _table(frame: pd.DataFrame, alt: str) -> None:
-    numbers = {name: st.column_config.NumberColumn(format="localized") for name in frame if name in _NUMBERS}
-    ratios = {name: st.column_config.NumberColumn(format="%.2f") for name in frame if name.startswith(("pmi", "share"))}
+    names = [*map(str, frame)]
+    numbers = {name: st.column_config.NumberColumn(format="localized") for name in names if name in _NUMBERS}
+    ratios = {name: st.column_config.NumberColumn(format="%.2f") for name in names if name.startswith(("pmi", "share"))}
     st.dataframe(
-        frame, hide_index=True, height=min(420, 36 * (len(frame) + 1) + 4), column_config=numbers | ratios, alt=alt
+        frame, hide_index=True, height=min(420, 36 * (len(frame) + 1) + 4), column_config={**numbers, **ratios}, alt=alt
     )
 
 

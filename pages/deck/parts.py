@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
-from core.deck.deck import MOST_TEXT, Deck, Slide, from_json, to_json
+from core.deck.deck import MOST_TEXT, Deck, Kind, Slide, from_json, to_json
 from core.deck.page import page
 from core.errors import TailscopeError
 from pages.ui.pins import deck, edit
@@ -21,7 +22,7 @@ _stage = st.components.v2.component(
     css=(_HERE / "stage.css").read_text(encoding="utf-8"),
     js=(_HERE / "stage.js").read_text(encoding="utf-8"),
 )
-WORDS = {"image": "picture", "concept": "concept", "plot": "plot", "comparison": "comparison"}
+WORDS: dict[Kind, str] = {"image": "picture", "concept": "concept", "plot": "plot", "comparison": "comparison"}
 
 
 def slide(number: int, shown: Slide, total: int) -> None:
@@ -40,14 +41,18 @@ def slide(number: int, shown: Slide, total: int) -> None:
             height=68,
             max_chars=MOST_TEXT,
             label_visibility="collapsed",
-            on_change=lambda: edit(lambda deck: deck.caption(number, st.session_state[f"caption-{_mark(shown)}"])),
+            on_change=lambda: _edit(lambda deck: deck.caption(number, st.session_state[f"caption-{_mark(shown)}"])),
         )
         with st.container(horizontal=True, gap="small"):
             st.button("Up", key=f"up-{number}", disabled=number == 0, on_click=_move, args=(number, number - 1))
             st.button(
                 "Down", key=f"down-{number}", disabled=number == total - 1, on_click=_move, args=(number, number + 1)
             )
-            st.button("Remove", key=f"remove-{number}", on_click=lambda: edit(lambda deck: deck.remove(number)))
+            st.button("Remove", key=f"remove-{number}", on_click=lambda: _edit(lambda deck: deck.remove(number)))
+
+
+def _edit(change: Callable[[Deck], Deck]) -> None:
+    edit(change)
 
 
 def _mark(shown: Slide) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from core.analysis import findings
@@ -66,13 +68,13 @@ with right:
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
     pages = -(-count // each)
     page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
-    part = slice(each * (page - 1), each * page)
+    here = slice(each * (page - 1), each * page)
     groups = [
         gallery.group(
             answer, image_set, label,
-            places[part] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
+            places[here] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
         )
-        for label in (shown if alone else shown[part])
+        for label in (shown if alone else shown[here])
     ]  # fmt: skip
     groups = [group for group in groups if group["items"]]
     gallery.gallery(
@@ -94,7 +96,7 @@ offered = [item["id"] for group in groups for item in group["items"]]
 position = detail.position_of(answer, image_set, detail.chosen_picture(image_set, offered))
 if position is not None:
     detail.detail(lens, answer, image_set, position)
-    pins.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
+    pins.pin(partial(deck_slides.image_slide, answer, image_set, position), key="picture", label="Pin picture")
 
 st.divider()
 own_picture.own_picture(lens, image_set)

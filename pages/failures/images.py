@@ -115,7 +115,7 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     )
     quiet(
         "A suspect is a reason to look, not a verdict: look-alike classes fool both witnesses. "
-        + ("In the icon world every label is right by construction. " if image_set.kind == "icons" else "")
+        + ("In the icon world every label is right by construction. " if image_set.drawn else "")
         + note
     )
     grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")

@@ -14,11 +14,12 @@ from pages.ui.text import section
 
 
 def _finding(lenses: Sequence[Lens], method: str) -> str | None:
-    answers = [shipped_answer(lens) for lens in lenses]
-    if None in answers:
+    first, second = lenses
+    answers = shipped_answer(first), shipped_answer(second)
+    if answers[0] is None or answers[1] is None:
         return None
-    tables = tuple(load_source(lens.frequency, method) for lens in lenses)
-    return within.finding(within.within_icon(*answers, tables))
+    tables = load_source(first.frequency, method), load_source(second.frequency, method)
+    return within.finding(within.within_icon(answers[0], answers[1], tables))
 
 
 def draw(lens: Lens, method: str) -> None:

@@ -42,7 +42,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 
 left, right = st.columns([3, 2], gap="large")
 with left:
-    groups = {"part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows]}.get(colour)
+    of: dict[str | None, list[str]] = {
+        "part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows],
+    }  # fmt: skip
+    groups = of.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
     series = [overlay.series(answer, curve, label), *overlay.curves(others)]
     source = "pretraining" if others else lens.frequency
@@ -77,14 +80,14 @@ with right:
     else:
         section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
         shown, each, most = overlay.below_the_line(curve, answer.keys, most=5), 3, 5
-    groups = [
+    listed = [
         gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts)
         for label in shown[:most]
     ]
     if len(shown) > most:
         quiet(f"The hardest {most} of {len(shown)} concepts; Explore shows all.")
     gallery.gallery(
-        groups,
+        listed,
         image_set,
         key="beside",
         layout="grid" if most == 1 else "strips",

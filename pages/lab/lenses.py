@@ -86,7 +86,7 @@ def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
     return found
 
 
-def comparison(found: Mapping[str, Answer]) -> Comparison:
+def comparison(found: Mapping[str, Answer]) -> Comparison[Difference]:
     """Summaries and paired differences, computed once for the same answers."""
     named = {label: answer.lens.frequency for label, answer in found.items()}
     tables = {label: table for label, name in named.items() if (table := lensbar.table(name))}
@@ -98,7 +98,7 @@ def changes(a: Answer, b: Answer) -> tuple[ClassChange, ...]:
     return jobs.recall(class_changes, a, b)
 
 
-def pair(found: Comparison) -> Difference:
+def pair(found: Comparison[Difference]) -> Difference:
     """The pair that the page looks at; a choice when there are more than two lenses."""
     labels = [f"{one.b} − {one.a}" for one in found.pairs]
     if len(labels) == 1:

@@ -34,13 +34,9 @@ def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: 
         f"its mean and standard deviation over {SEEDS} seeds, they owe to their content.",
     )
     by_model = {lens.model: _band(lens, image_set) for lens in written.values()}
-    bands = {
-        label: by_model[answer.lens.model]
-        for label, answer in found.items()
-        if by_model.get(answer.lens.model) is not None
-    }
+    bands = {label: band for label, answer in found.items() if (band := by_model.get(answer.lens.model)) is not None}
     told = [
-        against(label, lenses[label].acc1, bands[label], found[label].reading)
+        against(label, found[label].acc1, bands[label], found[label].reading)
         for label, lens in written.items()
         if label in bands and not lens.prompts.startswith("waffle")
     ]

@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.analysis.compare import Difference, compare, headline
 from core.analysis.renaming import Effect, Taken, effect
+from core.datasets.subset import renamed
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.evaluation import evaluate
-from core.prompts import Renamed, real
+from core.prompts import real
 from core.types import Answer, ImageSet, Interval, Lens, Report
 from pages.ui import gallery, pins, selection
 from pages.ui.downloads import downloads
@@ -72,7 +73,7 @@ def _ask_for_name(image_set: ImageSet, labels: Mapping[str, str]) -> None:
 
 
 def _spellings(image_set: ImageSet, index: int) -> real.Synonyms | None:
-    if image_set.kind != "icons":
+    if not image_set.drawn:
         return None
     try:
         return real.synonyms(image_set)[index]
@@ -113,7 +114,7 @@ def _work(
 ) -> tuple[Answer, Answer, Difference]:
     """Both answers afresh and their paired difference; runs on the engine's worker."""
     before = evaluate.evaluate(lens, image_set=image_set, report=report)
-    after = evaluate.evaluate(lens, image_set=Renamed(image_set, renames), report=report)
+    after = evaluate.evaluate(lens, image_set=renamed(image_set, renames), report=report)
     (found,) = compare({"old names": before, "new names": after}).pairs
     return before, after, found
 

@@ -18,13 +18,19 @@ from pages.ui.downloads import downloads
 from pages.ui.text import section
 
 
-def draw(found: Mapping[str, Answer], compared: Comparison, sentence: str) -> None:
+def draw(found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str) -> None:
     """Table of lenses, forest of differences, reliability."""
     lenses.summary_table(compared.lenses)
     source = deck_slides.source_line(next(iter(found.values())))
     header, rows = lenses.summary_rows(compared.lenses)
     told = ("Lens", "Top-1", "Balanced", "Head", "Torso", "Tail", "ECE", "Margin")
-    shown = [[row[0], *map(_percent, row[1:7]), f"{row[7]:+.4f}".replace("-", "−")] for row in rows]
+    shown = [
+        [
+            label, *map(_percent, (one.acc1, one.mean_per_class_recall, one.head, one.torso, one.tail, one.ece)),
+            f"{one.margin:+.4f}".replace("-", "−"),
+        ]
+        for label, one in compared.lenses.items()
+    ]  # fmt: skip
     with st.container(horizontal=True):
         downloads("lenses", header, rows)
         pins.pin(

@@ -55,9 +55,9 @@ with right:
         accuracy = matrix.accuracy[:, matrix.concepts.index(item)]
         figure = charts.scale_figure(matrix.models, accuracy)
         st.plotly_chart(figure, key="wag-scale", config=PLOT_CONFIG, alt=f"Accuracy of {item.name} against model size")
-        rows = [[model.name, value] for model, value in zip(matrix.models, accuracy.tolist(), strict=True)]
+        of_models = [[model.name, value] for model, value in zip(matrix.models, accuracy.tolist(), strict=True)]
         title = f"Accuracy of {item.name} against model size"
-        downloads("letitwag-concept", ["model", "accuracy"], rows, figure=figure, title=title, source=CITATION)
+        downloads("letitwag-concept", ["model", "accuracy"], of_models, figure=figure, title=title, source=CITATION)
     else:
         quiet("The imported version of the release lacks its accuracy under some of the 40 models.")
     parts.links(item)

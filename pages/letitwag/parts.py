@@ -21,7 +21,6 @@ from pages.ui.text import quiet, section
 
 ORDERS = {"gain": "gain with scale", "accuracy": "mean accuracy", "family": "family", "likeness": "likeness"}
 RANGE = ("Worst", "Mean", "Best")
-BAR = {"min_value": 0, "max_value": 100, "format": "%.0f %%"}
 MODEL_ORDERS = ("accuracy", "parameters", "training data")
 
 
@@ -119,10 +118,14 @@ def kin(item: Concept) -> None:
         frame, key="kin", hide_index=True, selection_mode="single-row", on_select=lambda: _go("kin", found),
         column_config={
             "LAION-400M": st.column_config.NumberColumn(format="localized", help="Image count (RAM++ 0.7)"),
-            "Right": st.column_config.ProgressColumn(help="Mean over 40 models", **BAR),
+            "Right": _bar("Mean over 40 models"),
         },
         alt=f"Hardest concepts of the {item.family} family",
     )  # fmt: skip
+
+
+def _bar(about: str) -> Any:
+    return st.column_config.ProgressColumn(help=about, min_value=0, max_value=100, format="%.0f %%")
 
 
 def _go(table: str, listed: Sequence[Concept]) -> None:
@@ -146,7 +149,7 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
             required=True,
             key="by",
             bind="query-params",
-            format_func=ORDERS.get,
+            format_func=ORDERS.__getitem__,
         )
         models_by = st.segmented_control(
             "Models by", MODEL_ORDERS, default=MODEL_ORDERS[0], required=True, key="models-by", bind="query-params"
@@ -181,7 +184,7 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
         column_config={
             "Concept": st.column_config.TextColumn(pinned=True),
             "Gain": st.column_config.NumberColumn(format="%+.1f", help="Points per tenfold parameters"),
-            **{name: st.column_config.ProgressColumn(help=f"{name} of 40 models", **BAR) for name in RANGE},
+            **{name: _bar(f"{name} of 40 models") for name in RANGE},
             "LAION-400M": st.column_config.NumberColumn(format="localized", help="Image count (RAM++ 0.7)"),
         },
         alt="Every concept with its gain with scale and its range of accuracies",

@@ -61,7 +61,7 @@ def _counts(name: str) -> None:
     st.dataframe(
         frame, hide_index=True, column_config=columns, placeholder="–", alt=f"Counts of {name} in every pretraining set"
     )
-    told = sorted({flag for row in rows for flag in row["Flags"].split(", ") if flag}, key=list(FLAGS).index)
+    told = sorted({flag for row in rows for flag in str(row["Flags"]).split(", ") if flag}, key=list(FLAGS).index)
     for flag in told:
         quiet(f"{flag}: {FLAGS[flag]}")
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.datasets.formats.tracks import Track, tracks_of
 from core.datasets.subset import matched
 from core.errors import TailscopeError
 from core.robustness.shifts.findings import condition_name
@@ -17,7 +16,7 @@ from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
 from core.supervised.ask import answer_of
 from core.supervised.names import is_supervised, known_as
-from core.types import Answer, ImageSet, Lens, Report
+from core.types import Answer, ImageSet, Lens, Report, Track
 from pages.shifts.shared import image_set_of
 from pages.ui import detail, lensbar
 from pages.ui import gallery as gallery_ui
@@ -100,7 +99,7 @@ def _by_class(answer: Answer, image_set: ImageSet) -> np.ndarray:
 
 def _inside(rows: Sequence[tuple[str, list[int]]], answer: Answer, image_set: ImageSet) -> None:
     """A few pictures of each class in distribution; they stand for comparison only."""
-    crisp = "image-rendering:pixelated;" if image_set.kind == "icons" else ""
+    crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
     parts = []
     for name, places in rows:
         pictures = "".join(
@@ -119,7 +118,7 @@ def frames(lens: Lens, model: str, condition: str) -> None:
     """Sequences whose anchor is right and a frame near it wrong, every frame with its answer."""
     section("Frames", "An anchor (A) and the frames around it: a step to the side, and the answer may flip.")
     shift = image_set_of(condition)
-    tracks = tracks_of(shift)
+    tracks = shift.tracks
     if not tracks:
         quiet(f"{condition_name(condition)} holds single pictures; choose a shift with frames.")
         return
@@ -145,7 +144,7 @@ def frames(lens: Lens, model: str, condition: str) -> None:
 
 def _strip(track: Track, answer: Answer, image_set: ImageSet, place: dict[int, int], right: np.ndarray) -> None:
     listed = sorted([(0, track.anchor), *zip(track.offsets, track.neighbours, strict=True)])
-    crisp = "image-rendering:pixelated;" if image_set.kind == "icons" else ""
+    crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
     cells = []
     for offset, row in listed:
         if row not in place:

@@ -102,7 +102,7 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     quiet(f"Without the overlap accuracy changes by {-100 * found.gain:+.2f} points · {source}".replace("-", "−"))
     shares = (("all", found.all), ("overlapping", found.overlapping), ("clean", found.clean))
     header = ["images", "accuracy", "low", "high", "n"]
-    listed = [[name, share.value, share.low, share.high, found.n[name]] for name, share in shares]
+    listed = [(name, share.value, share.low, share.high, found.n[name]) for name, share in shares]
     frame = pd.DataFrame(listed, columns=header)
     frame[header[1:4]] *= 100
     percent = {name: st.column_config.NumberColumn(name.capitalize(), format="%.1f %%") for name in header[1:4]}
@@ -111,7 +111,10 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     )
     with st.container(horizontal=True):
         downloads("overlap", header, listed)
-        shown = [[name, *(f"{100 * value:.1f} %" for value in values), n] for name, *values, n in listed]
+        shown = [
+            [name, *(f"{100 * end:.1f} %" for end in (share.value, share.low, share.high)), found.n[name]]
+            for name, share in shares
+        ]
         source = deck_slides.source_line(answer)
         pins.pin(lambda: deck_slides.comparison_slide(told, header, shown, source), key="overlap", label="Pin table")
     if pairs:

@@ -137,7 +137,7 @@ def table(lens: Lens) -> baselines.Baselines | None:
             warn(error)
             return None
         quiet(f"{found.name}: {found.note}.")
-        preview = {"model": found.models[:8], "type": found.types[:8]}
+        preview: dict[str, Sequence[object]] = {"model": found.models[:8], "type": found.types[:8]}
         preview |= {name: [100 * share for share in values[:8]] for name, values in list(found.columns.items())[:8]}
         st.dataframe(pd.DataFrame(preview), hide_index=True, key="baseline-preview", alt="First rows of the table")
         return found

@@ -44,7 +44,7 @@ def chosen_picture(image_set: ImageSet, offered: Sequence[str]) -> str | None:
 
 def picture(image_set: ImageSet, index: int, *, width: int = 320) -> None:
     """One picture, large; icons keep crisp pixels."""
-    crisp = "image-rendering:pixelated;" if image_set.kind == "icons" else ""
+    crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
     source = html.escape(thumbs.url(image_set, index, size=thumbs.SIZES[1]), quote=True)
     named = html.escape(image_set.names[int(image_set.labels[index])], quote=True)
     style = f"{crisp}width:100%;max-width:{width}px;border-radius:6px;display:block"

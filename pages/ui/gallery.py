@@ -85,7 +85,7 @@ def gallery(
         data={
             "groups": [dict(entry) for entry in groups],
             "layout": layout,
-            "pixels": image_set.kind == "icons",
+            "pixels": image_set.pixel_art,
             "chosen": st.session_state.get("image") or "",
             "empty": empty,
         },

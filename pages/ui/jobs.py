@@ -14,6 +14,7 @@ from core import questions as _lenses  # noqa: F401  (lenses get their digest th
 from core.errors import NotHere, ReadOnly, TailscopeError
 from core.runtime import hosts
 from core.runtime.jobs import Job, Question, engine, question
+from core.types import silent
 from pages.ui.text import duration, plain
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def finished(asked: Question[T]) -> T | None:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _recalled(key: str, _asked: Question[Any]) -> Any:
-    return _asked.run(lambda progress: None)
+    return _asked.run(silent)
 
 
 def recall(work: Callable[..., T], *args: Any, **options: Any) -> T:

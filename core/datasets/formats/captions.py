@@ -22,13 +22,9 @@ _LONGEST = 10_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CaptionedImages(Listing):
-    """An ImageSet without classes (no keys, every label -1) whose pictures have captions.
+    """An ImageSet without classes (no keys, every label -1) whose pictures have captions."""
 
-    Attributes:
-        captions: (index of the picture, caption), in the order of the pictures; a picture may have several.
-    """
-
-    captions: Sequence[tuple[int, str]]
+    captions: Sequence[tuple[int, str]] = ()
 
 
 def open_captions(

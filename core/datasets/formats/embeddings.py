@@ -129,7 +129,7 @@ def open_embeddings(
         else:
             rows.append(row)
             classes.append(name)
-    require_images(rows, str(path), left_out, "Every row needs a class in the metadata.")
+    require_images(classes, str(path), left_out, "Every row needs a class in the metadata.")
     keys, labels = by_class(classes)
     readable, how = name_classes(keys, names, naming=naming)
     ids = [paths[row] or f"row/{row}" for row in rows]
@@ -170,9 +170,9 @@ def _numbered(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda file: (_number(file), file.name))
 
 
-def _arrays(files: Sequence[Path], roots: Sequence[Path] | None) -> list[np.ndarray]:
+def _arrays(files: Sequence[Path], roots: Sequence[Path] | None) -> list[np.memmap]:
     """The arrays of these files, memory-mapped; UnreadableData for one that holds no vectors of the others' length."""
-    found: list[np.ndarray] = []
+    found: list[np.memmap] = []
     for file in files:
         try:
             if reason := problem(file, roots):
@@ -295,5 +295,5 @@ def _picture(files: Files, path: str) -> Path:
     return Path(files.path(path))
 
 
-def _digest(part: np.ndarray) -> str:
-    return hashlib.sha256(file_ends(part.filename)).hexdigest()
+def _digest(part: np.memmap) -> str:
+    return hashlib.sha256(file_ends(part.filename or "")).hexdigest()

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -34,24 +34,23 @@ from core.datasets.formats.icon_recipes import (
 )
 from core.datasets.listing import empty_classes
 from core.datasets.names import Names, Naming, name_classes
+from core.datasets.plain import Plain
 from core.faults import require_space, writing
 from core.icons.concepts import held_out
 from core.icons.render import SIZE, Drawing, render
 from core.paths import ROOT
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, Track
 
 _REPOSITORY = ROOT
 _BLOCK = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IconSet:
+class IconSet(Plain):
     """An ImageSet (see ``core.types``) of drawings; pictures are rendered when asked for, or all by ``prepare``.
 
     Attributes:
         numbers: int64 [n], which of its concept's pictures each one is.
-        reference: the model whose errors chose the pictures, to be left out of rankings; empty for most sets.
-        reach: frames on either side of an anchor when the pictures are sequences, else 0.
     """
 
     id: str
@@ -68,6 +67,19 @@ class IconSet:
     templates: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     has_images: bool = True
+    drawn: bool = True
+    pixel_art: bool = True
+
+    @cached_property
+    def tracks(self) -> Sequence[Track]:
+        """Sequences lie in order, ``reach`` frames on either side of each anchor."""
+        if not self.reach:
+            return ()
+        near = [step for step in range(-self.reach, self.reach + 1) if step]
+        return [
+            Track(anchor, tuple(anchor + step for step in near), tuple(near))
+            for anchor in range(self.reach, len(self.labels), 2 * self.reach + 1)
+        ]
 
     def drawing(self, index: int) -> Drawing:
         """What is on the picture at this index."""

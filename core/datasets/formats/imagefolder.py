@@ -40,10 +40,10 @@ def open_imagefolder(
     if choices.split and any(file.parent != path for file in found):
         asked = [file for file in found if same_split(choices.split, file.parent.name)]
         if not asked:
-            listed = ", ".join(file.parent.name for file in found)
-            raise BadInput(f"{path} has no split {choices.split!r}; its splits are {listed}.")
+            splits = ", ".join(file.parent.name for file in found)
+            raise BadInput(f"{path} has no split {choices.split!r}; its splits are {splits}.")
         found = asked
-    problems = []
+    problems: list[UnreadableData] = []
     for file in found:
         files = Files(file, roots, absolute=False)
         try:

@@ -36,7 +36,7 @@ class ObjectNetListing(Listing):
     """
 
     border: int
-    imagenet: Sequence[Sequence[int]]
+    imagenet: Sequence[Sequence[int]] = ()
 
     def image(self, index: int) -> Image.Image:
         """The picture without its border."""

@@ -16,7 +16,7 @@ from core.datasets.io.roots import Files, problem
 from core.datasets.listing import Listing, empty_classes, file_ends, fingerprint, require_images, unique
 from core.datasets.names import Names, Naming, name_classes, read_names, shown
 from core.errors import UnreadableData
-from core.types import ImageSet, LeftOut
+from core.types import ImageSet, LeftOut, Track
 
 FOLDERS = ("", "metadata", "misc", "annotations")
 _MAPS = ("rev_class_idx_map.json", "class_idx_map.json")
@@ -25,52 +25,19 @@ NEAR = 10
 _NUMBER = re.compile(r"([0-9]+)\.[A-Za-z]+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
-    """An anchor frame and the frames near it, as indices into the set; ``offsets`` in frames, with a sign."""
-
-    anchor: int
-    neighbours: tuple[int, ...]
-    offsets: tuple[int, ...]
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrameListing(Listing):
-    """A Listing of frames.
+    """A Listing of frames; ``imagenet`` is empty when no map lies beside the set."""
 
-    Attributes:
-        tracks: every anchor with its neighbours; accepted: the true classes of every frame [n].
-        imagenet: for every class the ImageNet indices it stands for, empty when no map lies beside the set.
-        merged: classes are groups of ImageNet classes also in distribution.
-    """
-
-    tracks: Sequence[Track]
-    accepted: Sequence[frozenset[int]]
+    tracks: Sequence[Track] = ()
+    accepted: Sequence[frozenset[int]] = ()
     imagenet: Sequence[Sequence[int]] = ()
     merged: bool = True
 
 
-def tracks_of(image_set: ImageSet) -> Sequence[Track]:
-    """Anchors and neighbours of any image set; empty for single pictures.
-
-    Drawn sequences lie in order, ``reach`` frames on either side of each anchor.
-    """
-    listed = getattr(image_set, "tracks", None)
-    if listed is not None:
-        return listed
-    reach = getattr(image_set, "reach", 0)
-    if not reach:
-        return ()
-    near = [step for step in range(-reach, reach + 1) if step]
-    return [
-        Track(anchor, tuple(anchor + step for step in near), tuple(near))
-        for anchor in range(reach, len(image_set.labels), 2 * reach + 1)
-    ]
-
-
 def reach_of(image_set: ImageSet) -> int:
     """Frames to either side that pm-k looks at: 10 as published, fewer where drawn sequences are shorter."""
-    return min(NEAR, getattr(getattr(image_set, "parent", image_set), "reach", 0) or NEAR)
+    return min(NEAR, image_set.reach or NEAR)
 
 
 def beside(path: Path, *names: str, roots: Sequence[Path] | None = None) -> Path | None:
@@ -120,7 +87,8 @@ def list_frames(
     if not 0 < count <= 10_000:
         raise UnreadableData(f"{path} names {count:,} classes; its labels must be class numbers from 0.")
     given = [shown(listed.get(str(index), str(index))) for index in range(count)]
-    files, sizes = Files(top / "frames", roots, absolute=False), {}
+    files = Files(top / "frames", roots, absolute=False)
+    sizes: dict[str, int] = {}
     for frame in dict.fromkeys(name for anchor, others in near.items() for name in (anchor, *others)):
         try:
             if not labels.get(frame):
@@ -166,8 +134,8 @@ def _track(at: Mapping[str, int], anchor: str, others: Mapping[str, int]) -> Tra
 
 def offset_between(anchor: str, other: str) -> int | None:
     """Frames from one to the other by the numbers that their file names end in; None without numbers."""
-    found = [_NUMBER.search(name) for name in (anchor, other)]
-    return int(found[1][1]) - int(found[0][1]) if all(found) else None
+    first, second = _NUMBER.search(anchor), _NUMBER.search(other)
+    return int(second[1]) - int(first[1]) if first and second else None
 
 
 def _imagenet_map(file: Path | None, count: int, left_out: list[LeftOut]) -> tuple[tuple[int, ...], ...]:

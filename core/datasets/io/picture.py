@@ -91,10 +91,9 @@ def read_bytes(path: str | os.PathLike[str], *, name: str = "", limit: int = MAX
 
 def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20) -> str:
     """A UTF-8 text file (a byte-order mark is dropped); UnreadableData when it is anything else."""
-    behind = isinstance(path, Remote)
-    name = path.name if behind else Path(path).name
+    name = path.name if isinstance(path, Remote) else Path(path).name
     try:
-        data = path.read_bytes(limit=limit) if behind else read_bytes(path, name=name, limit=limit)
+        data = path.read_bytes(limit=limit) if isinstance(path, Remote) else read_bytes(path, name=name, limit=limit)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableData(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error

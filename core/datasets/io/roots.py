@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.datasets.io.addresses import is_url
+from core.datasets.io.remote import Remote
 from core.errors import PathRefused, ReadFailed, UnreadableData
 
 VARIABLE = "TAILSCOPE_DATA_ROOTS"
@@ -72,10 +73,13 @@ def resolve(path: str | os.PathLike[str]) -> Path:
         raise PathRefused(f"{shown} is not a usable path ({error}). Give the path of a folder or file.") from error
 
 
-def problem(path: str | os.PathLike[str], roots: Sequence[Path] | None) -> str:
-    """Why a file inside a set may not be read, or nothing: its links lead outside ``roots`` (None = no limit)."""
+def problem(path: str | os.PathLike[str] | Remote, roots: Sequence[Path] | None) -> str:
+    """Why a file inside a set may not be read, or nothing: its links lead outside ``roots`` (None = no limit).
+
+    What lies behind an address was allowed or refused with the address.
+    """
     try:
-        if roots is not None:
+        if roots is not None and not isinstance(path, Remote):
             inside(path, roots)
     except PathRefused:
         return "it lies outside the folders the server may read"

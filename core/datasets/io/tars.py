@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
 from core.datasets.conventions import SPLITS
 from core.datasets.io.picture import MAX_BYTES, read_text
-from core.datasets.io.remote import AT_ONCE, Remote
+from core.datasets.io.remote import AT_ONCE, Remote, Windows
 from core.datasets.io.roots import problem
 from core.datasets.listing import END, file_ends
 from core.datasets.sniff import COMPRESSED, ENOUGH, what_is
@@ -115,7 +115,7 @@ class Shards:
                 length = path.size if isinstance(path, Remote) else os.fstat(file.fileno()).st_size
                 end = 0
                 while (member := tar.next()) is not None:
-                    tar.members = []  # tarfile keeps every header otherwise
+                    tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; its stub has no members
                     if member.offset < end or member.size < 0:
                         raise tarfile.ReadError("a header that leads back")
                     end = member.offset_data
@@ -178,7 +178,7 @@ def without_picture(sample: Sample) -> str:
     )
 
 
-def _opened(path: Path | Remote) -> IO[bytes]:
+def _opened(path: Path | Remote) -> Windows | BinaryIO:
     return path.open() if isinstance(path, Remote) else open_regular(path, name=path.name)
 
 
@@ -254,15 +254,15 @@ def find_shards(
 
 def _tars(folder: Path | Remote) -> list[Path | Remote]:
     try:
-        if isinstance(folder, Remote):
-            found = [file for file in folder.files() if file.name.endswith(".tar")]
-        else:
-            entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".tar")]
-            found = [Path(entry.path) for entry in entries if entry.is_file()]
+        listed = folder.files() if isinstance(folder, Remote) else _files(folder)
     except OSError:
         return []
-    found = [tar for tar in found if not tar.name.startswith(".")]
+    found = [tar for tar in listed if tar.name.endswith(".tar") and not tar.name.startswith(".")]
     return sorted(found, key=lambda tar: (int(tar.stem) if re.fullmatch("[0-9]{1,9}", tar.stem) else -1, tar.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(".tar") and entry.is_file()]
 
 
 def _absent(announcement: Path | Remote, present: set[str]) -> list[LeftOut]:

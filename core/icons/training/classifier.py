@@ -82,7 +82,8 @@ def fit(
 ) -> tuple[torch.nn.Sequential, list[float]]:
     """Train with cross-entropy; arguments and resumption as in ``core.icons.training.train.fit``."""
     torch.manual_seed(run.seed)
-    model = build(run.arch, width=run.width, classes=len(concepts())).to(device, memory_format=torch.channels_last)
+    model = build(run.arch, width=run.width, classes=len(concepts())).to(device)
+    model.to(memory_format=torch.channels_last)
 
     def supervised(rows: np.ndarray) -> torch.Tensor:
         images = as_images(data.pixels[rows], device)

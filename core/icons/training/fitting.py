@@ -43,13 +43,13 @@ class Run:
 def rendered(name: str, *, folder: Path | None = None, limit: int | None = None) -> np.ndarray:
     """Pictures of a corpus (or of its first ``limit`` pairs), uint8 [n, 64, 64, 3]; kept in ``folder`` if given."""
     n = min(CORPORA[name].pairs, limit or LARGEST)
-    path = None if folder is None else folder / f"{name}-{n}.npy"
-    if path is not None and path.exists():
+    path = folder and folder / f"{name}-{n}.npy"
+    if path and path.exists():
         return np.load(path, mmap_mode="r", allow_pickle=False)
     pairs = corpus(name)[:n]
     pixels = np.stack([np.asarray(render(pair.drawing)) for pair in tqdm(pairs, desc=f"render {name}")])
-    if path is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             np.save(file, pixels)
     return pixels

@@ -109,7 +109,7 @@ def fit(
         The model (float32, compact vocabulary) and the loss of every step.
     """
     torch.manual_seed(run.seed)
-    model = build(run.arch, vocabulary=len(data.vocabulary)).to(device)
+    model: Any = build(run.arch, vocabulary=len(data.vocabulary)).to(device)
     if run.arch == "icon-RN":
         model.visual.to(memory_format=torch.channels_last)
     targets = torch.arange(run.batch, device=device)
@@ -123,9 +123,12 @@ def fit(
         logits = model.logit_scale.exp() * image_vectors.float() @ text_vectors.float().T  # [batch, batch]
         return (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
 
+    def hold_scale() -> None:
+        model.logit_scale.clamp_(0, math.log(100))
+
     losses = optimise(
         run, model, len(data.tokens), contrastive, device=device, checkpoint=checkpoint, stop_after=stop_after,
-        after_step=lambda: model.logit_scale.clamp_(0, math.log(100)), report=report,
+        after_step=hold_scale, report=report,
     )  # fmt: skip
     return model.eval(), losses
 

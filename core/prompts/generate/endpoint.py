@@ -88,10 +88,10 @@ class Endpoint:
             except httpx2.HTTPError as error:
                 problem = f"cannot be reached ({self._hidden(str(error)) or type(error).__name__})"
             else:
-                error = _error(content)
-                if status == 200 and error is None:
+                refusal = _error(content)
+                if status == 200 and refusal is None:
                     return _read(content, self._url)
-                status = _code(error) if status == 200 else status
+                status = _code(refusal) if status == 200 else status
                 problem = f"answered {status}: {self._hidden(_message(content))}"
                 if status in (400, 422) and self._leave_out(_refused_name(content, body)):
                     continue
@@ -174,14 +174,14 @@ def check_address(base_url: str, *, key: str = "") -> str:
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.username
-        host = parts.netloc
+        host, name = parts.netloc, parts.hostname or ""
     except ValueError:
-        usable, host = False, ""
+        usable, host, name = False, "", ""
     if not usable:
         raise BadInput(f"{base_url!r} is no endpoint; write for example http://localhost:11434/v1.")
-    if key and parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if key and parts.scheme == "http" and not _is_loopback(name):
         variable = key_variable() or KEY_VARIABLES[0]
-        raise BadInput(f"{parts.hostname} would get your key unencrypted; use https, or unset {variable}.")
+        raise BadInput(f"{name} would get your key unencrypted; use https, or unset {variable}.")
     return host
 
 

@@ -27,7 +27,7 @@ from core.prompts.generate.endpoint import Endpoint, Reply
 from core.prompts.generate.plan import Settings
 from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, read_reply
 from core.strict_json import write_json
-from core.types import ImageSet, Progress, Report
+from core.types import Classes, Progress, Report
 
 _EMPTY_TRIES = 2
 """How often a question is asked again after replies without a word."""
@@ -109,19 +109,19 @@ def folder() -> Path:
     return keys.root() / "prompts"
 
 
-def place(settings: Settings, image_set: ImageSet) -> Path:
+def place(settings: Settings, image_set: Classes) -> Path:
     """The prompt file of these settings and classes under ``folder``: asked again, a run goes on where it ended."""
     asked = [_kept(settings), list(settings.questions), settings.count, image_set.id, list(image_set.names)]
     return folder() / f"{_slug(image_set)}-{_plain(settings.model)}-{keys.digest(asked)[:8]}.json"
 
 
-def written(image_set: ImageSet) -> list[Path]:
+def written(image_set: Classes) -> list[Path]:
     """Finished prompt files about this set under ``folder``, the newest first."""
     found = folder().glob(f"{_slug(image_set)}-*.json") if folder().is_dir() else ()
     return sorted(found, key=lambda path: (-path.stat().st_mtime, path.name))
 
 
-def _slug(image_set: ImageSet) -> str:
+def _slug(image_set: Classes) -> str:
     return f"{_plain(Path(image_set.id).name)}-{keys.digest(image_set.id)[:4]}"
 
 
@@ -156,7 +156,7 @@ def _kept_texts(out: Path, settings: Settings) -> dict[str, list[_Text]]:
 
 def generate(
     settings: Settings,
-    image_set: ImageSet,
+    image_set: Classes,
     out: Path,
     *,
     key: str = "",
@@ -181,7 +181,7 @@ def generate(
 
 
 def _generate(
-    settings: Settings, image_set: ImageSet, out: Path, secret: str, report: Report | None, parallel: int
+    settings: Settings, image_set: Classes, out: Path, secret: str, report: Report | None, parallel: int
 ) -> Generated:
     have = {question: len(texts) for question, texts in answered(out, settings).items()}
     names = dict(zip(image_set.keys, image_set.names, strict=True))

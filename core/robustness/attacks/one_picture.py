@@ -11,7 +11,7 @@ from core.errors import BadInput
 from core.robustness.attacks.plan import Plan
 from core.robustness.attacks.runner import Bench
 from core.robustness.attacks.typographic import overlay
-from core.types import ImageSet, Report
+from core.types import ImageSet, Report, silent
 
 BEST = 5
 MOST_LETTERS = 60
@@ -57,7 +57,7 @@ def attack_picture(
     plan: Plan,
     *,
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Looked:
     """One picture under a white-box or score-based attack, whether or not it is right unattacked."""
     bench = Bench(model, image_set, [row], prompts=prompts, report=report)
@@ -75,7 +75,7 @@ def write_on_picture(
     size: float,
     seed: int = 0,
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Looked:
     """One picture with a word on it; a word that is a class's name also tells how far it pulls towards that class.
 
@@ -107,7 +107,10 @@ def _looked(
         shown = tuple(names[one] for one in best.tolist()), tuple(given[best].tolist())
         answers.append(Said(*shown, float(given[label]), None if word is None else float(given[word])))
     largest = 255 * float((after - x).abs().max())
-    return Looked(_pixels(x), _pixels(after), _pixels(change), factor, *answers, names[label], largest, placed)
+    said_before, said_after = answers
+    return Looked(
+        _pixels(x), _pixels(after), _pixels(change), factor, said_before, said_after, names[label], largest, placed
+    )
 
 
 def _pixels(x: torch.Tensor) -> np.ndarray:

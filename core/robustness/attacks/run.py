@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
 from core.stats.intervals import Tag
 from core.supervised import names as supervised
-from core.types import ImageSet, Lens, Report
+from core.types import ImageSet, Lens, Report, silent
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_ATTACKS = ("fgsm", "bim", "mim", "dim", "deepfool", "pgd", "apgd", "noise", "typographic", "letters")
 DEFAULT_EPS = (1.0, 2.0, 4.0)
@@ -74,9 +78,7 @@ class Question:
         return sample_rows(self.image_set.labels, n, seed=self.seed)
 
 
-def attack_records(
-    model: str, question: Question, *, prompts: str = "simple", report: Report = lambda progress: None
-) -> list[Record]:
+def attack_records(model: str, question: Question, *, prompts: str = "simple", report: Report = silent) -> list[Record]:
     """One record for the clean sample and one for every attack and ε, each from the cache or computed now."""
     whole, short = (
         Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
@@ -113,7 +115,7 @@ def minimal_eps(
     attack: str = "deepfool",
     *,
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Arrays:
     """Smallest ε of every image: ``eps`` [m] as in ``Bench.minimal``, with ``rows`` and ``labels``."""
     bench = Bench(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
@@ -126,7 +128,7 @@ def transfer_records(
     *,
     surrogates: Sequence[str] = (),
     prompts: str = "simple",
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Record]:
     """Every attack that transfers, crafted on each surrogate (by default each of the models) for each other model.
 
@@ -166,12 +168,14 @@ class _Crafted:
 
     def __init__(self, source: str, question: Question, plan: Plan, prompts: str, report: Report) -> None:
         self.bench = Bench(source, question.image_set, question.rows(), prompts=prompts, report=report)
-        self._plan, self._pixels = plan, None
+        self._plan = plan
 
-    def __call__(self) -> list:
-        if self._pixels is None:
-            self._pixels = self.bench.craft(self._plan)
+    def __call__(self) -> list[torch.Tensor]:
         return self._pixels
+
+    @cached_property
+    def _pixels(self) -> list[torch.Tensor]:
+        return self.bench.craft(self._plan)
 
 
 def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:

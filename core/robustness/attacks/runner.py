@@ -21,7 +21,7 @@ from core.robustness.attacks.typographic import meaningless, overlay, wrong_word
 from core.supervised import answers
 from core.supervised import names as supervised
 from core.supervised.scorer import Scorer, scorer_for
-from core.types import ImageSet, Lens, Progress, Report
+from core.types import ImageSet, Lens, Progress, Report, silent
 
 SCHEMA = 1
 """Counts up when the same question would get other answers."""
@@ -55,7 +55,7 @@ class Bench:
         rows: Sequence[int] | np.ndarray,
         *,
         prompts: str = "simple",
-        report: Report = lambda progress: None,
+        report: Report = silent,
     ) -> None:
         if len(image_set.keys) < 2:
             raise BadInput(f"{image_set.id} has {len(image_set.keys)} class: an attack needs another one to lead to.")
@@ -192,8 +192,11 @@ class Bench:
             x, y, rows = x[chosen], y[chosen], rows[_np(chosen)]
         if not len(x):
             return x
-        budget = (plan.eps if eps is None else eps) * self._unit(plan.units)
         attack = find(plan.attack)
+        strength = plan.eps if eps is None else eps
+        if strength is None:
+            raise BadInput(f"{attack.title} needs a strength.")
+        budget = strength * self._unit(plan.units)
 
         def run(x: torch.Tensor, y: torch.Tensor, budget: torch.Tensor, drawn: int) -> torch.Tensor:
             seed = int(np.random.SeedSequence([plan.seed, drawn]).generate_state(1)[0])

@@ -75,7 +75,7 @@ def estimate(
     at_once = max(1, PIXELS_AT_ONCE // (2 * x.numel()))
     for first in range(0, queries, at_once):
         many = min(at_once, queries - first)
-        u = draw(make, (many, *x.shape), generator, x)
+        u = draw(make, torch.Size((many, *x.shape)), generator, x)
         asked = torch.stack([x + sigma * u, x - sigma * u])  # [2, many, n, 3, h, w]
         values = LOSSES[loss](logits(asked.flatten(0, 2)), y.repeat(2 * many)).view(2, many, len(x))
         total += ((values[0] - values[1])[..., None, None, None] * u).sum(0)

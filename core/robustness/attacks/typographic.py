@@ -39,10 +39,10 @@ def overlay(
     return np.asarray(picture), len(boxes)
 
 
-def wrong_words(labels: Sequence[int], classes: int, *, seed: int = 0) -> np.ndarray:
+def wrong_words(labels: Sequence[int] | np.ndarray, classes: int, *, seed: int = 0) -> np.ndarray:
     """For every image a class that is not its own, int64 [n], drawn evenly; needs two classes."""
-    labels = np.asarray(labels)
-    return (labels + np.random.default_rng([12, seed]).integers(1, classes, len(labels))) % classes
+    own = np.asarray(labels)
+    return (own + np.random.default_rng([12, seed]).integers(1, classes, len(own))) % classes
 
 
 def meaningless(word: str, *, seed: int = 0) -> str:
@@ -51,7 +51,9 @@ def meaningless(word: str, *, seed: int = 0) -> str:
     return "".join(chr(97 + int(rng.integers(26))) if letter.isalpha() else letter for letter in word)
 
 
-def _fitting(canvas: ImageDraw.ImageDraw, word: str, height: float, width: int) -> ImageFont.FreeTypeFont:
+def _fitting(
+    canvas: ImageDraw.ImageDraw, word: str, height: float, width: int
+) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     wanted = max(5.0, height)
     font = ImageFont.load_default(wanted)
     length = canvas.textlength(word, font=font)

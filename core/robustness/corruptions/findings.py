@@ -93,7 +93,7 @@ def value(record: Record, measure: str, *, before: Record | None, reference: Map
         return record.acc1
     if measure == MEASURES[1]:
         return before.acc1 - record.acc1 if before else math.nan
-    other = reference.get((record.condition, record.severity))
+    other = None if record.severity is None else reference.get((record.condition, record.severity))
     return (1 - record.acc1) / (1 - other.acc1) if other is not None and other.acc1 < 1 else math.nan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -94,12 +95,13 @@ def records(
     Intervals resample sequences. With a reference among the models also ``flip_rate`` (FR), ``mfr``, and T5D relative
     to it, ``relative_t5d`` and ``mt5d``, in percent. ``flip_head`` and ``flip_tail`` hold FP of those classes.
     """
-    theirs = _measures(watched[reference]) if reference in watched else {}
-    found = []
+    theirs = _measures(watched[reference]) if reference is not None and reference in watched else {}
+    found: list[Record] = []
+    more: dict[str, Any]
     for model, one in watched.items():
         part = np.array([tags.get(model, {}).get(key, "") for key in one.keys])[one.labels]
         own = _measures(one)
-        named = {"prompts": one.prompts, "reference": reference if theirs else None, "seed": seed}
+        named: dict[str, Any] = {"prompts": one.prompts, "reference": reference if theirs else None, "seed": seed}
         right = {name: (top[:, :, 0] == one.labels[:, None]).mean(1) for name, top in one.top.items()}
         for name, top in one.top.items():
             flipped = flips(top[:, :, 0], noise=is_noise(name)).mean(1)

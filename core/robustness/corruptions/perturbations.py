@@ -52,28 +52,30 @@ def frame(picture: Image.Image, name: str, index: int, *, seed: int, frames: int
     return Image.fromarray((np.clip(made, 0, 1) * 255).astype(np.uint8))
 
 
-def sequences(image_set: ImageSet, name: str, rows: Sequence[int], *, seed: int = 0, frames: int = FRAMES) -> Derived:
+def sequences(
+    image_set: ImageSet, name: str, rows: Sequence[int] | np.ndarray, *, seed: int = 0, frames: int = FRAMES
+) -> Derived:
     """All frames of one perturbation of some pictures, sequence after sequence, as an image set."""
-    rows = np.asarray(rows, np.int64)
-    seeds = [image_seed(seed, f"sequence {name}", image_set.image_ids[row]) for row in rows.tolist()]
+    chosen: list[int] = np.asarray(rows, np.int64).tolist()
+    seeds = [image_seed(seed, f"sequence {name}", image_set.image_ids[row]) for row in chosen]
     what = f"{words(name)} sequences of {frames} frames, in memory"
 
     def make(index: int) -> Image.Image:
         which, number = divmod(index, frames)
-        return frame(image_set.image(int(rows[which])), name, number, seed=seeds[which], frames=frames)
+        return frame(image_set.image(chosen[which]), name, number, seed=seeds[which], frames=frames)
 
     return Derived(
         base=image_set,
-        rows=np.repeat(rows, frames),
+        rows=np.repeat(np.array(chosen, np.int64), frames),
         conditions=[f"{words(name)}, frame {number}" for _ in seeds for number in range(frames)],
         make=make,
         id=f"{image_set.id} ({what})",
-        image_ids=[f"{image_set.image_ids[row]} · {words(name)} {n}" for row in rows.tolist() for n in range(frames)],
+        image_ids=[f"{image_set.image_ids[row]} · {words(name)} {n}" for row in chosen for n in range(frames)],
         fingerprint=keys.digest(
             {
                 "schema": SCHEMA,
                 "base": image_set.fingerprint,
-                "rows": rows.tolist(),
+                "rows": chosen,
                 "name": name,
                 "seeds": seeds,
                 "frames": frames,

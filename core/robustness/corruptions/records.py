@@ -99,7 +99,7 @@ def _of_model(
     for condition in outcome.said:
         right = outcome.right(condition)
         more = {**_parts(outcome, condition, part), "flip": _changed(outcome, condition), **about}
-        if condition != CLEAN:
+        if condition[0] is not None:
             more |= relative[condition[0]]
         yield record(
             outcome.model, condition=condition[0] or "clean", right=int(right.sum()), n=len(right),
@@ -149,7 +149,9 @@ def _parts(outcome: Outcome, condition: Condition, part: np.ndarray) -> dict[str
 
 def _changed(outcome: Outcome, condition: Condition) -> float:
     clean, said = outcome.said.get(CLEAN), outcome.said[condition]
-    both = (clean != NOT_USED) & (said != NOT_USED) if clean is not None else np.zeros(0, bool)
+    if clean is None:
+        return math.nan
+    both = (clean != NOT_USED) & (said != NOT_USED)
     return float((clean[both] != said[both]).mean()) if both.any() else math.nan
 
 

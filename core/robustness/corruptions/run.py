@@ -110,12 +110,18 @@ class Source(Protocol):
         conditions: the clean one first where there is one. made: how the pictures were made, in a few words.
     """
 
-    id: str
-    keys: Sequence[str]
-    names: Sequence[str]
-    labels: np.ndarray
-    conditions: Sequence[Condition]
-    made: str
+    @property
+    def id(self) -> str: ...
+    @property
+    def keys(self) -> Sequence[str]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def labels(self) -> np.ndarray: ...
+    @property
+    def conditions(self) -> Sequence[Condition]: ...
+    @property
+    def made(self) -> str: ...
 
     def view(self, condition: Condition) -> ImageSet:
         """The pictures of one condition; its labels are those of the source."""

@@ -36,7 +36,12 @@ class Case(NamedTuple):
 
 
 def corrupted(
-    image_set: ImageSet, corruption: str | None, severity: int = 0, *, seed: int = 0, rows: Sequence[int] | None = None
+    image_set: ImageSet,
+    corruption: str | None,
+    severity: int = 0,
+    *,
+    seed: int = 0,
+    rows: Sequence[int] | np.ndarray | None = None,
 ) -> Derived:
     """The set under one corruption (None for the clean pictures, framed alike), with its own labels and image ids.
 

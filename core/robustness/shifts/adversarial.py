@@ -22,7 +22,7 @@ from core.models.weights import sha256
 from core.strict_json import write_json
 from core.supervised.names import ICON, WEIGHTS, folder_of
 from core.supervised.scorer import Scorer, scorer_for
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 ID = "icons-adversarial"
 EACH = 8
@@ -30,7 +30,7 @@ EACH = 8
 _BATCH = 10
 
 
-def write_adversarial(path: Path = KEPT, *, report: Report = lambda progress: None) -> Path:
+def write_adversarial(path: Path = KEPT, *, report: Report = silent) -> Path:
     """Search the candidates and write which the reference gets wrong; a concept without any is left out."""
     model = f"{ICON}{REFERENCE}"
     scorer = scorer_for(model, open_set("icons"))

@@ -24,15 +24,13 @@ from core.robustness.shifts.baselines import ICONS, STANDARD
 from core.robustness.shifts.measure import measure, measure_clean
 from core.strict_json import write_json
 from core.supervised.names import ICON, SHIPPED
-from core.types import Report
+from core.types import Report, silent
 
 SET = "icons"
 COMMAND = "python -m core icons baselines"
 
 
-def write_baselines(
-    out: Path = ICONS, *, work: Path, device: str | None = None, report: Report = lambda progress: None
-) -> Path:
+def write_baselines(out: Path = ICONS, *, work: Path, device: str | None = None, report: Report = silent) -> Path:
     """Train all baselines, keep the reference, filter the adversarial candidates with it, and write the table.
 
     Args:
@@ -48,7 +46,7 @@ def write_baselines(
     return out
 
 
-def measured(model: str, *, report: Report = lambda progress: None) -> dict[str, float]:
+def measured(model: str, *, report: Report = silent) -> dict[str, float]:
     """Accuracy of one model on ``icons`` and on every shift, in percent, by column."""
     reference = open_set(SET)
     clean = measure_clean(model, reference, report=report)

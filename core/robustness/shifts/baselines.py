@@ -209,7 +209,9 @@ def columns_for(table: Baselines, condition: str) -> tuple[str, str] | None:
     Args:
         condition: a set's id, path or address, with ``_pm0`` or ``_pm10`` at the end for frames.
     """
-    base, suffix = re.fullmatch(r"(.*?)(_pm[0-9]+)?", condition, re.DOTALL).groups(default="")
+    frames = re.search(r"_pm[0-9]+\Z", condition)
+    suffix = frames[0] if frames else ""
+    base = condition.removesuffix(suffix)
     base = re.split(r"[/\\]", base.partition("#")[0].rstrip("/\\"))[-1].lower().removeprefix("wds_")
     found = None
     known = {title.lower(): title for title in table.columns}

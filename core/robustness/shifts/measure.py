@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets.formats.tracks import Track, reach_of, tracks_of
+from core.datasets.formats.tracks import reach_of
 from core.datasets.subset import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
@@ -16,7 +16,7 @@ from core.frequency.table import split
 from core.robustness.metrics import frame_accuracy
 from core.stats import intervals as stats
 from core.supervised.ask import answer_for
-from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report
+from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report, Track, silent
 
 CLEAN = "clean"
 PARTS = ("head", "torso", "tail")
@@ -69,7 +69,7 @@ def own_counts(model: str) -> FrequencyTable | None:
 
 def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:
     """Which images of an answer are right, bool [m]: the class said is one of those that the picture shows."""
-    if not getattr(image_set, "accepted", ()):
+    if not image_set.accepted:
         return answer.top[:, 0] == answer.labels
     accepted = accepted_labels(image_set)
     said = zip(answer.rows.tolist(), answer.top[:, 0].tolist(), strict=True)
@@ -83,7 +83,7 @@ def measure(
     *,
     prompts: str = "simple",
     counts: FrequencyTable | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Measured]:
     """One model on one shift: one entry, or pm-0 and pm-k for frames.
 
@@ -97,23 +97,27 @@ def measure(
     share = stats.wilson(int(inside_right.sum()), len(inside_right))
     tag = split(counts, reference.keys, reference.names) if counts else {}
     before = _parts(tag, within.keys, inside.labels, inside_right, before="id_")
-    common = {
+    common: dict[str, Any] = {
         "model": model,
         "prompts": shifted.lens.prompts,
         "inside": share,
         "inside_n": len(inside_right),
-        "reference_for": _is(model, getattr(shift, "reference", "")),
+        "reference_for": _is(model, shift.reference),
         "images": shift.fingerprint,
         "prompt_notes": shifted.prompt_notes,
     }
-    if tracks := tracks_of(shift):
+    if tracks := shift.tracks:
         return [
             replace(one, parts={**before, **_parts(tag, shift.keys, np.asarray(shift.labels)[one.rows], one.right)})
             for one in _frames(shift, tracks, shifted.rows, right, common)
         ]
     found, parts = stats.wilson(int(right.sum()), len(right)), _parts(tag, shift.keys, shifted.labels, right)
-    own = {"share": found, "n": len(right), "rows": shifted.rows, "right": right, "parts": {**before, **parts}}
-    return [Measured(condition=shift.id, **own, **common)]
+    return [
+        Measured(
+            condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, parts={**before, **parts},
+            **common,
+        )
+    ]  # fmt: skip
 
 
 def measure_clean(
@@ -122,7 +126,7 @@ def measure_clean(
     *,
     prompts: str = "simple",
     counts: FrequencyTable | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> Measured:
     """One model on the set in distribution."""
     answer = answer_for(model, reference, prompts=prompts, report=report)
@@ -143,7 +147,7 @@ def board(
     *,
     prompts: str = "simple",
     counts: Mapping[str, FrequencyTable] | None = None,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Measured]:
     """Every model on the set in distribution and on every shift, model after model.
 
@@ -158,7 +162,8 @@ def board(
     ids = [shift.id for shift in shifts]
     if len(set(asked)) < len(asked) or len(set(ids)) < len(ids) or reference.id in ids:
         raise BadInput("Give every model and every shift once, and as a shift no set that is the one in distribution.")
-    found, total = [], len(asked) * (len(shifts) + 1)
+    found: list[Measured] = []
+    total = len(asked) * (len(shifts) + 1)
     for model in asked:
         table = (counts or {}).get(model)
         for shift in (None, *shifts):
@@ -204,7 +209,7 @@ def _parts(
     """Mean class accuracy of head, torso and tail; a class is where it is among all classes in distribution."""
     n = np.bincount(labels, minlength=len(keys))
     sums = np.bincount(labels, weights=right, minlength=len(keys))
-    found = {}
+    found: dict[str, float] = {}
     for part in PARTS if tag else ():
         own = [label for label, key in enumerate(keys) if n[label] and tag.get(key) == part]
         if own:

@@ -23,7 +23,7 @@ from core.robustness.records import Record
 from core.robustness.shifts.hashes import distance, hashes_of
 from core.stats.blocks import in_blocks
 from core.stats.intervals import wilson
-from core.types import Answer, ImageSet, Interval, Lens, Report
+from core.types import Answer, ImageSet, Interval, Lens, Report, silent
 from core.uploads import MOST_BYTES
 
 COSINE, DIFFERENT_BITS = 0.95, 10
@@ -112,7 +112,7 @@ def find(
     *,
     cosine: float = COSINE,
     bits: int = DIFFERENT_BITS,
-    report: Report = lambda progress: None,
+    report: Report = silent,
 ) -> list[Pair]:
     """Images of a set that another set holds too, nearly alike: by vector and by perceptual hash at once.
 
