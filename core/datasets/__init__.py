@@ -132,7 +132,7 @@ def open_set(
         found = getattr(import_module(module), function)(place, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    if place != path:
+    if isinstance(place, Path) and isinstance(path, Path) and place != path:
         found = replace(found, note=f"{found.note} It lies in {place.relative_to(path).as_posix()}/.")
     with _lock:
         _opened[key] = (stamp(path), found)
