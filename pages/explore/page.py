@@ -1,4 +1,7 @@
-"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own."""
+"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own.
+
+Where only per-class scores are known, concepts take the place of pictures; a single one shows all published evidence.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import streamlit as st
 from core.analysis import findings
 from core.deck import slides as deck_slides
 from core.text.search import find_concepts
+from core.types import ClassAnswer
+from pages.explore import concept, scores
 from pages.ui import answers, detail, gallery, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
@@ -14,17 +19,19 @@ from pages.ui.text import finding, quiet, section
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
 VERDICTS = ("all", "wrong", "right")
 
-lens, image_set = lensbar.lens(), lensbar.images()
-answer = answers.answer_for(lens)
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
-chosen = selection.chosen(image_set)
+lens = lensbar.lens()
+answer = answers.by_class(lens)
+counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
+chosen = selection.chosen(answer)
 
-if len(chosen) == 1:
+if isinstance(answer, ClassAnswer):
+    sentence = scores.finding_of(answer, chosen)
+elif len(chosen) == 1:
     sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
 else:
     sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
 finding("Explore", sentence)
-quiet(answers.provenance(answer))
+answers.origin_line(answer)
 
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -47,6 +54,15 @@ with left:
     tables.concept_table(answer, found, counts, families, parts, key="concepts")
     downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts))
 
+if isinstance(answer, ClassAnswer):
+    with right:
+        scores.draw(answer, chosen, found, counts)
+        answers.needs_pictures(answer)
+    if len(chosen) == 1:
+        concept.draw(answer.names[chosen[0]], lens.model)
+    st.stop()
+
+image_set = lensbar.images()
 with right:
     section("Pictures")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -66,13 +82,13 @@ with right:
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
     pages = -(-count // each)
     page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
-    part = slice(each * (page - 1), each * page)
+    turn = slice(each * (page - 1), each * page)
     groups = [
         gallery.group(
             answer, image_set, label,
-            places[part] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
+            places[turn] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
         )
-        for label in (shown if alone else shown[part])
+        for label in (shown if alone else shown[turn])
     ]  # fmt: skip
     groups = [group for group in groups if group["items"]]
     gallery.gallery(
@@ -95,6 +111,9 @@ position = detail.position_of(answer, image_set, detail.chosen_picture(image_set
 if position is not None:
     detail.detail(lens, answer, image_set, position)
     pins.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
+
+if len(chosen) == 1:
+    concept.draw(answer.names[chosen[0]], lens.model)
 
 st.divider()
 own_picture.own_picture(lens, image_set)
