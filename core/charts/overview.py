@@ -11,12 +11,14 @@ from core.charts.counts import LANE, count_axis, whiskers
 from core.charts.palette import QUIET, RIGHT, blank, compact, text, translucent
 
 FAINT = 0.34
+ENOUGH = 10
+"""Means of fewer concepts are not drawn."""
 
 
 def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 400) -> go.Figure:
     """Mean accuracy of the concepts in half decades of their count; concepts never counted stand in the lane of zero.
 
-    Every mark has its model's id as custom data.
+    Means of fewer than ``ENOUGH`` concepts are not drawn. Every mark has its model's id as custom data.
 
     Args:
         chosen: id of the model drawn in full, with the intervals of its means.
@@ -24,7 +26,7 @@ def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 40
     figure = blank(height=height, y_title="Zero-shot accuracy")
     for one in sorted(curves, key=lambda one: one.model == chosen):
         _add(figure, one, full=one.model == chosen)
-    most = max((means.count for one in curves for means in one.bins), default=10)
+    most = max((means.count for one in curves for means in one.bins if means.n >= ENOUGH), default=10)
     zeros = any(one.never for one in curves)
     count_axis(figure, most, zeros=zeros, title="Times a concept was counted in the model’s pretraining set")
     figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.0], tickvals=[0, 0.25, 0.5, 0.75, 1])
@@ -35,7 +37,8 @@ def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 40
 def _add(figure: go.Figure, one: ModelCurve, *, full: bool) -> None:
     colour = RIGHT if full else translucent(QUIET, FAINT)
     lane = [(LANE, one.never)] if one.never else []
-    for means, mode in ((lane, "markers"), ([(means.count, means) for means in one.bins], "lines+markers")):
+    bins = [(means.count, means) for means in one.bins if means.n >= ENOUGH]
+    for means, mode in ((lane, "markers"), (bins, "lines+markers")):
         values = [part.accuracy for _, part in means]
         figure.add_scatter(
             x=[count for count, _ in means],

@@ -46,12 +46,12 @@ with left:
     groups = {"part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows]}.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
     series = [overlay.series(answer, curve, label), *overlay.curves(others)]
-    source = "pretraining" if others else lens.frequency
+    source = "pretraining" if others else lensbar.source_label(lens.frequency)
     figure = frequency_figure(
         series,
         groups=groups,
         chosen=chosen,
-        x_title=f"Times seen in {source} ({curve.method} count, log scale)",
+        x_title=f"Times counted in {source}",
     )
     st.plotly_chart(
         figure,

@@ -21,7 +21,10 @@ FIRST = "laion400m"
 
 def draw(found: Sequence[ModelCurve]) -> None:
     """The choice of a pretraining set, the figure, and the links of the model in full."""
-    section("The rarer in pretraining, the worse", "Each line is a model; click one to see it in full.")
+    section(
+        "The rarer in pretraining, the worse",
+        "Each line is a model; click one to see it in full. Marks are means of ten concepts or more.",
+    )
     shown = _choose(found)
     figure = curves_figure(found, shown.model, height=380)
     st.plotly_chart(

@@ -38,7 +38,8 @@ def _own() -> None:
     if place:
         into("explore", f"Open {place}", model=name, set=place)
     quiet("Or from the command line:")
-    st.code(f"python -m core evaluate {shlex.quote(name)} {shlex.quote(place or '/path/to/images')}", language="bash")
+    command = f"python -m core evaluate {shlex.quote(name)} {shlex.quote(place or '/path/to/images')}"
+    st.code(command, language="bash", wrap_lines=True)
 
 
 def _prompts() -> None:

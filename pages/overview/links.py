@@ -10,4 +10,4 @@ from pages.ui.text import plain
 
 def into(page: str, label: str, **lens: str) -> None:
     """A link to a page under a lens (``model``, ``set``, ``prompts``, ``concept``)."""
-    st.page_link(registry.find(page).file, label=plain(label), query_params=lens)
+    st.page_link(registry.find(page).file, label=plain(label), icon=":material/arrow_forward:", query_params=lens)

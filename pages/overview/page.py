@@ -10,7 +10,7 @@ from pages.overview import curves, doors, lookup, tail
 from pages.ui.text import finding, quiet
 
 found = overview.curves()
-finding("Overview", overview.headline(found))
+finding("Tailscope: where CLIP-family models fail in the long tail", overview.headline(found))
 quiet(
     f"{len(found)} models on the paper’s 17 classification sets, one template, counts of each model’s own pretraining "
     f"set · {CITATION.partition(' (arXiv')[0]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts import PLOT_CONFIG, SERIES
+from core.charts.frequency import CHOSEN
 from core.charts.letitwag import scatter
 from core.published import findings, letitwag
 from core.published.letitwag import Model
@@ -21,10 +22,14 @@ def draw() -> None:
     section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")
     name = st.session_state.get(KEY)
     model = next((one for one in models if one.name == name), models[0])
-    figure = scatter(models, letitwag.fits(), chosen=[model.name], height=380)
+    figure = scatter(models, letitwag.fits(), height=380)
     figure.update_traces(
         marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
     )
+    figure.add_scatter(
+        x=[model.imagenet], y=[model.letitwag], mode="markers", hoverinfo="skip", showlegend=False,
+        marker={"symbol": "circle-open", "size": 18, "color": CHOSEN, "line": {"width": 2.5}},
+    )  # fmt: skip
     figure.update_layout(dragmode=False)
     st.plotly_chart(
         figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=_look, selection_mode="points",

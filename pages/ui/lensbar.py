@@ -132,7 +132,7 @@ def _warning(model: str) -> str | None:
         return None
 
 
-GROUPS = {"here": "On disk", "published": "Published", "elsewhere": "To fetch"}
+GROUPS = {"here": "Here", "published": "Published", "elsewhere": "Others"}
 
 
 def model_groups() -> dict[str, list[str]]:
@@ -151,8 +151,8 @@ def _choose_model() -> None:
     groups = model_groups()
     shown = st.segmented_control(
         "Models", list(GROUPS), key="model-group", format_func=GROUPS.__getitem__, persist_state="session",
-        help="On disk: the weights are here, so answers are computed. Published: the authors of “No ‘Zero-Shot’ "
-        "Without Exponential Data” released per-class accuracies. To fetch: other models of open_clip.",
+        help="Here: the weights are on this disk, so answers are computed. Published: the authors of “No ‘Zero-Shot’ "
+        "Without Exponential Data” released per-class accuracies. Others: open_clip’s models that can be fetched.",
     )  # fmt: skip
     _choose(
         "Model", "model", groups[shown] if shown else [id for ids in groups.values() for id in ids],
@@ -298,6 +298,15 @@ def choose_counts(source: str) -> None:
 def switched_off() -> bool:
     """Whether a person wants no counts."""
     return _value("frequency") == NONE
+
+
+def source_label(source: str) -> str:
+    """What was counted and how, in few words."""
+    for step in published.steps():
+        if step.name == source:
+            threshold = f" {step.threshold}" if step.threshold else ""
+            return f"{step.pretraining_label.partition(',')[0]}, {step.how_label}{threshold}"
+    return source
 
 
 def counted_in(classes: Named) -> str:
