@@ -16,6 +16,7 @@ from core.published.manifest import CITATION
 from core.published.names import METHODS
 from core.published.view import set_name
 from pages import registry
+from pages.ui import lensbar
 from pages.ui.downloads import downloads
 from pages.ui.jobs import recall
 from pages.ui.points import clicked
@@ -24,31 +25,33 @@ from pages.ui.text import quiet, section
 CHART = "concept-models"
 
 
-def draw(name: str, model: str) -> None:
-    """Everything published on this concept; a line that says so where it is none of the release's."""
-    found = recall(concepts.find, name)
-    if found is None:
-        quiet(f"“{name}” is not among the concepts with published counts and accuracies.")
-        return
-    st.divider()
-    _models(found, model)
+def find(name: str) -> PublishedConcept | None:
+    """What was published on this concept, None where it is none of the release's."""
+    return recall(concepts.find, name)
+
+
+def record(found: PublishedConcept, model: str) -> None:
+    """Its counts by every method, and links to where it is tested."""
     _counts(found)
     _places(found, model)
 
 
-def _models(found: PublishedConcept, model: str) -> None:
+def models(found: PublishedConcept, model: str) -> None:
+    """Accuracy of all published models against their own counts, the model of the lens ringed."""
     places = [place.image_set for place in found.places]
     section(
         f"“{found.name}” under the published models",
         "Accuracy against how often the concept was counted in the training set of each model; click a point to look "
         "through that model.",
     )
-    image_set = places[0]
+    looked_at = lensbar.lens().image_set
+    image_set = looked_at if looked_at in places else places[0]
     if len(places) > 1:
         titles = {place.image_set: place.title for place in found.places}
         image_set = st.segmented_control(
-            "Tested on", places, default=places[0], required=True, key="tested-on", format_func=titles.__getitem__
-        )
+            "Tested on", places, default=image_set, required=True, key=f"tested-on-{found.name}-{looked_at}",
+            format_func=titles.__getitem__,
+        )  # fmt: skip
     shown = [score for score in found.scores if score.image_set == image_set]
     figure = models_figure(shown, chosen=model)
     st.plotly_chart(
@@ -97,5 +100,6 @@ def _places(found: PublishedConcept, model: str) -> None:
             st.page_link(
                 registry.find("frequency").file,
                 label=f"{place.title}{images}",
+                icon=":material/arrow_forward:",
                 query_params={"model": model, "set": place.image_set, "concept": place.key.replace("_", " ")},
             )

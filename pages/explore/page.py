@@ -54,12 +54,16 @@ with left:
     tables.concept_table(answer, found, counts, families, parts, key="concepts")
     downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts))
 
+about = concept.find(answer.names[chosen[0]]) if len(chosen) == 1 else None
 if isinstance(answer, ClassAnswer):
     with right:
-        scores.draw(answer, chosen, found, counts)
+        if about is None:
+            scores.draw(answer, chosen, found, counts)
+        else:
+            concept.models(about, answer.lens.model)
         answers.needs_pictures(answer)
-    if len(chosen) == 1:
-        concept.draw(answer.names[chosen[0]], lens.model)
+    if about is not None:
+        concept.record(about, answer.lens.model)
     st.stop()
 
 image_set = lensbar.images()
@@ -112,8 +116,10 @@ if position is not None:
     detail.detail(lens, answer, image_set, position)
     pins.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
 
-if len(chosen) == 1:
-    concept.draw(answer.names[chosen[0]], lens.model)
+if about is not None:
+    st.divider()
+    concept.models(about, lens.model)
+    concept.record(about, lens.model)
 
 st.divider()
 own_picture.own_picture(lens, image_set)

@@ -122,6 +122,9 @@ def sidebar(needs: Collection[Need]) -> None:
         quiet(warning)
     if "frequency" in needs:
         _choose_count(lens().frequency)
+    usual = question_of(lens()).prompts is None
+    if "classes" in needs and usual and not is_here(lens().image_set):
+        quiet("Its published accuracies are under other prompts; those are shown.")
 
 
 def _warning(model: str) -> str | None:
