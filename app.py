@@ -61,11 +61,6 @@ async def warm(_app: st.App):
 def _import_pages() -> None:
     import core.charts
     import core.evaluation.evaluate  # noqa: F401
-    from core.evaluation import cache_check
-    from core.runtime.jobs import engine, question
-
-    label = "Removing what killed processes left unfinished"
-    engine().submit(question(cache_check.remove_orphans, label=label, keep=True, lane="io"))
 
 
 app = st.App(

@@ -30,27 +30,27 @@ def explain(error: TailscopeError) -> None:
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
-home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
-groups: dict[str, list[StreamlitPage]] = {"": [home]}
+pages = {info.id: st.Page(info.file, title=info.title, url_path=info.id) for info in registry.PAGES[1:]}
+# The default page is the bare address; it has no other.
+pages[registry.HOME.id] = st.Page(registry.HOME.file, title=registry.HOME.title, default=True)
+places: dict[str, list[StreamlitPage]] = {}
 for info in registry.PAGES:
-    groups.setdefault(info.group, []).append(st.Page(info.file, title=info.title, url_path=info.id))
-page = st.navigation(groups, position="top")
-if page == home:
-    # The default page has no address but the bare one, so every page that is linked to is another.
-    query = {key: st.query_params.get_all(key) for key in st.query_params}
-    st.switch_page(registry.find("frequency").file, query_params=query)
-st.session_state["_page"] = page.url_path
+    places.setdefault(info.place, []).append(pages[info.id])
+page = st.navigation(places, position="top")
+current = registry.find(page.url_path or registry.HOME.id)
+st.set_page_config(page_title=f"{current.title} · Tailscope")
+st.session_state["_page"] = current.id
 with jobs.asking():
     try:
         with st.sidebar:
-            lensbar.sidebar()
-        if registry.find(page.url_path).concepts:
-            with st.sidebar:
-                selection.picker(lensbar.images())
+            lensbar.sidebar(current.needs)
+            if "concepts" in current.needs:
+                selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
         page.run()
         with st.sidebar:
             answers.start_live()
-        lensbar.read_models()
+        if current.needs:
+            lensbar.read_models()
     except (TailscopeError, *FAULTS) as error:
         fault = in_words(error)
         if fault is None:

@@ -1,4 +1,4 @@
-"""The pages: id (its address and its folder), title, group in the navigation, and whether it works on concepts.
+"""The pages: id (its address and its folder), title, place in the navigation, and what it needs of the lens.
 
 To add a page, make ``pages/ID/page.py`` and add one line here.
 """
@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 HERE = Path(__file__).parent
+
+Need = Literal["model", "classes", "images", "prompts", "frequency", "concepts"]
+"""What a page reads: a model; an image set for its classes alone (published scores will do) or for its pictures;
+prompts; counts; a selection of concepts. The sidebar offers these and nothing else."""
+CLASSES: tuple[Need, ...] = ("model", "classes", "prompts", "frequency", "concepts")
+IMAGES: tuple[Need, ...] = ("model", "images", "prompts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +24,13 @@ class PageInfo:
 
     Attributes:
         id: its address and the name of its folder.
-        concepts: whether the sidebar offers a selection of concepts.
+        place: its menu in the navigation, empty for a page that stands there by itself.
     """
 
     id: str
     title: str
-    group: str = ""
-    concepts: bool = False
+    place: str = ""
+    needs: tuple[Need, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -32,26 +39,29 @@ class PageInfo:
 
 
 PAGES = (
-    PageInfo("explore", "Explore", concepts=True),
-    PageInfo("frequency", "Frequency", concepts=True),
-    PageInfo("tail", "Tail", concepts=True),
-    PageInfo("counts", "Count captions"),
-    PageInfo("data", "Data"),
-    PageInfo("lab", "Prompt lab", "Prompts and failures", concepts=True),
-    PageInfo("inspector", "Prompt inspector", "Prompts and failures", concepts=True),
-    PageInfo("sentences", "New sentences", "Prompts and failures"),
-    PageInfo("failures", "Failures", "Prompts and failures", concepts=True),
-    PageInfo("deck", "Deck", "Prompts and failures"),
-    PageInfo("corruptions", "Corruption studio", "Robustness"),
-    PageInfo("shifts", "Shifts", "Robustness"),
-    PageInfo("attacks", "Attacks", "Robustness"),
-    PageInfo("composition", "Composition", "Robustness"),
-    PageInfo("published", "Published curves", "Published evidence"),
-    PageInfo("among", "Your model", "Published evidence"),
-    PageInfo("letitwag", "Let It Wag!", "Published evidence"),
-    PageInfo("corpora", "Corpora", "Published evidence"),
-    PageInfo("claims", "Claims", "Published evidence"),
+    PageInfo("overview", "Overview"),
+    PageInfo("failures", "Failures", "", (*IMAGES, "frequency", "concepts")),
+    PageInfo("explore", "Explore", "Concepts", CLASSES),
+    PageInfo("frequency", "Frequency", "Concepts", CLASSES),
+    PageInfo("tail", "Tail", "Concepts", CLASSES),
+    PageInfo("lab", "Prompt lab", "Prompts", (*IMAGES, "frequency", "concepts")),
+    PageInfo("inspector", "Prompt inspector", "Prompts", (*IMAGES, "concepts")),
+    PageInfo("sentences", "New sentences", "Prompts", IMAGES),
+    PageInfo("shifts", "Shifts", "Robustness", (*IMAGES, "frequency")),
+    PageInfo("corruptions", "Corruptions", "Robustness", (*IMAGES, "frequency")),
+    PageInfo("attacks", "Attacks", "Robustness", IMAGES),
+    PageInfo("composition", "Composition", "Robustness", IMAGES),
+    PageInfo("published", "Published curves", "Evidence"),
+    PageInfo("letitwag", "Let It Wag!", "Evidence"),
+    PageInfo("corpora", "Corpora", "Evidence"),
+    PageInfo("claims", "Claims", "Evidence"),
+    PageInfo("among", "Your model", "Evidence", IMAGES),
+    PageInfo("data", "Models and images", "Library", ("model", "images", "prompts")),
+    PageInfo("counts", "Count captions", "Library", ("model", "images")),
+    PageInfo("deck", "Deck", "Library"),
 )
+HOME = PAGES[0]
+"""The page of the bare address."""
 _BY_ID = {page.id: page for page in PAGES}
 
 

@@ -14,7 +14,7 @@ from core.analysis.curve import Curve
 from core.models.names import model_name
 from core.prompts.notes import unread
 from core.stats.format import percent, points, span
-from core.types import Answer, Interval
+from core.types import Answer, ClassAnswer, Interval
 
 
 def seen(count: int) -> str:
@@ -97,4 +97,42 @@ def tail(found: Curve) -> str:
     return (
         f"{rare} right {percent(found.tail.value)} of the time (95 % CI {span(found.tail)}), the commonest fifth "
         f"({groups.told('head')}) {percent(found.head.value)}: a gap of {points(gap, 0)} points."
+    )
+
+
+def published_overall(answer: ClassAnswer, title: str) -> str:
+    """What a published model achieves on a whole set, and on how many concepts it fails.
+
+    Args:
+        title: the image set in words.
+    """
+    values = [score.accuracy for score in answer.classes]
+    overall = (
+        f"is correct on {percent(answer.acc1)} of the images of {title}"
+        if answer.acc1 is not None
+        else (f"reaches {percent(answer.mean_per_class_recall)} per concept on {title}, on average")
+    )
+    failed = sum(value < 0.1 for value in values)
+    return (
+        f"{model_name(answer.lens.model)} {overall}; {failed:,} of {len(values):,} concepts are recognized less than "
+        "10 % of the time."
+    )
+
+
+def published_concept(answer: ClassAnswer, index: int, title: str) -> str:
+    """One concept under one published model, with its interval where the number of images is known."""
+    score = answer.classes[index]
+    judged = f" (95 % CI {span(Interval(score.accuracy, score.low, score.high))}; n = {score.n:,})" if score.n else ""
+    often = f"{percent(score.accuracy)} of the time on {title}{judged}"
+    return f"{model_name(answer.lens.model)} recognizes “{score.name}” {often}."
+
+
+def published_several(answer: ClassAnswer, indices: Sequence[int]) -> str:
+    """A selection of concepts under one published model."""
+    scores = [answer.classes[index] for index in indices]
+    mean = sum(score.accuracy for score in scores) / len(scores)
+    worst = min(scores, key=lambda score: (score.accuracy, score.name))
+    return (
+        f"{model_name(answer.lens.model)} recognizes the {len(scores)} selected concepts {percent(mean)} of the time "
+        f"on average; hardest is “{worst.name}” ({percent(worst.accuracy)})."
     )

@@ -108,8 +108,8 @@ def _points(
             marker=marker,
             text=np.array([text(name) for name in one.names], object),
             customdata=np.stack([one.classes, one.counts, one.n], axis=1).astype(np.int32),
-            hovertemplate="<b>%{text}</b><br>seen %{customdata[1]:,} times<br>%{y:.0%} right of %{customdata[2]} images"
-            "<extra></extra>",
+            hovertemplate="<b>%{text}</b><br>seen %{customdata[1]:,} times<br>%{y:.0%} right"
+            f"{' of %{customdata[2]} images' if one.n.all() else ''}<extra></extra>",
             name=text(one.label),
             legendgroup=text(one.label),
             showlegend=False,

@@ -78,12 +78,25 @@ def origins(question: Question) -> tuple[Origin, ...]:
 
 def why_not_live(question: Question) -> TailscopeError | None:
     """What a live run lacks (the model's name, its weights, or the pictures), or None when it can start."""
+    return why_no_model(question) or why_no_pictures(question)
+
+
+def why_no_model(question: Question) -> TailscopeError | None:
+    """Why the model cannot run here, or None; looks at no picture."""
     try:
         models.find(question.lens().model)
+    except TailscopeError as error:
+        return error
+    return None
+
+
+def why_no_pictures(question: Question) -> TailscopeError | None:
+    """Why there are no pictures of the image set, or None."""
+    try:
         datasets.open_set(question.image_set)
     except UnknownName as error:
         published = find_set(question.image_set)
-        if published is None or question.image_set not in str(error):
+        if published is None:
             return error
         return ImagesMissing(
             f"A live run on {published.title} needs its pictures: give the path of a copy on this disk in place of "

@@ -1,4 +1,7 @@
-"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own."""
+"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own.
+
+Where only per-class scores are known, concepts take the place of pictures; a single one shows all published evidence.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import streamlit as st
 from core.analysis import findings
 from core.deck import slides as deck_slides
 from core.text.search import find_concepts
+from core.types import ClassAnswer
+from pages.explore import concept, scores
 from pages.ui import answers, detail, gallery, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
@@ -16,17 +21,19 @@ from pages.ui.text import finding, quiet, section
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
 VERDICTS = ("all", "wrong", "right")
 
-lens, image_set = lensbar.lens(), lensbar.images()
-answer = answers.answer_for(lens)
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
-chosen = selection.chosen(image_set)
+lens = lensbar.lens()
+answer = answers.by_class(lens)
+counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
+chosen = selection.chosen(answer)
 
-if len(chosen) == 1:
+if isinstance(answer, ClassAnswer):
+    sentence = scores.finding_of(answer, chosen)
+elif len(chosen) == 1:
     sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
 else:
     sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
 finding("Explore", sentence)
-quiet(answers.provenance(answer))
+answers.origin_line(answer)
 
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -49,6 +56,19 @@ with left:
     tables.concept_table(answer, found, counts, families, parts, key="concepts")
     downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts))
 
+about = concept.find(answer.names[chosen[0]]) if len(chosen) == 1 else None
+if isinstance(answer, ClassAnswer):
+    with right:
+        if about is None:
+            scores.draw(answer, chosen, found, counts)
+        else:
+            concept.models(about, answer.lens.model)
+        answers.needs_pictures(answer)
+    if about is not None:
+        concept.record(about, answer.lens.model)
+    st.stop()
+
+image_set = lensbar.images()
 with right:
     section("Pictures")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -68,13 +88,13 @@ with right:
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
     pages = -(-count // each)
     page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
-    here = slice(each * (page - 1), each * page)
+    turn = slice(each * (page - 1), each * page)
     groups = [
         gallery.group(
             answer, image_set, label,
-            places[here] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
+            places[turn] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
         )
-        for label in (shown if alone else shown[here])
+        for label in (shown if alone else shown[turn])
     ]  # fmt: skip
     groups = [group for group in groups if group["items"]]
     gallery.gallery(
@@ -97,6 +117,11 @@ position = detail.position_of(answer, image_set, detail.chosen_picture(image_set
 if position is not None:
     detail.detail(lens, answer, image_set, position)
     pins.pin(partial(deck_slides.image_slide, answer, image_set, position), key="picture", label="Pin picture")
+
+if about is not None:
+    st.divider()
+    concept.models(about, lens.model)
+    concept.record(about, lens.model)
 
 st.divider()
 own_picture.own_picture(lens, image_set)

@@ -14,7 +14,7 @@ from core.charts import Series
 from core.errors import TailscopeError
 from core.models import registry as models
 from core.prompts import strategies
-from core.types import Answer, Interval, Lens
+from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, jobs, lensbar
 from pages.ui.points import custom
 from pages.ui.selection import select
@@ -34,7 +34,8 @@ def interval(found: Interval) -> str:
 def choose(lens: Lens) -> list[tuple[str, Lens]]:
     """The widget for further models or prompt strategies: what was chosen, as label and lens."""
     others = [info.id for info in models.icon_models() if info.id != lens.model]
-    others += [info.id for info in lensbar.known_models() if info.available and info.id not in others]
+    groups = lensbar.model_groups()
+    others += [id for id in (*groups["here"], *groups["published"]) if id not in others]
     prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
     offered = [id for id in others if id != lens.model] + prompts
     kept = [value for value in st.session_state.get("overlay", []) if value in offered]
@@ -68,20 +69,24 @@ def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
         try:
             drawn.append(_series(lens, label))
         except TailscopeError as error:
-            quiet(f"{label} is left out: {error}")
+            quiet(f"{label} is skipped: {error}")
     return [one for one in drawn if one]
 
 
 def _series(lens: Lens, label: str) -> Series | None:
     """The curve of a further lens; while its answer is under way, a shipped one if there is any."""
-    job = answers.request(lens)
-    if not job.wait(0):
-        jobs.watch(job, small=True)
-    answer = answers.finished_of(lens, job) if job.wait(0) else answers.shipped(lens)
+    answer: Answer | ClassAnswer | None
+    if lensbar.why_not_live(lens) is not None:
+        answer = answers.by_class(lens)
+    else:
+        job = answers.request(lens)
+        if not job.wait(0):
+            jobs.watch(job, small=True)
+        answer = answers.finished_of(lens, job) if job.wait(0) else answers.shipped(lens)
     return series(answer, answers.curve_of(answer, lens.frequency), label) if answer else None
 
 
-def series(answer: Answer, curve: Curve, label: str) -> Series:
+def series(answer: Answer | ClassAnswer, curve: Curve, label: str) -> Series:
     """A curve as the figure takes it."""
     index = {key: label for label, key in enumerate(answer.keys)}
     return Series(
@@ -90,7 +95,7 @@ def series(answer: Answer, curve: Curve, label: str) -> Series:
         names=[row.name for row in curve.rows],
         counts=np.array([row.count for row in curve.rows], np.int64),
         accuracy=np.array([row.accuracy for row in curve.rows]),
-        n=np.array([row.n for row in curve.rows], np.int64),
+        n=np.array([row.n or 0 for row in curve.rows], np.int64),
         bins=curve.bins,
         trend=curve.trend,
     )

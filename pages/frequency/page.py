@@ -7,29 +7,30 @@ import streamlit as st
 from core.analysis.curve import headline
 from core.charts import PLOT_CONFIG, frequency_figure
 from core.deck import slides as deck_slides
-from pages.frequency import difficulty, overlay
+from core.types import Answer
+from pages.frequency import difficulty, overlay, without_counts
 from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
 COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
 
-lens, image_set = lensbar.lens(), lensbar.images()
-answer = answers.answer_for(lens)
+lens = lensbar.lens()
+answer = answers.by_class(lens)
 if not lens.frequency:
-    finding("Frequency", "No pretraining counts are known for this model.")
-    quiet("Choose a source of counts under Frequency in the sidebar; the icon models bring their own.")
+    without_counts.draw(answer)
     st.stop()
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
+counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
 curve = answers.curve_of(answer, lens.frequency)
-chosen = selection.chosen(image_set)
+chosen = selection.chosen(answer)
 
 finding("Frequency", headline(curve))
-quiet(
-    f"Pearson r {overlay.interval(curve.pearson)}, Spearman ρ {overlay.interval(curve.spearman)} · "
-    f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn) · "
-    f"{lens.frequency}, {curve.method} counts · {answers.provenance(answer)}"
+answers.origin_line(
+    answer,
+    f"Pearson r {overlay.interval(curve.pearson)}, Spearman ρ {overlay.interval(curve.spearman)}",
+    f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn)",
 )
+quiet(lensbar.counted_in(answer))
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     others = overlay.choose(lens)
@@ -48,12 +49,12 @@ with left:
     groups = of.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
     series = [overlay.series(answer, curve, label), *overlay.curves(others)]
-    source = "pretraining" if others else lens.frequency
+    source = "pretraining" if others else lensbar.source_label(lens.frequency)
     figure = frequency_figure(
         series,
         groups=groups,
         chosen=chosen,
-        x_title=f"Times seen in {source} ({curve.method} count, log scale)",
+        x_title=f"Times counted in {source}",
     )
     st.plotly_chart(
         figure,
@@ -66,10 +67,9 @@ with left:
     header, rows = overlay.rows(curve)
     with st.container(horizontal=True):
         downloads("frequency", header, rows, figure=figure, title=headline(curve))
+        source_line = deck_slides.source_line(answer) if isinstance(answer, Answer) else answers.provenance(answer)
         pins.pin(
-            lambda: deck_slides.plot_slide(headline(curve), figure, deck_slides.source_line(answer)),
-            key="frequency",
-            label="Pin plot",
+            lambda: deck_slides.plot_slide(headline(curve), figure, source_line), key="frequency", label="Pin plot"
         )
     difficulty.draw(lens, curve.method)
 with right:
@@ -79,23 +79,30 @@ with right:
         each, most = (24, 1) if len(chosen) == 1 else (3, 12)
     else:
         section("Most surprising", "Concepts furthest below the line. Click or lasso points to see others.")
-        shown, each, most = overlay.below_the_line(curve, answer.keys, most=5), 3, 5
-    listed = [
-        gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts)
-        for label in shown[:most]
-    ]
-    if len(shown) > most:
-        quiet(f"The hardest {most} of {len(shown)} concepts; Explore shows all.")
-    gallery.gallery(
-        listed,
-        image_set,
-        key="beside",
-        layout="grid" if most == 1 else "strips",
-        empty="These concepts have no pictures in this set.",
-    )
+        most = 5 if isinstance(answer, Answer) else 12
+        shown, each = overlay.below_the_line(curve, answer.keys, most=most), 3
+    if isinstance(answer, Answer):
+        image_set = lensbar.images()
+        listed = [
+            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts)
+            for label in shown[:most]
+        ]
+        if len(shown) > most:
+            quiet(f"The hardest {most} of {len(shown)} concepts; Explore shows all.")
+        gallery.gallery(
+            listed,
+            image_set,
+            key="beside",
+            layout="grid" if most == 1 else "strips",
+            empty="These concepts have no pictures in this set.",
+        )
+    else:
+        tables.concept_table(answer, shown, counts, families, parts, key="beside-table")
+        answers.needs_pictures(answer)
 
 with st.expander(f"All {curve.n:,} concepts"):
     index = {key: label for label, key in enumerate(answer.keys)}
     shown = [index[row.key] for row in curve.rows]
     tables.concept_table(answer, shown, counts, families, parts, key="frequency-table")
-detail.enlarge_picked(lens, answer, image_set)
+if isinstance(answer, Answer):
+    detail.enlarge_picked(lens, answer, lensbar.images())

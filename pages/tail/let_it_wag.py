@@ -73,12 +73,12 @@ def _concepts() -> None:
 
 
 def _live() -> None:
-    if lensbar.lens().image_set == ID:
-        quiet("The pictures above are the live run of your model on Let It Wag!.")
-    elif lensbar.is_here(ID):
-        st.button("Run this model on Let It Wag! live", on_click=_look)
-    else:
+    if not lensbar.is_here(ID):
         to_data("Fetch its images to see this tail live", "image sets", fetch_set=ID)
+    elif lensbar.lens().image_set == ID:
+        quiet("The pictures above are the live run of your model on Let It Wag!.")
+    else:
+        st.button("Run this model on Let It Wag! live", on_click=_look)
 
 
 def _look() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,34 +12,63 @@ import pandas as pd
 import streamlit as st
 
 from core.charts import ModelPoint
-from core.errors import TailscopeError
+from core.errors import NotHere, TailscopeError
+from core.frequency.choice import choose
+from core.frequency.sources import load_source
+from core.published.answers import published_answer
+from core.published.models import published_models
 from core.runtime.jobs import engine
 from core.stats import intervals as stats
-from core.types import Answer, ImageSet, Interval, Lens
+from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, lensbar
+from pages.ui.jobs import recall
 from pages.ui.links import to_data
 from pages.ui.text import toast
 
 
-def points(lens: Lens, image_set: ImageSet) -> tuple[list[ModelPoint], list[Lens]]:
-    """A point for every model on disk whose answer is there, and the lenses of those that have not answered yet."""
+def points(lens: Lens, answer: Answer | ClassAnswer) -> tuple[list[ModelPoint], list[Lens]]:
+    """A point for every model whose answer to this set is there, and the lenses of those on disk without one.
+
+    Beside a published answer stand the other published models on the same set.
+    """
+    if isinstance(answer, ClassAnswer):
+        return recall(_published_points, answer.lens.model, answer.lens.image_set, answer.lens.prompts), []
     found, missing = [], []
     for info in lensbar.known_models():
         if not (info.available or info.id == lens.model):
             continue
         other = replace(lens, model=info.id)
-        answer = answers.known_answer(other)
-        if answer is None:
+        known = answers.known_answer(other)
+        if known is None:
             missing.append(other)
             continue
-        overall, tail = _accuracies(answer, lensbar.parts(image_set, info.id))
+        overall, tail = _accuracies(known, lensbar.parts(answer, info.id))
         found.append(ModelPoint(info.id, overall, tail, info.id.partition(",")[0], chosen=info.id == lens.model))
     return found, missing
 
 
-def _accuracies(answer: Answer, parts: Mapping[str, str]) -> tuple[Interval, Interval]:
+def _published_points(chosen: str, image_set: str, prompts: str) -> list[ModelPoint]:
+    """Every published model on this set whose own pretraining set was counted."""
+    found = []
+    for model in published_models():
+        try:
+            answer = published_answer(model.id, image_set, prompts)
+        except NotHere:
+            continue
+        source = choose(model.id, answer.keys, answer.names).source
+        if not source:
+            continue
+        parts = stats.split(load_source(source), answer.keys, answer.names)
+        overall, tail = _accuracies(answer, parts)
+        if not math.isnan(tail.value):
+            group = model.id.partition(",")[0]
+            found.append(ModelPoint(model.id, overall, tail, group, chosen=model.id == chosen))
+    return found
+
+
+def _accuracies(answer: Answer | ClassAnswer, parts: Mapping[str, str]) -> tuple[Interval, Interval]:
     """Mean per-class accuracy of all concepts and of the tail."""
-    judged = [score for score in answer.classes if score.n]
+    judged = [score for score in answer.classes if not math.isnan(score.accuracy)]
     every = np.array([score.accuracy for score in judged])
     rare = np.array([parts.get(score.key) == "tail" for score in judged])
     return stats.mean(every), stats.mean(every[rare])

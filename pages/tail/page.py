@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from core.analysis import findings
 from core.charts import PLOT_CONFIG, tail_scatter
-from core.deck import slides as deck_slides
-from core.deck.deck import Slide
-from pages.tail import let_it_wag, models_compared
-from pages.ui import answers, detail, gallery, lensbar, pins, tables
+from core.types import Answer
+from pages.tail import cards, let_it_wag, models_compared
+from pages.ui import answers, detail, lensbar, tables
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
 ORDERS = ("rarest first", "hardest first", "easiest first")
 
-
-def _slide(shown: Sequence[int]) -> Slide:
-    """The finding, these concepts with count and accuracy, and the worst picture of each."""
-    rows = [
-        (score.name, f"{counts[score.key]:,}", f"{findings.percent(score.accuracy)} of {score.n}")
-        for score in (answer.classes[label] for label in shown)
-    ]
-    worst = [place for label in shown for place in gallery.positions_of(answer, label, most=1)]
-    return deck_slides.comparison_slide(
-        findings.tail(curve), ("concept", "seen", "right"), rows, deck_slides.source_line(answer),
-        shown=deck_slides.pictures(answer, image_set, worst),
-    )  # fmt: skip
-
-
-lens, image_set = lensbar.lens(), lensbar.images()
-answer = answers.answer_for(lens)
-counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), lensbar.families(image_set)
+lens = lensbar.lens()
+answer = answers.by_class(lens)
+counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
 
 if lens.frequency:
     curve = answers.curve_of(answer, lens.frequency)
     finding("Tail", findings.tail(curve))
-    quiet(f"{lens.frequency}, {curve.method} counts · {answers.provenance(answer)}")
+    answers.origin_line(answer)
+    quiet(lensbar.counted_in(answer))
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
 else:
     finding("Tail", "No pretraining counts are known for this model, so its own tail cannot be told apart.")
+    answers.origin_line(answer)
     quiet("Choose a source under Frequency in the sidebar. What was published on Let It Wag! is below.")
     rare = []
 
@@ -57,23 +42,19 @@ if rare:
         rare.sort(key=lambda row: (row.accuracy, row.key), reverse=order == ORDERS[2])
     index = {key: label for label, key in enumerate(answer.keys)}
     labels = [index[row.key] for row in rare]
-    gallery.gallery(
-        [
-            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts)
-            for label in labels[(page - 1) * PER_PAGE : page * PER_PAGE]
-        ],
-        image_set,
-        key="cards",
-        layout="cards",
-        empty="The concepts of the tail have no pictures in this set.",
-    )
+    shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
+    if isinstance(answer, Answer):
+        cards.draw(answer, lensbar.images(), shown, counts)
+    else:
+        tables.concept_table(answer, shown, counts, families, parts, key="tail-table")
+        answers.needs_pictures(answer)
     with st.container(horizontal=True):
         downloads("tail", *tables.concept_rows(answer, labels, counts, families, parts))
-        shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
-        pins.pin(lambda: _slide(shown), key="tail", label="Pin these concepts")
+        if isinstance(answer, Answer):
+            cards.pin(answer, lensbar.images(), shown, counts, findings.tail(curve))
 
     st.divider()
-    points, missing = models_compared.points(lens, image_set)
+    points, missing = models_compared.points(lens, answer)
     section(
         "Tail against overall",
         "Mean accuracy of each model's own rarest fifth against that of all concepts, with 95 % intervals over "
@@ -94,4 +75,5 @@ if rare:
 
 st.divider()
 let_it_wag.let_it_wag()
-detail.enlarge_picked(lens, answer, image_set)
+if isinstance(answer, Answer):
+    detail.enlarge_picked(lens, answer, lensbar.images())

@@ -8,16 +8,17 @@ from dataclasses import replace
 import streamlit as st
 
 from core.analysis.curve import Curve, curve
-from core.errors import TailscopeError
-from core.evaluation import evaluate
+from core.errors import NotHere, TailscopeError
+from core.evaluation import evaluate, origins
 from core.evaluation.shipped import shipped_answer
 from core.models.names import model_name
+from core.published.models import find_model
 from core.robustness.records import Record
 from core.runtime.jobs import Job, Question
-from core.types import Answer, Lens
+from core.types import Answer, ClassAnswer, Lens
 from pages.ui.jobs import ask, finished, question, recall, watch
-from pages.ui.lensbar import families, images, table
-from pages.ui.text import finding, quiet
+from pages.ui.lensbar import families, images, question_of, table, why_not_live
+from pages.ui.text import finding, plain, quiet
 
 
 def asked(lens: Lens) -> Question[Answer]:
@@ -71,6 +72,72 @@ def answer_for(lens: Lens) -> Answer:
     return finished_of(lens, job)
 
 
+ORIGINS = {
+    "live": "computed here",
+    "shipped": "precomputed",
+    "published": "published by the authors",
+    "imported": "imported",
+}
+"""What a badge says of each origin."""
+
+
+def by_class(lens: Lens) -> Answer | ClassAnswer:
+    """The per-class answer of this lens from the best origin, or from the one that a person chose among several.
+
+    Raises:
+        TailscopeError: no origin has it; the message says what a live run lacks.
+    """
+    missing = why_not_live(lens)
+    question = question_of(lens)
+    if missing is not None:
+        return _classes(question, "auto", lens)
+    scored: tuple[origins.Choice, ...] = ("published", "imported")
+    others = [origin for origin in scored if _has(question, origin)]
+    chosen: origins.Choice = "live"
+    if others:
+        chosen = st.segmented_control(
+            "Accuracies", [chosen, *others], default="live", required=True, key="origin", bind="query-params",
+            format_func=str.capitalize,
+        )  # fmt: skip
+    return answer_for(lens) if chosen == "live" else _classes(question, chosen, lens)
+
+
+def _has(question: origins.Question, origin: origins.Choice) -> bool:
+    try:
+        origins.answer(question, origin, _not_now)
+    except TailscopeError:
+        return False
+    return True
+
+
+def _classes(question: origins.Question, origin: origins.Choice, lens: Lens) -> Answer | ClassAnswer:
+    found = origins.answer(question, origin, _not_now)
+    return replace(found, lens=replace(found.lens, frequency=lens.frequency))
+
+
+def _not_now(lens: Lens) -> Answer:
+    raise NotHere(f"{lens.model} is not run here.")
+
+
+def origin_line(answer: Answer | ClassAnswer, *more: str) -> None:
+    """A badge with the origin of an answer, and its provenance in small type after what else there is to say."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(
+            ORIGINS[answer.origin],
+            color="blue" if answer.origin in ("live", "shipped") else "orange",
+            help=plain(answer.provenance) if isinstance(answer, ClassAnswer) else None,
+        )
+        quiet(" · ".join((*more, provenance(answer))))
+
+
+def needs_pictures(answer: ClassAnswer) -> None:
+    """One line where pictures would stand: what a live run of this lens lacks."""
+    missing = why_not_live(replace(answer.lens, frequency=""))
+    known = find_model(answer.lens.model)
+    note = f" {known.note}" if known and known.note else ""
+    quiet(f"Published scores hold no pictures. {missing or ''}{note}")
+
+
 def start_live() -> None:
     """Ask for the live run behind a shipped one, with its progress here; called when the page has been drawn."""
     lens = st.session_state.pop("_live", None)
@@ -93,7 +160,7 @@ def known_answer(lens: Lens) -> Answer | None:
     return _finished(lens) or shipped(lens)
 
 
-def curve_of(answer: Answer, source: str, *, recipe: str = "honest") -> Curve:
+def curve_of(answer: Answer | ClassAnswer, source: str, *, recipe: str = "honest") -> Curve:
     """The frequency curve of an answer under a source of counts."""
     return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source))
 
@@ -104,8 +171,12 @@ def prompt_notes(rows: Iterable[Record]) -> None:
         quiet(note)
 
 
-def provenance(answer: Answer) -> str:
-    """Where the numbers come from: images used, prompts, run."""
+def provenance(answer: Answer | ClassAnswer) -> str:
+    """Where the numbers come from: images used, prompts, run; for published ones the recipe and the citation."""
+    if isinstance(answer, ClassAnswer):
+        over = "" if answer.interval_over else "number of images unknown, so no intervals"
+        source = answer.provenance.partition(" (arXiv")[0]
+        return " · ".join(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
     left = "" if used == n else f" ({len(answer.left_out):,} items left out; the Data page lists them)"
     run = "shipped run; the live run replaces it" if answer.source != "live" else "live run"

@@ -1,8 +1,12 @@
-"""The lens in the sidebar: model, images, prompts and frequency, all kept in the URL."""
+"""The lens in the sidebar: model, images, prompts and frequency, all kept in the URL.
+
+A page sees those parts of it that it needs (``pages.registry``); the others keep their values meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +17,23 @@ from core import questions
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
+from core.errors import TailscopeError, UnknownName
+from core.evaluation import origins
 from core.faults import writing
-from core.frequency import published, sources
+from core.frequency import choice, published, sources
 from core.frequency.table import join, split
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
+from core.published.answers import find_set, published_answer, published_sets
+from core.published.models import find_model, published_models
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag
-from core.types import METHODS, Answer, Classes, FrequencyTable, ImageSet, Lens
+from core.types import METHODS, FrequencyTable, ImageSet, Lens
+from pages.registry import Need
 from pages.ui import served
 from pages.ui.jobs import finished, need, recall
+from pages.ui.selection import Named
 from pages.ui.text import quiet, toast
 
 OWN, NONE = "auto", "none"
@@ -83,82 +93,260 @@ def _options(key: str, values: Sequence[str], first: str) -> list[str]:
 
 def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
     options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
-    found = st.selectbox(label, options, key=key, bind="query-params", accept_new_options=free, help=help)
+    found = st.selectbox(
+        label, options, key=key, bind="query-params", persist_state="session", accept_new_options=free, help=help
+    )
     return found or first
 
 
-def sidebar() -> Lens:
-    """Draw the lens and return it, validated.
+def sidebar(needs: Collection[Need]) -> None:
+    """Draw those parts of the lens that a page needs, and check it; nothing for a page that reads none of it.
 
     Raises:
         TailscopeError: what was typed or linked names nothing that can be used here.
     """
-    start, named = defaults(), strategies()
-    ids = [info.id for info in known_models()]
-    model = _choose(
-        "Model", "model", ids, start["model"],
-        "Any model that open_clip loads, in its own spelling: ARCH,PRETRAINED, hf-hub:ORG/REPO, local-dir:PATH, "
-        "or ARCH,CHECKPOINT-FILE.",
+    st.session_state.pop("_lens", None)
+    draw: Mapping[Need, Callable[[], None]] = {
+        "model": _choose_model,
+        "classes": _choose_set,
+        "images": _choose_set,
+        "prompts": _choose_prompts,
+        "frequency": _choose_frequency,
+    }
+    for part, choose in draw.items():
+        if part in needs:
+            choose()
+    if not needs:
+        return
+    if "model" in needs and finished(_READ_MODELS) is not None and (warning := _warning(lens().model)):
+        quiet(warning)
+    if "frequency" in needs:
+        _choose_count(lens().frequency)
+    usual = question_of(lens()).prompts is None
+    if "classes" in needs and usual and not is_here(lens().image_set):
+        quiet("Its published accuracies are under other prompts; those are shown.")
+
+
+def _warning(model: str) -> str | None:
+    """What is wrong with a pair of open_clip's; nothing is known of other weights of the release."""
+    try:
+        return models.quickgelu_warning(model)
+    except UnknownName:
+        return None
+
+
+GROUPS = {"here": "Here", "published": "Published", "elsewhere": "Others"}
+
+
+def model_groups() -> dict[str, list[str]]:
+    """Ids of all models by where their answers come from: weights on this disk, published scores, to be fetched."""
+    known = known_models()
+    here = [info.id for info in known if info.available]
+    scored = [model.id for model in published_models() if model.id not in here]
+    return {
+        "here": here,
+        "published": scored,
+        "elsewhere": [info.id for info in known if not info.available and info.id not in scored],
+    }
+
+
+def _choose_model() -> None:
+    groups = model_groups()
+    shown = st.segmented_control(
+        "Models", list(GROUPS), key="model-group", format_func=GROUPS.__getitem__, persist_state="session",
+        help="Here: the weights are on this disk, so answers are computed. Published: the authors of “No ‘Zero-Shot’ "
+        "Without Exponential Data” released per-class accuracies. Others: open_clip’s models that can be fetched.",
     )  # fmt: skip
-    image_set = _choose(
-        "Images", "set", [info.id for info in served.sets() if info.available], start["set"],
-        "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings. "
+    _choose(
+        "Model", "model", groups[shown] if shown else [id for ids in groups.values() for id in ids],
+        defaults()["model"],
+        "Any model that open_clip loads, in its own spelling: ARCH,PRETRAINED, hf-hub:ORG/REPO, local-dir:PATH, "
+        "or ARCH,CHECKPOINT-FILE. The release's spellings (RN50,cc12m) are understood too.",
+    )  # fmt: skip
+
+
+def _choose_set() -> None:
+    here = [info.id for info in served.sets() if info.available]
+    scored = [one.id for one in published_sets() if one.id not in here]
+    _choose(
+        "Images", "set", [*here, *scored], defaults()["set"],
+        "A built-in set, a data set with published accuracies (paper-17, imagenet, letitwag …), or the path of a "
+        "folder: class folders, a webdataset, a table, or saved embeddings. "
         "PATH#split=val, #label-column=breed and #path-column=file say how to read it.",
     )  # fmt: skip
-    prompts = _choose(
-        "Prompts", "prompts", [strategy.id for strategy in named], start["prompts"],
+    known = find_set(_value("set")) if _value("set") not in here else None
+    if known:
+        quiet(f"{known.title}: published accuracies, no pictures on this disk.")
+
+
+def _choose_prompts() -> None:
+    named = strategies()
+    _choose(
+        "Prompts", "prompts", [strategy.id for strategy in named], defaults()["prompts"],
         "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.\n\n"
         + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
         + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
         + "\n".join(f"- **@{rule}** {told}" for rule, told in AGGREGATIONS.items()),
     )  # fmt: skip
-    frequency = _choose(
+
+
+def _choose_frequency() -> None:
+    _choose(
         "Frequency", "frequency", [*(source.name for source in sources.list_sources()), NONE], OWN,
         "Where the pretraining counts come from. auto: the data that this model was trained on, where known.",
         free=False,
     )  # fmt: skip
-    if model not in {info.id for info in models.icon_models()}:
-        known_models(wait=True)
-    lens = validated(model, image_set, prompts, frequency)
-    if lens.frequency:
-        offered = sources.info(lens.frequency)
-        if st.session_state.get("count", offered.default) not in offered.methods:
-            del st.session_state["count"]  # another source was chosen, which counts otherwise
-        first = start["count"] if start["count"] in offered.methods else offered.default
-        _choose(
-            "Counts", "count", offered.methods, first,
-            "image: samples whose picture shows the concept. text: samples whose caption names it. "
-            "integrated: both on the same sample.",
-            free=False,
-        )  # fmt: skip
-    else:
-        quiet("No pretraining counts are known for this model; choose a source under Frequency.")
     if reason := published.problem():
         quiet(reason)
-    warning = models.quickgelu_warning(lens.model)
-    if warning:
-        quiet(warning)
-    st.session_state["_lens"] = lens
-    return lens
+
+
+def _choose_count(source: str) -> None:
+    """Which of a source's columns is read; another source starts with its own."""
+    if st.session_state.get("_counted_in", source) != source:
+        st.session_state.pop("count", None)
+    st.session_state["_counted_in"] = source
+    if not source:
+        return
+    offered = sources.info(source)
+    if st.session_state.get("count", offered.default) not in offered.methods:
+        del st.session_state["count"]
+    _choose(
+        "Counts", "count", offered.methods, offered.default,
+        "image: samples whose picture shows the concept. text: samples whose caption names it. "
+        "integrated: both on the same sample.",
+        free=False,
+    )  # fmt: skip
+
+
+def _value(key: str) -> str:
+    """A part of the lens as it was chosen, typed or linked, whether or not this page shows it."""
+    return st.session_state.get(key) or st.query_params.get(key) or defaults()[key]
 
 
 def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     """A lens of typed or linked text; paths outside the served folders are refused here."""
-    model, image_set = served.model(model), served.image_set(image_set)
-    prompts = served.prompts(prompts)
-    if frequency == OWN:
-        frequency = sources.own(model)
-    return Lens(model, image_set, prompts, "" if frequency == NONE else frequency)
+    image_set = _image_set(image_set)
+    model = _model(model)
+    found = Lens(model, image_set, served.prompts(prompts), "" if frequency in (NONE, OWN) else frequency)
+    return replace(found, frequency=own_counts(found).source) if frequency == OWN else found
+
+
+def _model(text: str) -> str:
+    """A model in open_clip's spelling, or one of the release that open_clip does not have."""
+    published = find_model(text)
+    if published is not None and published.id == text:
+        return text
+    _await_models(text)
+    try:
+        return served.model(text)
+    except UnknownName:
+        if published is None:
+            raise
+        return published.id
+
+
+def _await_models(model: str) -> None:
+    """Wait for open_clip's list, with its progress, unless the model needs none of it."""
+    if model not in {info.id for info in models.icon_models()}:
+        known_models(wait=True)
+
+
+def _image_set(text: str) -> str:
+    """An image set on this disk, or one of which there are published scores."""
+    published = find_set(text) if not {"/", "\\", "~"} & set(text) else None
+    if published is None or published.id in {info.id for info in served.sets()}:
+        return served.image_set(published.id if published else text)
+    return published.id
 
 
 def lens() -> Lens:
-    """The lens of this run."""
+    """The lens of this run; a page that shows no part of it has the one that was chosen elsewhere."""
+    if "_lens" not in st.session_state:
+        st.session_state["_lens"] = validated(*(_value(key) for key in ("model", "set", "prompts", "frequency")))
     return st.session_state["_lens"]
 
 
+def question_of(lens: Lens) -> origins.Question:
+    """The lens as a question to published and imported answers, with the usual prompts where none were chosen."""
+    scored = find_set(lens.image_set)
+    usual = scored is not None and lens.prompts == defaults()["prompts"] and lens.prompts not in scored.strategies
+    return origins.Question(lens.model, lens.image_set, None if usual else lens.prompts, lens.precision)
+
+
+def why_not_live(lens: Lens) -> TailscopeError | None:
+    """What a live run of this lens lacks, or None; a folder of a person's own is not opened for it."""
+    question = question_of(lens)
+    named = is_known(lens.image_set) or find_set(lens.image_set) is not None
+    if named and (missing := origins.why_no_pictures(question)):
+        return missing
+    _await_models(lens.model)
+    return origins.why_no_model(question)
+
+
+def own_counts(lens: Lens, classes: Named | None = None) -> choice.Choice:
+    """The counts of a model's own pretraining set for the classes of a set, or what is near.
+
+    Args:
+        classes: those of the image set, where they are known; by themselves only those of published scores are.
+    """
+    classes = classes or _scored_classes(lens)
+    return choice.choose(lens.model, classes.keys, classes.names) if classes else choice.choose(lens.model)
+
+
+def choose_counts(source: str) -> None:
+    """Take a source of counts; call it from a widget callback."""
+    st.session_state["frequency"] = source
+
+
+def switched_off() -> bool:
+    """Whether a person wants no counts."""
+    return _value("frequency") == NONE
+
+
+def source_label(source: str) -> str:
+    """What was counted and how, in few words."""
+    for step in published.steps():
+        if step.name == source:
+            threshold = f" {step.threshold}" if step.threshold else ""
+            return f"{step.pretraining_label.partition(',')[0]}, {step.how_label}{threshold}"
+    return source
+
+
+def counted_in(classes: Named) -> str:
+    """Where the counts of the lens come from and how many classes they join, in one sentence."""
+    found = own_counts(lens(), classes)
+    if _value("frequency") == OWN and found.source == lens().frequency:
+        return found.sentence
+    source = sources.info(lens().frequency)
+    return f"{source.source}; {len(counts(classes)):,} of {len(classes.keys):,} classes matched."
+
+
+def _scored_classes(lens: Lens) -> Named | None:
+    """The classes of a set with published scores, which are known without its pictures."""
+    if find_set(lens.image_set) is None or is_here(lens.image_set):
+        return None
+    question = question_of(lens)
+    try:
+        return published_answer(question.model, question.image_set, question.prompts)
+    except TailscopeError:
+        return None
+
+
+def classes() -> Named:
+    """The classes of the lens's image set, also where it has published scores and no pictures."""
+    scored = _scored_classes(lens())
+    return images() if scored is None else scored
+
+
 def images(id: str | None = None) -> ImageSet:
-    """The lens's image set (or another), open, with corrected names, its pictures ready to be fetched."""
+    """The lens's image set (or another), open, with corrected names, its pictures ready to be fetched.
+
+    Raises:
+        ImagesMissing: it has published scores, but no pictures on this disk.
+    """
     id = id or lens().image_set
+    if not is_known(id) and find_set(id) is not None and (missing := origins.why_no_pictures(origins.Question("", id))):
+        raise missing
     names = corrections(id) or None
     roots = served.set_roots(id)
     if is_known(id):
@@ -218,16 +406,16 @@ def is_here(id: str) -> bool:
 
 
 def count_method(source: str) -> str:
-    """The kind of count a person chose, or the first that this source has."""
+    """The kind of count a person chose, or the source's own."""
     methods = sources.info(source).methods
     wanted = st.session_state.get("count")
-    return wanted if wanted in methods else methods[0]
+    return wanted if wanted in methods else sources.info(source).default
 
 
-def counts(image_set: ImageSet) -> Mapping[str, int]:
+def counts(classes: Named) -> Mapping[str, int]:
     """Pretraining counts of the set's classes, empty without a source; a class that is absent is unknown."""
     found = table(lens().frequency)
-    return recall(join, found, tuple(image_set.keys), tuple(image_set.names)) if found else {}
+    return recall(join, found, tuple(classes.keys), tuple(classes.names)) if found else {}
 
 
 def table(source: str) -> FrequencyTable | None:
@@ -235,17 +423,17 @@ def table(source: str) -> FrequencyTable | None:
     return recall(sources.load, sources.info(source), count_method(source)) if source else None
 
 
-def parts(image_set: ImageSet, model: str = "") -> Mapping[str, Tag]:
+def parts(classes: Named, model: str = "") -> Mapping[str, Tag]:
     """Head, torso or tail of every class with a known count.
 
     Args:
         model: take the counts of this model's own pretraining data where they are known.
     """
-    found = table(sources.own(model) or lens().frequency)
-    return recall(split, found, tuple(image_set.keys), tuple(image_set.names)) if found else {}
+    found = table((model and sources.own(model)) or lens().frequency)
+    return recall(split, found, tuple(classes.keys), tuple(classes.names)) if found else {}
 
 
-def families(classes: Classes | Answer, source: str | None = None) -> Mapping[str, str]:
+def families(classes: Named, source: str | None = None) -> Mapping[str, str]:
     """Family of every class, where the frequency source (the lens's) knows it."""
     source = lens().frequency if source is None else source
     return sources.families_of(source, classes.keys, classes.names) if source else {}

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import streamlit as st
 
 from cache import keys
 from core.evaluation.evaluate import results
-from core.types import ImageSet
 from pages.ui.jobs import may_change
 from pages.ui.text import quiet
 
 MOST = 50
+
+
+class Named(Protocol):
+    """Classes as a selection needs them: keys and readable names in one order; an image set or an answer."""
+
+    @property
+    def keys(self) -> Sequence[str]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
 
 
 def labels_of(class_keys: Sequence[str], names: Sequence[str]) -> dict[str, str]:
@@ -28,9 +37,9 @@ def labels_of(class_keys: Sequence[str], names: Sequence[str]) -> dict[str, str]
     }
 
 
-def picker(image_set: ImageSet) -> None:
+def picker(classes: Named) -> None:
     """The list of selected concepts, to be drawn in the sidebar."""
-    labels = labels_of(image_set.keys, image_set.names)
+    labels = labels_of(classes.keys, classes.names)
     st.session_state["_labels"] = labels
     known = set(labels.values())
     if "concept" not in st.session_state:
@@ -45,13 +54,14 @@ def picker(image_set: ImageSet) -> None:
         list(labels.values()),
         key="concept",
         bind="query-params",
+        persist_state="session",
         max_selections=MOST,
         placeholder="Search by name",
         help="The selection follows you from page to page. Click points, rows, cards or names to change it.",
     )
     if st.session_state.get("selection") or "selection" in st.query_params:
         st.text_input("Named selection", key="selection", bind="query-params", help="Empty it to drop the selection.")
-        found = _named(image_set)
+        found = _named(classes)
         quiet(f"{len(found):,} concepts" if found else "No selection of this name is known for this image set.")
 
 
@@ -72,19 +82,19 @@ def select(class_keys: Sequence[str]) -> None:
     st.session_state["selection"] = name
 
 
-def chosen(image_set: ImageSet) -> list[int]:
+def chosen(classes: Named) -> list[int]:
     """Class indices of the selection in the order in which they were chosen."""
-    index = {label: i for i, label in enumerate(labels_of(image_set.keys, image_set.names).values())}
+    index = {label: i for i, label in enumerate(labels_of(classes.keys, classes.names).values())}
     listed = [index[label] for label in st.session_state.get("concept") or [] if label in index]
-    return listed or _named(image_set)
+    return listed or _named(classes)
 
 
-def _named(image_set: ImageSet) -> list[int]:
+def _named(classes: Named) -> list[int]:
     name = st.session_state.get("selection") or ""
     stored = st.session_state.get("_selections", {}).get(name)
     if stored is None and name:
         stored = results().get_json(f"selection:{name}")
     if not isinstance(stored, list):
         return []
-    index = {key: i for i, key in enumerate(image_set.keys)}
+    index = {key: i for i, key in enumerate(classes.keys)}
     return [index[key] for key in stored if key in index]

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.types import Answer
+from core.types import Answer, ClassAnswer
 from pages.ui.selection import select
 
 
 def concept_rows(
-    answer: Answer,
+    answer: Answer | ClassAnswer,
     shown: Sequence[int],
     counts: Mapping[str, int],
     families: Mapping[str, str],
@@ -31,7 +31,7 @@ def concept_rows(
 
 
 def concept_table(
-    answer: Answer,
+    answer: Answer | ClassAnswer,
     shown: Sequence[int],
     counts: Mapping[str, int],
     families: Mapping[str, str],

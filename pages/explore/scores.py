@@ -1,0 +1,49 @@
+"""Explore where only per-class scores are known: the hardest of the concepts found, with counts beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from core.analysis import findings
+from core.charts import PLOT_CONFIG
+from core.charts.concepts import accuracies_figure
+from core.published.answers import find_set
+from core.types import ClassAnswer
+from pages.ui.points import clicked
+from pages.ui.selection import select
+from pages.ui.text import section
+
+MOST = 20
+
+
+def title(answer: ClassAnswer) -> str:
+    """The image set in words."""
+    known = find_set(answer.lens.image_set)
+    return known.title if known else answer.lens.image_set
+
+
+def finding_of(answer: ClassAnswer, chosen: Sequence[int]) -> str:
+    """The page's sentence: of the one concept chosen, of several, or of the whole set."""
+    if len(chosen) == 1:
+        return findings.published_concept(answer, chosen[0], title(answer))
+    if chosen:
+        return findings.published_several(answer, chosen)
+    return findings.published_overall(answer, title(answer))
+
+
+def draw(answer: ClassAnswer, chosen: Sequence[int], found: Sequence[int], counts: Mapping[str, int]) -> None:
+    """The chosen concepts, or the hardest of those found, as bars with intervals; a click chooses one."""
+    shown = sorted(chosen or found, key=lambda index: (answer.classes[index].accuracy, index))[:MOST]
+    section("Chosen" if chosen else "Hardest concepts", "Click one to see all that was published on it.")
+    figure = accuracies_figure([answer.classes[index] for index in shown], counts)
+    st.plotly_chart(
+        figure, key="hardest", config=PLOT_CONFIG, on_select=_select, selection_mode="points",
+        alt="Accuracy of the hardest concepts",
+    )  # fmt: skip
+
+
+def _select() -> None:
+    if found := clicked("hardest", length=2):
+        select([str(found[0][0])])

@@ -1,0 +1,66 @@
+"""Frequency–accuracy curves of all published models, one of them in full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.analysis import overview
+from core.analysis.overview import ModelCurve
+from core.charts import PLOT_CONFIG
+from core.charts.overview import curves_figure
+from core.published.view import set_name
+from pages.overview.links import into
+from pages.ui.points import clicked
+from pages.ui.text import quiet, section
+
+CHART, SET, MODEL = "overview-curves", "trained-on", "in-full"
+FIRST = "laion400m"
+
+
+def draw(found: Sequence[ModelCurve]) -> None:
+    """The choice of a pretraining set, the figure, and the links of the model in full."""
+    section(
+        "The rarer in pretraining, the worse",
+        "Each line is a model; click one to see it in full. Marks are means of ten concepts or more.",
+    )
+    shown = _choose(found)
+    figure = curves_figure(found, shown.model, height=380)
+    st.plotly_chart(
+        figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=lambda: _look(found),
+        selection_mode="points", alt=overview.headline(found),
+    )  # fmt: skip
+    quiet(overview.summary(shown))
+    with st.container(horizontal=True):
+        lens = {"model": shown.model, "set": overview.IMAGE_SET}
+        into("frequency", "Every concept on the curve", **lens)
+        into("tail", "Its tail", **lens)
+        into("explore", "Its hardest concepts", **lens)
+
+
+def _choose(found: Sequence[ModelCurve]) -> ModelCurve:
+    """The model in full: by its pretraining set, then by architecture."""
+    sets = list(dict.fromkeys(one.pretraining for one in found))
+    chosen = st.segmented_control(
+        "Trained on", sets, default=FIRST, required=True, key=SET, format_func=set_name, label_visibility="collapsed"
+    )
+    members = [one.model for one in found if one.pretraining == chosen]
+    if st.session_state.get(MODEL) not in members:
+        st.session_state[MODEL] = members[-1]
+    model: str | None = members[0]
+    if len(members) > 1:
+        model = st.segmented_control(
+            "Model", members, required=True, key=MODEL, label_visibility="collapsed",
+            format_func=lambda id: id.partition(",")[0],
+        )  # fmt: skip
+    return next(one for one in found if one.model == model)
+
+
+def _look(found: Sequence[ModelCurve]) -> None:
+    """Show the clicked model in full."""
+    if points := clicked(CHART, length=3):
+        model = str(points[0][0])
+        for one in found:
+            if one.model == model:
+                st.session_state[SET], st.session_state[MODEL] = one.pretraining, model

@@ -1,0 +1,52 @@
+"""Three ways on: a model that fails live, one's own model and pictures, prompts compared."""
+
+from __future__ import annotations
+
+import shlex
+
+import streamlit as st
+
+from core.models.registry import icon_models
+from pages.overview.links import into
+from pages.ui.text import quiet, section
+
+MODEL = "ViT-B-32-quickgelu,openai"
+
+
+def draw() -> None:
+    """The three doors side by side."""
+    for column, door in zip(st.columns(3, gap="large"), (_live, _own, _prompts), strict=True):
+        with column, st.container(border=True, height="stretch"):
+            door()
+
+
+def _live() -> None:
+    section("See a model fail live")
+    quiet(
+        f"{len(icon_models())} small CLIP models ship with Tailscope, trained from scratch on captioned icons: a world "
+        "small enough that every count is exact, and every mistake opens offline."
+    )
+    into("failures", "Its mistakes")
+    into("frequency", "Its accuracy by frequency")
+
+
+def _own() -> None:
+    section("Bring your own model and pictures")
+    path = st.text_input("Folder", key="own-path", placeholder="/path/to/images, one folder a class")
+    model = st.text_input("Model", key="own-model", placeholder=MODEL)
+    place, name = (path or "").strip(), (model or "").strip() or MODEL
+    if place:
+        into("explore", f"Open {place}", model=name, set=place)
+    quiet("Or from the command line:")
+    command = f"python -m core evaluate {shlex.quote(name)} {shlex.quote(place or '/path/to/images')}"
+    st.code(command, language="bash", wrap_lines=True)
+
+
+def _prompts() -> None:
+    section("Compare prompts")
+    quiet(
+        "The class name alone, one template, 80 templates, descriptions by a language model, or a template of your "
+        "own, on the same pictures: which differences are more than noise, and which pictures flip."
+    )
+    into("lab", "Compare prompts")
+    into("inspector", "Read the sentences behind a class")

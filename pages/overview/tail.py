@@ -1,0 +1,55 @@
+"""Let It Wag! against ImageNet for the 40 published models."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.charts import PLOT_CONFIG, SERIES
+from core.charts.frequency import CHOSEN
+from core.charts.letitwag import scatter
+from core.published import findings, letitwag
+from core.published.letitwag import Model
+from pages.overview.links import into
+from pages.ui.points import clicked
+from pages.ui.text import quiet, section
+
+CHART, KEY = "overview-wag", "_wag"
+
+
+def draw() -> None:
+    """The scatter, and the links of the model that was clicked, the best one at first."""
+    models = letitwag.models()
+    section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")
+    name = st.session_state.get(KEY)
+    model = next((one for one in models if one.name == name), models[0])
+    figure = scatter(models, letitwag.fits(), height=380)
+    figure.update_traces(
+        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
+    )
+    figure.add_scatter(
+        x=[model.imagenet], y=[model.letitwag], mode="markers", hoverinfo="skip", showlegend=False,
+        marker={"symbol": "circle-open", "size": 18, "color": CHOSEN, "line": {"width": 2.5}},
+    )  # fmt: skip
+    figure.update_layout(dragmode=False)
+    st.plotly_chart(
+        figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=_look, selection_mode="points",
+        alt=findings.let_it_wag(),
+    )  # fmt: skip
+    quiet(_told(model))
+    with st.container(horizontal=True):
+        lens = {"model": f"{model.model},{model.pretraining}", "set": letitwag.LET_IT_WAG, "prompts": "ensemble"}
+        into("frequency", "Its concepts by frequency", **lens)
+        into("letitwag", "All 40 models")
+
+
+def _told(model: Model) -> str:
+    fall = model.imagenet - model.letitwag
+    return (
+        f"{model.name}: {model.letitwag:.1f} % on Let It Wag!, {model.imagenet:.1f} % on ImageNet, "
+        f"a fall of {fall:.1f} points."
+    )
+
+
+def _look() -> None:
+    if points := clicked(CHART, length=2):
+        st.session_state[KEY] = str(points[0][0])
