@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from core.compression import Compressed
 from core.errors import TailscopeError
 from core.hosts import OnlyOwnHosts
 from core.runtime import thumbnails as thumbs
@@ -62,15 +63,18 @@ def _import_pages() -> None:
     import core.charts
     import core.evaluation.evaluate  # noqa: F401
     from core import cache_check
-    from core.runtime.jobs import engine
+    from core.runtime.jobs import engine, question
 
     label = "Removing what killed processes left unfinished"
-    engine().submit(("orphans",), label, lambda report: cache_check.remove_orphans(), keep=True, lane="io")
+    engine().submit(question(cache_check.remove_orphans, label=label, lane="io", keep=True))
 
 
 app = st.App(
     ROOT / "pages" / "_shell.py",
     lifespan=warm,
     routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture)],
-    middleware=[Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or "")],
+    middleware=[
+        Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or ""),
+        Middleware(Compressed),
+    ],
 )

@@ -12,9 +12,9 @@ from core.published.manifest import CITATION
 from core.published.stated import Claim
 from core.published.store import Store
 from core.types import LeftOut, Progress, Report
-from pages import registry
 from pages.ui import pins
 from pages.ui.downloads import downloads
+from pages.ui.links import to_page
 from pages.ui.text import quiet, section
 
 VERDICTS = {"agrees": ("Agrees", "blue"), "partly": ("In part", "gray"), "differs": ("Differs", "orange")}
@@ -86,7 +86,7 @@ def _recomputed(claim: Claim) -> None:
         downloads(f"claim-{claim.id}", list(frame), [[_cell(value) for value in row.values()] for row in claim.rows])
     if claim.id in ELSEWHERE:
         page, query = ELSEWHERE[claim.id]
-        st.page_link(registry.find(page).file, label="See the plots", query_params=query)
+        to_page(page, "See the plots", **query)
 
 
 def _cell(value: object) -> object:

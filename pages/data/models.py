@@ -34,6 +34,7 @@ def draw() -> None:
         _offered([info.id for info in infos if not info.available]),
         index=None,
         key="fetch_model",
+        bind="query-params",
         accept_new_options=True,
         placeholder="ARCH,PRETRAINED or hf-hub:ORG/REPO",
         label_visibility="collapsed",
@@ -44,7 +45,7 @@ def draw() -> None:
 
 
 def _offered(ids: list[str]) -> list[str]:
-    typed = st.session_state.get("fetch_model")
+    typed = st.session_state.get("fetch_model") or st.query_params.get("fetch_model")
     return ids if not typed or typed in ids else [*ids, typed]
 
 
