@@ -1,4 +1,4 @@
-"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own."""
+"""Explore: find concepts, see every picture with its answer, open one, or drop in your own."""
 
 from __future__ import annotations
 
@@ -90,11 +90,5 @@ with right:
             label="Pin concept",
         )
 
-offered = [item["id"] for group in groups for item in group["items"]]
-position = detail.position_of(answer, image_set, detail.chosen_picture(image_set, offered))
-if position is not None:
-    detail.detail(lens, answer, image_set, position)
-    pins.pin(lambda: deck_slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
-
-st.divider()
 own_picture.own_picture(lens, image_set)
+detail.enlarge_picked(lens, answer, image_set)
