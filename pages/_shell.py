@@ -9,7 +9,7 @@ from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
 from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
-from pages.ui import answers, jobs, lensbar, selection
+from pages.ui import address, answers, jobs, lensbar, selection
 from pages.ui.links import to_data
 from pages.ui.text import inform, warn
 
@@ -40,14 +40,17 @@ if page == home:
     query = {key: st.query_params.get_all(key) for key in st.query_params}
     st.switch_page(registry.find("frequency").file, query_params=query)
 st.session_state["_page"] = page.url_path
+address.arrived(page.url_path)
 with jobs.asking():
+    top = st.container()
     try:
         with st.sidebar:
-            lensbar.sidebar()
+            lensbar.sidebar(top)
         if registry.find(page.url_path).concepts:
             with st.sidebar:
                 selection.picker(lensbar.images())
         page.run()
+        address.tell(top)
         with st.sidebar:
             answers.start_live()
         lensbar.read_models()

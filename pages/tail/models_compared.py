@@ -17,7 +17,7 @@ from core.stats import intervals as stats
 from core.types import Answer, ImageSet, Interval, Lens
 from pages.ui import answers, lensbar
 from pages.ui.links import to_data
-from pages.ui.text import toast
+from pages.ui.text import plain, toast
 
 
 def points(lens: Lens, image_set: ImageSet) -> tuple[list[ModelPoint], list[Lens]]:
@@ -53,7 +53,7 @@ def rows(points: Sequence[ModelPoint]) -> tuple[list[str], list[list[Any]]]:
 
 
 def table(points: Sequence[ModelPoint]) -> None:
-    """The same figures in words, the model of the lens marked; choosing a row looks through that model."""
+    """The same figures in words; a chosen row offers its model to the whole dashboard."""
     shown = sorted(points, key=lambda point: -point.overall.value)
     frame = pd.DataFrame(
         {
@@ -64,11 +64,11 @@ def table(points: Sequence[ModelPoint]) -> None:
         }
     )
     percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
-    st.dataframe(
+    event = st.dataframe(
         frame,
         key="tail-models",
         hide_index=True,
-        on_select=lambda: _look([point.label for point in shown]),
+        on_select="rerun",
         selection_mode="single-row",
         column_config={
             "Model": st.column_config.TextColumn(pinned=True),
@@ -78,12 +78,10 @@ def table(points: Sequence[ModelPoint]) -> None:
         },
         alt="Models with overall and tail accuracy",
     )
-
-
-def _look(ids: Sequence[str]) -> None:
-    rows = st.session_state["tail-models"].selection.rows
-    if rows and rows[0] < len(ids):
-        st.session_state["model"] = ids[rows[0]]
+    rows = event.selection.rows
+    if rows and rows[0] < len(shown) and shown[rows[0]].label != lensbar.lens().model:
+        id = shown[rows[0]].label
+        st.button(f"Use {plain(id)} on every page", key="tail-use", on_click=lensbar.use_model, args=(id,))
 
 
 def run_missing(missing: Sequence[Lens]) -> None:

@@ -149,9 +149,8 @@ def enlarged(image_set: ImageSet, draw: Callable[[int], None]) -> None:
     st.session_state.pop("_refocus", None)
     if st.session_state.get("_looked_from") != page:
         linked = st.query_params.get("image")
-        st.session_state.update(_looked_from=page, _enlarge=page if linked else "", _among=[])
-        if linked:
-            st.session_state["image"] = linked
+        # Streamlit writes a bound value into the address only if its key was there in an earlier run.
+        st.session_state.update(_looked_from=page, _enlarge=page if linked else "", _among=[], image=linked)
     picked = st.session_state.get("image")
     if st.session_state.get("_enlarge") != page or not picked:
         return

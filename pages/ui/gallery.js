@@ -126,7 +126,12 @@ function rove(root) {
 // A dialog that closes leaves the focus nowhere; it belongs back on the picture that opened it.
 function refocus(root, id) {
   if (document.querySelector("[role=dialog]")) requestAnimationFrame(() => refocus(root, id))
-  else [...root.querySelectorAll(".tile")].find(node => node.dataset.id === id)?.focus()
+  else {
+    for (const node of root.querySelectorAll(".tile")) {
+      node.tabIndex = node.dataset.id === id ? 0 : -1
+      if (node.dataset.id === id) node.focus()
+    }
+  }
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

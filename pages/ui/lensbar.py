@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cache import CacheError, kept, keys
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
+from core.errors import UnknownName
 from core.evaluation import questions
 from core.faults import writing
 from core.frequency import published, sources
@@ -24,7 +26,7 @@ from core.stats.intervals import Tag, split
 from core.types import Answer, Classes, FrequencyTable, ImageSet, Lens
 from pages.ui import served
 from pages.ui.jobs import finished, need, recall
-from pages.ui.text import quiet, toast
+from pages.ui.text import plain, quiet, toast, warn
 
 OWN, NONE = "auto", "none"
 
@@ -87,8 +89,11 @@ def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, 
     return found or first
 
 
-def sidebar() -> Lens:
+def sidebar(top: DeltaGenerator) -> Lens:
     """Draw the lens and return it, validated.
+
+    Args:
+        top: the head of the page, where an unknown model is said and the nearest ones are offered.
 
     Raises:
         TailscopeError: what was typed or linked names nothing that can be used here.
@@ -100,6 +105,10 @@ def sidebar() -> Lens:
         "Any model that open_clip loads, in its own spelling: ARCH,PRETRAINED, hf-hub:ORG/REPO, local-dir:PATH, "
         "or ARCH,CHECKPOINT-FILE.",
     )  # fmt: skip
+    try:
+        served.model(model)
+    except UnknownName as error:
+        model = _instead(model, error, top)
     image_set = _choose(
         "Images", "set", [info.id for info in served.sets() if info.available], start["set"],
         "A built-in set, or the path of a folder: class folders, a webdataset, a table, or saved embeddings. "
@@ -140,6 +149,23 @@ def sidebar() -> Lens:
         quiet(warning)
     st.session_state["_lens"] = lens
     return lens
+
+
+def _instead(typed: str, error: UnknownName, top: DeltaGenerator) -> str:
+    """Offer the models that an unknown name may mean; the page stays with the model that it had."""
+    before = st.session_state["_lens"].model if "_lens" in st.session_state else defaults()["model"]
+    with top:
+        warn(f"{error} The page stays with {before}.")
+        with st.container(horizontal=True):
+            for id in models.nearest(typed):
+                st.button(f"Use {plain(id)}", key=f"use-{id}", on_click=use_model, args=(id,))
+            st.button("Use the built-in model and images", on_click=reset)
+    return before
+
+
+def use_model(id: str) -> None:
+    """Make this the model of the lens; call it from a widget callback."""
+    st.session_state["model"] = id
 
 
 def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:

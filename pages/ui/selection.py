@@ -14,6 +14,7 @@ import streamlit as st
 from cache import keys
 from core.evaluation.evaluate import results
 from core.types import ImageSet
+from pages.ui import address
 from pages.ui.jobs import may_change
 from pages.ui.text import quiet
 
@@ -33,6 +34,7 @@ def picker(image_set: ImageSet) -> None:
     labels = labels_of(image_set.keys, image_set.names)
     st.session_state["_labels"] = labels
     known = set(labels.values())
+    address.spell("concept", labels)
     if "concept" not in st.session_state:
         # A link may name a concept by its key; the widget itself only knows what it shows.
         linked = [labels.get(value, value) for value in st.query_params.get_all("concept")]
@@ -43,6 +45,8 @@ def picker(image_set: ImageSet) -> None:
     st.multiselect(
         "Concepts",
         list(labels.values()),
+        select_all=False,
+        filter_mode="contains",
         key="concept",
         bind="query-params",
         max_selections=MOST,
