@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 
 from core.charts.palette import QUIET, RIGHT, RULE, WRONG, blank, text
 
-
 START = 0.05
 """The axis of cosines starts at a multiple of this."""
 

@@ -210,7 +210,7 @@ def _other_activation(pair: Pair) -> str | None:
 
 
 def nearest(text: str, *, most: int = 3) -> list[str]:
-    """Models that a misspelt or unfinished name may mean, best first; none whose activation does not fit its weights."""
+    """Models that a misspelt or unfinished name may mean, best first; all with the activation their weights expect."""
     typed = text.strip().lower()
     names = [*_icon_folders(), *(f"{pair.arch},{pair.tag}" for pair in table().pairs.values())]
     of_lower: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ default for what the link said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -26,6 +26,13 @@ def spell(key: str, known: Mapping[str, str]) -> None:
     asked: dict[str, list[str]] = st.session_state["_asked"]
     if key in asked:
         asked[key] = [known.get(value, value) for value in asked[key]]
+
+
+def by_id(key: str, offered: Container[str]) -> None:
+    """Let a link name a choice by its id too; Streamlit knows it by what it is shown as. Call it before the widget."""
+    linked = st.query_params.get(key)
+    if key not in st.session_state and linked in offered:
+        st.session_state[key] = linked
 
 
 def tell(top: DeltaGenerator) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.test_walk import asked, await_images
+from tests.browser.test_walk import DRAWN, asked, await_images
 from tests.helpers.browser import Visit
 
 pytestmark = pytest.mark.browser
@@ -55,6 +55,17 @@ def test_an_address_opens_the_picture_with_its_true_class_in_the_chart(visit: Op
     assert any("apple" in text for text in dialog.locator(TICKS).all_inner_texts())
     assert "axis from" in dialog.locator(".xtitle").inner_text()
     dialog.get_by_role("button", name="Pin picture").wait_for()
+
+
+def test_a_figure_is_saved_as_svg(visit: Open) -> None:
+    found = visit("/frequency")
+    found.page.wait_for_function(DRAWN)
+    with found.page.expect_download() as saved:
+        found.page.get_by_role("button", name="Figure (SVG)").first.click()
+    assert saved.value.suggested_filename == "frequency.svg"
+    drawn = saved.value.path().read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert "Times seen in" in drawn
 
 
 def test_a_picture_that_is_not_there_is_said(visit: Open) -> None:
