@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from core.errors import TailscopeError
 from core.runtime import thumbnails as thumbs
+from core.runtime.compression import Compressed
 from core.runtime.hosts import OnlyOwnHosts
 
 ROOT = Path(__file__).resolve().parent
@@ -67,5 +68,8 @@ app = st.App(
     ROOT / "pages" / "_shell.py",
     lifespan=warm,
     routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture)],
-    middleware=[Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or "")],
+    middleware=[
+        Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or ""),
+        Middleware(Compressed),
+    ],
 )

@@ -9,7 +9,7 @@ from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
 from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
-from pages.ui import answers, jobs, lensbar, selection
+from pages.ui import address, answers, jobs, lensbar, selection
 from pages.ui.links import to_data
 from pages.ui.text import inform, warn
 
@@ -40,13 +40,16 @@ page = st.navigation(places, position="top")
 current = registry.find(page.url_path or registry.HOME.id)
 st.set_page_config(page_title=f"{current.title} · Tailscope")
 st.session_state["_page"] = current.id
+address.arrived(current.id)
 with jobs.asking():
+    top = st.container()
     try:
         with st.sidebar:
-            lensbar.sidebar(current.needs)
+            lensbar.sidebar(current.needs, top)
             if "concepts" in current.needs:
                 selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
         page.run()
+        address.tell(top)
         with st.sidebar:
             answers.start_live()
         if current.needs:

@@ -102,6 +102,15 @@ def test_names_are_escaped() -> None:
     assert list(bars.layout.yaxis.ticktext) == ["× &lt;i&gt;x&lt;/i&gt;", "✓ y"]
 
 
+def test_the_axis_of_cosines_says_where_it_starts() -> None:
+    bars = charts.top_bars(["x", "y", "z"], [0.71, 0.68, 0.62], true="z", ranks=[1, 2, None], chances=[0.4, None, None])
+    assert bars.layout.xaxis.range[0] == pytest.approx(0.6)
+    assert bars.layout.xaxis.title.text == "cosine, axis from 0.60 · probability"
+    assert {shape.x0 for shape in bars.layout.shapes} == {bars.layout.xaxis.range[0]}
+    assert list(bars.layout.yaxis.ticktext) == ["× 1. x", "2. y", "✓ > 2. z"]
+    assert list(bars.data[0].text) == ["  0.710 · 40.0%", "  0.680", "  0.620"]
+
+
 def test_no_data_is_no_error() -> None:
     assert charts.frequency_figure([]).layout.xaxis.type == "log"
     empty = charts.frequency_figure([series_of([])])

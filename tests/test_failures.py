@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.analysis import failures, name_audit
+from core.charts.failures import confusion_figure
 from core.errors import BadInput
 from core.evaluation.similar import Search
 from core.evaluation.zeroshot import absorbers, confusions
@@ -185,3 +186,24 @@ def test_names_are_audited_as_a_person_would_with_a_pencil():
     assert all(one.exchanged == pairs[one.a, one.b] + pairs[one.b, one.a] for one in found.near)
     assert next(one.exchanged for one in found.near if (one.a, one.b) == (0, 1)) == 2
     assert len(name_audit.audit(answer, rows, top=3).near) == 3
+
+
+def test_correct_images_are_counted_by_class_and_drawn_on_the_diagonal():
+    answer = random_answer(3, classes=60)
+    correct, images = failures.correct_of(answer)
+    for label in range(60):
+        mine = answer.labels == label
+        assert images[label] == mine.sum()
+        assert correct[label] == (answer.top[mine, 0] == label).sum()
+    found, order = failures.cells(answer), np.random.default_rng(0).permutation(60)
+    names = ["same" if label < 2 else f"name {label}" for label in range(60)]
+    figure = confusion_figure(found, order, names, correct=correct, images=images)
+    diagonal, wrong = figure.data
+    assert diagonal.name == "correct"
+    assert list(diagonal.x) == list(diagonal.y)
+    assert len(set(diagonal.x)) == (images > 0).sum()
+    place = {label: f"same #{label}" if label < 2 else f"name {label}" for label in range(60)}
+    assert list(figure.layout.yaxis.categoryarray) == [place[label] for label in order]
+    assert list(wrong.y) == [place[label] for label in found.true]
+    assert list(wrong.x) == [place[label] for label in found.said]
+    assert wrong.customdata.tolist() == np.stack([found.true, found.said, found.value], axis=1).tolist()

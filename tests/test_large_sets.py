@@ -12,10 +12,11 @@ from PIL import Image
 
 from core.evaluation import evaluate
 from core.evaluation.similar import Search
+from core.evaluation.zeroshot import build_classifier
 from core.runtime.jobs import Engine
 from core.types import Embeddings
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import MODEL, Stub, answered, galleries, opened, words
+from tests.helpers.pages import MODEL, Stub, answered, figures, galleries, opened, words
 
 EACH = 130
 
@@ -57,13 +58,22 @@ def test_a_picture_is_shown_with_its_nearest(photos: Path, monkeypatch: pytest.M
     def searched(lens, *, image_set, report):
         return found, Search(vectors, note="Through an index that finds 97 % of the ten nearest.")
 
+    def classifier(lens, *, image_set, report):
+        return build_classifier(np.array([[0.0, 1.0], [1.0, 0.0]]), [0, 1], scale=10)
+
     monkeypatch.setattr("pages.ui.detail.search_for", Stub(searched))
+    monkeypatch.setattr("pages.ui.detail.classifier_of", Stub(classifier))
     app = opened(model=MODEL, set=str(photos), concept="class0", image="class0/100.png")
     app.run()
     alike = galleries(app)[-1]["groups"][0]["items"]
     # Rows go by class: 0, 2, 4 ... then 1, 3, 5 ...; picture 100 is row 50.
     assert {item["id"] for item in alike} == {f"class0/{2 * row:03d}.png" for row in (47, 48, 49, 51, 52, 53)}
     assert "Through an index that finds 97 %" in words(app)
+    # Row 50 lies at an angle of 0.5: its own class has sin 0.5, the other one cos 0.5.
+    chart = figures(app)[-1]
+    assert chart["layout"]["yaxis"]["ticktext"] == ["× 1. class1", "✓ 2. class0"]
+    assert chart["data"][0]["text"] == ["  0.878 · 98.2%", "  0.479 · 1.8%"]
+    assert "True class: rank 2 of 2, probability 1.8%" in words(app)
 
 
 class ByShade(FakeEncoder):

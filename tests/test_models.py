@@ -78,7 +78,7 @@ def test_every_released_pair_is_listed_and_is_its_own_name(hub):
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("ViT-B-32,open-ai", "ViT-B-32,openai"),
+        ("ViT-B-32,open-ai", "ViT-B-32-quickgelu,openai"),
         ("vit-b-32-quickgelu,openai", "ViT-B-32-quickgelu,openai"),
         ("resnet", "python -m core models"),
         ("", "python -m core models"),
@@ -89,6 +89,16 @@ def test_an_unknown_name_suggests_what_was_meant(hub, typed, hint):
     with pytest.raises(UnknownName) as caught:
         models.canonical(typed)
     assert hint in str(caught.value)
+
+
+def test_an_unfinished_name_suggests_only_models_whose_activation_fits_their_weights():
+    assert models.nearest("ViT-B-32")[0] == "ViT-B-32-quickgelu,openai"
+    assert models.nearest("icon-RN,icons-9k")[0].startswith("icon-RN,")
+    assert models.nearest("") == models.nearest("nothing at all") == []
+    for typed in ("RN50", "vit", "ViT-B-32,openai", "convnext"):
+        found = models.nearest(typed, most=200)
+        assert found
+        assert not [id for id in found if models.quickgelu_warning(id)]
 
 
 def test_missing_weights_name_the_command_that_fetches_them(hub):

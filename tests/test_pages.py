@@ -18,7 +18,19 @@ from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.frequency.overlay import selected
 from pages.ui.selection import labels_of
-from tests.helpers.pages import MODEL, PATIENCE, Endless, Stub, answered, galleries, launched, opened, settled, words
+from tests.helpers.pages import (
+    MODEL,
+    PATIENCE,
+    Endless,
+    Stub,
+    answered,
+    galleries,
+    launched,
+    links,
+    opened,
+    settled,
+    words,
+)
 
 PAGES = ("explore", "frequency", "tail", "letitwag", "published", "data")
 
@@ -67,10 +79,39 @@ def test_a_bad_link_is_one_sentence_and_a_way_back(query: dict[str, str], said: 
     assert app.session_state["_lens"].model == icon_models()[0].id
 
 
-def test_an_unknown_concept_in_a_link_is_dropped() -> None:
-    app = opened(concept="nothing of the kind")
+def test_an_unknown_model_leaves_the_page_and_offers_the_nearest_that_fit() -> None:
+    app = opened(model="ViT-B-32")
+    assert "The page stays with icon-RN,icons-200k" in words(app).replace("\\", "")
+    assert len(galleries(app)) == 1
+    labels = [button.label.replace("\\", "") for button in app.button]
+    assert "Use ViT-B-32-quickgelu,openai" in labels
+    assert "Use ViT-B-32,openai" not in labels
+    app.button[labels.index("Use ViT-B-32-quickgelu,openai")].click().run()
+    assert app.session_state["_lens"].model == "ViT-B-32-quickgelu,openai"
+
+
+@pytest.mark.parametrize(
+    ("query", "ignored"),
+    [
+        ({"concept": "unicorn"}, "concept=unicorn"),
+        ({"concept": ["dog", "unicorn"]}, "concept=unicorn"),
+        ({"frequency": "nonsense"}, "frequency=nonsense"),
+        ({"part": "bogus", "verdict": "maybe"}, "part=bogus, verdict=maybe"),
+    ],
+)
+def test_what_an_address_asks_for_in_vain_is_said(query: dict[str, str | list[str]], ignored: str) -> None:
+    app = opened(**query)
     assert not app.exception
-    assert app.session_state["concept"] == []
+    assert f"The address asks for {ignored}, which is not to be had here" in words(app)
+
+
+def test_an_address_that_is_followed_is_not_commented() -> None:
+    app = opened(concept="apple-whole", part="head", verdict="all", frequency="icons-10k", model=MODEL, colour="part")
+    assert "The address asks for" not in words(app)
+
+
+def test_a_picture_that_is_not_there_is_said() -> None:
+    assert "icons has no picture “nothing/99”" in words(opened(image="nothing/99"))
 
 
 def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,12 +142,17 @@ def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest
     monkeypatch.setattr(evaluate, "evaluate", Stub(missing))
     app = opened("frequency", set="icons-tail")
     assert "are not on this disk" in words(app)
-    next(button for button in app.button if button.label == "Fetch it on the Data page").click().run()
-    assert app.session_state["fetch_model"] == Lens(MODEL, "").model
-    app = opened("frequency", set="icons-tail")
+    assert links(app)["Fetch it on the Data page"] == ("data", {"show": ["models"], "fetch_model": [MODEL]})
     monkeypatch.setattr(evaluate, "evaluate", answered)
     next(button for button in app.button if button.label == "Try again").click().run()
     assert "are not on this disk" not in words(app)
+
+
+def test_a_link_fills_the_fields_of_the_data_page() -> None:
+    app = opened("data", fetch_model="RN50-quickgelu,openai")
+    assert app.selectbox(key="fetch_model").value == "RN50-quickgelu,openai"
+    app = opened("data", show="image sets", fetch_set="letitwag")
+    assert app.selectbox(key="fetch_set").value == "letitwag"
 
 
 def test_an_error_nobody_foresaw_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,12 @@ def cells(answer: Answer) -> Cells:
     return _cells(answer.labels, answer.top[:, 0], np.ones(len(answer.labels)), len(answer.keys))
 
 
+def correct_of(answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+    """Correct and all used images of every class, int64 [c] each."""
+    classes, hit = len(answer.keys), answer.top[:, 0] == answer.labels
+    return np.bincount(answer.labels[hit], minlength=classes), np.bincount(answer.labels, minlength=classes)
+
+
 def cell_differences(a: Answer, b: Answer) -> Cells:
     """Wrong answers of b less those of a on the images both used; the largest change first, equal cells left out.
 

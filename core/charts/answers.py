@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from core.charts.palette import QUIET, RIGHT, RULE, WRONG, blank, text
 
+START = 0.05
+"""The axis of cosines starts at a multiple of this."""
+
 
 def top_bars(
-    names: Sequence[str], scores: Sequence[float], *, true: str | None, probability: bool = False
+    names: Sequence[str],
+    scores: Sequence[float],
+    *,
+    true: str | None,
+    probability: bool = False,
+    ranks: Sequence[int | None] = (),
+    chances: Sequence[float | None] = (),
 ) -> go.Figure:
     """The best classes of one picture, best first; the true class is blue, a wrong winner orange, both also marked.
 
     Args:
         scores: fractions, drawn as bars from zero, or cosines, which lie close together far from zero and are drawn
-            as points on an axis around them.
+            as points on an axis that says where it starts.
         true: name of the true class, None when nobody knows it.
+        ranks: written before the names; None stands for a rank behind all others.
+        chances: probabilities, written behind cosines where they are known.
     """
-    marks = ["✓ " if name == true else "× " if true and rank == 0 else "" for rank, name in enumerate(names)]
+    marks = ["✓ " if name == true else "× " if true and place == 0 else "" for place, name in enumerate(names)]
     colours = [RIGHT if mark == "✓ " else WRONG if mark else QUIET for mark in marks]
     if true is None:
         colours[:1] = [RIGHT]
@@ -28,11 +40,13 @@ def top_bars(
     if probability:
         _bars(figure, places, scores, colours)
     else:
-        _points(figure, places, scores, colours)
+        _points(figure, places, scores, colours, chances)
+    behind = max((rank for rank in ranks if rank is not None), default=0)
+    numbers = [f"{rank}. " if rank is not None else f"> {behind}. " for rank in ranks] or [""] * len(names)
     figure.update_yaxes(
         tickmode="array",
         tickvals=places,
-        ticktext=[f"{mark}{text(name)}" for mark, name in zip(marks, names, strict=True)],
+        ticktext=[f"{mark}{number}{text(name)}" for mark, number, name in zip(marks, numbers, names, strict=True)],
         range=[len(names) - 0.4, -0.6],
         showgrid=False,
     )
@@ -54,27 +68,37 @@ def _bars(figure: go.Figure, places: list[int], scores: Sequence[float], colours
     figure.update_xaxes(title="probability", range=[0, 1.2 * max(*scores, 0.05)], tickformat=".0%", nticks=5)
 
 
-def _points(figure: go.Figure, places: list[int], scores: Sequence[float], colours: list[str]) -> None:
-    low, high = min(scores), max(scores)
-    pad = max(high - low, 0.01)
+def _points(
+    figure: go.Figure,
+    places: list[int],
+    scores: Sequence[float],
+    colours: list[str],
+    chances: Sequence[float | None],
+) -> None:
+    high = max(scores)
+    start = START * math.floor(min(scores) / START - 0.2)
     for place, score in zip(places, scores, strict=True):
         figure.add_shape(
             type="line",
-            x0=low - 0.3 * pad,
+            x0=start,
             x1=score,
             y0=place,
             y1=place,
             line={"color": RULE, "width": 2},
             layer="below",
         )
+    told = [f"  {score:.3f}" for score in scores]
+    for place, chance in enumerate(chances):
+        told[place] += "" if chance is None else f" · {chance:.1%}"
     figure.add_scatter(
         x=list(scores),
         y=places,
         mode="markers+text",
         marker={"color": colours, "size": 13},
-        text=[f"  {score:.3f}" for score in scores],
+        text=told,
         textposition="middle right",
         cliponaxis=False,
         hoverinfo="skip",
     )
-    figure.update_xaxes(title="cosine", range=[low - 0.3 * pad, high + 0.5 * pad], nticks=5)
+    title = f"cosine, axis from {start:.2f}" + (" · probability" if chances else "")
+    figure.update_xaxes(title=title.replace("-", "−"), range=[start, high + 0.5 * (high - start)], nticks=5)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from core.analysis.failures import Cells
-from core.charts.palette import RIGHT, RULE, WRONG, blank, text
+from core.charts.palette import RIGHT, WRONG, blank, text
 
 MOST = 6_000
 """Cells drawn, the largest first; the page says when there are more."""
 
 
-def confusion_figure(cells: Cells, order: np.ndarray, names: Sequence[str], *, difference: bool = False) -> go.Figure:
-    """Wrong answers as squares: true class down, class said across, larger and darker for more images.
+def confusion_figure(
+    cells: Cells,
+    order: np.ndarray,
+    names: Sequence[str],
+    *,
+    correct: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+    difference: bool = False,
+) -> go.Figure:
+    """The confusion matrix as squares: true class down, predicted class across, larger and darker for more images.
 
-    Heat-map cells cannot be selected, markers can; a point brings back [true, said, images].
+    Heat-map cells cannot be selected, markers can; a point off the diagonal brings back [true, predicted, images]. As
+    many class names stand on the axes as there is room for: more appear as one zooms in.
 
     Args:
         order: int [c], classes in the order of both axes.
+        correct, images: int [c], correct and all images of every class, drawn on the diagonal by their share.
         difference: values may be negative; orange is more mistakes, blue fewer.
     """
-    figure = blank(height=620, x_title="Class said", y_title="True class")
+    figure = blank(height=680, x_title="Predicted class", y_title="True class")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     true, said, value = cells.true[:MOST], cells.said[:MOST], cells.value[:MOST]
@@ -31,17 +42,18 @@ def confusion_figure(cells: Cells, order: np.ndarray, names: Sequence[str], *, d
     weight = np.sqrt(np.abs(value) / most)
     # Among hundreds of classes a cell is narrower than a pixel: smaller marks keep groups apart.
     least, span = (4, 9) if len(order) <= 200 else (3, 7)
-    figure.add_scatter(
-        x=[-0.5, len(order) - 0.5], y=[-0.5, len(order) - 0.5], mode="lines", line={"color": RULE, "width": 1},
-        hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
+    repeated = Counter(names)
+    # An axis of categories holds each name once: repeated ones get their number, out of the same room.
+    shown = [text(names[i]) if repeated[names[i]] == 1 else f"{text(names[i])} #{i}" for i in order]
+    if correct is not None and images is not None:
+        _diagonal(figure, order, shown, correct, images)
     parts = [("more mistakes" if difference else "mistakes", value > 0, WRONG), ("fewer mistakes", value < 0, RIGHT)]
     for name, mask, colour in parts:
         if not mask.any():
             continue
         figure.add_scatter(
-            x=place[said[mask]].astype(np.int32),
-            y=place[true[mask]].astype(np.int32),
+            x=[shown[at] for at in place[said[mask]]],
+            y=[shown[at] for at in place[true[mask]]],
             mode="markers",
             marker={
                 "symbol": "square" if colour == WRONG else "diamond",
@@ -56,11 +68,37 @@ def confusion_figure(cells: Cells, order: np.ndarray, names: Sequence[str], *, d
             if difference
             else "<b>%{text}</b><br>%{customdata[2]} images<extra></extra>",
             name=name,
-            showlegend=difference,
         )
-    few = len(order) <= 40
-    labels = {"tickmode": "array", "tickvals": list(range(len(order))), "ticktext": [text(names[i]) for i in order]}
-    figure.update_xaxes(**(labels if few else {"showticklabels": False}), range=[-1, len(order)])
-    figure.update_yaxes(**(labels if few else {"showticklabels": False}), range=[len(order), -1], showgrid=False)
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": shown, "tickfont": {"size": 11}}
+    figure.update_xaxes(**axis, range=[-1, len(order)], tickangle=-60)
+    figure.update_yaxes(**axis, range=[len(order), -1], showgrid=False)
     figure.update_layout(dragmode="zoom")
     return figure
+
+
+def _diagonal(
+    figure: go.Figure, order: np.ndarray, shown: Sequence[str], correct: np.ndarray, images: np.ndarray
+) -> None:
+    """Correct answers, one square a class, darker for a larger share."""
+    held = images[order] > 0
+    share = correct[order][held] / images[order][held]
+    on = [label for label, kept in zip(shown, held, strict=True) if kept]
+    told = [
+        f"<b>{label}</b><br>{n:,} of {of:,} correct"
+        for label, n, of in zip(on, correct[order][held], images[order][held], strict=True)
+    ]
+    figure.add_scatter(
+        x=on,
+        y=on,
+        mode="markers",
+        marker={
+            "symbol": "square",
+            "color": RIGHT,
+            "opacity": 0.08 + 0.92 * share,
+            "size": 9 if len(order) <= 200 else 5,
+            "line": {"width": 0},
+        },
+        hovertext=told,
+        hoverinfo="text",
+        name="correct",
+    )

@@ -69,7 +69,7 @@ def icon_folder(model_id: str) -> Path:
     try:
         return _icon_folders()[model_id]
     except KeyError:
-        raise UnknownName(_unknown(model_id, list(_icon_folders()))) from None
+        raise UnknownName(_unknown(model_id)) from None
 
 
 def kind(model_id: str) -> Kind:
@@ -133,7 +133,7 @@ def canonical(text: str) -> str:
         if not file.exists():
             raise UnreadableData(f"There is no file {file}; give the path of a checkpoint of {arch}.")
         return f"{arch},{regular(file)}"
-    raise UnknownName(_unknown(text, [f"{pair.arch},{pair.tag}" for pair in table().pairs.values()]))
+    raise UnknownName(_unknown(text))
 
 
 def source(model_id: str) -> weights.Source:
@@ -198,9 +198,32 @@ def quickgelu_warning(model_id: str) -> str | None:
     if pair.quick_gelu == arch.quick_gelu:
         return None
     names = ("QuickGELU", "GELU") if pair.quick_gelu else ("GELU", "QuickGELU")
-    other = f"{pair.arch}-quickgelu" if pair.quick_gelu else pair.arch.removesuffix("-quickgelu")
-    remedy = f": use {other},{pair.tag}." if (other, pair.tag) in table().pairs else "."
+    other = _other_activation(pair)
+    remedy = f": use {other}." if other else "."
     return f"{model_id} runs {names[0]} weights under a {names[1]} configuration, which lowers its accuracy{remedy}"
+
+
+def _other_activation(pair: Pair) -> str | None:
+    """The same weights under the configuration of the activation that they were trained with, if open_clip lists it."""
+    other = f"{pair.arch}-quickgelu" if pair.quick_gelu else pair.arch.removesuffix("-quickgelu")
+    return f"{other},{pair.tag}" if (other, pair.tag) in table().pairs else None
+
+
+def nearest(text: str, *, most: int = 3) -> list[str]:
+    """Models that a misspelt or unfinished name may mean, best first; all with the activation their weights expect."""
+    typed = text.strip().lower()
+    names = [*_icon_folders(), *(f"{pair.arch},{pair.tag}" for pair in table().pairs.values())]
+    of_lower: dict[str, list[str]] = {}
+    for name in names:
+        of_lower.setdefault(name.lower(), []).append(name)
+    begun = [name for name in names if typed and name.lower().startswith(typed)]
+    close = difflib.get_close_matches(typed, of_lower, n=most, cutoff=0.5)
+    found = [*begun, *(name for lower in close for name in of_lower[lower])]
+    return list(dict.fromkeys(filter(None, map(_fitting, found))))[:most]
+
+
+def _fitting(model_id: str) -> str | None:
+    return _other_activation(pair_of(model_id)) if quickgelu_warning(model_id) else model_id
 
 
 def pair_of(model_id: str) -> Pair:
@@ -209,7 +232,7 @@ def pair_of(model_id: str) -> Pair:
     try:
         return table().pairs[arch, tag]
     except KeyError:
-        raise UnknownName(_unknown(model_id, [",".join(pair) for pair in table().pairs])) from None
+        raise UnknownName(_unknown(model_id)) from None
 
 
 def _pair_info(pair: Pair) -> ModelInfo:
@@ -281,10 +304,7 @@ def _looks_like_path(text: str) -> bool:
     return "/" in text or text.startswith("~") or Path(text).suffix in (".pt", ".pth", ".bin", ".safetensors")
 
 
-def _unknown(text: str, names: list[str]) -> str:
-    names = [*_icon_folders(), *names]
-    lower = list(dict.fromkeys(name.lower() for name in names))
-    close = difflib.get_close_matches(text.strip().lower(), lower, n=3, cutoff=0.5)
-    meant = [name for low in close for name in names if name.lower() == low]
-    hint = f"did you mean {' or '.join(meant)}?" if meant else "`python -m core models` lists all of them."
+def _unknown(text: str) -> str:
+    near = nearest(text)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`python -m core models` lists all of them."
     return f"No model is called {text.strip()!r}: {hint}"

@@ -90,7 +90,8 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
     typed = st.session_state.get("attack-who") or st.query_params.get_all("attack-who")
     chosen = st.multiselect(
         "Compare", list(dict.fromkeys([*start, *named, *offered, *typed])), default=start, key="attack-who",
-        bind="query-params", max_selections=MOST, accept_new_options=True,
+        bind="query-params",
+            select_all=False, filter_mode="contains", max_selections=MOST, accept_new_options=True,
         help="Strategies of the sidebar's model, MODEL::STRATEGY for another one, or a supervised classifier.",
     )  # fmt: skip
     found = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from core.runtime import thumbnails as thumbs
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import answers, detail, gallery, pins
+from pages.ui import answers, gallery, pins
 from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
@@ -89,8 +90,23 @@ def _chosen(lens: Lens, image_set: ImageSet) -> int:
         tiles = [gallery.tile(answer, image_set, place) for place in places]
         gallery.gallery([{"key": "", "title": "", "items": tiles}], image_set, key="attackable")
     st.session_state.pop("_enlarge", None)
-    picked = detail.chosen_picture(image_set, offered) or offered[0]
+    picked = _picked(image_set, offered) or offered[0]
     return ids.index(picked) if picked in ids else ids.index(offered[0])
+
+
+def _picked(image_set: ImageSet, offered: Sequence[str]) -> str | None:
+    """The picture that was clicked or linked, with a box to name another; it lives in the URL."""
+    linked = st.session_state.get("image") or st.query_params.get("image")
+    known = [linked] if linked and linked in image_set.image_ids else []
+    return st.selectbox(
+        "Picture to attack",
+        list(dict.fromkeys([*offered, *known])),
+        index=None,
+        key="image",
+        bind="query-params",
+        placeholder="Click a picture, or choose one here",
+        width=420,
+    )
 
 
 def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:

@@ -41,7 +41,8 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
         )
         with_models = st.multiselect(
             "Models", list(dict.fromkeys([*listed, *others])), default=[one for one in listed if one != lens.model],
-            key="transfer-with", bind="query-params", max_selections=6, placeholder="Another model to craft on",
+            key="transfer-with", bind="query-params",
+            select_all=False, filter_mode="contains", max_selections=6, placeholder="Another model to craft on",
         )  # fmt: skip
     models = list(dict.fromkeys([lens.model, *with_models]))
     if len(models) < 2:

@@ -14,9 +14,9 @@ from core.published.manifest import CITATION
 from core.published.stated import Claim
 from core.published.store import Store
 from core.types import LeftOut, Progress, Report
-from pages import registry
 from pages.ui import pins
 from pages.ui.downloads import downloads
+from pages.ui.links import to_page
 from pages.ui.text import quiet, section
 
 VERDICTS: dict[str, tuple[str, Literal["blue", "gray", "orange"]]] = {
@@ -94,7 +94,7 @@ def _recomputed(claim: Claim) -> None:
         )
     if claim.id in ELSEWHERE:
         page, query = ELSEWHERE[claim.id]
-        st.page_link(registry.find(page).file, label="See the plots", query_params=query)
+        to_page(page, "See the plots", **query)
 
 
 def _cell(value: object) -> object:

@@ -36,6 +36,8 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
             "Models",
             list(dict.fromkeys([*offered, asked.lens.model])),
             default=start,
+            select_all=False,
+            filter_mode="contains",
             key="generalise",
             bind="query-params",
         )

@@ -10,7 +10,7 @@ from core.models.registry import ModelInfo
 from core.runtime.jobs import question
 from pages.data import fetching
 from pages.ui import lensbar, served
-from pages.ui.text import finding, quiet, section, size
+from pages.ui.text import finding, plain, quiet, section, size
 
 
 def headline() -> None:
@@ -28,12 +28,14 @@ def draw() -> None:
         "Which", ["all", "on this disk"], default="all", required=True, key="which", label_visibility="collapsed"
     )
     _table([info for info in infos if info.available or kept == "all"])
+    _use()
     section("Fetch a model", "The size is stated first; a download that was stopped goes on where it ended.")
     wanted = st.selectbox(
         "Model to fetch",
         _offered([info.id for info in infos if not info.available]),
         index=None,
         key="fetch_model",
+        bind="query-params",
         accept_new_options=True,
         placeholder="ARCH,PRETRAINED or hf-hub:ORG/REPO",
         label_visibility="collapsed",
@@ -44,7 +46,7 @@ def draw() -> None:
 
 
 def _offered(ids: list[str]) -> list[str]:
-    typed = st.session_state.get("fetch_model")
+    typed = st.session_state.get("fetch_model") or st.query_params.get("fetch_model")
     return ids if not typed or typed in ids else [*ids, typed]
 
 
@@ -63,11 +65,11 @@ def _table(infos: list[ModelInfo]) -> None:
         key="models",
         height=380,
         hide_index=True,
-        on_select=lambda: _choose([info.id for info in infos]),
+        on_select=lambda: _chosen(infos),
         selection_mode="single-row",
         placeholder="–",
         column_config={
-            "Model": st.column_config.TextColumn(pinned=True, help="Choosing a row looks through this model"),
+            "Model": st.column_config.TextColumn(pinned=True, help="Choose a row to use or fetch this model"),
             "On disk": st.column_config.CheckboxColumn(width="small"),
             "Note": st.column_config.TextColumn(width="large"),
         },
@@ -75,7 +77,16 @@ def _table(infos: list[ModelInfo]) -> None:
     )
 
 
-def _choose(ids: list[str]) -> None:
+def _chosen(infos: list[ModelInfo]) -> None:
+    """A row of a model that is not here fills the box below; one that is here is offered, and nothing else changes."""
     rows = st.session_state["models"].selection.rows
-    if rows and rows[0] < len(ids):
-        st.session_state["model"] = ids[rows[0]]
+    info = infos[rows[0]] if rows and rows[0] < len(infos) else None
+    st.session_state["_offered_model"] = info.id if info and info.available else None
+    if info and not info.available:
+        st.session_state["fetch_model"] = info.id
+
+
+def _use() -> None:
+    id = st.session_state.get("_offered_model")
+    if id and id != lensbar.lens().model:
+        st.button(f"Use {plain(id)} on every page", key="data-use", on_click=lensbar.use_model, args=(id,))

@@ -113,6 +113,7 @@ def _fetchable() -> None:
             list(offered),
             index=None,
             key="fetch_set",
+            bind="query-params",
             format_func=lambda id: f"{offered[id].title} ({id})" if id in offered else id,
             accept_new_options=True,
             placeholder="Let It Wag!, ImageNet-V2, … or any wds_NAME",

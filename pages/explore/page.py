@@ -1,4 +1,4 @@
-"""Explore: find concepts, see every picture with its answer, look at one closely, or drop in your own.
+"""Explore: find concepts, see every picture with its answer, open one, or drop in your own.
 
 Where only per-class scores are known, concepts take the place of pictures; a single one shows all published evidence.
 """
@@ -107,21 +107,15 @@ with right:
     if len(chosen) == 1:
         seen, shown = counts.get(answer.keys[chosen[0]]), gallery.positions_of(answer, chosen[0], most=12)
         pins.pin(
-            lambda: deck_slides.concept_slide(answer, image_set, chosen[0], shown, seen),
+            partial(deck_slides.concept_slide, answer, image_set, chosen[0], shown, seen),
             key="concept",
             label="Pin concept",
         )
-
-offered = [item["id"] for group in groups for item in group["items"]]
-position = detail.position_of(answer, image_set, detail.chosen_picture(image_set, offered))
-if position is not None:
-    detail.detail(lens, answer, image_set, position)
-    pins.pin(partial(deck_slides.image_slide, answer, image_set, position), key="picture", label="Pin picture")
 
 if about is not None:
     st.divider()
     concept.models(about, lens.model)
     concept.record(about, lens.model)
 
-st.divider()
 own_picture.own_picture(lens, image_set)
+detail.enlarge_picked(lens, answer, image_set)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.failures import images, pairs, why
-from pages.ui import answers, detail, lensbar
+from pages.ui import address, answers, detail, lensbar
 from pages.ui.text import finding, quiet
 
-VIEWS = ("pairs", "matrix", "worst", "absorbers", "confident", "labels", "names", "why")
+VIEWS = {
+    "pairs": "Confused pairs",
+    "matrix": "Matrix",
+    "worst": "Worst classes",
+    "absorbers": "Attractors",
+    "confident": "Confident errors",
+    "labels": "Label check",
+    "names": "Name check",
+    "why": "Why is my number different?",
+}
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
+address.by_id("fail", VIEWS)
 view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="fail", bind="query-params",
-    help="pairs and matrix: who is taken for whom. worst, absorbers: classes that fail or swallow others. confident: "
-    "the surest mistakes. labels: labels to check. names: names that cannot work. why: why is my number different?",
-)  # fmt: skip
+    "View", list(VIEWS), format_func=VIEWS.__getitem__, default="pairs", required=True, key="fail", bind="query-params"
+)
 answer = answers.answer_for(lens)
 sentence = pairs.headline(answer)
 with opening:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.confusable import Mistaken, mistaken
-from core.analysis.failures import Cells, cell_differences, cells, cluster_order, exchanged, merged
+from core.analysis.failures import Cells, cell_differences, cells, cluster_order, correct_of, exchanged, merged
 from core.charts import PLOT_CONFIG
 from core.charts.failures import MOST, confusion_figure
 from core.deck import slides as deck_slides
@@ -117,11 +117,14 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             )
         finding_of(f"{told}.")
         quiet(
-            "Classes taken for each other stand side by side; groups along the line are families of look-alikes. "
-            "Drag to zoom, double-click to go back, click a mark to see its pictures."
+            "Correct predictions lie on the diagonal, in blue. Classes confused with each other stand side by side, so "
+            "groups of orange beside it are families of look-alikes. Drag to zoom in until every class has its name, "
+            "double-click to go back, click an orange mark to see its pictures."
             + (f" The {MOST:,} largest marks are drawn." if len(found.true) > MOST else "")
         )
-        figure = confusion_figure(found, order, answer.names, difference=other is not None)
+        correct, images = correct_of(answer)
+        diagonal = {} if other is not None else {"correct": correct, "images": images}
+        figure = confusion_figure(found, order, answer.names, difference=other is not None, **diagonal)
         st.plotly_chart(figure, key="matrix", config=PLOT_CONFIG, on_select=_clicked, selection_mode="points", alt=told)
         rows = [
             [answer.keys[a], answer.keys[b], value, share]

@@ -44,6 +44,8 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     wanted = st.multiselect(
         "Lay over",
         offered,
+        select_all=False,
+        filter_mode="contains",
         key="overlay",
         bind="query-params",
         max_selections=MOST,

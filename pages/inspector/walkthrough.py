@@ -51,7 +51,13 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         )  # fmt: skip
         named = [strategy.id for strategy in strategies()]
         chosen = st.multiselect(
-            "Strategies", named, default=["class", "simple", "ensemble"], key="walk-strategies", max_selections=MOST
+            "Strategies",
+            named,
+            default=["class", "simple", "ensemble"],
+            select_all=False,
+            filter_mode="contains",
+            key="walk-strategies",
+            max_selections=MOST,
         )
         upload = st.file_uploader("Your own picture", type=TYPES, key="walk-picture")
         picture = _picture(answer, image_set, pair, upload)

@@ -26,7 +26,7 @@ KINDS = ("broken", "fixed", "both wrong")
 
 
 def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet) -> None:
-    """The gallery of flips and, under it, the picture that was clicked."""
+    """The gallery of flips, and a dialog with the picture that was clicked."""
     a, b = found[looked_at.a], found[looked_at.b]
     flipped = recall(flips, a, b)
     sorted_out = dict(zip(KINDS, (flipped.broken, flipped.fixed, flipped.both_wrong), strict=True))
@@ -73,10 +73,7 @@ def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet
         key="flips",
         label="Pin these pictures",
     )
-    st.session_state.pop("_enlarge", None)
-    picked = detail.chosen_picture(image_set, [item["id"] for item in items])
-    if picked in set(image_set.image_ids):
-        _picture(found, image_set, list(image_set.image_ids).index(picked))
+    detail.enlarged(image_set, lambda row: _picture(found, image_set, row))
 
 
 def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None:

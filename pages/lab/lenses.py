@@ -31,6 +31,8 @@ def choose(lens: Lens) -> dict[str, Lens]:
         "Compare",
         list(dict.fromkeys([*start, *_offered(lens), *typed])),
         default=start,
+        select_all=False,
+        filter_mode="contains",
         key="lenses",
         bind="query-params",
         max_selections=MOST,

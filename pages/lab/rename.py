@@ -96,7 +96,14 @@ def _chosen(labels: Mapping[str, str]) -> dict[str, str]:
     if not typed:
         return {}
     entries = st.multiselect(
-        "Renamed", list(dict.fromkeys(typed)), key="renames", bind="query-params", accept_new_options=True, wrap=True
+        "Renamed",
+        list(dict.fromkeys(typed)),
+        select_all=False,
+        filter_mode="contains",
+        key="renames",
+        bind="query-params",
+        accept_new_options=True,
+        wrap=True,
     )
     keys_of = {label: key for key, label in labels.items()}
     found = {}

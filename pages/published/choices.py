@@ -37,7 +37,9 @@ def any_of(label: str, key: str, options: Sequence[Any], *, show: Callable[[Any]
     """Any of some options, with what is no longer offered dropped."""
     if key in st.session_state:
         st.session_state[key] = [value for value in st.session_state[key] if value in options]
-    return st.multiselect(label, options, key=key, bind="query-params", format_func=show, **more)
+    return st.multiselect(
+        label, options, key=key, bind="query-params", format_func=show, select_all=False, filter_mode="contains", **more
+    )
 
 
 def family() -> str:

@@ -15,8 +15,8 @@ from core.published.store import Store
 from core.published.view import Shown, set_name
 from core.text.search import find_concepts
 from core.text.spelling import spellings
-from pages import registry
 from pages.ui import lensbar, selection
+from pages.ui.links import to_page
 from pages.ui.text import quiet, section
 
 SUGGESTED = 8
@@ -96,4 +96,4 @@ def links(name: str) -> None:
         return
     with st.container(horizontal=True):
         for page, title in (("explore", "See its pictures in Explore"), ("frequency", "Find it on the Frequency page")):
-            st.page_link(registry.find(page).file, label=title, query_params={"concept": found})
+            to_page(page, title, concept=found)

@@ -10,8 +10,8 @@ from core.prompts.generate import QUESTIONS, Estimate, Generated, Settings
 from core.runtime.jobs import Question, engine, question
 from core.text.lines import lines_of
 from core.types import ImageSet, Lens, Report
-from pages import registry
 from pages.ui import jobs
+from pages.ui.links import to_page
 from pages.ui.text import finding_of, plain, quiet, warn
 
 OWN = "own"
@@ -149,7 +149,7 @@ def written(lens: Lens, image_set: ImageSet) -> None:
     name = st.selectbox("File", list(found), key=f"llm-file-{len(found)}", width=520)
     with st.container(horizontal=True):
         st.button("Use as prompts", key="llm-use", on_click=_use, args=(str(found[name]),))
-        st.button("Compare in the lab", key="llm-compare", on_click=_compare, args=(lens.prompts, str(found[name])))
+        to_page("lab", "Compare in the lab", lenses=list(dict.fromkeys([lens.prompts, str(found[name])])))
         st.download_button(
             "Download", found[name].read_bytes, name, "application/json", on_click="ignore", key="llm-download"
         )
@@ -157,8 +157,3 @@ def written(lens: Lens, image_set: ImageSet) -> None:
 
 def _use(path: str) -> None:
     st.session_state["prompts"] = path
-
-
-def _compare(prompts: str, path: str) -> None:
-    st.session_state["lenses"] = list(dict.fromkeys([prompts, path]))
-    st.switch_page(registry.find("lab").file)

@@ -59,6 +59,7 @@ def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str],
     typed = st.session_state.get(key) or st.query_params.get_all(key)
     return st.multiselect(
         label, list(dict.fromkeys([*start, *offered, *typed])), default=list(start), key=key, bind="query-params",
+        select_all=False, filter_mode="contains",
         max_selections=MOST, accept_new_options=True, wrap=True, help=help,
     )[:MOST]  # fmt: skip
 

@@ -15,6 +15,7 @@ from core.charts import ModelPoint
 from core.errors import NotHere, TailscopeError
 from core.frequency.choice import choose
 from core.frequency.sources import load_source
+from core.frequency.table import split
 from core.published.answers import published_answer
 from core.published.models import published_models
 from core.runtime.jobs import engine
@@ -23,7 +24,7 @@ from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, lensbar
 from pages.ui.jobs import recall
 from pages.ui.links import to_data
-from pages.ui.text import toast
+from pages.ui.text import plain, toast
 
 
 def points(lens: Lens, answer: Answer | ClassAnswer) -> tuple[list[ModelPoint], list[Lens]]:
@@ -58,7 +59,7 @@ def _published_points(chosen: str, image_set: str, prompts: str) -> list[ModelPo
         source = choose(model.id, answer.keys, answer.names).source
         if not source:
             continue
-        parts = stats.split(load_source(source), answer.keys, answer.names)
+        parts = split(load_source(source), answer.keys, answer.names)
         overall, tail = _accuracies(answer, parts)
         if not math.isnan(tail.value):
             group = model.id.partition(",")[0]
@@ -83,7 +84,7 @@ def rows(points: Sequence[ModelPoint]) -> tuple[list[str], list[list[Any]]]:
 
 
 def table(points: Sequence[ModelPoint]) -> None:
-    """The same figures in words, the model of the lens marked; choosing a row looks through that model."""
+    """The same figures in words; a chosen row offers its model to the whole dashboard."""
     shown = sorted(points, key=lambda point: -point.overall.value)
     frame = pd.DataFrame(
         {
@@ -94,11 +95,11 @@ def table(points: Sequence[ModelPoint]) -> None:
         }
     )
     percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
-    st.dataframe(
+    event = st.dataframe(
         frame,
         key="tail-models",
         hide_index=True,
-        on_select=lambda: _look([point.label for point in shown]),
+        on_select="rerun",
         selection_mode="single-row",
         column_config={
             "Model": st.column_config.TextColumn(pinned=True),
@@ -108,12 +109,10 @@ def table(points: Sequence[ModelPoint]) -> None:
         },
         alt="Models with overall and tail accuracy",
     )
-
-
-def _look(ids: Sequence[str]) -> None:
-    rows = st.session_state["tail-models"].selection.rows
-    if rows and rows[0] < len(ids):
-        st.session_state["model"] = ids[rows[0]]
+    rows = event.selection.rows
+    if rows and rows[0] < len(shown) and shown[rows[0]].label != lensbar.lens().model:
+        id = shown[rows[0]].label
+        st.button(f"Use {plain(id)} on every page", key="tail-use", on_click=lensbar.use_model, args=(id,))
 
 
 def run_missing(missing: Sequence[Lens]) -> None:

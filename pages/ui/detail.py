@@ -1,19 +1,26 @@
-"""One picture under the lens: what the model said, how sure it was, and which pictures it holds to be alike."""
+"""One picture in a dialog over any page: its classes, how sure the model was, which pictures it holds to be alike.
+
+The dialog has an address (``?image=``), leads to the next and the previous picture of the gallery that it was opened
+from, and gives the focus back to it.
+"""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
 
 from core.charts import top_bars
+from core.deck import slides
 from core.errors import TailscopeError
 from core.evaluation.similar import search_for
+from core.evaluation.standing import Standing, classifier_of, kept, standings
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet, Lens
-from pages.ui.gallery import gallery, tile
+from pages.ui import pins
+from pages.ui.gallery import ALIKE, gallery, tile
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
 
@@ -26,22 +33,6 @@ def position_of(answer: Answer, image_set: ImageSet, image_id: str | None) -> in
     return int(rows[0]) if len(rows) else None
 
 
-def chosen_picture(image_set: ImageSet, offered: Sequence[str]) -> str | None:
-    """The picture that was clicked or linked, with a box to step to another; it lives in the URL."""
-    linked = st.session_state.get("image") or st.query_params.get("image")
-    options = list(dict.fromkeys([*offered, *([linked] if linked and linked in image_set.image_ids else [])]))
-    st.divider()
-    return st.selectbox(
-        "Look closely at",
-        options,
-        index=None,
-        key="image",
-        bind="query-params",
-        placeholder="Click a picture, or choose one here",
-        width=420,
-    )
-
-
 def picture(image_set: ImageSet, index: int, *, width: int = 320) -> None:
     """One picture, large; icons keep crisp pixels."""
     crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
@@ -52,65 +43,153 @@ def picture(image_set: ImageSet, index: int, *, width: int = 320) -> None:
 
 
 def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
-    """The picture beside its best classes, a sentence on margin and probability, and its nearest neighbours."""
-    index, true, said = int(answer.rows[position]), int(answer.labels[position]), int(answer.top[position, 0])
+    """The picture beside its classes by cosine, rank and probability, and its nearest neighbours."""
+    index, true, predicted = int(answer.rows[position]), int(answer.labels[position]), int(answer.top[position, 0])
     left, right = st.columns([2, 3], gap="medium")
     with left:
         if image_set.has_images:
             picture(image_set, index)
         facts = [f"{name} {value}" for name, value in image_set.details(index).items() if not isinstance(value, bool)]
         quiet(" · ".join([image_set.image_ids[index], *facts]))
+        pins.pin(lambda: slides.image_slide(answer, image_set, position), key="picture", label="Pin picture")
     with right:
-        margin = float(answer.margin[position])
-        verdict = "recognised" if true == said else f"taken for “{answer.names[said]}”"
+        verdict = "predicted correctly" if true == predicted else f"predicted as “{answer.names[predicted]}”"
         section(f"“{answer.names[true]}”, {verdict}")
-        quiet(
-            f"Probability of the class said: {100 * answer.probability[position]:.0f} %. "
-            f"Margin {margin:+.3f}: cosine of the true class minus the best other one.".replace("-0.", "−0.")
-        )
-        names = [answer.names[label] for label in answer.top[position]]
-        figure = top_bars(names, answer.scores[position].tolist(), true=answer.names[true])
-        alt = "Cosine of the best classes: " + ", ".join(names)
-        st.plotly_chart(figure, config={"displayModeBar": False}, key=f"bars-{position}", alt=alt)
-    _alike(lens, answer, image_set, position)
+        told = st.container()
+        chart = st.container()
+    vector = _alike(lens, answer, image_set, position)
+    found = None if vector is None else _standings(lens, image_set, vector, true)
+    with told:
+        _told(answer, position, found)
+    with chart:
+        _chart(answer, found or kept(answer, position), position)
 
 
-def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
+def _told(answer: Answer, position: int, found: list[Standing] | None) -> None:
+    true, margin = int(answer.labels[position]), float(answer.margin[position])
+    told = f"Probability of the predicted class: {100 * answer.probability[position]:.0f} %. "
+    mine = next((one for one in found or () if one.index == true), None)
+    if mine is not None and mine.rank != 1:
+        told += f"True class: rank {mine.rank} of {len(answer.names):,}, probability {mine.probability:.1%}. "
+    quiet(told + f"Margin {margin:+.3f}: cosine of the true class minus the best other one.".replace("-0.", "−0."))
+
+
+def _chart(answer: Answer, shown: list[Standing], position: int) -> None:
+    names = [answer.names[one.index] for one in shown]
+    figure = top_bars(
+        names,
+        [one.cosine for one in shown],
+        true=answer.names[int(answer.labels[position])],
+        ranks=[one.rank for one in shown],
+        chances=[one.probability for one in shown],
+    )
+    alt = "Cosine of the best classes and of the true one: " + ", ".join(names)
+    st.plotly_chart(figure, config={"displayModeBar": False}, key=f"bars-{position}", alt=alt)
+
+
+def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -> list[Standing] | None:
+    """The classes by the whole classifier, None while it is under way or cannot be had."""
+    try:
+        job = ask(question(classifier_of, lens, image_set=image_set, label=f"Classifier of {lens.prompts} prompts"))
+    except TailscopeError as error:
+        quiet(f"Rank and probability of the true class are not known: {error}")
+        return None
+    if not job.wait(0):
+        watch(job, small=True)
+        return None
+    return standings(vector, job.value(), true)
+
+
+def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np.ndarray | None:
+    """The nearest pictures, and the vector of this one when it is there."""
     section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
     try:
         job = ask(question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"))
     except TailscopeError as error:
         quiet(str(error))
-        return
+        return None
     if not job.wait(0):
         watch(job, small=True)
-        return
+        return None
     found, search = job.value()
     row = np.flatnonzero(found.rows == answer.rows[position])
     if not len(row):
         quiet("This picture could not be embedded, so it has no neighbours.")
-        return
+        return None
     near = found.rows[search.nearest(int(row[0]), k=6)]
     places = [int(place) for index in near for place in np.flatnonzero(answer.rows == index)]
     items = [tile(answer, image_set, place) for place in places]
-    gallery([{"key": "", "title": "", "items": items}], image_set, key="alike")
+    gallery([{"key": "", "title": "", "items": items}], image_set, key=ALIKE)
     if search.note:
         quiet(search.note)
-
-
-def _close() -> None:
-    st.session_state.pop("_enlarge", None)
-
-
-@st.dialog("Picture", width="large", on_dismiss=_close)
-def enlarge(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> None:
-    """The detail as a dialog over pages that have no place of their own for it."""
-    detail(lens, answer, image_set, position)
+    return np.asarray(found.vectors[int(row[0])], np.float32)
 
 
 def enlarge_picked(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
-    """Keep the dialog open from the click on a picture of this page until the person closes it."""
-    if st.session_state.get("_enlarge") == st.session_state["_page"]:
-        position = position_of(answer, image_set, st.session_state.get("image"))
-        if position is not None:
-            enlarge(lens, answer, image_set, position)
+    """The dialog of a page whose pictures have one answer; call it when all galleries are drawn."""
+
+    def draw(index: int) -> None:
+        position = position_of(answer, image_set, image_set.image_ids[index])
+        if position is None:
+            picture(image_set, index)
+            quiet("This picture could not be embedded, so there is no answer for it.")
+        else:
+            detail(lens, answer, image_set, position)
+
+    enlarged(image_set, draw)
+
+
+def enlarged(image_set: ImageSet, draw: Callable[[int], None]) -> None:
+    """Keep a dialog open on the picture of this page that was clicked or linked, until it is closed.
+
+    Args:
+        draw: shows the picture with this index into the set.
+    """
+    page = st.session_state["_page"]
+    st.session_state.pop("_refocus", None)
+    if st.session_state.get("_looked_from") != page:
+        linked = st.query_params.get("image")
+        # Streamlit writes a bound value into the address only if its key was there in an earlier run.
+        st.session_state.update(_looked_from=page, _enlarge=page if linked else "", _among=[], image=linked)
+    picked = st.session_state.get("image")
+    if st.session_state.get("_enlarge") != page or not picked:
+        return
+    if picked in image_set.image_ids:
+        _dialog(image_set, draw)
+        return
+    with st.sidebar:
+        quiet(f"{image_set.id} has no picture “{picked}”, so none is opened.")
+
+
+def _close() -> None:
+    st.session_state.update(_enlarge="", _refocus=st.session_state.get("image"), image=None)
+
+
+@st.dialog("Picture", width="large", on_dismiss=_close)
+def _dialog(image_set: ImageSet, draw: Callable[[int], None]) -> None:
+    here = st.session_state.get("image")
+    among = _among(image_set, here)
+    place = among.index(here) if here in among else -1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label, key, to in (("Previous", "Left", place - 1), ("Next", "Right", place + 1)):
+            there = among[to] if 0 <= to < len(among) else None
+            st.button(label, key=f"go-{key}", shortcut=key, disabled=there is None, on_click=_go, args=(there,))
+        picked = st.selectbox(
+            "Picture", among, index=None, key="image", bind="query-params", label_visibility="collapsed", width=420,
+            placeholder="Choose a picture",
+        )  # fmt: skip
+    if picked:
+        draw(list(image_set.image_ids).index(picked))
+
+
+def _go(there: str | None) -> None:
+    st.session_state["image"] = there
+
+
+def _among(image_set: ImageSet, here: str | None) -> list[str]:
+    """Where next and previous lead: the gallery that the picture was clicked in, else the pictures of its class."""
+    clicked = st.session_state.get("_among") or []
+    if here is None or here in clicked:
+        return clicked
+    same = np.flatnonzero(image_set.labels == image_set.labels[list(image_set.image_ids).index(here)])
+    return [image_set.image_ids[index] for index in same.tolist()]

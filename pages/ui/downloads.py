@@ -1,10 +1,11 @@
-"""What is shown can be taken along: tables as CSV, figures as PNG or as one HTML file that needs no network."""
+"""What is shown can be taken along: tables as CSV, figures as PNG, SVG or one HTML file that needs no network."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -12,6 +13,14 @@ import streamlit as st
 from core.charts import standalone_html
 from core.deck.slides import plot_slide
 from pages.ui import pins
+
+_HERE = Path(__file__).parent
+_svg = st.components.v2.component(
+    "tailscope_figure_svg",
+    html='<button type="button">Figure (SVG)</button>',
+    css=(_HERE / "figure_svg.css").read_text(encoding="utf-8"),
+    js=(_HERE / "figure_svg.js").read_text(encoding="utf-8"),
+)
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -32,13 +41,13 @@ def downloads(
     title: str = "",
     source: str = "",
 ) -> None:
-    """A quiet menu that offers the data behind a view as CSV and, for a figure, the figure itself.
+    """A quiet menu that offers the data behind a view as CSV and, for a figure, the figure itself; call it below that.
 
     Args:
         source: where the numbers come from, in one line; with it the figure can be pinned to the deck as well.
     """
     if figure is not None and source:
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             downloads(name, header, rows, figure=figure, title=title)
             pins.pin(lambda: plot_slide(title or name, figure, source), key=name, label="Pin plot")
         return
@@ -56,3 +65,6 @@ def downloads(
                 key=f"html-{name}",
             )
             st.caption("PNG: the camera in the figure's toolbar.")
+    if figure is not None:
+        known_by = {"traces": len(figure.data), "x": figure.layout.xaxis.title.text or ""}
+        _svg(key=f"svg-{name}", data={"name": name, **known_by}, width="content", height="content")

@@ -22,17 +22,18 @@ function mark(right, className) {
 
 const signed = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3)
 
+// Its content names a button: what can be seen is part of what can be said to it.
 function tile(item, compact, named, chosen, pick) {
   const button = make("button", `tile ${item.right ? "right" : "wrong"}`)
   button.type = "button"
   button.dataset.id = item.id
   button.setAttribute("aria-pressed", String(item.id === chosen))
-  const verdict = item.right ? "right" : `taken for ${item.said}`
-  button.setAttribute("aria-label", `${item.truth}, ${verdict}, margin ${signed(item.margin)}`)
-  button.title = item.right ? `${item.truth} · margin ${signed(item.margin)}` : `${item.truth} · said ${item.said} · margin ${signed(item.margin)}`
+  const verdict = item.right ? "correct" : `predicted as ${item.said}`
+  const margin = `margin ${signed(item.margin)}`
+  button.title = `${item.truth} · ${verdict} · ${margin}`
   const frame = make("span", "frame")
   const picture = make("img")
-  picture.alt = ""
+  picture.alt = compact ? `${item.truth}, ${verdict}, ${margin}` : named ? "" : item.truth
   picture.loading = "lazy"
   picture.decoding = "async"
   picture.width = picture.height = 128
@@ -44,8 +45,10 @@ function tile(item, compact, named, chosen, pick) {
     const words = make("span", "words")
     if (named) words.append(make("span", "truth", item.truth))
     const said = make("span", "said")
-    said.append(mark(item.right, "tick"), item.right ? "right" : item.said)
-    words.append(said, make("span", "margin", `margin ${signed(item.margin)}`))
+    said.append(mark(item.right, "tick"))
+    if (!item.right) said.append(make("span", "unseen", "predicted as "))
+    said.append(item.right ? "correct" : item.said)
+    words.append(said, make("span", "margin", margin))
     button.append(words)
   }
   button.onclick = () => pick(item.id)
@@ -120,6 +123,17 @@ function rove(root) {
   }
 }
 
+// A dialog that closes leaves the focus nowhere; it belongs back on the picture that opened it.
+function refocus(root, id) {
+  if (document.querySelector("[role=dialog]")) requestAnimationFrame(() => refocus(root, id))
+  else {
+    for (const node of root.querySelectorAll(".tile")) {
+      node.tabIndex = node.dataset.id === id ? 0 : -1
+      if (node.dataset.id === id) node.focus()
+    }
+  }
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery")
   const shown = JSON.stringify(data)
@@ -135,4 +149,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (focused !== undefined) {
     [...root.querySelectorAll(".tile")].find(node => node.dataset.id === focused)?.focus()
   }
+  if (data.focus) refocus(root, data.focus)
 }

@@ -14,6 +14,9 @@ from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet
 from pages.ui.selection import select
 
+ALIKE = "alike"
+"""Key of the gallery of neighbours inside the dialog."""
+
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "tailscope_gallery",
@@ -87,13 +90,16 @@ def gallery(
             "layout": layout,
             "pixels": image_set.pixel_art,
             "chosen": st.session_state.get("image") or "",
+            "focus": st.session_state.get("_refocus") or "",
             "empty": empty,
         },
-        on_picked_change=lambda: _picked(key),
+        on_picked_change=lambda: _picked(key, [item["id"] for entry in groups for item in entry["items"]]),
         on_opened_change=lambda: select([st.session_state[key].opened]),
     )
 
 
-def _picked(key: str) -> None:
+def _picked(key: str, shown: Sequence[str]) -> None:
+    """Open the picture among those of its gallery; a neighbour in the dialog keeps to those of the dialog."""
     st.session_state["image"] = st.session_state[key].picked
-    st.session_state["_enlarge"] = st.session_state["_page"]
+    if key != ALIKE:
+        st.session_state.update(_among=list(shown), _enlarge=st.session_state["_page"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cache import CacheError, kept, keys
 from core import questions
@@ -34,7 +35,7 @@ from pages.registry import Need
 from pages.ui import served
 from pages.ui.jobs import finished, need, recall
 from pages.ui.selection import Named
-from pages.ui.text import quiet, toast
+from pages.ui.text import plain, quiet, toast, warn
 
 OWN, NONE = "auto", "none"
 
@@ -99,8 +100,11 @@ def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, 
     return found or first
 
 
-def sidebar(needs: Collection[Need]) -> None:
+def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     """Draw those parts of the lens that a page needs, and check it; nothing for a page that reads none of it.
+
+    Args:
+        top: the head of the page, where an unknown model is said and the nearest ones are offered.
 
     Raises:
         TailscopeError: what was typed or linked names nothing that can be used here.
@@ -118,6 +122,11 @@ def sidebar(needs: Collection[Need]) -> None:
             choose()
     if not needs:
         return
+    if "model" in needs:
+        try:
+            _model(_value("model"))
+        except UnknownName as error:
+            _offer(_value("model"), error, top)
     if "model" in needs and finished(_READ_MODELS) is not None and (warning := _warning(lens().model)):
         quiet(warning)
     if "frequency" in needs:
@@ -223,6 +232,23 @@ def _value(key: str) -> str:
     return st.session_state.get(key) or st.query_params.get(key) or defaults()[key]
 
 
+def _offer(typed: str, error: UnknownName, top: DeltaGenerator) -> None:
+    """Offer the models that an unknown name may mean; the page stays with the model that it had."""
+    before = st.session_state.get("_model_before") or defaults()["model"]
+    st.session_state["_instead"] = {typed: before}
+    with top:
+        warn(f"{error} The page stays with {before}.")
+        with st.container(horizontal=True):
+            for id in models.nearest(typed):
+                st.button(f"Use {plain(id)}", key=f"use-{id}", on_click=use_model, args=(id,))
+            st.button("Use the built-in model and images", on_click=reset)
+
+
+def use_model(id: str) -> None:
+    """Make this the model of the lens; call it from a widget callback."""
+    st.session_state["model"] = id
+
+
 def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
     """A lens of typed or linked text; paths outside the served folders are refused here."""
     image_set = _image_set(image_set)
@@ -262,7 +288,10 @@ def _image_set(text: str) -> str:
 def lens() -> Lens:
     """The lens of this run; a page that shows no part of it has the one that was chosen elsewhere."""
     if "_lens" not in st.session_state:
-        st.session_state["_lens"] = validated(*(_value(key) for key in ("model", "set", "prompts", "frequency")))
+        model = _value("model")
+        model = st.session_state.get("_instead", {}).get(model, model)
+        found = validated(model, *(_value(key) for key in ("set", "prompts", "frequency")))
+        st.session_state.update(_lens=found, _model_before=found.model)
     return st.session_state["_lens"]
 
 

@@ -1,4 +1,7 @@
-"""Ways from one page to another that keep the lens."""
+"""Ways from one page to another that keep the lens.
+
+They are links and never ``st.switch_page``, which fails while a widget is bound to the query string.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,10 @@ from pages import registry
 
 
 def to_data(label: str, show: str, **fields: str) -> None:
-    """A button that opens one part of the Data page (``models``, ``image sets`` ...) with fields filled in."""
-    st.button(label, key=f"to-{show}", on_click=_open, args=(show, fields))
+    """A link to one part of the Data page (``models``, ``image sets`` ...) with fields filled in."""
+    to_page("data", label, show=show, **fields)
 
 
-def to_page(id: str, label: str) -> None:
-    """A button that opens another page."""
-    st.button(label, key=f"to-{id}", on_click=lambda: st.switch_page(registry.find(id).file), type="tertiary")
-
-
-def _open(show: str, fields: dict[str, str]) -> None:
-    st.session_state.update(show=show, **fields)
-    st.switch_page(registry.find("data").file)
+def to_page(id: str, label: str, **fields: str | list[str]) -> None:
+    """A link to another page with its fields filled in; the browser carries the lens along."""
+    st.page_link(registry.find(id).file, label=label, query_params=fields)

@@ -14,6 +14,7 @@ import streamlit as st
 
 from cache import keys
 from core.evaluation.evaluate import results
+from pages.ui import address
 from pages.ui.jobs import may_change
 from pages.ui.text import quiet
 
@@ -42,6 +43,7 @@ def picker(classes: Named) -> None:
     labels = labels_of(classes.keys, classes.names)
     st.session_state["_labels"] = labels
     known = set(labels.values())
+    address.spell("concept", labels)
     if "concept" not in st.session_state:
         # A link may name a concept by its key; the widget itself only knows what it shows.
         linked = [labels.get(value, value) for value in st.query_params.get_all("concept")]
@@ -52,6 +54,8 @@ def picker(classes: Named) -> None:
     st.multiselect(
         "Concepts",
         list(labels.values()),
+        select_all=False,
+        filter_mode="contains",
         key="concept",
         bind="query-params",
         persist_state="session",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import parse_qs
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
@@ -121,6 +122,12 @@ def words(app: AppTest) -> str:
 def galleries(app: AppTest) -> list[dict[str, Any]]:
     """Data of every gallery on the page."""
     return [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
+
+
+def links(app: AppTest) -> dict[str, tuple[str, dict[str, list[str]]]]:
+    """Links of the page to other pages: label -> page and the fields that they fill."""
+    found = (item.proto for item in app.get("page_link"))
+    return {plain.label: (plain.page, parse_qs(plain.query_string)) for plain in found}
 
 
 def figures(app: AppTest) -> list[dict[str, Any]]:

@@ -1,0 +1,47 @@
+"""What an address asks for and does not get is said, in one line at the top of the page.
+
+Streamlit drops a value that its widget does not offer without a word; a person who followed a link then takes the
+default for what the link said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.ui.text import quiet
+
+
+def arrived(page: str) -> None:
+    """Note what the address asks for when a page is opened; call it before any widget."""
+    if st.session_state.get("_arrived") != page:
+        asked = {key: st.query_params.get_all(key) for key in st.query_params}
+        st.session_state.update(_arrived=page, _asked=asked, _ignored=[])
+
+
+def spell(key: str, known: Mapping[str, str]) -> None:
+    """Take what the address asks for under the other names that it may have there: name in a link -> value."""
+    asked: dict[str, list[str]] = st.session_state["_asked"]
+    if key in asked:
+        asked[key] = [known.get(value, value) for value in asked[key]]
+
+
+def by_id(key: str, offered: Container[str]) -> None:
+    """Let a link name a choice by its id too; Streamlit knows it by what it is shown as. Call it before the widget."""
+    linked = st.query_params.get(key)
+    if key not in st.session_state and linked in offered:
+        st.session_state[key] = linked
+
+
+def tell(top: DeltaGenerator) -> None:
+    """Say what was ignored; call it when the page is drawn."""
+    asked: dict[str, list[str]] = st.session_state["_asked"]
+    for key in [key for key in asked if key in st.session_state]:
+        kept = st.session_state[key]
+        known = {str(one) for one in (kept if isinstance(kept, list) else [kept])} | set(st.query_params.get_all(key))
+        st.session_state["_ignored"] += [f"{key}={value}" for value in asked.pop(key) if value not in known]
+    if ignored := st.session_state["_ignored"]:
+        with top:
+            quiet(f"The address asks for {', '.join(ignored)}, which is not to be had here and was ignored.")

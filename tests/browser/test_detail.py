@@ -1,0 +1,74 @@
+"""The dialog of one picture: reached by a click or an address, left for its neighbours, closed where it began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.test_walk import DRAWN, asked, await_images
+from tests.helpers.browser import Visit
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Visit]
+TICKS = ".yaxislayer-above .ytick text, .yaxislayer-below .ytick text"
+
+
+def shown(visit: Visit) -> str:
+    """The picture that the dialog shows."""
+    visit.settle()
+    return asked(visit, "image")[0]
+
+
+def test_a_picture_opens_leads_on_and_gives_the_focus_back(visit: Open) -> None:
+    found = visit("/explore?concept=dog&verdict=wrong")
+    await_images(found)
+    ids = [tile.get_attribute("data-id") for tile in found.page.locator(".tile").all()]
+    found.page.locator(".tile").nth(1).click()
+    dialog = found.page.get_by_role("dialog")
+    dialog.locator(".js-plotly-plot").wait_for()
+    assert dialog.bounding_box()["y"] < 1000
+    found.page.wait_for_url("**image=*")
+    assert shown(found) == ids[1]
+    with found.run():
+        dialog.get_by_role("button", name="Next").click()
+    assert shown(found) == ids[2]
+    for key, place in (("ArrowLeft", 1), ("ArrowLeft", 0), ("ArrowRight", 1)):
+        with found.run():
+            found.page.keyboard.press(key)
+        assert shown(found) == ids[place]
+    found.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    found.page.wait_for_function(
+        "id => { for (let at = document.activeElement; at; at = at.shadowRoot?.activeElement)"
+        " if (at.dataset?.id === id) return true; return false }",
+        arg=ids[1],
+    )
+    found.page.wait_for_url(lambda url: "image=" not in url)
+
+
+@pytest.mark.parametrize("page", ["explore", "frequency", "tail", "failures"])
+def test_an_address_opens_the_picture_with_its_true_class_in_the_chart(visit: Open, page: str) -> None:
+    found = visit(f"/{page}?image=apple-whole%2F3")
+    dialog = found.page.get_by_role("dialog")
+    dialog.locator(".js-plotly-plot .ytick").first.wait_for()
+    assert any("apple" in text for text in dialog.locator(TICKS).all_inner_texts())
+    assert "axis from" in dialog.locator(".xtitle").inner_text()
+    dialog.get_by_role("button", name="Pin picture").wait_for()
+
+
+def test_a_figure_is_saved_as_svg(visit: Open) -> None:
+    found = visit("/frequency")
+    found.page.wait_for_function(DRAWN)
+    with found.page.expect_download() as saved:
+        found.page.get_by_role("button", name="Figure (SVG)").first.click()
+    assert saved.value.suggested_filename == "frequency.svg"
+    drawn = saved.value.path().read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert "Times seen in" in drawn
+
+
+def test_a_picture_that_is_not_there_is_said(visit: Open) -> None:
+    found = visit("/explore?image=nothing%2F99")
+    found.page.get_by_text("icons has no picture “nothing/99”").wait_for()
+    assert found.page.get_by_role("dialog").count() == 0
