@@ -61,7 +61,15 @@ class Attack:
         return self.kind in ("score", "control")
 
 
-def _attack(id: str, title: str, kind: Kind, function: str, cites: str, *presets: tuple, **rest: Any) -> Attack:
+def _attack(
+    id: str,
+    title: str,
+    kind: Kind,
+    function: str,
+    cites: str,
+    *presets: tuple[str, Mapping[str, Any], str],
+    **rest: Any,
+) -> Attack:
     settings = MappingProxyType({name: MappingProxyType(dict(found)) for name, found, _ in presets})
     return Attack(id, title, kind, function, settings, cites, {name: note for name, _, note in presets}, **rest)
 
