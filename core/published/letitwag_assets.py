@@ -6,6 +6,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from core.published.letitwag import ASSETS, COLUMNS
 from core.published.names import HEADLINE_METHOD, LET_IT_WAG, ZERO_SHOT
 from core.published.pool import scores_of
