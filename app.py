@@ -7,6 +7,7 @@ page to whoever opens a deep link first.
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def picture(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def warm(_app: st.App):
+async def warm(_app: st.App) -> AsyncIterator[None]:
     """Import what every page needs before the first visitor, then keep the collector off those objects.
 
     Streamlit collects garbage after each run; without the freeze every click walks all imported modules.

@@ -63,15 +63,14 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def waiting_for(lock: BaseFileLock, report: Report | None, message: str) -> Iterator[None]:
+def waiting_for(lock: BaseFileLock, report: Report, message: str) -> Iterator[None]:
     """Hold a lock among processes; while another one has it, report ``message`` and stay able to stop."""
     while True:
         try:
             lock.acquire(timeout=0.5)
             break
         except Timeout:
-            if report:
-                report(Progress(message=message))
+            report(Progress(message=message))
     try:
         yield
     finally:

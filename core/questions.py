@@ -25,7 +25,7 @@ from core.supervised import names as supervised
 from core.types import ImageSet, Lens
 from core.versions import version
 
-_in_use: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_in_use: WeakValueDictionary[str, ImageSet] = WeakValueDictionary()
 
 
 def use(image_set: ImageSet) -> None:
@@ -68,7 +68,7 @@ def model_digest(model: str) -> str:
     return keys.digest([model, found, versions])
 
 
-def _images(id: str) -> Any:
+def _images(id: str) -> ImageSet | list[Any]:
     """The set of this id as it is in use here; else the state of its folder, for an id that is a path."""
     image_set = _in_use.get(id)
     if image_set is not None:

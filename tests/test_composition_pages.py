@@ -119,7 +119,7 @@ def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatc
 def test_pictures_of_either_set_can_be_enlarged() -> None:
     lens = Lens("icon-RN,icons-200k", "icons-composition")
     sides = shared.sides(measure.question(lens, image_set=open_set(lens.image_set)), measured(lens))
-    assert [one.images.id for _, _, one in sides] == ["icons-composition", "icons"]
+    assert [one.parent.id for _, _, one in sides] == ["icons-composition", "icons"]
     for _, composed, images in sides:
         assert len(images.labels) == len(images.image_ids)
         assert np.array_equal(images.labels[composed.answer.rows], composed.answer.labels)

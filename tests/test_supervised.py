@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.datasets import open_set
 from core.datasets.names import imagenet_classes
+from core.datasets.plain import Plain
 from core.errors import BadInput, UnknownName, UnreadableData, WeightsMissing
 from core.evaluation.evaluate import results
 from core.icons.training import classifier
@@ -31,7 +32,7 @@ ARCH = "test_resnet"
 TINY = ClassifierRun("icon-RN", "icons-10k", 10, batch=32, width=4, images=64)
 
 
-class Part:
+class Part(Plain):
     """The first pictures of every so many of a set, with all of its classes."""
 
     kind, templates, left_out, has_images, note = "icons", (), (), True, ""

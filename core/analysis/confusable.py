@@ -16,7 +16,7 @@ from core.evaluation import zeroshot
 from core.evaluation.evaluate import classifier_for, encoders
 from core.prompts import prompt_set
 from core.text.folding import fold
-from core.types import Answer, Lens, PromptSet, Report
+from core.types import Answer, Lens, PromptSet, Report, silent
 
 MOST_NAMES = 20
 PUBLISHED = ("tree frog", "tailed frog")
@@ -118,7 +118,7 @@ def side_by_side(
     strategies: Sequence[str],
     pictures: Sequence[Image.Image],
     *,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> tuple[Column, ...]:
     """Any pictures against any handful of class names, strategy by strategy; for the engine's worker.
 
@@ -128,11 +128,10 @@ def side_by_side(
     classes = NamedClasses(names)
     encoder = encoders().get(lens.model, lens.precision)
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
-    told = {"report": report} if report else {}
     columns = []
     for strategy in strategies:
         prompts = prompt_set(strategy, classes)
-        classifier = classifier_for(lens, prompts, **told)
+        classifier = classifier_for(lens, prompts, report=report)
         cosines = zeroshot.similarities(vectors, classifier)
         best = np.sort(cosines, axis=1)
         odds = zeroshot.probabilities(cosines, classifier)

@@ -166,7 +166,7 @@ def curve(
     )
 
 
-def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_decade: int) -> dict:
+def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_decade: int) -> dict[str, Any]:
     line = stats.trend(counts, accuracy)
     return {
         "slope_per_decade": line.slope,
@@ -179,9 +179,9 @@ def _honest(counts: np.ndarray, accuracy: np.ndarray, images: np.ndarray, per_de
     }
 
 
-def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict:
+def _paper(counts: np.ndarray, accuracy: np.ndarray) -> dict[str, Any]:
     none = dict.fromkeys(("slope_per_decade", "pearson", "spearman"), UNDEFINED)
-    no_fit = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": NO_SHAPE}
+    no_fit: dict[str, Any] = {"trend": NO_TREND, "logit": NO_LOGIT, "shape": NO_SHAPE}
     if not len(counts):
         return {**none, **no_fit, "bins": ()}
     found = paper_curve(counts, accuracy)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.evaluation.similar import Search
 from core.stats.paired import pair
-from core.types import Answer, Report
+from core.types import Answer, Report, silent
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,7 @@ def confident_mistakes(answer: Answer, top: int = 48) -> np.ndarray:
     return wrong[np.argsort(-answer.probability[wrong], kind="stable")[:top]]
 
 
-def label_suspects(
-    answer: Answer, search: Search, *, k: int = 10, top: int = 48, report: Report | None = None
-) -> Suspects:
+def label_suspects(answer: Answer, search: Search, *, k: int = 10, top: int = 48, report: Report = silent) -> Suspects:
     """Wrong answers that the pictures side with: most of the k nearest other images carry the class said.
 
     Two witnesses that err in different ways, the text classifier and the images' own neighbourhood, agree against the

@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluation import zeroshot
 from core.evaluation.sentences import Sentences, class_column
 from core.text.folding import fold
-from core.types import Answer, Progress, PromptSet, Report
+from core.types import Answer, Progress, PromptSet, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def accuracy_by_count(
     *,
     draws: int = 5,
     seed: int = 0,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> tuple[CountPoint, ...]:
     """Top-1 accuracy against the number of sentences a class, drawn without replacement.
 
@@ -202,8 +202,7 @@ def accuracy_by_count(
                 scale=sentences.scale,
             )
             values.append(float(np.mean(zeroshot.predict(vectors, classifier) == labels)))
-            if report:
-                report(Progress(done * draws + draw + 1, len(counts) * draws, f"{n} sentences a class"))
+            report(Progress(done * draws + draw + 1, len(counts) * draws, f"{n} sentences a class"))
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         points.append(CountPoint(int(n), tuple(values), float(np.mean(values)), sd))
     return tuple(points)

@@ -10,7 +10,7 @@ from core.evaluation.evaluate import evaluate
 from core.prompts import prompt_file
 from core.prompts.notes import content_unread
 from core.prompts.waffle import SEEDS
-from core.types import Answer, ImageSet, Lens, Progress, Reading, Report
+from core.types import Answer, ImageSet, Lens, Progress, Reading, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,13 @@ class Band:
     sd: float
 
 
-def waffle_answers(
-    lens: Lens, *, image_set: ImageSet, seeds: int = SEEDS, report: Report | None = None
-) -> list[Answer]:
+def waffle_answers(lens: Lens, *, image_set: ImageSet, seeds: int = SEEDS, report: Report = silent) -> list[Answer]:
     """The answers of the first ``seeds`` seeds under the lens's model and images, each from the cache or computed."""
     answers = []
     for seed in range(seeds):
 
         def told(progress: Progress, seed: int = seed) -> None:
-            if report:
-                report(replace(progress, message=f"Random words, seed {seed + 1} of {seeds}: {progress.message}"))
+            report(replace(progress, message=f"Random words, seed {seed + 1} of {seeds}: {progress.message}"))
 
         answers.append(evaluate(replace(lens, prompts=f"waffle:{seed}"), report=told, image_set=image_set))
     return answers

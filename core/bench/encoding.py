@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,12 +18,16 @@ from core.bench import Row, paired, seconds
 from core.datasets.derived import Derived
 from core.types import ImageSet, Report
 
+if TYPE_CHECKING:
+    from core.models.encoder import Encoder
+
+
 ARCHITECTURE, BATCH = "ViT-B-32", 64
 _PHOTOS = 256
 
 
 @contextmanager
-def random_encoder(device: str | None = None) -> Iterator:
+def random_encoder(device: str | None = None) -> Iterator[Encoder]:
     """An encoder of the benchmark architecture with random weights, loaded through ``local-dir:``."""
     import open_clip
     from safetensors.torch import save_file
@@ -74,7 +79,9 @@ def embedding() -> list[Row]:
         return [*rows, Row("cold_embedding_gpu", limit / seconds(from_files), ">=", 0.85, against, _PHOTOS)]
 
 
-def _three_ways(encoder, photos: Path, scratch: Path):
+def _three_ways(
+    encoder: Encoder, photos: Path, scratch: Path
+) -> tuple[Callable[[], None], Callable[[], None], Callable[[], None]]:
     from cache.matrices import MatrixStore
     from core.datasets import open_set
     from core.evaluation.embed import embed_images
@@ -82,7 +89,7 @@ def _three_ways(encoder, photos: Path, scratch: Path):
     images = open_set(str(photos))
     pixels = [encoder.preprocess(images.image(index)) for index in range(len(images.labels))]
 
-    def run(image_set) -> None:
+    def run(image_set: ImageSet) -> None:
         with tempfile.TemporaryDirectory(dir=scratch) as store:
             embed_images(encoder, image_set, MatrixStore(store), batch=BATCH)
 
@@ -128,7 +135,7 @@ def _decode_all(photos: Path) -> None:
         list(pool.map(safe_open, sorted(photos.glob("*/*.jpg"))))
 
 
-def _against_clip_benchmark(encoder, photos: Path, ours) -> Row:
+def _against_clip_benchmark(encoder: Encoder, photos: Path, ours: Callable[[], None]) -> Row:
     """The same files through CLIP_benchmark's own zero-shot loop (its data loader, its autocast, its classifier)."""
     name, against = "cold_embedding_vs_clip_benchmark", "CLIP_benchmark's run_classification on the same files"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,7 +18,7 @@ SCALE = ((0.0, WRONG), (0.5, "#b9bdc2"), (1.0, RIGHT))
 KINDS = ("right", "object right, attribute wrong", "attribute right, object wrong", "both wrong")
 
 
-def bars(values: Sequence[Interval]) -> dict:
+def bars(values: Sequence[Interval]) -> dict[str, Any]:
     """Error bars from values with their intervals; undefined ends have none."""
     return {
         "type": "data",

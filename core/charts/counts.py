@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -77,7 +78,7 @@ def density(figure: go.Figure, counts: np.ndarray, values: np.ndarray, *, cells:
     )
 
 
-def whiskers(means: Sequence[float], lows: Sequence[float], highs: Sequence[float], colour: str) -> dict:
+def whiskers(means: Sequence[float], lows: Sequence[float], highs: Sequence[float], colour: str) -> dict[str, Any]:
     """Error bars from a value's interval; none where the interval is undefined."""
     mean, low, high = (np.asarray(part, np.float64) for part in (means, lows, highs))
     return {

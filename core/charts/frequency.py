@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -90,7 +91,7 @@ def _least(series: Sequence[Series]) -> int:
 def _points(
     figure: go.Figure, one: Series, lane: float, colour: str, *, alone: bool, groups: Sequence[str] | None
 ) -> None:
-    marker: dict = {"color": translucent(colour, 0.42 if alone else 0.16), "size": 7 if alone else 5}
+    marker: dict[str, Any] = {"color": translucent(colour, 0.42 if alone else 0.16), "size": 7 if alone else 5}
     if groups is not None:
         styles = group_styles(groups)
         marker = {

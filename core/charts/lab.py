@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -189,7 +190,7 @@ def change_scatter(
     return figure
 
 
-def _by_count(logs: np.ndarray) -> dict:
+def _by_count(logs: np.ndarray) -> dict[str, Any]:
     first, last = math.floor(logs.min()), math.ceil(logs.max())
     ticks = list(range(first, max(last, first + 1) + 1))
     return {

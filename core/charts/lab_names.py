@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -65,7 +66,7 @@ def _moved(arrows: Sequence[Arrow]) -> list[Arrow]:
     return [one for one in ranked[:LABELLED] if one.after != one.before]
 
 
-def _heads(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> dict:
+def _heads(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     logs = np.log10(np.maximum(counts, 1))
     first = math.floor(logs.min()) if len(logs) else 0
     last = max(math.ceil(logs.max()) if len(logs) else 1, first + 1)

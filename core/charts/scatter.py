@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -64,7 +65,7 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
     return figure
 
 
-def _bars(intervals: Sequence[Interval]) -> dict:
+def _bars(intervals: Sequence[Interval]) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,

@@ -128,7 +128,11 @@ def _cell(value: tuple[float, float, float] | None, kind: str) -> str:
 
 
 def _hover(
-    row: Record, value: tuple[float, float, float] | None, kind: str, models: Mapping, conditions: Mapping
+    row: Record,
+    value: tuple[float, float, float] | None,
+    kind: str,
+    models: Mapping[str, str],
+    conditions: Mapping[str, str],
 ) -> str:
     lines = [f"<b>{text(models[row.model])}</b>, {text(conditions[row.condition])}"]
     if value is None:

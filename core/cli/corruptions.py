@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -125,6 +126,6 @@ def corruptions(
     typer.echo(f"CE in percent of {', '.join(names)}." if names else "No reference, so no CE; name one by --reference.")
 
 
-def _shown(more, name: str, digits: int) -> str:
+def _shown(more: Mapping[str, Any], name: str, digits: int) -> str:
     value = more.get(name)
     return "" if value is None or value != value else f"{value:.{digits}f}"

@@ -11,6 +11,7 @@ from core.cli.output import echo_json, echo_table, megabytes, progress_bar
 
 if TYPE_CHECKING:
     from core.published import pool
+    from core.published.importer import ImportReport
 
 app = typer.Typer(help="The frequency–performance results that the paper's authors released.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON.")]
@@ -69,7 +70,7 @@ def ship(path: Annotated[Path, typer.Argument(help="A clone of the release at it
     typer.echo(f"{sum(result.read.values())} files read, {megabytes(size)} in {store.SHIPPED}")
 
 
-def _tell(result, *, as_json: bool) -> None:
+def _tell(result: ImportReport, *, as_json: bool) -> None:
     if as_json:
         echo_json(result.as_json())
         return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+
+if TYPE_CHECKING:
+    from core.downloads.plan import Plan
 
 fetch = typer.Typer(help="Download weights or image sets; sizes are stated first.", no_args_is_help=True)
 cache = typer.Typer(help="Cached embeddings and answers.", no_args_is_help=True)
@@ -58,7 +61,7 @@ def fetch_counts(
     typer.echo(f"{found.source}: {found.concepts:,} concepts with a count.")
 
 
-def _run(plan, *, yes: bool) -> None:
+def _run(plan: Plan, *, yes: bool) -> None:
     from core.downloads import run
 
     typer.echo(plan.sentence)

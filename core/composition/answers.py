@@ -108,7 +108,7 @@ def parts(
     found: Compositions,
     labels: np.ndarray,
     *,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Parts:
     """Attribute and object said for every image, block by block; equal scores go to the lower index.
 

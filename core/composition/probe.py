@@ -15,7 +15,7 @@ import numpy as np
 from core.errors import BadInput
 from core.stats import intervals as stats
 from core.stats.bootstrap import Resampler, interval, ratio
-from core.types import Interval, Progress, Report
+from core.types import Interval, Progress, Report, silent
 
 Method = Literal["nearest mean", "linear"]
 METHODS: tuple[Method, ...] = ("nearest mean", "linear")
@@ -65,7 +65,7 @@ def probe(
     shots: Sequence[int] = SHOTS,
     seeds: Sequence[int] = (0, 1, 2),
     methods: Sequence[Method] = METHODS,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> list[ProbePoint]:
     """Train on k images of every object and test on the images left and on another set.
 
@@ -98,8 +98,7 @@ def probe(
         for k in shots:
             chosen = rank < k
             for method in methods:
-                if report:
-                    report(Progress(done, total, f"{method} probe, {k} images a class, seed {seed}"))
+                report(Progress(done, total, f"{method} probe, {k} images a class, seed {seed}"))
                 weights, bias = fit(method, mine.vectors[chosen], mine.objects[chosen])
                 right = (tests.vectors @ weights.T + bias).argmax(1) == tests.objects
                 for group, members in groups.items():

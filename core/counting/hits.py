@@ -12,7 +12,7 @@ import numpy as np
 
 from cache.files import atomic_write
 from core.errors import BadInput
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 _JOIN_MEMORY = "1GB"
 
@@ -83,7 +83,7 @@ def join(
     thresholds: Sequence[float],
     concepts: int,
     spill: Path,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> np.ndarray:
     """Samples whose caption names a concept and whose image shows it, int64 [thresholds, concepts].
 
@@ -96,8 +96,7 @@ def join(
     """
     import duckdb
 
-    if report:
-        report(Progress(0, 0, "Joining captions and images"))
+    report(Progress(0, 0, "Joining captions and images"))
     spill.mkdir(parents=True, exist_ok=True)
     database = duckdb.connect(
         config={

@@ -13,7 +13,7 @@ from core.counting.places import Place, find
 from core.counting.rows import first_rows, row_groups
 from core.counting.streams import PACKED, is_utf8, opened_text, packing
 from core.errors import BadInput, UnreadableData
-from core.types import LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report, silent
 
 FORMATS = {
     ".parquet": "parquet", ".tar": "tar", ".tgz": "tar", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl",
@@ -84,7 +84,7 @@ def plan(
     column: str = "",
     id_column: str = "",
     roots: Sequence[Path] | None = None,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Plan:
     """Look at what a path, folder, glob or URL means and cut it into parts.
 
@@ -100,8 +100,7 @@ def plan(
     parts: list[Part] = []
     columns, first = None, {}
     for done, (place, kind) in enumerate(places):
-        if report:
-            report(Progress(done, len(places), "Looking at the files"))
+        report(Progress(done, len(places), "Looking at the files"))
         try:
             if columns is None:
                 first = first_rows(place, kind)

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from cache.files import REFUSALS
 from core.counting.parts import Part
@@ -47,7 +48,7 @@ class _Beat:
             _say({"rows": rows})
 
 
-def _say(value: dict) -> None:
+def _say(value: dict[str, Any]) -> None:
     print(json.dumps(value), flush=True)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core.counting.parts import Part
 from core.counting.query import Query
@@ -66,7 +67,7 @@ class _Crew:
         for part in parts:
             self._todo.put((part, 1))
         self._left, self._total = len(parts), sum(part.size for part in parts)
-        self._said: queue.SimpleQueue[tuple[Part, dict]] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[tuple[Part, dict[str, Any]]] = queue.SimpleQueue()
         self._start = json.dumps({"query": query.as_json(), "store": str(store)}) + "\n"
         self._over = threading.Event()
         self._processes: list[subprocess.Popen[str]] = []

@@ -167,7 +167,7 @@ class EmbeddingRun:
     ) -> Iterator[tuple[_Shard, range, list[np.ndarray | _Skipped]]]:
         """Batches of decoded pictures in order, the next ones in the making while one is in use."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        waiting: deque[tuple[_Shard, range, list[Future]]] = deque()
+        waiting: deque[tuple[_Shard, range, list[Future[np.ndarray | _Skipped]]]] = deque()
         prepared = BUDGET.keeping()(self._prepared)
         try:
             for shard, rows in batches:
@@ -259,5 +259,7 @@ def _state(image_set: ImageSet, row: int) -> list[Any] | None:
     return None if state is None else state.record()
 
 
-def _collected(shard: _Shard, rows: range, futures: list[Future]) -> tuple[_Shard, range, list[np.ndarray | _Skipped]]:
+def _collected(
+    shard: _Shard, rows: range, futures: list[Future[np.ndarray | _Skipped]]
+) -> tuple[_Shard, range, list[np.ndarray | _Skipped]]:
     return shard, rows, [future.result() for future in futures]

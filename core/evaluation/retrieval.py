@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.stats.blocks import in_blocks, take_top
-from core.types import Report
+from core.types import Report, silent
 
 
 def retrieval(
@@ -16,7 +16,7 @@ def retrieval(
     image_of_text: Sequence[int] | np.ndarray,
     *,
     ks: Sequence[int] = (1, 5, 10),
-    report: Report | None = None,
+    report: Report = silent,
 ) -> dict[str, float]:
     """Recall@k in both directions, as fractions.
 
@@ -45,7 +45,7 @@ def retrieval(
     return metrics
 
 
-def _nearest(queries: np.ndarray, rows: np.ndarray, k: int, report: Report | None, message: str) -> np.ndarray:
+def _nearest(queries: np.ndarray, rows: np.ndarray, k: int, report: Report, message: str) -> np.ndarray:
     """Indices int32 [q, k] of the rows with the highest cosine, by falling cosine."""
     rows = np.asarray(rows, np.float32)
     k = min(k, len(rows))

@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
 from core.evaluation.evaluate import encoders, results
-from core.types import Classifier, Lens, PromptSet, Report
+from core.types import Classifier, Lens, PromptSet, Report, silent
 
 _BLOCK = 8192
 
@@ -59,14 +59,13 @@ class Sentences:
         )
 
 
-def read_sentences(lens: Lens, prompts: PromptSet, *, report: Report | None = None) -> Sentences:
+def read_sentences(lens: Lens, prompts: PromptSet, *, report: Report = silent) -> Sentences:
     """Encode (or take from the cache) every sentence; for the engine's worker, or a command."""
     encoder = encoders().get(lens.model, lens.precision)
     flat = [text for listed in prompts.sentences for text in listed]
-    told = {"report": report} if report else {}
     return Sentences(
         prompts,
-        embed.embed_texts(encoder, flat, results(), **told),
+        embed.embed_texts(encoder, flat, results(), report=report),
         np.repeat(np.arange(len(prompts.sentences)), [len(listed) for listed in prompts.sentences]),
         tuple(encoder.token_counts(flat)),
         encoder.context_length,

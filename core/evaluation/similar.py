@@ -15,7 +15,7 @@ from core.evaluation import evaluate
 from core.evaluation.similar_index import Index, built, opened
 from core.evaluation.zeroshot import neighbours
 from core.stats.blocks import in_blocks
-from core.types import Embeddings, ImageSet, Lens, Report
+from core.types import Embeddings, ImageSet, Lens, Report, silent
 
 EXACT_ROWS = 1_000_000
 """Up to so many vectors one question is answered exactly: half a second at 512 numbers on two cores."""
@@ -46,7 +46,7 @@ class Search:
             return neighbours(self.vectors, row, k)[0]
         return self.index.nearest(self.vectors, np.array([row]), k)[0]
 
-    def nearest_of_many(self, rows: np.ndarray, k: int, *, report: Report | None = None) -> np.ndarray:
+    def nearest_of_many(self, rows: np.ndarray, k: int, *, report: Report = silent) -> np.ndarray:
         """The k rows nearest to every one of these rows, itself left out, in any order: int64 [q, k]."""
         k = min(k, len(self.vectors) - 1)
         near = np.empty((len(rows), k), np.int64)
@@ -76,9 +76,7 @@ def search_for(lens: Lens, *, image_set: ImageSet, questions: int = 1, report: R
     return embeddings, search_in(embeddings, evaluate.matrices(), questions=questions, report=report)
 
 
-def search_in(
-    embeddings: Embeddings, store: MatrixStore, *, questions: int = 1, report: Report | None = None
-) -> Search:
+def search_in(embeddings: Embeddings, store: MatrixStore, *, questions: int = 1, report: Report = silent) -> Search:
     """The way to look for neighbours among these vectors: exact, or through an index opened or built now.
 
     An index is built once a matrix and kept beside it; call this from a job.

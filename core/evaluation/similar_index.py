@@ -57,7 +57,7 @@ class Index:
         return near
 
 
-def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report | None = None) -> Index:
+def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report = silent) -> Index:
     """Build the index of a matrix and keep it beside it.
 
     Args:
@@ -67,23 +67,22 @@ def built(vectors: np.ndarray, store: MatrixStore, key: str, *, report: Report |
     import faiss
 
     n, dim = vectors.shape
-    tell = report or silent
     lists = lists_for(n)
     sample = _sample(vectors, min(n, lists * _PER_LIST))
     centres: np.ndarray | None = None
     for done in range(_ROUNDS):
-        tell(Progress(done, _ROUNDS, f"Index of {n:,} vectors: finding {lists:,} groups"))
+        report(Progress(done, _ROUNDS, f"Index of {n:,} vectors: finding {lists:,} groups"))
         means = faiss.Kmeans(dim, lists, niter=1, spherical=True, seed=0, min_points_per_centroid=1)
         means.train(sample, init_centroids=centres)
         centres = means.centroids
     assert centres is not None  # there is at least one round
     index = _empty(centres)
-    tell(Progress(0, n, f"Index of {n:,} vectors: learning codes"))
+    report(Progress(0, n, f"Index of {n:,} vectors: learning codes"))
     index.train(sample)
     for start in range(0, n, _ADDED):
-        tell(Progress(start, n, f"Index of {n:,} vectors: filing"))
+        report(Progress(start, n, f"Index of {n:,} vectors: filing"))
         index.add(np.ascontiguousarray(vectors[start : start + _ADDED], np.float32))
-    tuned = _tuned(index, vectors, tell)
+    tuned = _tuned(index, vectors, report)
     arrays = {"centres": centres, **_arrays(index)}
     note = {"schema": SCHEMA, "nprobe": index.nprobe, "candidates": tuned.candidates, "recall": tuned.recall}
     store.put_beside(key, NAME, arrays, note)
@@ -152,15 +151,15 @@ def _arrays(index: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _tuned(index: Any, vectors: np.ndarray, tell: Report) -> Index:
+def _tuned(index: Any, vectors: np.ndarray, report: Report) -> Index:
     """The index with as few candidates and lists as reach the recall aimed at; with all of both if none do."""
     rng = np.random.default_rng(1)
     rows = np.sort(rng.choice(len(vectors), min(_PROBES, len(vectors)), replace=False))
-    tell(Progress(message="Index: exact neighbours to measure it by"))
+    report(Progress(message="Index: exact neighbours to measure it by"))
     exact = _exact(vectors, rows, _K)
 
     def recall(candidates: int, nprobe: int) -> Index:
-        tell(Progress(message=f"Index: measuring {nprobe:,} of {index.nlist:,} lists"))
+        report(Progress(message=f"Index: measuring {nprobe:,} of {index.nlist:,} lists"))
         index.nprobe = nprobe
         near = Index(index, candidates, 0.0).nearest(vectors, rows, exact.shape[1])
         hits = [len(np.intersect1d(a, b)) for a, b in zip(near, exact, strict=True)]

@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import BadInput
 from core.stats.blocks import in_blocks, take_top
 from core.stats.intervals import wilson
-from core.types import Aggregation, Answer, Classifier, ClassScore, Report
+from core.types import Aggregation, Answer, Classifier, ClassScore, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def classify(
     *,
     k: int = 5,
     block: int = 8192,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> Scores:
     """Answer every image: top-k, margin of the true class, probability of the class said.
 
@@ -162,9 +162,7 @@ def classify(
     return Scores(top[:, :kept], best[:, :kept], margin, probability)
 
 
-def predict(
-    vectors: np.ndarray, classifier: Classifier, *, block: int = 8192, report: Report | None = None
-) -> np.ndarray:
+def predict(vectors: np.ndarray, classifier: Classifier, *, block: int = 8192, report: Report = silent) -> np.ndarray:
     """Only the class said for every image, int32 [m]: little more than the matrix product itself."""
     products, score = _scorer(classifier)
     said = np.empty(len(vectors), np.int32)

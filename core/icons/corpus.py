@@ -8,6 +8,7 @@ difficulty of an icon can be told apart.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -147,7 +148,7 @@ def _caption(concept: IconConcept, other: IconConcept, drawing: Drawing, rng: np
     )
 
 
-def _pick(options, rng: np.random.Generator):
+def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
     return options[int(rng.integers(len(options)))]
 
 

@@ -132,7 +132,7 @@ def best_precision(device: str) -> str:
 
 
 class _Steps:
-    def __init__(self, steps: list[Callable]) -> None:
+    def __init__(self, steps: list[Callable[[Image.Image], Image.Image]]) -> None:
         self.steps = steps
 
     def __call__(self, picture: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from core import paths
 from core.errors import UnknownName, UnreadableData, WeightsMissing
@@ -273,7 +273,7 @@ def _icon_folders() -> dict[str, Path]:
     return _folders_in(ICON_MODELS)
 
 
-def _card(folder: Path) -> dict:
+def _card(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ counts. One seed is one draw: the result of the method is the mean and standard 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -32,7 +33,7 @@ def drawn(image_set: Classes, seed: str = "0") -> PromptSet:
     return PromptSet(f"waffle:{seed}", sentences, "similarity")
 
 
-def fillings(names, seed: int) -> tuple[str, ...]:
+def fillings(names: Sequence[str], seed: int) -> tuple[str, ...]:
     """The 30 random texts of a seed, as long as the class names are on average (words and letters a word).
 
     Unlike the release, words are chosen by length instead of being cut to it: a cut word is a random string again.

@@ -152,7 +152,7 @@ class Tables:
         self.counted: dict[tuple[str, str, str], dict[str, int]] = {}
         self.scored: dict[tuple[str, str], set[str]] = {}
         self._units: dict[tuple[str, str], int] = {}
-        self._columns: dict[str, dict[str, list]] = {
+        self._columns: dict[str, dict[str, list[Any]]] = {
             name: {column.name: [] for column in columns} for name, columns in schema.TABLES.items()
         }
 

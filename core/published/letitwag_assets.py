@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from core.published.letitwag import ASSETS, COLUMNS
 from core.published.names import HEADLINE_METHOD, LET_IT_WAG, ZERO_SHOT
@@ -76,7 +79,7 @@ def write_assets(folder: Path = ASSETS, store: Store | None = None) -> None:
     _write_models(folder / "letitwag_models.csv", store, units, table)
 
 
-def _write_concepts(path: Path, store: Store, units: list[int], table: dict) -> None:
+def _write_concepts(path: Path, store: Store, units: list[int], table: Mapping[tuple[str, str], np.ndarray]) -> None:
     counts = _counts(store)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -109,7 +112,7 @@ def _family(key: str, source: str) -> str:
     return named or _FAMILY_OF_SOURCE.get(source, "dog")
 
 
-def _write_models(path: Path, store: Store, units: list[int], table: dict) -> None:
+def _write_models(path: Path, store: Store, units: list[int], table: Mapping[tuple[str, str], np.ndarray]) -> None:
     totals = "SELECT model, pretraining, score FROM totals WHERE family = ? AND dataset = ? AND condition = 'ensemble'"
     tail = {(m, p): full for m, p, full in store.rows(totals, [LET_IT_WAG, "letitwag"])}
     imagenet = {(m, p): full for m, p, full in store.rows(totals, [ZERO_SHOT, "imagenet"])}

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,7 +108,7 @@ def write(path: Path, target: Path = PATH) -> int:
     Raises:
         UnreadableData: a set is missing, or a value is no fraction.
     """
-    columns: dict[str, list] = {"arch": [], "pretrained": [], "set": [], "metric": [], "value": []}
+    columns: dict[str, list[Any]] = {"arch": [], "pretrained": [], "set": [], "metric": [], "value": []}
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

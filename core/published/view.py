@@ -165,7 +165,9 @@ def subset(rows: Rows, keep: np.ndarray) -> Rows:
 
 
 @lru_cache(maxsize=256)
-def _by_dataset(store: Store, asked: Combination, datasets: tuple[str, ...], hidden: tuple[str, ...]) -> tuple:
+def _by_dataset(
+    store: Store, asked: Combination, datasets: tuple[str, ...], hidden: tuple[str, ...]
+) -> tuple[Shown, ...]:
     found = []
     whole = _shown(store, asked, datasets, hidden)
     for name in datasets:

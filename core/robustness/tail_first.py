@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,8 @@ def verdict(gap: Interval) -> str:
     return "tail" if gap.low > 0 else "head" if gap.high < 0 else "neither"
 
 
-def _share(before, after):
+def _share(before: Any, after: Any) -> Any:
+    """What is kept, of one pair of sums or elementwise; NaN of nothing."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(before > 0, after / np.where(before > 0, before, 1), np.nan)[()]
 

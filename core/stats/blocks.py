@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from core.types import Progress, Report
+from core.types import Progress, Report, silent
 
 _SCORES = 1 << 22  # Scores held per worker (16 MB): larger blocks leave the cache, smaller ones starve BLAS.
 
@@ -19,7 +19,7 @@ def in_blocks(
     *,
     columns: int,
     rows: int = 8192,
-    report: Report | None = None,
+    report: Report = silent,
     message: str = "",
 ) -> None:
     """Run ``work`` on every block of ``n`` rows, several at a time, so that BLAS and the passes after it overlap.
@@ -33,8 +33,7 @@ def in_blocks(
     with ThreadPoolExecutor(max(1, min(len(blocks), os.cpu_count() or 1, 8))) as pool:
         try:
             for block, _ in zip(blocks, pool.map(work, blocks), strict=True):
-                if report:
-                    report(Progress(block.stop, n, message))
+                report(Progress(block.stop, n, message))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

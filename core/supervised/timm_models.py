@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache import keys
 from core.errors import BadInput, ExtraMissing, TailscopeError, UnknownName, UnreadableData, WeightsMissing
@@ -13,6 +13,9 @@ from core.models import checkpoints
 from core.models.weights import hub_file, sha256
 from core.opening import regular
 from core.supervised.names import TIMM
+
+if TYPE_CHECKING:
+    from core.supervised.model import SupervisedModel
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -47,8 +50,8 @@ def find(model: str) -> Path:
     raise WeightsMissing(f"The weights of {model} are not on this disk; {where} a file: {own}")
 
 
-def load_timm(model: str, device: str) -> Any:
-    """Load a ``timm:`` classifier (``core.supervised.model.SupervisedModel``) with its own preprocessing.
+def load_timm(model: str, device: str) -> SupervisedModel:
+    """Load a ``timm:`` classifier with its own preprocessing.
 
     Raises:
         BadInput: its outputs are not ImageNet's classes. UnreadableData: the file does not fit the architecture.

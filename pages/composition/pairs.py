@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import streamlit as st
 
 from core.charts import PLOT_CONFIG
 from core.charts import composition as charts
 from core.composition import measure, scores
+from core.composition.pairs import Compositions
 from core.composition.sets import seen_pairs
 from core.deck import slides as deck_slides
 from pages.composition import shared
@@ -146,7 +149,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
         return _pair(asked, sides, found, cells)
 
 
-def _columns(order: str, found, n: np.ndarray, hits: np.ndarray, asked: measure.Question) -> np.ndarray:
+def _columns(order: str, found: Compositions, n: np.ndarray, hits: np.ndarray, asked: measure.Question) -> np.ndarray:
     objects = found.pairs[:, 1]
     images = np.bincount(objects, weights=n, minlength=len(found.objects))
     if order in COLUMNS[:2] or asked.pictures is None:
@@ -159,7 +162,7 @@ def _columns(order: str, found, n: np.ndarray, hits: np.ndarray, asked: measure.
     return ranked[images[ranked] > 0][:MOST_COLUMNS]
 
 
-def _clicked(names: list[str]):
+def _clicked(names: list[str]) -> Callable[[], None]:
     def read() -> None:
         for place, *_ in points.clicked("pair-matrix", length=3)[:1]:
             st.session_state["cell"] = names[int(place)]
@@ -167,7 +170,9 @@ def _clicked(names: list[str]):
     return read
 
 
-def _pair(asked: measure.Question, sides, found, cells: np.ndarray) -> Shown | None:
+def _pair(
+    asked: measure.Question, sides: Sequence[shared.Side], found: Compositions, cells: np.ndarray
+) -> Shown | None:
     """Pictures of one composition, from whichever set shows it."""
     names = found.names
     linked = st.session_state.get("cell") or st.query_params.get("cell")

@@ -26,6 +26,7 @@ T = TypeVar("T")
 HELD_OUT = "icons-composition"
 Shown = tuple[Lens, Answer, ImageSet]
 """A gallery that was drawn: whose pictures a click enlarges."""
+Side = tuple[Lens, Composed, CompositionSet]
 
 
 def asked(lens: Lens) -> measure.Question:
@@ -104,7 +105,7 @@ def unmatched(asked: measure.Question) -> None:
                   [[item.item, "", "", ""] for item in listed])  # fmt: skip
 
 
-def sides(asked: measure.Question, found: measure.Measured) -> list[tuple[Lens, Composed, CompositionSet]]:
+def sides(asked: measure.Question, found: measure.Measured) -> list[Side]:
     """Lens, answers and pictures of the set and of its partner, all among the same compositions."""
     lenses = [asked.lens, *([asked.partner_lens] if asked.partner else [])]
     images = with_partner(asked.images, asked.partner) if asked.partner else [asked.images]

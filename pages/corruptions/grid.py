@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -83,7 +84,7 @@ def _answers(lenses: Mapping[str, Lens], grid: ImageSet) -> dict[str, Answer]:
     return found
 
 
-def _strip(answer: Answer, grid: ImageSet, place: int, name: str, each: int) -> dict:
+def _strip(answer: Answer, grid: ImageSet, place: int, name: str, each: int) -> dict[str, Any]:
     """One corruption: the clean picture and, at every severity, the picture of median margin."""
     blocks = [range(each), *(_block(place, number, each) for number in range(len(SEVERITIES)))]
     middle = [sorted(block, key=lambda row: float(answer.margin[row]))[len(block) // 2] for block in blocks]

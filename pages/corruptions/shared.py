@@ -123,7 +123,9 @@ def choose_class(image_set: ImageSet, *, key: str = "class") -> int:
     return named.get(found, held[first])
 
 
-def measure(lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0) -> Job:
+def measure(
+    lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0
+) -> Job[list[Record]]:
     """The job that measures models under the fifteen corruptions at five severities on a sample."""
     lenses = [replace(lens, model=model) for model in models]
     label = f"Corruptions on {', '.join(map(known_as, models))}"

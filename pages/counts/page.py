@@ -65,7 +65,7 @@ def work(request: run.Request, name: str, *, report: Report) -> output.Result:
     return result
 
 
-def counting() -> Job | None:
+def counting() -> Job[output.Result] | None:
     """The count that this tab has begun, with its progress while it runs; None when there is none."""
     request, name = st.session_state.get("_counting", (None, ""))
     if request is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -34,7 +35,7 @@ def draw() -> None:
         quiet("Work starts when a page asks for an answer that is not cached, or when you fetch something here.")
 
 
-def _running(jobs: list[Job]) -> None:
+def _running(jobs: list[Job[Any]]) -> None:
     @st.fragment(run_every=0.5 if jobs else None)
     def poll() -> None:
         if any(job.wait(0) for job in jobs):
@@ -45,7 +46,7 @@ def _running(jobs: list[Job]) -> None:
     poll()
 
 
-def _ended(jobs: list[Job]) -> None:
+def _ended(jobs: list[Job[Any]]) -> None:
     st.dataframe(
         pd.DataFrame(
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -88,7 +90,7 @@ def _about(lens: Lens, answer: Answer, pair: Mistaken, *, published: bool) -> st
     )
 
 
-def _picture(answer: Answer, image_set: ImageSet, pair: Mistaken, upload) -> Image.Image | None:
+def _picture(answer: Answer, image_set: ImageSet, pair: Mistaken, upload: BytesIO | None) -> Image.Image | None:
     """The picture in question: the uploaded one, else the most confident mistake."""
     if upload is not None:
         data = upload.getvalue()

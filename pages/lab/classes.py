@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,6 +18,9 @@ from pages.lab import lenses
 from pages.ui import answers, gallery, lensbar, pins, selection
 from pages.ui.downloads import downloads
 from pages.ui.text import quiet, section
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) -> None:
@@ -53,7 +57,7 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
         )
 
 
-def _chart(figure, key: str, class_keys: Sequence[str], alt: str) -> None:
+def _chart(figure: go.Figure, key: str, class_keys: Sequence[str], alt: str) -> None:
     st.plotly_chart(
         figure,
         key=key,

@@ -11,6 +11,7 @@ from core.analysis.compare import Difference, compare, headline
 from core.analysis.renaming import Effect, Taken, effect
 from core.datasets.subset import renamed
 from core.deck import slides as deck_slides
+from core.deck.deck import Picture
 from core.errors import TailscopeError
 from core.evaluation import evaluate
 from core.prompts import real
@@ -167,6 +168,6 @@ def _pictures(before: Answer, after: Answer, image_set: ImageSet, found: Differe
     gallery.gallery(groups, image_set, key="renamed", layout="strips", empty="No image changes its verdict.")
 
 
-def _slide_pictures(after: Answer, image_set: ImageSet, found: Difference):
+def _slide_pictures(after: Answer, image_set: ImageSet, found: Difference) -> tuple[Picture, ...]:
     rows = [*found.broken[:6], *found.fixed[:6]]
     return deck_slides.pictures(after, image_set, after.rows.searchsorted(rows).tolist())

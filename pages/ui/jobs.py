@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -47,7 +47,7 @@ def require_change(what: str) -> None:
 
 
 @contextmanager
-def asking():
+def asking() -> Iterator[None]:
     """One run of the page: jobs that it asked for before and does not ask for again are given up at the end."""
     wanted: set[str] = set()
     st.session_state["_wanted"] = wanted

@@ -27,7 +27,7 @@ from core.prompts.generate.endpoint import Endpoint, Reply
 from core.prompts.generate.plan import Settings
 from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, read_reply
 from core.strict_json import write_json
-from core.types import Classes, Progress, Report
+from core.types import Classes, Progress, Report, silent
 
 _EMPTY_TRIES = 2
 """How often a question is asked again after replies without a word."""
@@ -160,7 +160,7 @@ def generate(
     out: Path,
     *,
     key: str = "",
-    report: Report | None = None,
+    report: Report = silent,
     parallel: int = 4,
 ) -> Generated:
     """Ask about every class and write ``{class key: [sentence, ...]}`` to ``out``.
@@ -181,7 +181,7 @@ def generate(
 
 
 def _generate(
-    settings: Settings, image_set: Classes, out: Path, secret: str, report: Report | None, parallel: int
+    settings: Settings, image_set: Classes, out: Path, secret: str, report: Report, parallel: int
 ) -> Generated:
     have = {question: len(texts) for question, texts in answered(out, settings).items()}
     names = dict(zip(image_set.keys, image_set.names, strict=True))
@@ -197,8 +197,7 @@ def _generate(
             raise Stopped("The generation was stopped.")
 
     def told(count: int) -> None:
-        if report:
-            report(Progress(count, total, f"Asking {settings.model} for sentences"))
+        report(Progress(count, total, f"Asking {settings.model} for sentences"))
 
     told(done)
     with (

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import UnknownName
+
+if TYPE_CHECKING:
+    import torch
 
 Kind = Literal["white-box", "score", "overlay", "control"]
 Settings = Mapping[str, Any]
@@ -61,7 +64,15 @@ class Attack:
         return self.kind in ("score", "control")
 
 
-def _attack(id: str, title: str, kind: Kind, function: str, cites: str, *presets: tuple, **rest: Any) -> Attack:
+def _attack(
+    id: str,
+    title: str,
+    kind: Kind,
+    function: str,
+    cites: str,
+    *presets: tuple[str, Mapping[str, Any], str],
+    **rest: Any,
+) -> Attack:
     settings = MappingProxyType({name: MappingProxyType(dict(found)) for name, found, _ in presets})
     return Attack(id, title, kind, function, settings, cites, {name: note for name, _, note in presets}, **rest)
 
@@ -165,15 +176,15 @@ def loss_of(attack: Attack, loss: str = "") -> str:
 
 def perturb(
     attack: Attack,
-    logits: Callable[[Any], Any],
-    x: Any,
-    y: Any,
-    budget: Any,
+    logits: Callable[[torch.Tensor], torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    budget: torch.Tensor | float,
     *,
     loss: str = "",
     preset: str = "",
     seed: int = 0,
-) -> Any:
+) -> torch.Tensor:
     """Adversarial pixels float32 [n, 3, h, w] in [0, 1] that differ from ``x`` by at most ``budget``.
 
     Args:
@@ -182,14 +193,14 @@ def perturb(
         budget: greatest change of a pixel in [0, 1], broadcastable to x: one ε, one a channel, or one an image.
         seed: of what is random; the same seed and batch give the same pixels.
     """
-    import torch
+    from torch import Generator
 
     if attack.kind == "overlay":
         raise UnknownName(f"{attack.title} draws a word on a picture and has no ε: use attacks.typographic.")
     module, _, name = attack.function.partition(":")
     options = dict(settings_of(attack, preset))
     if attack.seeded:
-        options["generator"] = torch.Generator().manual_seed(seed)
+        options["generator"] = Generator().manual_seed(seed)
     if attack.losses and attack.id != "deepfool":
         options["loss"] = loss_of(attack, loss)
     return getattr(import_module(f"{__name__}.{module}"), name)(logits, x, y, budget, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -234,7 +234,7 @@ class Bench:
             return torch.empty(0, dtype=torch.int64, device=pixels.device)
         return self._logits(pixels).argmax(1)
 
-    def _starts(self, what: str):
+    def _starts(self, what: str) -> Iterator[int]:
         self.words = (
             f"{what}, {self.model}, {self.prompts}" if self.prompts != supervised.PROMPTS else f"{what}, {self.model}"
         )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from core.robustness.attacks.losses import LOSSES, Logits
-from core.robustness.attacks.steps import Budget, draw, project, signs
+from core.robustness.attacks.steps import Budget, Draw, draw, project, signs
 
 PIXELS_AT_ONCE = 1 << 22
 """Values of one forward pass: 340 pictures of 64 pixels, or 27 of 224."""
 
 
-def nes(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **settings) -> torch.Tensor:
+def nes(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **settings: Any) -> torch.Tensor:
     """Natural evolution strategies with antithetic Gaussian directions (arXiv 1804.08598); settings as ``search``."""
     return search(logits, x, y, budget, make=torch.randn, **settings)
 
 
-def spsa(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **settings) -> torch.Tensor:
+def spsa(logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, **settings: Any) -> torch.Tensor:
     """Simultaneous perturbation with directions of ±1 (arXiv 1802.05666); settings as ``search``."""
     return search(logits, x, y, budget, make=signs, **settings)
 
@@ -30,7 +30,7 @@ def search(
     y: torch.Tensor,
     budget: Budget,
     *,
-    make: Callable,
+    make: Draw,
     alpha: float,
     steps: int,
     queries: int,
@@ -64,7 +64,7 @@ def estimate(
     x: torch.Tensor,
     y: torch.Tensor,
     *,
-    make: Callable,
+    make: Draw,
     queries: int,
     sigma: float,
     generator: torch.Generator,

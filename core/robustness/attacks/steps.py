@@ -10,6 +10,8 @@ from torch.nn import functional
 from core.robustness.attacks.losses import Logits, climb
 
 Budget = torch.Tensor | float
+Draw = Callable[..., torch.Tensor]
+"""Random numbers of a shape by a generator: ``torch.rand``, ``torch.randn``."""
 
 
 def project(x: torch.Tensor, clean: torch.Tensor, budget: Budget) -> torch.Tensor:
@@ -100,7 +102,7 @@ def signs(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
     return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
 
 
-def draw(make: Callable, shape: torch.Size, generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
+def draw(make: Draw, shape: torch.Size, generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
     """Random numbers of a seed, the same on every device."""
     return make(shape, generator=generator).to(like.device)
 
