@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from core.stats.calibration import ReliabilityBin, ece, reliability
 from core.stats.intervals import Tag, split
 from core.stats.paired import class_difference, holm, mcnemar, mean_change, pair, sign_flips
 from core.types import Answer, ClassAnswer, FrequencyTable, Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST = 4
 SIGNIFICANT = 0.05
@@ -104,6 +107,33 @@ class Comparison:
 
     lenses: Mapping[str, Summary]
     pairs: tuple[Difference | ClassDifference, ...]
+
+    def to_pandas(self, by: Literal["lens", "pair"] = "lens") -> pd.DataFrame:
+        """One row a lens (accuracies from head to tail, ece, margin, n), or one a pair.
+
+        ``by="pair"``: a, b, difference in class accuracy (b - a) with its interval, p and p after Holm, images or
+        classes that are better (``gained``) and worse (``lost``) under b, of n.
+        """
+        import pandas as pd
+
+        if by == "lens":
+            names = [name for name in Summary.__dataclass_fields__ if name != "reliability"]
+            rows = [[id, *(getattr(one, name) for name in names)] for id, one in self.lenses.items()]
+            return pd.DataFrame(rows, columns=["lens", *names])
+        columns = ["a", "b", "delta", "low", "high", "p", "p_holm", "gained", "lost", "n", "unit"]
+        pairs = []
+        for one in self.pairs:
+            classes = isinstance(one, ClassDifference)
+            changed = (
+                (len(one.gained), len(one.lost), one.n, "classes") if classes else (one.b01, one.b10, one.n, "images")
+            )
+            delta = one.delta
+            pairs.append([one.a, one.b, delta.value, delta.low, delta.high, one.p, one.p_holm, *changed])
+        return pd.DataFrame(pairs, columns=columns)
+
+    def __repr__(self) -> str:
+        findings = " ".join(map(headline, self.pairs)) or "one lens, nothing to compare."
+        return f"<Comparison of {len(self.lenses)} lenses: {findings}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.datasets.tabular import Tabular
 from core.errors import UnreadableData
 from core.types import ImageSet, LeftOut, Report
 
@@ -102,8 +103,8 @@ def _indexed(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class CompositionSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompositionSet(Tabular):
     """An image set (see ``core.types.ImageSet``) whose classes are compositions; its vectors are those of ``images``.
 
     ``labels`` holds -1 for images that are not used.

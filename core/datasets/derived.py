@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.datasets.tabular import Tabular
 from core.errors import UnreadableData
 from core.held import Held
 from core.types import FileState, HasFileState, ImageSet, LeftOut, Progress, Report
@@ -18,8 +19,8 @@ _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
 """Pictures that were made ahead, of all derived sets together, by fingerprint and index."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Derived:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Derived(Tabular):
     """An ImageSet (see ``core.types``) whose pictures are made when asked for, or all by ``prepare``.
 
     Attributes:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.datasets.io.picture import read_bytes, safe_open
+from core.datasets.tabular import Tabular
 from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
 from core.types import FileState, LeftOut, Report
@@ -25,8 +26,8 @@ END = 1024
 _SHOWN = 3
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Listing:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Listing(Tabular):
     """An ImageSet (see ``core.types``) whose pictures are encoded files or parts of files.
 
     Attributes:

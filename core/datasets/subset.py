@@ -18,12 +18,13 @@ from cache import keys as cache_keys
 from core.datasets.formats.tracks import tracks_of
 from core.datasets.matching import Groups, imagenet_groups, match
 from core.datasets.names import imagenet_classes
+from core.datasets.tabular import Tabular
 from core.errors import BadInput
 from core.types import ImageSet, LeftOut, Report
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class View:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class View(Tabular):
     """An ImageSet (see ``core.types``) of pictures of another one.
 
     Attributes:
