@@ -35,7 +35,7 @@ def open_set(
         a value with ``keys`` and ``names`` of the classes, ``labels`` [n], and ``image(index)`` as a PIL image.
 
     Raises:
-        TailscopeError: there is no such set, it must be fetched first, or its layout is unknown, which the message says.
+        TailscopeError: there is no such set, it must be fetched first, or its layout is unknown; the message says it.
     """
     return datasets.open_set(id, names=names)
 
