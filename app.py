@@ -62,10 +62,10 @@ def _import_pages() -> None:
     import core.charts
     import core.evaluation.evaluate  # noqa: F401
     from core import cache_check
-    from core.runtime.jobs import engine
+    from core.runtime.jobs import engine, question
 
     label = "Removing what killed processes left unfinished"
-    engine().submit(("orphans",), label, lambda report: cache_check.remove_orphans(), keep=True, lane="io")
+    engine().submit(question(cache_check.remove_orphans, label=label, lane="io", keep=True))
 
 
 app = st.App(
