@@ -56,19 +56,19 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     folder = tmp_path_factory.mktemp("package")
-    # Building writes beside setup.py, so a copy is built.
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "__pycache__", "data", "build", "*.egg-info", "tests", "docs", ".*_cache"
-    )
-    shutil.copytree(ROOT, folder / "checkout", ignore=ignored)
+    copy = folder / "checkout"  # building writes beside setup.py
+    copy.mkdir()
+    for name in ("core", "cache", "pages", "assets", "tailscope", ".streamlit"):
+        ignored = shutil.ignore_patterns("__pycache__", *(["data"] if name == "cache" else []))
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    for file in ("app.py", "setup.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, copy)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     alone = ["--no-deps", "--no-index"]
-    subprocess.run(
-        [*pip, "wheel", *alone, "--no-build-isolation", "-w", folder / "wheel", folder / "checkout"], check=True
-    )
+    subprocess.run([*pip, "wheel", *alone, "--no-build-isolation", "-w", folder / "wheel", copy], check=True)
     (wheel,) = (folder / "wheel").glob("*.whl")
     subprocess.run([*pip, "install", *alone, "--target", folder / "site", wheel], check=True)
-    shutil.rmtree(folder / "checkout")
+    shutil.rmtree(copy)
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     return Installed(wheel, folder / "site", elsewhere)
