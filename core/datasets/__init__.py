@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from cache import keys as cache_keys
 from core.datasets.choices import FOLDER, NOTHING, Choices, choices_in, parse_choices, split_option, with_choices
+from core.datasets.format import claimed, kinds
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
@@ -50,8 +51,6 @@ _OPENERS = {
     "parquet": ("core.datasets.formats.parquet", "open_parquet"),
     "embeddings": ("core.datasets.formats.embeddings", "open_embeddings"),
     "objectnet": ("core.datasets.formats.objectnet", "open_objectnet"),
-    "vidrobust": ("core.datasets.formats.vidrobust", "open_vid_robust"),
-    "ytbbrobust": ("core.datasets.formats.ytbbrobust", "open_ytbb_robust"),
 }
 _BY_COLUMN = ("table", "imagefolder", "parquet", "embeddings")
 _BY_SPLIT = ("folders", "letitwag", "webdataset", "captions", "imagenetval", "table", "imagefolder", "parquet")
@@ -126,10 +125,11 @@ def open_set(
             _opened.move_to_end(key)
             return _with_classes(_opened[key][1], captions)
     try:
-        kind = detect_layout(path, choices, roots=within)
-        module, function = _OPENERS[kind]
+        own = claimed(path, _OPENERS) if isinstance(path, Path) else None
+        kind = own.kind if own is not None else detect_layout(path, choices, roots=within)
+        open_it = own.open if own is not None else _opener(kind)
         more = _more(option, kind, choices)
-        found = getattr(import_module(module), function)(path, id=id, names=names, naming=naming, roots=within, **more)
+        found = open_it(path, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
     with _lock:
@@ -151,7 +151,12 @@ def _with_classes(found: ImageSet, captions: bool) -> ImageSet:
 
 def layouts() -> tuple[str, ...]:
     """Every kind of image set that is recognised by what lies at its path."""
-    return tuple(_OPENERS)
+    return (*_OPENERS, *kinds(_OPENERS))
+
+
+def _opener(kind: str) -> Callable[..., ImageSet]:
+    module, function = _OPENERS[kind]
+    return getattr(import_module(module), function)
 
 
 def _icon_set(base: str, choices: Choices, *, id: str, names: Names, naming: Naming) -> ImageSet:
@@ -195,7 +200,8 @@ def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None)
         return "icons"
     found, _ = _locate(text, roots)
     try:
-        return detect_layout(found)
+        own = claimed(found, _OPENERS) if isinstance(found, Path) else None
+        return own.kind if own is not None else detect_layout(found)
     except OSError as error:
         raise UnreadableData(f"{text} cannot be read: {(error.strerror or str(error)).lower()}.") from error
 
