@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,26 @@ def test_an_installed_package_caches_in_the_folder_of_the_person(installed: Inst
     )  # fmt: skip
     assert Path(printed.strip()).is_relative_to(home)
     assert not (installed.site / "tailscope" / "cache" / "data").exists()
+
+
+def test_the_container_serves_read_only(installed: Installed) -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (entry,), words = (
+        json.loads(re.search(rf"^{name} (.+)$", text, re.MULTILINE)[1]) for name in ("ENTRYPOINT", "CMD")
+    )
+    variables = dict(re.findall(r"\b(TAILSCOPE_ALLOW_JOBS|PYTHONUNBUFFERED)=(\S+)", text))
+    command = (str(installed.site / "bin" / entry), *words, "--port", "{port}")
+    with serving(
+        installed.elsewhere / "contained", address="0.0.0.0", command=command, cwd=installed.elsewhere,
+        PYTHONPATH=str(installed.site), **variables,
+    ) as live:  # fmt: skip
+        python, *check = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.+?\])$", text, re.MULTILINE | re.DOTALL)[1])
+        assert python == "python"
+        installed.run(sys.executable, *(part.replace("8501", str(live.port)) for part in check))
+        assert live.get("/", {"Host": "localhost:8501"})[0] == 200
+        status, reason = live.get("/", {"Host": "dash.example.org"})
+        assert status == 403
+        assert "TAILSCOPE_HOSTS" in reason
 
 
 @pytest.fixture(scope="module")
