@@ -16,6 +16,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 from setuptools.errors import SetupError
 
 ROOT = Path(__file__).resolve().parent
@@ -133,8 +134,6 @@ class BuildPy(build_py):
     """Builds ``tailscope`` from its own folder and from those that move below it."""
 
     def run(self) -> None:
-        if self.editable_mode:
-            raise SetupError("Nothing needs an editable install: in a checkout run `python -m tailscope`.")
         # What an earlier build left there may have been deleted since.
         shutil.rmtree(Path(self.build_lib, PACKAGE), ignore_errors=True)
         super().run()
@@ -151,5 +150,12 @@ class BuildPy(build_py):
         return [*super().get_outputs(include_bytecode), *moved_files]
 
 
+class NoEditableWheel(editable_wheel):
+    """An editable install would lead to a checkout whose modules have other names than the package's."""
+
+    def run(self) -> None:
+        raise SetupError("Nothing needs an editable install: in a checkout run `python -m tailscope`.")
+
+
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildPy})
+    setup(cmdclass={"build_py": BuildPy, "editable_wheel": NoEditableWheel})

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from setuptools import Distribution
+from setuptools.errors import SetupError
 
 from core.versions import TAILSCOPE
 
@@ -70,6 +72,11 @@ def test_every_module_can_be_moved(build: ModuleType) -> None:
     for path, place in build.packaged():
         if place.suffix == ".py":
             compile(build.moved(path.read_text(encoding="utf-8"), place.as_posix()), place, "exec")
+
+
+def test_an_editable_install_is_refused_with_what_to_do(build: ModuleType) -> None:
+    with pytest.raises(SetupError, match="in a checkout run `python -m tailscope`"):
+        build.NoEditableWheel(Distribution()).run()
 
 
 def test_the_image_is_built_from_all_that_the_wheel_holds(build: ModuleType) -> None:
