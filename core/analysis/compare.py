@@ -123,12 +123,10 @@ class Comparison:
         columns = ["a", "b", "delta", "low", "high", "p", "p_holm", "gained", "lost", "n", "unit"]
         pairs = []
         for one in self.pairs:
-            classes = isinstance(one, ClassDifference)
-            changed = (
-                (len(one.gained), len(one.lost), one.n, "classes") if classes else (one.b01, one.b10, one.n, "images")
-            )
+            changed = (one.b01, one.b10) if isinstance(one, Difference) else (len(one.gained), len(one.lost))
+            unit = "images" if isinstance(one, Difference) else "classes"
             delta = one.delta
-            pairs.append([one.a, one.b, delta.value, delta.low, delta.high, one.p, one.p_holm, *changed])
+            pairs.append([one.a, one.b, delta.value, delta.low, delta.high, one.p, one.p_holm, *changed, one.n, unit])
         return pd.DataFrame(pairs, columns=columns)
 
     def __repr__(self) -> str:
