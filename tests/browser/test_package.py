@@ -185,5 +185,5 @@ def test_the_dashboard_opens_from_an_empty_folder(visit: Callable[..., Visit], p
     assert page.title().endswith("Tailscope") or "Tailscope" in page.title()
     assert page.locator("h1").first.inner_text()
     # The look is that of the settings in the wheel, not Streamlit's own.
-    colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stSidebar]')).backgroundColor")
-    assert colour == "rgb(247, 248, 249)"
+    colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).color")
+    assert colour == "rgb(28, 32, 36)"
