@@ -10,7 +10,7 @@ PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reor
 .PHONY: run test quick times lint clean
 
 run: $(VENV)/.installed  ## open the dashboard
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+	$(BIN)/python -m core run --port $(PORT) --address $(ADDRESS)
 
 test: lint  ## everything: lint, unit, pages, a real browser
 	$(BIN)/python tests/browser/ensure_chromium.py

@@ -8,14 +8,24 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-_BESIDE_THE_CODE = Path(__file__).resolve().parent / "data"
+from platformdirs import user_cache_path
+
+_CODE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """The folder of everything cached, created for its owner only (0700): ``$TAILSCOPE_CACHE``, else ``cache/data``."""
-    folder = Path(os.environ.get("TAILSCOPE_CACHE") or _BESIDE_THE_CODE).expanduser().absolute()
+    """The folder of everything cached, created for its owner only (0700).
+
+    ``$TAILSCOPE_CACHE``, else ``cache/data`` of a checkout, else the person's cache folder (of an installed package).
+    """
+    folder = Path(os.environ.get("TAILSCOPE_CACHE") or _usual_root()).expanduser().absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def _usual_root() -> Path:
+    is_checkout = (_CODE / "pyproject.toml").is_file()
+    return _CODE / "cache" / "data" if is_checkout else user_cache_path("tailscope", appauthor=False)
 
 
 def embeddings() -> Path:

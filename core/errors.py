@@ -12,6 +12,7 @@ TailscopeError
     ExtraMissing     an optional package is not installed
   StorageFault       the disk or the memory of this machine refused; what was finished is kept
   DownloadFailed     the hub could not be reached or sent something else than announced
+  ExtensionFailed    an extension of another package failed; the rest works without it
   Stopped            a person (or nobody any more) stopped the job
   ReadOnly           this server does not allow changes (TAILSCOPE_ALLOW_JOBS)
 """
@@ -65,6 +66,10 @@ class StorageFault(TailscopeError):
 
 class DownloadFailed(TailscopeError):
     """The hub could not be reached, or sent something else than it announced."""
+
+
+class ExtensionFailed(TailscopeError):
+    """An extension of another package failed; the message names it."""
 
 
 class Stopped(TailscopeError):

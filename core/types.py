@@ -1,6 +1,6 @@
-"""The few values that cross borders between modules: frozen, hashable where they are keys, without behaviour.
+"""The few values that cross borders between modules: frozen, hashable where they are keys.
 
-Nothing here knows how a value is made or shown.
+Nothing here knows how a value is made. Each shows itself in a notebook: as one line, and as a table (``to_pandas``).
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
 from cache import keys
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Aggregation = Literal["embedding", "similarity", "max"]
 
@@ -188,6 +191,10 @@ class ImageSet(Classes, Protocol):
 
     def state(self, index: int) -> FileState | None:
         """In which state the file of this picture is now, None where there is no file on this disk."""
+        ...
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row an image (``core.datasets.plain.Plain``)."""
         ...
 
 
@@ -405,6 +412,33 @@ class Answer:
         """Mean of the per-class accuracies over classes with images, a fraction."""
         return float(np.mean([score.accuracy for score in self.classes if score.n]))
 
+    def to_pandas(self, by: Literal["class", "image"] = "class") -> pd.DataFrame:
+        """One row a class (key, name, accuracy, low, high, n; fractions), or one row an image that was used.
+
+        ``by="image"``: row of the image set, keys of the true and the predicted class, whether it is correct, cosine of
+        the predicted class, margin and probability.
+        """
+        if by == "class":
+            return _classes_to_pandas(self.classes)
+        import pandas as pd
+
+        keys, predicted = np.array(self.keys, object), self.top[:, 0]
+        return pd.DataFrame(
+            {
+                "row": self.rows,
+                "true": keys[self.labels],
+                "predicted": keys[predicted],
+                "correct": predicted == self.labels,
+                "score": self.scores[:, 0],
+                "margin": self.margin,
+                "probability": self.probability,
+            }
+        )
+
+    def __repr__(self) -> str:
+        used = f"{len(self.rows):,} of {self.n_images:,} images"
+        return f"<Answer {_lens(self.lens)} ({self.origin}): {_accuracies(self)}; {len(self.keys):,} classes, {used}>"
+
 
 @dataclass(frozen=True)
 class ClassAnswer:
@@ -438,6 +472,13 @@ class ClassAnswer:
         """Mean of the per-class accuracies, a fraction."""
         return float(np.nanmean([score.accuracy for score in self.classes]))
 
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a class: key, name, accuracy, low, high (fractions) and n, which is missing where it is unknown."""
+        return _classes_to_pandas(self.classes)
+
+    def __repr__(self) -> str:
+        return f"<ClassAnswer {_lens(self.lens)} ({self.origin}): {_accuracies(self)}; {len(self.keys):,} classes>"
+
 
 METHODS = ("text", "image", "integrated")
 """Ways of counting: captions that name the concept, pictures that show it, samples with both."""
@@ -469,6 +510,42 @@ class FrequencyTable:
         counts = {key: int(count) for key, count in self.counts.items()}
         flags = {key: list(value) for key, value in self.flags.items()}
         return keys.digest([self.name, self.source, self.method, counts, dict(self.queries), flags])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a concept with a known count, the commonest first: concept, count, query, flags."""
+        import pandas as pd
+
+        ordered = sorted(self.counts, key=lambda concept: (-self.counts[concept], concept))
+        return pd.DataFrame(
+            {
+                "concept": ordered,
+                "count": [int(self.counts[concept]) for concept in ordered],
+                "query": [self.queries.get(concept, concept) for concept in ordered],
+                "flags": [", ".join(self.flags.get(concept, ())) for concept in ordered],
+            }
+        )
+
+    def __repr__(self) -> str:
+        counts = self.counts.values()
+        span = f", counted {min(counts):,} to {max(counts):,} times" if counts else ""
+        return f"<FrequencyTable {self.name} ({self.method}): {len(counts):,} concepts{span}>"
+
+
+def _classes_to_pandas(classes: Sequence[ClassValue]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ("key", "name", "accuracy", "low", "high", "n")
+    frame = pd.DataFrame([[getattr(one, column) for column in columns] for one in classes], columns=list(columns))
+    return frame.astype({"n": "Int64"})
+
+
+def _lens(lens: Lens) -> str:
+    return f"{lens.model}::{lens.image_set}::{lens.prompts}"
+
+
+def _accuracies(answer: Answer | ClassAnswer) -> str:
+    top1 = "" if answer.acc1 is None else f"top-1 {100 * answer.acc1:.1f} %, "
+    return f"{top1}mean per-class recall {100 * answer.mean_per_class_recall:.1f} %"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
-"""Versions of installed packages, asked from any thread."""
+"""Tailscope's own version, and those of installed packages, from any thread."""
 
 from __future__ import annotations
 
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions
+
+TAILSCOPE = "0.2.0"
 
 
 @cache

@@ -73,11 +73,13 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 @contextmanager
-def serving(folder: Path, *, address: str = "127.0.0.1", command: tuple[str, ...] = (), **env: str) -> Iterator[Live]:
+def serving(
+    folder: Path, *, address: str = "127.0.0.1", command: tuple[str, ...] = (), cwd: Path = ROOT, **env: str
+) -> Iterator[Live]:
     """The dashboard with a cache of its own in ``folder``, on a free port, until the block ends.
 
     Args:
-        address: what it is bound to. command: another way to start it, with ``{port}`` for the port.
+        address: what it is bound to. command: another way to start it, with ``{port}`` for the port. cwd: where.
     """
     port = free_port(address if address not in ("0.0.0.0", "::") else "127.0.0.1")
     usual = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port={port}", f"--server.address={address}")
@@ -88,7 +90,7 @@ def serving(folder: Path, *, address: str = "127.0.0.1", command: tuple[str, ...
     with log.open("w") as out:
         process = subprocess.Popen(
             [part.format(port=port) for part in command or usual],
-            cwd=ROOT,
+            cwd=cwd,
             env={**inherited, "TAILSCOPE_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", **env},
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from core.stats.format import points
 from core.stats.intervals import Tag
 from core.stats.paired import class_difference, holm, mcnemar, mean_change, pair, sign_flips
 from core.types import Answer, ClassAnswer, FrequencyTable, Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST = 4
 SIGNIFICANT = 0.05
@@ -107,6 +110,31 @@ class Comparison(Generic[Pair]):
 
     lenses: Mapping[str, Summary]
     pairs: tuple[Pair, ...]
+
+    def to_pandas(self, by: Literal["lens", "pair"] = "lens") -> pd.DataFrame:
+        """One row a lens (accuracies from head to tail, ece, margin, n), or one a pair.
+
+        ``by="pair"``: a, b, difference in class accuracy (b - a) with its interval, p and p after Holm, images or
+        classes that are better (``gained``) and worse (``lost``) under b, of n.
+        """
+        import pandas as pd
+
+        if by == "lens":
+            names = [name for name in Summary.__dataclass_fields__ if name != "reliability"]
+            rows = [[id, *(getattr(one, name) for name in names)] for id, one in self.lenses.items()]
+            return pd.DataFrame(rows, columns=["lens", *names])
+        columns = ["a", "b", "delta", "low", "high", "p", "p_holm", "gained", "lost", "n", "unit"]
+        pairs = []
+        for one in self.pairs:
+            changed = (one.b01, one.b10) if isinstance(one, Difference) else (len(one.gained), len(one.lost))
+            unit = "images" if isinstance(one, Difference) else "classes"
+            delta = one.delta
+            pairs.append([one.a, one.b, delta.value, delta.low, delta.high, one.p, one.p_holm, *changed, one.n, unit])
+        return pd.DataFrame(pairs, columns=columns)
+
+    def __repr__(self) -> str:
+        findings = " ".join(map(headline, self.pairs)) or "one lens, nothing to compare."
+        return f"<Comparison of {len(self.lenses)} lenses: {findings}>"
 
 
 @dataclass(frozen=True, slots=True)

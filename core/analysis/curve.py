@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from core.stats.format import percent, point_span, points, signed
 from core.stats.intervals import NO_TREND, UNDEFINED, Bin, Groups, Tag, Trend
 from core.stats.paper_curve import PaperCurve, paper_curve
 from core.types import Answer, ClassAnswer, FrequencyTable, Interval, Origin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Recipe = Literal["honest", "paper"]
 ENOUGH = 10
@@ -99,6 +102,15 @@ class Curve:
     def n_unknown(self) -> int:
         """Concepts of the image set that the table does not know."""
         return len(self.unknown)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a concept: key, name, count, accuracy, low, high (fractions), n, tag (head, torso, tail), family."""
+        import pandas as pd
+
+        return pd.DataFrame(map(asdict, self.rows), columns=list(Row.__dataclass_fields__))
+
+    def __repr__(self) -> str:
+        return f"<Curve over {self.frequency} ({self.method}), {self.recipe} recipe: {headline(self)}>"
 
 
 def curve(

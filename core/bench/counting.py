@@ -13,10 +13,9 @@ import numpy as np
 
 from core.bench import Row, seconds
 from core.errors import ExtraMissing
-from core.paths import ROOT
+from core.paths import IMPORT_ROOT
 from core.runtime.machine import cores
 
-_ROOT = ROOT
 _WORDS, _CHUNK = 50_000, 1_000_000
 _TIMED = """
 import json, os, subprocess, sys, time
@@ -118,9 +117,19 @@ def cost(n: int, *, workers: int | None = None) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "captions.parquet"
         synthetic(path, n)
-        command = ["-m", "core", "frequency", "count", str(path), "--concepts", "icons", "--out", f"{folder}/out"]
+        command = [
+            "-m",
+            __name__.partition(".bench")[0],
+            "frequency",
+            "count",
+            str(path),
+            "--concepts",
+            "icons",
+            "--out",
+            f"{folder}/out",
+        ]
         timed = [sys.executable, "-c", _TIMED, sys.executable, *command, "--workers", str(workers)]
-        done = subprocess.run(timed, cwd=_ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(timed, cwd=IMPORT_ROOT, capture_output=True, text=True, check=True)
         took, cpu, peak = json.loads(done.stdout)
         facts = json.loads((Path(folder) / "out" / "provenance.json").read_text(encoding="utf-8"))
     if facts["rows"] != n:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from core.bench import Row
-from core.paths import ROOT
+from core.paths import IMPORT_ROOT
 from core.types import silent
 
 _SETS, _LOOKED_AT = 50, 10
@@ -27,8 +27,8 @@ def server_memory() -> list[Row]:
     if not _STATM.exists():
         return [Row(row[0], None, *row[1:], "the memory of a process can be read on Linux only")]
     ran = subprocess.run(
-        [sys.executable, "-c", "from core.bench.serving import look; look()"],
-        capture_output=True, text=True, check=False, cwd=ROOT,
+        [sys.executable, "-c", f"from {__name__} import look; look()"],
+        capture_output=True, text=True, check=False, cwd=IMPORT_ROOT,
     )  # fmt: skip
     if ran.returncode:
         return [Row(row[0], None, *row[1:], f"the process ended: {ran.stderr.strip()[-200:]}")]

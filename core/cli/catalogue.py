@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(models)
     app.command()(datasets)
+    app.command()(extensions)
     app.add_typer(frequency, name="frequency")
 
 
@@ -75,6 +76,24 @@ def datasets(as_json: AsJson = False) -> None:
         ("set", "kind", "on disk", "images", "classes"),
         [(s.id, s.kind, "yes" if s.available else "no", s.n_images or "?", s.n_classes or "?") for s in found],
     )
+
+
+def extensions(as_json: AsJson = False) -> None:
+    """What other installed packages add: image sets, prompts, counts, attacks; and what of it is skipped, and why."""
+    from core import plugins
+    from core.datasets import layouts
+    from core.frequency.sources import list_sources
+    from core.prompts import strategies
+    from core.robustness.attacks import ATTACKS
+
+    for read in (layouts, list_sources, strategies, lambda: list(ATTACKS)):
+        read()
+    found = [one for group in plugins.GROUPS for one in plugins.plugins(group, object) if not plugins.skipped(one)]
+    if as_json:
+        listed = [{"group": one.group, "name": one.name, "package": one.package} for one in found]
+        echo_json({"extensions": listed, "skipped": list(plugins.problems())})
+        return
+    echo_table(("group", "name", "package"), [(one.group, one.name, one.package) for one in found])
 
 
 @frequency.command("list")

@@ -15,14 +15,13 @@ from typing import Any
 
 from cache import keys
 from core.errors import BadInput, ExtraMissing
-from core.paths import ROOT
+from core.paths import IMPORT_ROOT
 from core.runtime.machine import cores
 
 INSTALL = 'pip install "ray[data]"'
 
 _NO_PROCESSOR = "No machine of this Ray cluster offers a processor to work on."
 _PASSED_ON = ("TAILSCOPE_EMBEDDINGS", "TAILSCOPE_PRECISION", "HF_HOME", "HF_HUB_OFFLINE")
-_ROOT = ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +141,5 @@ def processors(ray: Any, *, workers: int | None = None) -> Share:
 def _environment() -> dict[str, str]:
     """What decides about stores and models must be the same in every process of a job."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(IMPORT_ROOT), os.environ.get("PYTHONPATH", "")]))
     return {"TAILSCOPE_CACHE": str(keys.root()), "PYTHONPATH": path, **passed}

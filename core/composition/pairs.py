@@ -101,7 +101,7 @@ def _indexed(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CompositionSet(Subset):
     """All pictures of an image set with compositions for classes; ``labels`` holds -1 for those that are not used."""
 

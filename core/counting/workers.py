@@ -19,10 +19,9 @@ from core.counting.query import Query
 from core.counting.work import compute
 from core.datasets.io.addresses import is_shared
 from core.errors import StorageFault, UnreadableData
-from core.paths import ROOT
+from core.paths import IMPORT_ROOT
 from core.types import LeftOut, Progress, Report
 
-_ROOT = ROOT
 _TRIES = 2
 
 
@@ -122,11 +121,11 @@ class _Crew:
             self._dismiss(process)
 
     def _hire(self) -> subprocess.Popen[str]:
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [str(IMPORT_ROOT), os.environ.get("PYTHONPATH")]))
         # One thread and the system's allocator each: pools of their own would count against the memory limit.
         quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
         process = subprocess.Popen(
-            [sys.executable, "-m", "core.counting.worker"],
+            [sys.executable, "-m", f"{__package__}.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

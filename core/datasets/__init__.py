@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from cache import keys as cache_keys
 from core.datasets.choices import FOLDER, NOTHING, Choices, choices_in, parse_choices, split_option, with_choices
+from core.datasets.format import claimed, kinds
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
@@ -50,8 +51,6 @@ _OPENERS = {
     "parquet": ("core.datasets.formats.parquet", "open_parquet"),
     "embeddings": ("core.datasets.formats.embeddings", "open_embeddings"),
     "objectnet": ("core.datasets.formats.objectnet", "open_objectnet"),
-    "vidrobust": ("core.datasets.formats.vidrobust", "open_vid_robust"),
-    "ytbbrobust": ("core.datasets.formats.ytbbrobust", "open_ytbb_robust"),
 }
 _BY_COLUMN = ("table", "imagefolder", "parquet", "embeddings")
 _BY_SPLIT = ("folders", "letitwag", "webdataset", "captions", "imagenetval", "table", "imagefolder", "parquet")
@@ -125,11 +124,16 @@ def open_set(
         if now is not None and key in _opened and _opened[key][0] == now:
             _opened.move_to_end(key)
             return _with_classes(_opened[key][1], captions)
+    open_it: Callable[..., Any]
     try:
-        kind, place = find_layout(path, choices, roots=within)
-        module, function = _OPENERS[kind]
+        own = claimed(path, _OPENERS) if isinstance(path, Path) else None
+        if own is not None:
+            kind, place, open_it = own.kind, path, own.open
+        else:
+            kind, place = find_layout(path, choices, roots=within)
+            open_it = _opener(kind)
         more = _more(option, kind, choices)
-        found = getattr(import_module(module), function)(place, id=id, names=names, naming=naming, roots=within, **more)
+        found: Any = open_it(place, id=id, names=names, naming=naming, roots=within, **more)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
     if isinstance(place, Path) and isinstance(path, Path) and place != path:
@@ -153,7 +157,12 @@ def _with_classes(found: ImageSet, captions: bool) -> ImageSet:
 
 def layouts() -> tuple[str, ...]:
     """Every kind of image set that is recognised by what lies at its path."""
-    return tuple(_OPENERS)
+    return (*_OPENERS, *kinds(_OPENERS))
+
+
+def _opener(kind: str) -> Callable[..., ImageSet]:
+    module, function = _OPENERS[kind]
+    return getattr(import_module(module), function)
 
 
 def _icon_set(base: str, choices: Choices, *, id: str, names: Names, naming: Naming) -> ImageSet:
@@ -197,7 +206,8 @@ def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None)
         return "icons"
     found, _ = _locate(text, roots)
     try:
-        return detect_layout(found)
+        own = claimed(found, _OPENERS) if isinstance(found, Path) else None
+        return own.kind if own is not None else detect_layout(found)
     except OSError as error:
         raise UnreadableData(f"{text} cannot be read: {(error.strerror or str(error)).lower()}.") from error
 

@@ -19,7 +19,7 @@ _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
 """Pictures that were made ahead, of all derived sets together, by fingerprint and index."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Derived(Plain):
     """An ImageSet (see ``core.types``) whose pictures are made when asked for, or all by ``prepare``.
 

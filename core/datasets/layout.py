@@ -16,9 +16,6 @@ from core.datasets.formats.imagefolder import metadata_files
 from core.datasets.formats.objectnet import FOLDERS as OBJECTNET
 from core.datasets.formats.objectnet import MAPPINGS
 from core.datasets.formats.parquet import find_parquet, image_column
-from core.datasets.formats.tracks import beside
-from core.datasets.formats.vidrobust import PM_SETS
-from core.datasets.formats.ytbbrobust import ANCHORS
 from core.datasets.imagenet_val import flat_folder, has_truth
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import Remote
@@ -125,10 +122,6 @@ def _of_file(path: Path) -> str:
 def _of_folder(path: Path, choices: Choices, roots: Sequence[Path] | None) -> str:
     if (path / MAPPINGS / OBJECTNET).is_file():
         return "objectnet"
-    if beside(path, PM_SETS):
-        return "vidrobust"
-    if beside(path, ANCHORS):
-        return "ytbbrobust"
     if (path / "img_emb").is_dir():
         return "embeddings"
     if find_shards(path)[1]:

@@ -26,7 +26,7 @@ END = 1024
 _SHOWN = 3
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Listing(Plain):
     """An ImageSet (see ``core.types``) whose pictures are encoded files or parts of files.
 

@@ -1,16 +1,22 @@
-"""What most image sets are: pictures with one label each and nothing more."""
+"""What most image sets are: pictures with one label each; and how a set shows itself in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.types import FileState, Track
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.types import ImageSet
+
 
 class Plain:
-    """The defaults of what few sets have (see ``core.types.ImageSet``); a set overrides what it has."""
+    """Base of the implementations of ``core.types.ImageSet``: the defaults of what few sets have, one line, a table."""
 
     @property
     def drawn(self) -> bool:
@@ -59,3 +65,17 @@ class Plain:
     def state(self, index: int) -> FileState | None:
         """None: the picture is no file on this disk."""
         return None
+
+    def to_pandas(self: ImageSet) -> pd.DataFrame:
+        """One row an image: ``image`` (its id), ``key`` and ``name`` of its class; both None where it has none."""
+        import pandas as pd
+
+        labels = np.asarray(self.labels)
+        known = labels >= 0
+        keys, names = ([texts[at] if ok else None for at, ok in zip(labels, known, strict=True)]
+                       for texts in (self.keys, self.names))  # fmt: skip
+        return pd.DataFrame({"image": list(self.image_ids), "key": keys, "name": names})
+
+    def __repr__(self: ImageSet) -> str:
+        skipped = f", {len(self.left_out):,} skipped" if self.left_out else ""
+        return f"<ImageSet {self.id}: {len(self.labels):,} images of {len(self.keys):,} classes ({self.kind}){skipped}>"

@@ -22,7 +22,7 @@ from core.errors import BadInput, UnknownName
 from core.types import FileState, ImageSet, LeftOut, Report, Track
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Subset(Plain):
     """An ImageSet (see ``core.types``) of pictures of another one, perhaps in other classes; it embeds nothing anew.
 

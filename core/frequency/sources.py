@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
+from core import plugins
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import choice, counted, icons, imported, letitwag, published
 from core.frequency.table import Provider, Records, SourceInfo, match
 from core.types import FrequencyTable
 
 PROVIDERS: list[Provider] = [icons, published, letitwag, counted, imported]
-"""In the order in which they are listed; a further family of sources is one more entry."""
+"""In the order in which they are listed; a further family of sources is one more entry, those of extensions follow."""
 
 
 def list_sources() -> list[SourceInfo]:
     """All frequency sources that can be read now."""
-    return [found for provider in PROVIDERS for found in provider.infos()]
+    return [found for _, found in _all()]
+
+
+def _all() -> Iterator[tuple[Provider, SourceInfo]]:
+    names = set()
+    for provider in PROVIDERS:
+        for found in provider.infos():
+            names.add(found.name)
+            yield provider, found
+    for plugin in plugins.plugins("tailscope.frequency", Provider):  # type: ignore[type-abstract]
+        try:
+            listed = list(plugin.value.infos())
+        except Exception as error:  # whatever a foreign module does
+            plugin.unusable(f"it cannot list its sources ({type(error).__name__}: {error})")
+            continue
+        for found in listed:
+            if found.name in names:
+                plugin.unusable(f"a source called {found.name!r} exists already")
+                continue
+            names.add(found.name)
+            yield _Guarded(plugin), found
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """The provider of an extension, whose failures name it."""
+
+    plugin: plugins.Plugin[Provider]
+
+    def infos(self) -> Sequence[SourceInfo]:
+        return self.plugin.guarded(self.plugin.value.infos)()
+
+    def table(self, name: str, method: str) -> FrequencyTable:
+        return self.plugin.guarded(self.plugin.value.table)(name, method)
+
+    def records(self, name: str) -> Records:
+        return self.plugin.guarded(self.plugin.value.records)(name)
+
+    def families(self, name: str) -> Mapping[str, str]:
+        return self.plugin.guarded(self.plugin.value.families)(name)
 
 
 def info(name: str) -> SourceInfo:
@@ -72,11 +113,10 @@ def own(model: str, keys: Sequence[str] = (), names: Sequence[str] = ()) -> str:
 
 def _find(name: str) -> tuple[Provider, SourceInfo]:
     names = []
-    for provider in PROVIDERS:
-        for candidate in provider.infos():
-            if candidate.name == name:
-                return provider, candidate
-            names.append(candidate.name)
+    for provider, candidate in _all():
+        if candidate.name == name:
+            return provider, candidate
+        names.append(candidate.name)
     if name.startswith(published.PREFIX) and (reason := published.problem()):
         raise UnreadableData(reason)
     close = get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]

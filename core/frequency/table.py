@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from core.frequency import synonyms
 from core.stats.intervals import Tag, tags
@@ -33,6 +33,7 @@ class SourceInfo:
     digest: str = field(kw_only=True)
 
 
+@runtime_checkable
 class Provider(Protocol):
     """A family of sources (icon corpora, published counts, one's own counts), usually a module."""
 

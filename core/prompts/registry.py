@@ -7,12 +7,13 @@ A strategy is typed as ``ID``, ``ID:OPTION`` (a file, a seed ...), templates wit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import cast, get_args
 
+from core import plugins
 from core.errors import BadInput, UnknownName
 from core.prompts.files import from_file
 from core.prompts.templates import VERBATIM, from_templates, parse_templates
@@ -61,9 +62,19 @@ def register(strategy: Strategy) -> None:
     _STRATEGIES[strategy.id] = strategy
 
 
+def _known() -> Mapping[str, Strategy]:
+    added = plugins.by_id("tailscope.prompts", Strategy, lambda one: one.id, _STRATEGIES)
+    return _STRATEGIES | {id: _guarded(plugin) for id, plugin in added.items()}
+
+
+def _guarded(plugin: plugins.Plugin[Strategy]) -> Strategy:
+    one = plugin.value
+    return replace(one, build=plugin.guarded(one.build), vary=plugin.guarded(one.vary) if one.vary else None)
+
+
 def strategies() -> list[Strategy]:
-    """All named strategies, in the order in which they were registered."""
-    return list(_STRATEGIES.values())
+    """All named strategies: the built-in ones in the order in which they were registered, then those of extensions."""
+    return list(_known().values())
 
 
 def prompt_set(strategy: str, image_set: Classes) -> PromptSet:
@@ -86,8 +97,9 @@ def prompt_set(strategy: str, image_set: Classes) -> PromptSet:
 
 
 def _made(strategy: str, image_set: Classes) -> PromptSet:
-    if strategy in _STRATEGIES:
-        return _STRATEGIES[strategy].build(image_set)
+    known = _known()
+    if strategy in known:
+        return known[strategy].build(image_set)
     path = prompt_file(strategy)
     verbatim, text = strategy.startswith(VERBATIM), strategy.removeprefix(VERBATIM)
     named, option = _named(text)
@@ -112,7 +124,7 @@ def unknown(strategy: str) -> BadInput:
             parse_templates(strategy)
         except BadInput as error:
             return error
-    close = get_close_matches(strategy, _STRATEGIES, n=3, cutoff=0.4) or list(_STRATEGIES)
+    close = get_close_matches(strategy, known := _known(), n=3, cutoff=0.4) or list(known)
     return UnknownName(
         f"No prompt strategy or file is called {strategy!r}; did you mean {' or '.join(close)}? "
         "A template needs a slot, for example 'a photo of a {c}.'."
@@ -141,7 +153,7 @@ def typed_path(strategy: str) -> str:
     """
     strategy, _ = split_aggregation(strategy)
     strategy = strategy.removeprefix(VERBATIM)
-    if strategy in _STRATEGIES or len(strategy) > 4096 or ("{" in strategy and not _is_path(strategy)):
+    if strategy in _known() or len(strategy) > 4096 or ("{" in strategy and not _is_path(strategy)):
         return ""
     named, option = _named(strategy)
     if named is None:
@@ -161,4 +173,5 @@ def split_aggregation(strategy: str) -> tuple[str, Aggregation | None]:
 def _named(strategy: str) -> tuple[Strategy | None, str]:
     """The strategy before the first colon and the option after it, or None and the text as it is."""
     id, colon, option = strategy.partition(":")
-    return (_STRATEGIES[id], option) if colon and id in _STRATEGIES else (None, strategy)
+    known = _known()
+    return (known[id], option) if colon and id in known else (None, strategy)

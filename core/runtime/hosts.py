@@ -148,7 +148,7 @@ class OnlyOwnHosts:
         if not reason and reached_beyond(address, scope):
             reason = (
                 "This server is set up for its own machine but listens on other addresses. Start it with "
-                "streamlit run app.py --server.address, which tells it so."
+                "python -m core run --address ADDRESS, which tells it so."
             )
 
         async def framed(message: MutableMapping[str, Any]) -> None:

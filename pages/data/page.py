@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core import plugins
 from pages.data import cache, jobs, models, sets
 from pages.published import release
 from pages.ui.jobs import may_change
-from pages.ui.text import quiet
+from pages.ui.text import quiet, warn_each
 
 SECTIONS = {
     "models": models,
@@ -30,6 +31,8 @@ show = st.segmented_control(
 with top:
     SECTIONS[show].headline()
 SECTIONS[show].draw()
+if skipped := plugins.problems():
+    warn_each(skipped)
 if not may_change():
     quiet(
         "This server is read-only: fetching, renaming and clearing are switched "

@@ -20,7 +20,7 @@ from core.types import LeftOut
 _LONGEST = 10_000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CaptionedImages(Listing):
     """An ImageSet without classes (no keys, every label -1) whose pictures have captions."""
 

@@ -38,7 +38,7 @@ _PICKLED = "it holds Python objects, not numbers, which are not read from other 
 _UNIT = 1e-2  # half precision rounds a norm by less
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EmbeddedImages(Listing):
     """An ImageSet of vectors whose pictures may be absent.
 

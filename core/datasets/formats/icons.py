@@ -38,14 +38,13 @@ from core.datasets.plain import Plain
 from core.faults import require_space, writing
 from core.icons.concepts import held_out
 from core.icons.render import SIZE, Drawing, render
-from core.paths import ROOT
+from core.paths import IMPORT_ROOT
 from core.types import LeftOut, Progress, Report, Track
 
-_REPOSITORY = ROOT
 _BLOCK = 200
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class IconSet(Plain):
     """An ImageSet (see ``core.types``) of drawings; pictures are rendered when asked for, or all by ``prepare``.
 
@@ -203,13 +202,13 @@ def _render_all(id: str, n: int, target: Path, report: Report) -> None:
                     command = [
                         sys.executable,
                         "-m",
-                        "core.datasets.formats.icons",
+                        f"{__package__}.icons",
                         id,
                         file.name,
                         str(start),
                         str(stop),
                     ]
-                    workers.append(subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE))
+                    workers.append(subprocess.Popen(command, cwd=IMPORT_ROOT, stdin=subprocess.PIPE))
                 for done in _render_part(id, Path(file.name), 0, int(edges[1])):
                     report(Progress(done * len(edges[1:]), n, f"Drawing {id}"))
                 for worker, (start, stop) in zip(workers, pairwise(edges[1:]), strict=True):

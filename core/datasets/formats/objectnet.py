@@ -27,7 +27,7 @@ BORDER = 2
 _FILES = ("objectnet_to_imagenet_1k.json", "pytorch_to_imagenet_2012_id.json", "imagenet_to_label_2012_v2")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ObjectNetListing(Listing):
     """A Listing whose pictures lose their red border.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.datasets.format import Format
 from core.datasets.formats.tracks import FrameListing, beside, list_frames, offset_between, read_object
 from core.datasets.names import Names, Naming
 from core.errors import UnreadableData
@@ -64,3 +65,6 @@ def _labels(path: Path) -> dict[str, frozenset[int]]:
             raise UnreadableData(f"{path.name}: the labels of {ascii(frame)[:80]} are no class numbers.")
         found[frame] = frozenset(values)
     return found
+
+
+FORMAT = Format("vidrobust", lambda path: beside(path, PM_SETS) is not None, open_vid_robust)

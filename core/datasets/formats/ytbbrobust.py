@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.datasets.format import Format
 from core.datasets.formats.tracks import FrameListing, beside, list_frames, offset_between, read_object
 from core.datasets.io.picture import read_text
 from core.datasets.names import Names, Naming, read_names
@@ -116,3 +117,6 @@ def _first_labels(path: Path | None) -> dict[str, frozenset[int]]:
     except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise UnreadableData(f"{path.name} needs the columns ytid, time_ms and label ({error!r}).") from error
     return found
+
+
+FORMAT = Format("ytbbrobust", lambda path: beside(path, ANCHORS) is not None, open_ytbb_robust)

@@ -6,12 +6,13 @@ channel) and within [0, 1]. This module itself needs no torch, so that pages can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from core import plugins
 from core.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -36,22 +37,24 @@ class Attack:
         id, title: how it is called in commands and on pages.
         kind: ``white-box`` follows gradients, ``score`` only asks for class scores, ``overlay`` writes on the picture,
             ``control`` does not look at the model.
-        function: ``module:name`` below this package.
+        function: ``module:name`` below this package, or the function itself (of an extension).
         presets: name -> settings, the default first; steps ``alpha`` are fractions of ε.
         cites: where the method is from; preset_notes: where each preset's settings are from.
         losses: the losses it can climb, the default first.
         seeded: whether it draws random numbers.
+        package: the package that offers it and its version, so that results fall when it changes; empty for built-in.
     """
 
     id: str
     title: str
     kind: Kind
-    function: str
+    function: str | Callable[..., Any]
     presets: Mapping[str, Settings]
     cites: str
     preset_notes: Mapping[str, str]
     losses: tuple[str, ...] = ("ce", "margin")
     seeded: bool = False
+    package: str = ""
 
     @property
     def transfers(self) -> bool:
@@ -77,7 +80,7 @@ def _attack(
     return Attack(id, title, kind, function, settings, cites, {name: note for name, _, note in presets}, **rest)
 
 
-ATTACKS: Mapping[str, Attack] = MappingProxyType(
+_BUILT_IN: Mapping[str, Attack] = MappingProxyType(
     {
         one.id: one
         for one in (
@@ -152,6 +155,31 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
 )  # fmt: skip
 
 
+class _Attacks(Mapping[str, Attack]):
+    """The built-in attacks, then those of extensions, which are looked for when somebody first reads it."""
+
+    def _all(self) -> Mapping[str, Attack]:
+        added = plugins.by_id("tailscope.attacks", Attack, lambda one: one.id, _BUILT_IN)
+        return {**_BUILT_IN, **{id: _guarded(plugin) for id, plugin in added.items()}}
+
+    def __getitem__(self, id: str) -> Attack:
+        return self._all()[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def _guarded(plugin: plugins.Plugin[Attack]) -> Attack:
+    function = plugin.guarded(_function(plugin.value))
+    return replace(plugin.value, function=function, package=plugin.package)
+
+
+ATTACKS: Mapping[str, Attack] = _Attacks()
+
+
 def find(id: str) -> Attack:
     """The attack of this id; UnknownName with those that exist."""
     if id not in ATTACKS:
@@ -197,10 +225,16 @@ def perturb(
 
     if attack.kind == "overlay":
         raise UnknownName(f"{attack.title} draws a word on a picture and has no ε: use attacks.typographic.")
-    module, _, name = attack.function.partition(":")
     options = dict(settings_of(attack, preset))
     if attack.seeded:
         options["generator"] = Generator().manual_seed(seed)
     if attack.losses and attack.id != "deepfool":
         options["loss"] = loss_of(attack, loss)
-    return getattr(import_module(f"{__name__}.{module}"), name)(logits, x, y, budget, **options)
+    return _function(attack)(logits, x, y, budget, **options)
+
+
+def _function(attack: Attack) -> Callable[..., Any]:
+    if not isinstance(attack.function, str):
+        return attack.function
+    module, _, name = attack.function.partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -35,6 +35,8 @@ class Plan:
         """All that decides what the attack does, as JSON."""
         attack = find(self.attack)
         chosen = {"settings": dict(settings_of(attack, self.preset)), "loss": loss_of(attack, self.loss)}
+        if attack.package:
+            chosen["package"] = attack.package
         if attack.one_by_one:
             chosen["drawn"] = "for each image"
         return {"attack": self.attack, "eps": self.eps, "units": self.units, "seed": self.seed, **chosen}
