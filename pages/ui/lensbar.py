@@ -21,7 +21,7 @@ from core.errors import TailscopeError, UnknownName
 from core.evaluation import questions
 from core.faults import writing
 from core.frequency import choice, published, sources
-from core.frequency.table import METHODS, join
+from core.frequency.table import join
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_answer, published_sets
@@ -43,7 +43,7 @@ def defaults() -> dict[str, Any]:
     """The lens of a visitor who chose nothing: the icon model with the largest corpus."""
     icons = [info.id for info in models.icon_models()]
     best = next((id for id in icons if id == "icon-RN,icons-200k"), icons[0] if icons else "ViT-B-32-quickgelu,openai")
-    return {"model": best, "set": "icons", "prompts": "simple", "frequency": OWN, "count": METHODS[1]}
+    return {"model": best, "set": "icons", "prompts": "simple", "frequency": OWN}
 
 
 def reset() -> None:
@@ -92,6 +92,9 @@ def _options(key: str, values: Sequence[str], first: str) -> list[str]:
 
 
 def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
+    if st.query_params.get(key) == first:
+        # A link asks for the default; the widget would drop it from the URL and keep what was chosen before.
+        st.session_state[key] = first
     options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
     found = st.selectbox(
         label, options, key=key, bind="query-params", persist_state="session", accept_new_options=free, help=help
@@ -281,6 +284,11 @@ def why_not_live(lens: Lens) -> TailscopeError | None:
         return missing
     _await_models(lens.model)
     return origins.why_no_model(question)
+
+
+def has_scores(lens: Lens) -> bool:
+    """Whether per-class accuracies of this lens were published."""
+    return _scored_classes(lens) is not None
 
 
 def own_counts(lens: Lens, classes: Named | None = None) -> choice.Choice:
