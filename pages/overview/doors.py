@@ -24,8 +24,8 @@ def draw() -> None:
 def _live() -> None:
     section("See a model fail live")
     quiet(
-        f"Tailscope ships {len(icon_models())} small CLIP models, trained from scratch on captioned icons: a world small "
-        "enough that every count is exact, and every mistake opens offline."
+        f"Tailscope ships {len(icon_models())} small CLIP models, trained from scratch on captioned icons: a world "
+        "small enough that every count is exact, and every mistake opens offline."
     )
     lens = _built_in()
     into("failures", "Its mistakes", **lens)

@@ -17,7 +17,7 @@ from core import origins
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
-from core.errors import TailscopeError, UnknownName
+from core.errors import TailscopeError, UnknownName, UnreadableData
 from core.evaluation import questions
 from core.faults import writing
 from core.frequency import choice, published, sources
@@ -145,12 +145,20 @@ def model_groups() -> dict[str, list[str]]:
     """Ids of all models by where their answers come from: weights on this disk, published scores, to be fetched."""
     known = known_models()
     here = [info.id for info in known if info.available]
-    scored = [model.id for model in published_models() if model.id not in here]
+    scored = [id for id in _scored_models() if id not in here]
     return {
         "here": here,
         "published": scored,
         "elsewhere": [info.id for info in known if not info.available and info.id not in scored],
     }
+
+
+def _scored_models() -> list[str]:
+    """Models of the release; none while it is damaged, which ``published.problem`` tells."""
+    try:
+        return [model.id for model in published_models()]
+    except UnreadableData:
+        return []
 
 
 def _choose_model() -> None:
@@ -236,7 +244,10 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
 
 def _model(text: str) -> str:
     """A model in open_clip's spelling, or one of the release that open_clip does not have."""
-    published = find_model(text)
+    try:
+        published = find_model(text)
+    except UnreadableData:
+        published = None
     if published is not None and published.id == text:
         return text
     _await_models(text)
