@@ -1,4 +1,4 @@
-"""What the Frequency page says where the model's own pretraining set was not counted: what is near, never assumed."""
+"""What a page says where the model's own pretraining set was not counted: what is near, never assumed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pages.ui.text import finding, plain, quiet
 MOST = 3
 
 
-def draw(answer: Answer | ClassAnswer) -> None:
-    """Why there are no counts, and the nearest ones, each a button."""
+def draw(place: str, answer: Answer | ClassAnswer) -> None:
+    """The page's name with why there are no counts, and the nearest ones, each a button."""
     if lensbar.switched_off():
-        finding("Frequency", "Pretraining counts are switched off.")
+        finding(place, "Pretraining counts are switched off.")
         quiet("Choose auto or a source under Frequency in the sidebar.")
         return
     found = lensbar.own_counts(lensbar.lens(), answer)
-    finding("Frequency", found.sentence.partition(" Choose it with")[0])
+    finding(place, found.sentence.partition(" Choose it with")[0])
     answers.origin_line(answer)
     if not found.offers:
         quiet("Choose a source of counts under Frequency in the sidebar; the icon models bring their own.")
