@@ -218,6 +218,8 @@ def _choose_count(source: str) -> None:
     st.session_state["_counted_in"] = source
     if not source:
         return
+    if (label := source_label(source)) != source:
+        quiet(f"{label}.")
     offered = sources.info(source)
     if st.session_state.get("count", offered.default) not in offered.methods:
         del st.session_state["count"]
@@ -324,6 +326,8 @@ def switched_off() -> bool:
 
 def source_label(source: str) -> str:
     """What was counted and how, in few words."""
+    if not source.startswith(published.PREFIX):
+        return source
     for step in published.steps():
         if step.name == source:
             threshold = f" {step.threshold}" if step.threshold else ""
