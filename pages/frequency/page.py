@@ -19,6 +19,8 @@ lens = lensbar.lens()
 answer = answers.by_class(lens)
 if not lens.frequency:
     without_counts.draw("Frequency", answer)
+    hardest = sorted(range(len(answer.classes)), key=lambda index: (answer.classes[index].accuracy, index))
+    tables.concept_table(answer, hardest, {}, {}, {}, key="hardest-first")
     st.stop()
 counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
 curve = answers.curve_of(answer, lens.frequency)

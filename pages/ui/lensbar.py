@@ -26,6 +26,8 @@ from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_answer, published_sets
 from core.published.models import find_model, published_models
+from core.published.names import METHODS as WAYS
+from core.published.view import set_name
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag, split
@@ -328,11 +330,8 @@ def source_label(source: str) -> str:
     """What was counted and how, in few words."""
     if not source.startswith(published.PREFIX):
         return source
-    for step in published.steps():
-        if step.name == source:
-            threshold = f" {step.threshold}" if step.threshold else ""
-            return f"{step.pretraining_label.partition(',')[0]}, {step.how_label}{threshold}"
-    return source
+    pretraining, _, method = source.removeprefix(published.PREFIX).partition("/")
+    return f"{set_name(pretraining)}, {WAYS.get(method, method)}"
 
 
 def counted_in(classes: Named) -> str:
