@@ -63,4 +63,4 @@ def test_links_lead_into_the_lens_which_is_kept_until_another_link_names_one(vis
     found.page.wait_for_url(lambda url: "?" not in url)
     found.page.locator("[data-testid=stSidebar] input[value='icons']").wait_for()
     assert found.page.locator("[data-testid=stException]").count() == 0
-    assert found.errors == []
+    assert [line for line in found.errors if "GL Driver Message" not in line] == []  # a plot without a graphics card
