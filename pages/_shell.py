@@ -11,12 +11,13 @@ from core.paths import ASSETS
 from pages import registry
 from pages.ui import address, answers, jobs, lensbar, selection
 from pages.ui.links import to_data
-from pages.ui.text import inform, warn
+from pages.ui.text import finding, inform, warn
 
 
 def explain(error: TailscopeError) -> None:
     """An error as one sentence, with what can be done about it here."""
     stopped = isinstance(error, Stopped)
+    finding(current.title, "This run was stopped." if stopped else "This cannot be shown.")
     (inform if stopped else warn)(error)
     with st.container(horizontal=True):
         st.button("Run it again" if stopped else "Try again", on_click=jobs.again)
@@ -24,6 +25,10 @@ def explain(error: TailscopeError) -> None:
         asked = st.session_state.get("_lens")
         if isinstance(error, WeightsMissing) and asked:
             to_data("Fetch it on the Data page", "models", fetch_model=asked.model)
+        elif asked and lensbar.has_scores(asked):
+            st.page_link(
+                registry.find("explore").file, label="See its published accuracies", icon=":material/bar_chart:"
+            )
         elif isinstance(error, NotHere):
             to_data("Fetch it on the Data page", "image sets")
 

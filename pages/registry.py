@@ -57,7 +57,7 @@ PAGES = (
     PageInfo("claims", "Claims", "Evidence"),
     PageInfo("among", "Your model", "Evidence", IMAGES),
     PageInfo("data", "Models and images", "Library", ("model", "images", "prompts")),
-    PageInfo("counts", "Count captions", "Library", ("model", "images")),
+    PageInfo("counts", "Count captions", "Library", ("model", "images", "frequency")),
     PageInfo("deck", "Deck", "Library"),
 )
 HOME = PAGES[0]

@@ -169,7 +169,7 @@ def test_without_counts_the_pages_say_so() -> None:
     for page in ("explore", "frequency", "tail"):
         app = opened(page, frequency="none")
         assert not app.exception
-        assert page == "explore" or "No pretraining counts" in words(app)
+        assert page == "explore" or "Pretraining counts are switched off" in words(app)
 
 
 def test_a_search_without_a_match_says_what_to_do() -> None:

@@ -28,7 +28,7 @@ def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 40
         _add(figure, one, full=one.model == chosen)
     most = max((means.count for one in curves for means in one.bins if means.n >= ENOUGH), default=10)
     zeros = any(one.never for one in curves)
-    count_axis(figure, most, zeros=zeros, title="Times a concept was counted in the model’s pretraining set")
+    count_axis(figure, most, zeros=zeros, title="Times counted in the pretraining set")
     figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.0], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_layout(showlegend=False, margin={"t": 12}, dragmode=False)
     return figure

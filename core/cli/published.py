@@ -60,12 +60,14 @@ def forget() -> None:
 @app.command("ship", hidden=True)
 def ship(path: Annotated[Path, typer.Argument(help="A clone of the release at its pinned commit.")]) -> None:
     """Write the tables that ship with Tailscope anew (for its maintainers)."""
+    from core.analysis import overview
     from core.published import letitwag_assets, store
     from core.published.importer import ship as write
 
     with progress_bar() as report:
         result = write(path, report=report)
     letitwag_assets.write_assets(store=store.Store(store.SHIPPED))
+    overview.write()
     size = sum(file.stat().st_size for file in store.SHIPPED.iterdir())
     typer.echo(f"{sum(result.read.values())} files read, {megabytes(size)} in {store.SHIPPED}")
 

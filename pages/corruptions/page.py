@@ -1,4 +1,4 @@
-"""Corruption studio: pictures under nineteen corruptions, what it costs whom, and answers that flip along sequences."""
+"""Corruptions: pictures under nineteen corruptions, what it costs whom, and answers that flip along sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
 if not image_set.has_images or len(image_set.keys) < 2:
     with opening:
-        finding("Corruption studio", "Corrupting needs pictures and at least two classes, which this image set lacks.")
+        finding("Corruptions", "Corrupting needs pictures and at least two classes, which this image set lacks.")
         quiet("Choose another set under Images; icons are always there.")
     st.stop()
 

@@ -49,10 +49,10 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     told = corruption_findings.headline(records)
     if told is None:
         started = f"What corruptions cost {known_as(lens.model)} on {lens.image_set} is not measured yet."
-        finding("Corruption studio", started)
+        finding("Corruptions", started)
         quiet("One picture is corrupted live below; the heat map measures a sample and keeps what it found.")
         return
-    finding("Corruption studio", told)
+    finding("Corruptions", told)
     before = corruption_findings.clean(records)
     costs = corruption_findings.worst(records, before)
     flips = corruption_findings.sequences_sentence(records)

@@ -35,8 +35,14 @@ def finding_of(answer: ClassAnswer, chosen: Sequence[int]) -> str:
 
 def draw(answer: ClassAnswer, chosen: Sequence[int], found: Sequence[int], counts: Mapping[str, int]) -> None:
     """The chosen concepts, or the hardest of those found, as bars with intervals; a click chooses one."""
-    shown = sorted(chosen or found, key=lambda index: (answer.classes[index].accuracy, index))[:MOST]
-    section("Chosen" if chosen else "Hardest concepts", "Click one to see all that was published on it.")
+
+    def hardest_and_commonest(index: int) -> tuple[float, int]:
+        score = answer.classes[index]
+        return score.accuracy, -counts.get(score.key, 0)
+
+    shown = sorted(chosen or found, key=hardest_and_commonest)[:MOST]
+    equal = ", those counted most often first among equals" if counts and not chosen else ""
+    section("Chosen" if chosen else "Hardest concepts", f"Click one to see all that was published on it{equal}.")
     figure = accuracies_figure([answer.classes[index] for index in shown], counts)
     st.plotly_chart(
         figure, key="hardest", config=PLOT_CONFIG, on_select=_select, selection_mode="points",

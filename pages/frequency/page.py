@@ -8,8 +8,8 @@ from core.analysis.curve import headline
 from core.charts import PLOT_CONFIG, frequency_figure
 from core.deck import slides as deck_slides
 from core.types import Answer
-from pages.frequency import difficulty, overlay, without_counts
-from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables
+from pages.frequency import difficulty, overlay
+from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables, without_counts
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
@@ -18,7 +18,9 @@ COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Famil
 lens = lensbar.lens()
 answer = answers.by_class(lens)
 if not lens.frequency:
-    without_counts.draw(answer)
+    without_counts.draw("Frequency", answer)
+    hardest = sorted(range(len(answer.classes)), key=lambda index: (answer.classes[index].accuracy, index))
+    tables.concept_table(answer, hardest, {}, {}, {}, key="hardest-first")
     st.stop()
 counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
 curve = answers.curve_of(answer, lens.frequency)

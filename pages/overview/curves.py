@@ -33,7 +33,7 @@ def draw(found: Sequence[ModelCurve]) -> None:
     )  # fmt: skip
     quiet(overview.summary(shown))
     with st.container(horizontal=True):
-        lens = {"model": shown.model, "set": overview.IMAGE_SET}
+        lens = {"model": shown.model, "set": overview.IMAGE_SET, "prompts": overview.PROMPTS}
         into("frequency", "Every concept on the curve", **lens)
         into("tail", "Its tail", **lens)
         into("explore", "Its hardest concepts", **lens)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.models.registry import icon_models
 from pages.overview.links import into
+from pages.ui import lensbar
 from pages.ui.text import quiet, section
 
 MODEL = "ViT-B-32-quickgelu,openai"
@@ -23,11 +24,12 @@ def draw() -> None:
 def _live() -> None:
     section("See a model fail live")
     quiet(
-        f"{len(icon_models())} small CLIP models ship with Tailscope, trained from scratch on captioned icons: a world "
+        f"Tailscope ships {len(icon_models())} small CLIP models, trained from scratch on captioned icons: a world "
         "small enough that every count is exact, and every mistake opens offline."
     )
-    into("failures", "Its mistakes")
-    into("frequency", "Its accuracy by frequency")
+    lens = _built_in()
+    into("failures", "Its mistakes", **lens)
+    into("frequency", "Its accuracy by frequency", **lens)
 
 
 def _own() -> None:
@@ -48,5 +50,12 @@ def _prompts() -> None:
         "The class name alone, one template, 80 templates, descriptions by a language model, or a template of your "
         "own, on the same pictures: which differences are more than noise, and which pictures flip."
     )
-    into("lab", "Compare prompts")
-    into("inspector", "Read the sentences behind a class")
+    lens = _built_in()
+    into("lab", "Compare prompts", **lens)
+    into("inspector", "Read the sentences behind a class", **lens)
+
+
+def _built_in() -> dict[str, str]:
+    """The lens of the built-in world; its links say so, because a person may come back with another one."""
+    start = lensbar.defaults()
+    return {"model": start["model"], "set": start["set"], "prompts": start["prompts"]}

@@ -7,7 +7,7 @@ import streamlit as st
 from core.analysis import concepts
 from core.analysis.concepts import PublishedConcept
 from core.errors import TailscopeError
-from core.published.names import HEADLINE_METHOD
+from core.published.names import HEADLINE_METHOD, LET_IT_WAG
 from core.published.view import set_name
 from core.stats.format import percent
 from pages.overview.links import into
@@ -36,8 +36,8 @@ def draw() -> None:
     with st.container(horizontal=True):
         place = found.places[0]
         models = [score.model for score in found.scores if score.image_set == place.image_set]
-        prompts = {"prompts": "ensemble"} if place.image_set == "letitwag" else {}
-        lens = {"model": MODEL if MODEL in models else models[0], "set": place.image_set, **prompts}
+        prompts = "ensemble" if place.image_set == LET_IT_WAG else "simple"
+        lens = {"model": MODEL if MODEL in models else models[0], "set": place.image_set, "prompts": prompts}
         into("explore", f"All on “{found.name}”", concept=place.key.replace("_", " "), **lens)
         into("frequency", "Among other concepts", concept=place.key.replace("_", " "), **lens)
 

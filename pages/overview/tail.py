@@ -9,6 +9,7 @@ from core.charts.frequency import CHOSEN
 from core.charts.letitwag import scatter
 from core.published import findings, letitwag
 from core.published.letitwag import Model
+from core.published.names import PRETRAINING
 from pages.overview.links import into
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
@@ -17,11 +18,12 @@ CHART, KEY = "overview-wag", "_wag"
 
 
 def draw() -> None:
-    """The scatter, and the links of the model that was clicked, the best one at first."""
+    """The scatter, and the links of the clicked model; at first the best whose own pretraining set was counted."""
     models = letitwag.models()
     section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")
     name = st.session_state.get(KEY)
-    model = next((one for one in models if one.name == name), models[0])
+    known = [one for one in models if one.name == name] or [one for one in models if one.pretraining in PRETRAINING]
+    model = (known or models)[0]
     figure = scatter(models, letitwag.fits(), height=380)
     figure.update_traces(
         marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}

@@ -8,7 +8,7 @@ from core.analysis import findings
 from core.charts import PLOT_CONFIG, tail_scatter
 from core.types import Answer
 from pages.tail import cards, let_it_wag, models_compared
-from pages.ui import answers, detail, lensbar, tables
+from pages.ui import answers, detail, lensbar, tables, without_counts
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
@@ -26,9 +26,7 @@ if lens.frequency:
     quiet(lensbar.counted_in(answer))
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
 else:
-    finding("Tail", "No pretraining counts are known for this model, so its own tail cannot be told apart.")
-    answers.origin_line(answer)
-    quiet("Choose a source under Frequency in the sidebar. What was published on Let It Wag! is below.")
+    without_counts.draw("Tail", answer)
     rare = []
 
 if rare:

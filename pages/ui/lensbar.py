@@ -18,7 +18,7 @@ from core import questions
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
-from core.errors import TailscopeError, UnknownName
+from core.errors import TailscopeError, UnknownName, UnreadableData
 from core.evaluation import origins
 from core.faults import writing
 from core.frequency import choice, published, sources
@@ -27,6 +27,8 @@ from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_answer, published_sets
 from core.published.models import find_model, published_models
+from core.published.names import METHODS as WAYS
+from core.published.view import set_name
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag
@@ -44,7 +46,7 @@ def defaults() -> dict[str, Any]:
     """The lens of a visitor who chose nothing: the icon model with the largest corpus."""
     icons = [info.id for info in models.icon_models()]
     best = next((id for id in icons if id == "icon-RN,icons-200k"), icons[0] if icons else "ViT-B-32-quickgelu,openai")
-    return {"model": best, "set": "icons", "prompts": "simple", "frequency": OWN, "count": METHODS[1]}
+    return {"model": best, "set": "icons", "prompts": "simple", "frequency": OWN}
 
 
 def reset() -> None:
@@ -93,6 +95,9 @@ def _options(key: str, values: Sequence[str], first: str) -> list[str]:
 
 
 def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
+    if st.query_params.get(key) == first:
+        # A link asks for the default; the widget would drop it from the URL and keep what was chosen before.
+        st.session_state[key] = first
     options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
     found = st.selectbox(
         label, options, key=key, bind="query-params", persist_state="session", accept_new_options=free, help=help
@@ -151,12 +156,20 @@ def model_groups() -> dict[str, list[str]]:
     """Ids of all models by where their answers come from: weights on this disk, published scores, to be fetched."""
     known = known_models()
     here = [info.id for info in known if info.available]
-    scored = [model.id for model in published_models() if model.id not in here]
+    scored = [id for id in _scored_models() if id not in here]
     return {
         "here": here,
         "published": scored,
         "elsewhere": [info.id for info in known if not info.available and info.id not in scored],
     }
+
+
+def _scored_models() -> list[str]:
+    """Models of the release; none while it is damaged, which ``published.problem`` tells."""
+    try:
+        return [model.id for model in published_models()]
+    except UnreadableData:
+        return []
 
 
 def _choose_model() -> None:
@@ -216,6 +229,8 @@ def _choose_count(source: str) -> None:
     st.session_state["_counted_in"] = source
     if not source:
         return
+    if (label := source_label(source)) != source:
+        quiet(f"{label}.")
     offered = sources.info(source)
     if st.session_state.get("count", offered.default) not in offered.methods:
         del st.session_state["count"]
@@ -259,7 +274,10 @@ def validated(model: str, image_set: str, prompts: str, frequency: str) -> Lens:
 
 def _model(text: str) -> str:
     """A model in open_clip's spelling, or one of the release that open_clip does not have."""
-    published = find_model(text)
+    try:
+        published = find_model(text)
+    except UnreadableData:
+        published = None
     if published is not None and published.id == text:
         return text
     _await_models(text)
@@ -312,6 +330,11 @@ def why_not_live(lens: Lens) -> TailscopeError | None:
     return origins.why_no_model(question)
 
 
+def has_scores(lens: Lens) -> bool:
+    """Whether per-class accuracies of this lens were published."""
+    return _scored_classes(lens) is not None
+
+
 def own_counts(lens: Lens, classes: Named | None = None) -> choice.Choice:
     """The counts of a model's own pretraining set for the classes of a set, or what is near.
 
@@ -334,11 +357,10 @@ def switched_off() -> bool:
 
 def source_label(source: str) -> str:
     """What was counted and how, in few words."""
-    for step in published.steps():
-        if step.name == source:
-            threshold = f" {step.threshold}" if step.threshold else ""
-            return f"{step.pretraining_label.partition(',')[0]}, {step.how_label}{threshold}"
-    return source
+    if not source.startswith(published.PREFIX):
+        return source
+    pretraining, _, method = source.removeprefix(published.PREFIX).partition("/")
+    return f"{set_name(pretraining)}, {WAYS.get(method, method)}"
 
 
 def counted_in(classes: Named) -> str:

@@ -29,8 +29,7 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     page.get_by_role("button", name="Pin picture").click()
     page.get_by_text("the deck holds 2 slides").wait_for()
 
-    page.get_by_text("Prompts and failures").click()
-    page.get_by_role("menuitem", name="Deck", exact=True).click()
+    tab.go("Library", "Deck")
     page.locator("h1", has_text="2 slides").wait_for()
     caption = "<b>See</b> <script>document.title = 'owned'</script>"
     page.get_by_placeholder("Say what to see here").first.fill(caption)

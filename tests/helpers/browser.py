@@ -67,6 +67,11 @@ class Visit:
         self.page.wait_for_selector("h1")
         return self.page
 
+    def go(self, place: str, title: str) -> None:
+        """Open a page from its menu in the navigation."""
+        self.page.get_by_test_id("stTopNavSection").filter(has_text=place).click()
+        self.page.get_by_role("menuitem", name=title, exact=True).click()
+
     def see_picture(self) -> None:
         """Wait until the first picture of the gallery is drawn, looking again when it is drawn anew."""
         for attempt in range(8):
