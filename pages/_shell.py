@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
@@ -29,6 +31,7 @@ def explain(error: TailscopeError) -> None:
 
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
+st.html(Path(__file__).parent / "ui" / "page.css")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
 home = st.Page(lambda: None, title="Tailscope", url_path="home", default=True, visibility="hidden")
 groups: dict[str, list[StreamlitPage]] = {"": [home]}
@@ -50,7 +53,6 @@ with jobs.asking():
             with st.sidebar:
                 selection.picker(lensbar.images())
         page.run()
-        address.tell(top)
         with st.sidebar:
             answers.start_live()
         lensbar.read_models()
@@ -59,3 +61,4 @@ with jobs.asking():
         if fault is None:
             raise
         explain(fault)
+    address.tell(top)

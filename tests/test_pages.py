@@ -75,7 +75,8 @@ def test_a_bad_link_is_one_sentence_and_a_way_back(query: dict[str, str], said: 
     assert not app.exception
     assert said in words(app).replace("\\", "")
     next(button for button in app.button if button.label == "Use the built-in model and images").click().run()
-    assert "names" in words(app)
+    assert "are classified correctly" in words(app)
+    assert "The address asks for" not in words(app)
     assert app.session_state["_lens"].model == icon_models()[0].id
 
 
@@ -117,7 +118,7 @@ def test_a_picture_that_is_not_there_is_said() -> None:
 def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "evaluate", Endless())
     app = launched("explore", model=MODEL)
-    assert "shipped run" in words(app)
+    assert "precomputed" in words(app)
     assert any(button.label == "Stop" for button in app.button)
 
 

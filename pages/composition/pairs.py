@@ -44,7 +44,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
             )
             pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="parts", label="Pin plot")
     with right:
-        section("Attributes taken for each other", "Share of the images of each true attribute.")
+        section("Confused attributes", "Share of the images of each true attribute.")
         confusion = scores.attribute_confusion(found)
         names = asked.images.compositions.attributes
         if len(names) > MOST_COLUMNS:

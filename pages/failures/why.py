@@ -34,7 +34,7 @@ def names(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             pd.DataFrame(rows, columns=["A", "B", "Cosine", "Exchanged"]), key="near", hide_index=True, height=420,
             column_config={
                 "Cosine": st.column_config.NumberColumn(format="%.3f"),
-                "Exchanged": st.column_config.NumberColumn(help="Images of one taken for the other"),
+                "Exchanged": st.column_config.NumberColumn(help="Images of one predicted as the other"),
             },
             alt="Pairs of names by text cosine",
         )  # fmt: skip

@@ -41,7 +41,7 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     if "overlay" in st.session_state:
         st.session_state["overlay"] = kept
     wanted = st.multiselect(
-        "Lay over",
+        "Compare with",
         offered,
         select_all=False,
         filter_mode="contains",
@@ -70,7 +70,7 @@ def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
         try:
             drawn.append(_series(lens, label))
         except TailscopeError as error:
-            quiet(f"{label} is left out: {error}")
+            quiet(f"{label} is skipped: {error}")
     return [one for one in drawn if one]
 
 

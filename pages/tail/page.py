@@ -27,7 +27,7 @@ def _slide(shown: Sequence[int]) -> Slide:
     ]
     worst = [place for label in shown for place in gallery.positions_of(answer, label, most=1)]
     return deck_slides.comparison_slide(
-        findings.tail(curve), ("concept", "seen", "right"), rows, deck_slides.source_line(answer),
+        findings.tail(curve), ("concept", "seen", "accuracy"), rows, deck_slides.source_line(answer),
         shown=deck_slides.pictures(answer, image_set, worst),
     )  # fmt: skip
 
@@ -39,6 +39,8 @@ counts, parts, families = lensbar.counts(image_set), lensbar.parts(image_set), l
 if lens.frequency:
     curve = answers.curve_of(answer, lens.frequency)
     finding("Tail", findings.tail(curve))
+    if note := findings.tail_note(curve):
+        quiet(note)
     quiet(f"{lens.frequency}, {curve.method} counts · {answers.provenance(answer)}")
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
 else:

@@ -21,7 +21,7 @@ def shown(visit: Visit) -> str:
 
 
 def test_a_picture_opens_leads_on_and_gives_the_focus_back(visit: Open) -> None:
-    found = visit("/explore?concept=dog&verdict=wrong")
+    found = visit("/explore?concept=dog")
     await_images(found)
     ids = [tile.get_attribute("data-id") for tile in found.page.locator(".tile").all()]
     found.page.locator(".tile").nth(1).click()
@@ -52,8 +52,8 @@ def test_an_address_opens_the_picture_with_its_true_class_in_the_chart(visit: Op
     found = visit(f"/{page}?image=apple-whole%2F3")
     dialog = found.page.get_by_role("dialog")
     dialog.locator(".js-plotly-plot .ytick").first.wait_for()
-    assert any("apple" in text for text in dialog.locator(TICKS).all_inner_texts())
-    assert "axis from" in dialog.locator(".xtitle").inner_text()
+    assert any("apple" in text for text in dialog.locator(TICKS).all_text_contents())
+    assert "axis from" in dialog.locator(".xtitle").text_content()
     dialog.get_by_role("button", name="Pin picture").wait_for()
 
 

@@ -21,7 +21,7 @@ BROKEN = "[data-testid=stException]"
 def sound(visit: Visit, query: str) -> None:
     """The page that is shown is whole and still in the lens it was opened with."""
     visit.page.wait_for_selector(SETTLED)
-    visit.page.wait_for_selector(f"h1, [data-testid=stAlert], {BROKEN}")
+    visit.page.wait_for_selector(f"h1, [data-testid=stAlert], [data-testid=stProgress], {BROKEN}")
     assert visit.page.locator(BROKEN).count() == 0, visit.page.url
     key, value = urllib.parse.parse_qsl(query)[0]
     if key != "concept":  # not every page works on concepts
