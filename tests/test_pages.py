@@ -14,6 +14,7 @@ from core.datasets import open_set
 from core.errors import ReadOnly, WeightsMissing
 from core.evaluation import evaluate
 from core.models.registry import icon_models
+from core.paths import ROOT
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.frequency.overlay import selected
@@ -332,3 +333,13 @@ def test_corrected_names_are_said_and_can_be_taken_back() -> None:
     assert "“hound” is recognised" in words(opened(concept="hound"))
     lensbar.correct("icons", {})
     assert "“dog” is recognised" in words(opened(concept="dog"))
+
+
+@pytest.mark.parametrize("page", ["attacks", "shifts", "corruptions"])
+def test_the_documentation_opens_where_it_is_referred_to(page: str) -> None:
+    app = opened(page)
+    next(button for button in app.button if button.label.startswith("How ")).click().run()
+    assert not app.exception
+    text = (ROOT / "docs" / f"{page.upper()}.md").read_text(encoding="utf-8")
+    assert any(item.value.startswith(text.splitlines()[0]) for item in app.markdown)
+    assert not [item.value for item in app.markdown if ".md)" in item.value]

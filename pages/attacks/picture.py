@@ -132,7 +132,7 @@ def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
     pins.pin(
         lambda: deck_slides.comparison_slide(
             told,
-            ("", "said", "probability", f"of {looked.true_name}"),
+            ("", "predicted", "probability", f"of {looked.true_name}"),
             [
                 (title, said.names[0], percent(said.probabilities[0]), percent(said.true))
                 for title, _, said in shown

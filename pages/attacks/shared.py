@@ -17,6 +17,7 @@ from core.supervised import answers as supervised
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import lensbar
+from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
@@ -35,9 +36,10 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     finding("Attacks", told)
     first = next(one for one in records if one.eps is not None)
     quiet(
-        f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as right when it is right "
-        f"before and after · {lens.image_set} · docs/ATTACKS.md tells how"
+        f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as correct when it "
+        f"is so before and after · {lens.image_set}"
     )
+    documented("ATTACKS", "How attacks are measured")
 
 
 def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:

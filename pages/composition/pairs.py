@@ -53,7 +53,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
         else:
             kept = np.arange(len(names))
         taken = charts.confusion_figure(confusion[np.ix_(kept, kept)], [names[at] for at in kept])
-        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Attribute said for every true attribute")
+        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Predicted attribute for every true attribute")
         downloads(
             "attribute-confusion",
             ["true", *names],

@@ -17,6 +17,7 @@ from core.supervised import answers as supervised
 from core.supervised.answers import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, served
+from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
@@ -60,7 +61,8 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     relative = ""
     if whole and whole.reference and whole.more.get("mce") is not None:
         relative = f" mCE {whole.more['mce']:.0f} % of {known_as(whole.reference)}, {IN_MEMORY}."
-    quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}; docs/CORRUPTIONS.md tells how.".strip())
+    quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}.".strip())
+    documented("CORRUPTIONS", "How corruptions are measured")
 
 
 def known(lens: Lens, image_set: ImageSet) -> list[Record]:

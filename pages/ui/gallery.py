@@ -102,4 +102,4 @@ def _picked(key: str, shown: Sequence[str]) -> None:
     """Open the picture among those of its gallery; a neighbour in the dialog keeps to those of the dialog."""
     st.session_state["image"] = st.session_state[key].picked
     if key != ALIKE:
-        st.session_state.update(_among=list(shown), _enlarge=st.session_state["_page"])
+        st.session_state.update(_among=list(shown), _enlarge=st.session_state["_page"], _doc=None)
