@@ -74,7 +74,7 @@ def _concepts() -> None:
 
 def _live() -> None:
     if lensbar.lens().image_set == ID:
-        quiet("The pictures above are your model's own on Let It Wag!.")
+        quiet("The pictures above are the live run of your model on Let It Wag!.")
     elif lensbar.is_here(ID):
         st.button("Run this model on Let It Wag! live", on_click=_look)
     else:

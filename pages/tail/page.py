@@ -27,7 +27,7 @@ def _slide(shown: Sequence[int]) -> Slide:
     ]
     worst = [place for label in shown for place in gallery.positions_of(answer, label, most=1)]
     return deck_slides.comparison_slide(
-        findings.tail(curve), ("concept", "seen", "accuracy"), rows, deck_slides.source_line(answer),
+        findings.tail(curve), ("concept", "seen", "right"), rows, deck_slides.source_line(answer),
         shown=deck_slides.pictures(answer, image_set, worst),
     )  # fmt: skip
 
