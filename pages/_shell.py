@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
@@ -34,6 +36,7 @@ def explain(error: TailscopeError) -> None:
 
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
+st.html(Path(__file__).parent / "ui" / "page.css")
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
 pages = {info.id: st.Page(info.file, title=info.title, url_path=info.id) for info in registry.PAGES[1:]}
 # The default page is the bare address; it has no other.
@@ -54,7 +57,6 @@ with jobs.asking():
             if "concepts" in current.needs:
                 selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
         page.run()
-        address.tell(top)
         with st.sidebar:
             answers.start_live()
         if current.needs:
@@ -64,3 +66,4 @@ with jobs.asking():
         if fault is None:
             raise
         explain(fault)
+    address.tell(top)

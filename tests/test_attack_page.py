@@ -72,7 +72,7 @@ def test_strategies_are_measured_side_by_side(engine, unmeasured) -> None:
     assert [trace["name"] for trace in curves["data"]] == ["simple", "class"]
     assert [trace["name"] for trace in parts["data"]] == ["head", "tail"]
     assert "At 2/255 the prompts leave between" in words(app)
-    assert "right (95 % CI" in app.run().get("html")[0].body
+    assert "drops accuracy from" in app.run().get("html")[0].body
 
 
 @pytest.mark.slow
@@ -100,8 +100,8 @@ def test_transfer_asks_for_a_second_model(engine, unmeasured) -> None:
 
 def test_sentences_say_what_was_counted() -> None:
     records = [made(40, eps=1.0), made(20), made(25, eps=2.0), made(5, eps=4.0)]
-    assert "names 60 % of 100 images correctly" in headline(records)
-    assert "2/255, 20 % stay right (95 % CI 13–29; PGD, simple prompts)" in headline(records)
+    assert "drops accuracy from 60 % to 20 % (95 % CI 13–29; 100 images" in headline(records)
+    assert "Changing each pixel by at most 2/255" in headline(records)
     assert headline([]) is None
     assert prompts_matter(records) is None
     told = prompts_matter([made(20), made(50, prompts="class")])
@@ -145,7 +145,7 @@ def test_figures_hold_what_they_are_given() -> None:
 def test_what_ships_is_shown_at_once(engine) -> None:
     app = opened("attacks", **{"attacks-view": "transfer"})
     assert not app.exception
-    assert "names 65 % of 100 images correctly" in words(app)
+    assert "drops accuracy from 65 % to" in words(app)
     assert "is broken by pixels crafted elsewhere" in words(app)
     assert "noise of the same ε breaks 0 %" in words(app)
     app = opened("attacks", **{"attacks-view": "accuracy"})

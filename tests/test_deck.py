@@ -161,7 +161,7 @@ def test_slides_carry_what_the_answer_says() -> None:
     answer = answer_with_accuracies([4, 2, 0], 4, keys=images.keys, names=images.names)
     wrong = int(np.flatnonzero(answer.top[:, 0] != answer.labels)[0])
     slide = image_slide(answer, images, wrong)
-    assert slide.title == "“word1” is taken for “word2”"
+    assert slide.title == "“word1” is predicted as “word2”"
     assert [picture.right for picture in slide.pictures] == [False]
     concept = concept_slide(answer, images, 1, [4, 5, 6, 7], count=9)
     assert "2 of 4 images" in concept.facts[0]

@@ -25,8 +25,8 @@ def answer_of(said: list[int], *, classes: int = 3) -> Answer:
 
 def test_the_whole_set_is_counted() -> None:
     sentence = findings.overall(answer_of([0, 1, 0, 0, 2, 0]))
-    assert "names 50 % of 6 images correctly" in sentence
-    assert "of 3 concepts it never recognises 1 and always recognises 1." in sentence
+    assert "50 % of 6 images are classified correctly" in sentence
+    assert sentence.endswith("1 of the 3 concepts is never recognised.")
 
 
 def test_a_concept_names_its_usual_mistake() -> None:
@@ -36,7 +36,7 @@ def test_a_concept_names_its_usual_mistake() -> None:
     sentence = findings.concept(answer, 2, 7)
     assert sentence.startswith("“word2” is recognised in 0 of 3 images (0 %, 95 % CI 0–56 %).")
     assert "seen 7 times" in sentence
-    assert sentence.endswith("taken for “word0” (2×).")
+    assert sentence.endswith("predicted as “word0” (2×).")
 
 
 def test_mistakes_that_all_differ_have_no_usual_one() -> None:

@@ -189,7 +189,7 @@ def test_a_server_that_listens_elsewhere_than_it_believes_says_so(tmp_path: Path
         beyond = Live(own, live.port, live.log)
         status, text = beyond.get("/_stcore/health", {"Host": "localhost"})
         assert status == 403
-        assert "--server.address" in text
+        assert "run --address ADDRESS" in text
         assert beyond.upgrade({"Host": "localhost"}) == 403
 
 

@@ -71,7 +71,7 @@ def test_equal_lenses_are_called_equal() -> None:
 
 def test_one_lens_asks_for_another() -> None:
     app = opened("lab", lenses="simple")
-    assert "Choose two to four lenses" in words(app)
+    assert "Choose two to four setups" in words(app)
     assert not app.exception
 
 
@@ -222,7 +222,7 @@ def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch, shared: 
 def test_the_inspector_shows_the_sentences_of_a_class() -> None:
     app = opened("inspector", prompts="cupl-full", **{"class": "anchor"})
     assert not app.exception
-    assert "cupl-full gives 3,516 sentences to 586 classes" in words(app)
+    assert "“cupl-full” uses 6 prompts per class" in words(app)
     assert "6 sentences of anchor" in words(app)
 
 
@@ -247,7 +247,7 @@ def test_two_classes_are_a_pair_found_by_computation() -> None:
 def test_every_view_of_failures_is_drawn(view: str) -> None:
     app = opened("failures", fail=view)
     assert not app.exception
-    assert "3,907 of 11,720 images are named wrongly" in words(app)
+    assert "% of the 3,907 errors" in words(app)
 
 
 @pytest.mark.parametrize("cell", [[3, 7, 5], {"0": 3, "1": 7, "2": 5}])
@@ -266,4 +266,4 @@ def test_the_matrix_against_another_run_is_a_difference() -> None:
     assert "more mistakes" in names
     merged = opened("failures", fail="matrix", merge="true")
     assert not merged.exception
-    assert "taken for each other" in words(merged)
+    assert "predicted as each other" in words(merged)

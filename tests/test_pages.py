@@ -14,6 +14,7 @@ from core.datasets import open_set
 from core.errors import ReadOnly, WeightsMissing
 from core.evaluation import evaluate
 from core.models.registry import icon_models
+from core.paths import ROOT
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.frequency.overlay import selected
@@ -75,7 +76,8 @@ def test_a_bad_link_is_one_sentence_and_a_way_back(query: dict[str, str], said: 
     assert not app.exception
     assert said in words(app).replace("\\", "")
     next(button for button in app.button if button.label == "Use the built-in model and images").click().run()
-    assert "names" in words(app)
+    assert "are classified correctly" in words(app)
+    assert "The address asks for" not in words(app)
     assert app.session_state["_lens"].model == icon_models()[0].id
 
 
@@ -117,7 +119,7 @@ def test_a_picture_that_is_not_there_is_said() -> None:
 def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "evaluate", Endless())
     app = launched("explore", model=MODEL)
-    assert "shipped run" in words(app)
+    assert "precomputed" in words(app)
     assert any(button.label == "Stop" for button in app.button)
 
 
@@ -331,3 +333,13 @@ def test_corrected_names_are_said_and_can_be_taken_back() -> None:
     assert "“hound” is recognised" in words(opened(concept="hound"))
     lensbar.correct("icons", {})
     assert "“dog” is recognised" in words(opened(concept="dog"))
+
+
+@pytest.mark.parametrize("page", ["attacks", "shifts", "corruptions"])
+def test_the_documentation_opens_where_it_is_referred_to(page: str) -> None:
+    app = opened(page)
+    next(button for button in app.button if button.label.startswith("How ")).click().run()
+    assert not app.exception
+    text = (ROOT / "docs" / f"{page.upper()}.md").read_text(encoding="utf-8")
+    assert any(item.value.startswith(text.splitlines()[0]) for item in app.markdown)
+    assert not [item.value for item in app.markdown if ".md)" in item.value]

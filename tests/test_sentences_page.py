@@ -44,7 +44,7 @@ def asked(few: FakeImageSet, url: str, monkeypatch: pytest.MonkeyPatch, **query:
 def test_without_an_endpoint_the_page_says_how_to_get_one() -> None:
     app = opened("sentences")
     assert not app.exception
-    assert "No language model is set up, and nothing here needs one." in words(app)
+    assert "Generate prompts with a language model (optional)" in words(app)
     assert "None yet." in words(app)
     assert "No key is set (TAILSCOPE_LLM_KEY or OPENAI_API_KEY)" in words(app)
 

@@ -184,4 +184,4 @@ def test_committed_rows_are_shown_at_once_and_only_for_the_pictures_they_are_abo
     monkeypatch.setattr("core.robustness.shifts.measure.answer_for", answer_for)
     st.cache_resource.clear()
     again = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
-    assert "measured here" in words(again)
+    assert "computed here" in words(again)

@@ -26,12 +26,11 @@ def overall(answer: Answer) -> str:
     """What the model does on the whole set, and how many concepts it never gets right."""
     judged = [score for score in answer.classes if score.n]
     never = sum(score.accuracy == 0 for score in judged)
-    always = sum(score.accuracy == 1 for score in judged)
     if why := unread(answer.reading, len(answer.keys)):
         return f"{model_name(answer.lens.model)} says nothing about these concepts: {why}."
     return (
-        f"{model_name(answer.lens.model)} names {percent(answer.acc1)} of {len(answer.rows):,} images correctly; "
-        f"of {len(judged):,} concepts it never recognises {never:,} and always recognises {always:,}."
+        f"{percent(answer.acc1)} of {len(answer.rows):,} images are classified correctly. "
+        f"{never:,} of the {len(judged):,} concepts {'is' if never == 1 else 'are'} never recognised."
     )
 
 
@@ -55,7 +54,7 @@ def concept(answer: Answer, index: int, count: int | None, *, counted_in: str = 
     rival = common_error(answer, index)
     if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one
         return sentence
-    return f"{sentence} Most often it is taken for “{answer.names[rival[0]]}” ({rival[1]}×)."
+    return f"{sentence} Most often it is predicted as “{answer.names[rival[0]]}” ({rival[1]}×)."
 
 
 def common_error(answer: Answer, index: int) -> tuple[int, int] | None:
@@ -82,21 +81,15 @@ def several(answer: Answer, indices: Sequence[int]) -> str:
 
 
 def tail(found: Curve) -> str:
-    """How much worse the tail fares than the head, with the sizes of both; or why there are none."""
+    """How much worse the tail fares than the head; or why there are none."""
     groups = found.groups
     if not found.rows or not groups.tags or math.isnan(found.tail.value) or math.isnan(found.head.value):
         why = groups.reason or "too few concepts of this set have a known count"
         return f"No tail can be told from a head: {why}."
-    n = groups.sizes["tail"][0]
-    rare = (
-        f"The {n:,} concepts that were never counted are"
-        if groups.never_counted
-        else (f"The rarest fifth ({groups.told('tail')}) is")
-    )
-    gap = found.head.value - found.tail.value
+    rare = "concepts that were never counted" if groups.never_counted else "rarest fifth of concepts"
     return (
-        f"{rare} right {percent(found.tail.value)} of the time (95 % CI {span(found.tail)}), the commonest fifth "
-        f"({groups.told('head')}) {percent(found.head.value)}: a gap of {points(gap, 0)} points."
+        f"Top-1 accuracy is {percent(found.tail.value)} on the {rare} and {percent(found.head.value)} on the most "
+        "frequent fifth."
     )
 
 
@@ -136,3 +129,14 @@ def published_several(answer: ClassAnswer, indices: Sequence[int]) -> str:
         f"{model_name(answer.lens.model)} recognizes the {len(scores)} selected concepts {percent(mean)} of the time "
         f"on average; hardest is “{worst.name}” ({percent(worst.accuracy)})."
     )
+
+
+def tail_note(found: Curve) -> str:
+    """The sizes, counts and interval behind ``tail``; empty where no tail can be told from a head."""
+    groups = found.groups
+    if not found.rows or not groups.tags or math.isnan(found.tail.value) or math.isnan(found.head.value):
+        return ""
+    n = groups.sizes["tail"][0]
+    rare = f"{n:,} concepts never counted" if groups.never_counted else f"rarest fifth: {groups.told('tail')}"
+    gap = points(found.head.value - found.tail.value, 0)
+    return f"A gap of {gap} points · {rare}, 95 % CI {span(found.tail)} · most frequent fifth: {groups.told('head')}"

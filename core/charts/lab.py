@@ -84,7 +84,7 @@ def is_clear(pair: Difference) -> bool:
 
 def reliability_figure(lenses: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
     """Share right against mean confidence of every lens; on the dotted line confidence is what it says."""
-    figure = blank(height=360, x_title="Confidence in the class said", y_title="Share right")
+    figure = blank(height=360, x_title="Probability of the predicted class", y_title="Accuracy")
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
     )

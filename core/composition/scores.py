@@ -126,18 +126,18 @@ def headline(found: Composed, told: Mapping[str, Share] | None = None) -> str:
     whole, kinds = told["composition"], errors(found)
     wrong = whole.n - whole.right
     sentence = (
-        f"Of {whole.n:,} images, {_percent(whole.interval)} are named with the right attribute and object among "
+        f"Of {whole.n:,} images, {_percent(whole.interval)} are predicted with the correct attribute and object among "
         f"{len(found.pairs):,} compositions (chance {100 * whole.chance:.2f} %)"
     )
     if not wrong:
         return f"{sentence}."
     named = {
-        "the object is right and the attribute wrong": kinds.wrong_attribute,
-        "the attribute is right and the object wrong": kinds.wrong_object,
-        "both are wrong": kinds.both_wrong,
+        "only in the attribute": kinds.wrong_attribute,
+        "only in the object": kinds.wrong_object,
+        "in both": kinds.both_wrong,
     }
     kind = max(named, key=named.__getitem__)
-    return f"{sentence}; in {named[kind]:,} of {wrong:,} mistakes {kind}."
+    return f"{sentence}. {named[kind]:,} of {wrong:,} errors are {kind}."
 
 
 def _percent(value: Interval) -> str:

@@ -33,7 +33,7 @@ def pictures(
     for position in list(positions)[:MOST_PICTURES]:
         true, said = int(answer.labels[position]), int(answer.top[position, 0])
         data = thumbs.encode(image_set.image(int(answer.rows[position])), size)
-        words = answer.names[true] if true == said else f"{answer.names[true]}, taken for {answer.names[said]}"
+        words = answer.names[true] if true == said else f"{answer.names[true]}, predicted as {answer.names[said]}"
         found.append(Picture(data, f"{words} (margin {_signed(answer.margin[position])})", true == said))
     return tuple(found)
 
@@ -41,7 +41,7 @@ def pictures(
 def image_slide(answer: Answer, image_set: ImageSet, position: int) -> Slide:
     """One picture with the best classes the model gave it."""
     index, true, said = int(answer.rows[position]), int(answer.labels[position]), int(answer.top[position, 0])
-    verdict = "is recognised" if true == said else f"is taken for “{answer.names[said]}”"
+    verdict = "is predicted correctly" if true == said else f"is predicted as “{answer.names[said]}”"
     ranked = [
         (rank, answer.names[label], f"{score:.3f}")
         for rank, (label, score) in enumerate(
@@ -52,7 +52,7 @@ def image_slide(answer: Answer, image_set: ImageSet, position: int) -> Slide:
         kind="image",
         title=f"“{answer.names[true]}” {verdict}",
         facts=(
-            f"Margin {_signed(answer.margin[position])}, probability of the class said "
+            f"Margin {_signed(answer.margin[position])}, probability of the predicted class "
             f"{findings.percent(answer.probability[position])} · {image_set.image_ids[index]}",
         ),
         pictures=pictures(answer, image_set, [position], size=thumbs.SIZES[1]),

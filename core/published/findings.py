@@ -28,10 +28,10 @@ def let_it_wag() -> str:
     best, gaps = models[0], [model.imagenet - model.letitwag for model in models]
     line = letitwag.fits()["all"]
     return (
-        f"On {len(letitwag.concepts())} rare concepts the best of {len(models)} models, {best.name}, is right "
-        f"{best.letitwag:.1f} % of the time, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; "
-        f"the median model falls {median(gaps):.1f} points, and a point gained on ImageNet goes with {line.slope:.2f} "
-        "here."
+        f"On {len(letitwag.concepts())} rare concepts the best of {len(models)} models, {best.name}, reaches "
+        f"{best.letitwag:.1f} %, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; "
+        f"the median model falls {median(gaps):.1f} points, and each extra point on ImageNet comes with "
+        f"{line.slope:.2f} points here."
     )
 
 

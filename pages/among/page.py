@@ -53,20 +53,20 @@ others, left_out = need(question(view.draw, store, asked, label="Drawing the pub
 shown = [mine, *others]
 with head:
     finding(PLACE, findings.own(mine, others, len(run.values)))
-    quiet(f"{run.note}. Its classes take the counts of the same names in the release; it need not know that set.")
+    quiet(f"{run.note}. Its classes take the counts of the same names in the release.")
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")
 
 left, right = st.columns([3, 2], gap="medium")
 with left:
-    section("Honest recipe", "Half-decade means with 95 % intervals over concepts; zeros in a lane.")
+    section("Per concept", "Half-decade means with 95 % intervals over concepts; zeros in a lane.")
     figure = published.honest_figure(shown, about=st.session_state.get("about") or "")
     st.plotly_chart(figure, key="among", config=PLOT_CONFIG, alt=findings.own(mine, others, len(run.values)))
     title = findings.own(mine, others, len(run.values))
     source = f"{run.name} · {CITATION}"
     downloads("your-model", *parts_view.concept_rows(shown), figure=figure, title=title, source=source)
 with right:
-    section("Paper recipe", "The same rows as the paper would bin them.")
+    section("As in the paper", "The same rows as the paper would bin them.")
     figure = published.paper_figure(shown)
     st.plotly_chart(figure, key="among-paper", config=PLOT_CONFIG, alt=f"{run.name} in the paper's recipe")
     title = f"{run.name} in the paper's recipe"

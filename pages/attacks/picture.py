@@ -86,7 +86,7 @@ def _chosen(lens: Lens, image_set: ImageSet) -> int:
         right = right if len(right) else np.arange(len(answer.labels))
         places = np.random.default_rng(5).permutation(right)[:OFFERED].tolist()
         offered = [ids[int(answer.rows[place])] for place in places]
-        section("Pictures that are right", "A click attacks one; any other can be named below.")
+        section("Correct images", "A click attacks one; any other can be named below.")
         tiles = [gallery.tile(answer, image_set, place) for place in places]
         gallery.gallery([{"key": "", "title": "", "items": tiles}], image_set, key="attackable")
     st.session_state.pop("_enlarge", None)
@@ -132,7 +132,7 @@ def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
     pins.pin(
         lambda: deck_slides.comparison_slide(
             told,
-            ("", "said", "probability", f"of {looked.true_name}"),
+            ("", "predicted", "probability", f"of {looked.true_name}"),
             [
                 (title, said.names[0], percent(said.probabilities[0]), percent(said.true))
                 for title, _, said in shown
@@ -161,7 +161,7 @@ def _told(lens: Lens, attack: str, looked: Looked) -> str:
             told += f"its class goes from {100 * before.word:.1f} to {100 * after.word:.1f} %, "
         return f"{told}“{looked.true_name}” from {100 * before.true:.1f} to {100 * after.true:.1f} %."
     if not _is_right(before, looked):
-        return f"“{looked.true_name}” is taken for “{before.names[0]}” before anybody attacks."
+        return f"“{looked.true_name}” is predicted as “{before.names[0]}” before any attack."
     if _is_right(after, looked):
         return (
             f"“{looked.true_name}” stands: its probability goes from {percent(before.true)} to {percent(after.true)} "

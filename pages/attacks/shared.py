@@ -18,6 +18,7 @@ from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar
+from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
@@ -36,10 +37,11 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     finding("Attacks", told)
     first = next(one for one in records if one.eps is not None)
     quiet(
-        f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as right when it is right "
-        f"before and after · {lens.image_set} · docs/ATTACKS.md tells how"
+        f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as correct when it "
+        f"is so before and after · {lens.image_set}"
     )
     answers.prompt_notes(records)
+    documented("ATTACKS", "How attacks are measured")
 
 
 def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:

@@ -47,7 +47,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
             )
             pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="parts", label="Pin plot")
     with right:
-        section("Attributes taken for each other", "Share of the images of each true attribute.")
+        section("Confused attributes", "Share of the images of each true attribute.")
         confusion = scores.attribute_confusion(found)
         names = asked.images.compositions.attributes
         if len(names) > MOST_COLUMNS:
@@ -56,7 +56,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
         else:
             kept = np.arange(len(names))
         taken = charts.confusion_figure(confusion[np.ix_(kept, kept)], [names[at] for at in kept])
-        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Attribute said for every true attribute")
+        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Predicted attribute for every true attribute")
         downloads(
             "attribute-confusion",
             ["true", *names],

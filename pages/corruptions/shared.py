@@ -17,6 +17,7 @@ from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, served
+from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished
 from pages.ui.text import finding, quiet
 
@@ -60,8 +61,9 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
     relative = ""
     if whole and whole.reference and whole.more.get("mce") is not None:
         relative = f" mCE {whole.more['mce']:.0f} % of {known_as(whole.reference)}, {IN_MEMORY}."
-    quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}; docs/CORRUPTIONS.md tells how.".strip())
+    quiet(f"{costs or ''}{relative} {flips or ''} Seed {records[0].seed}.".strip())
     answers.prompt_notes(records)
+    documented("CORRUPTIONS", "How corruptions are measured")
 
 
 def known(lens: Lens, image_set: ImageSet) -> list[Record]:

@@ -76,7 +76,7 @@ def _captions() -> tuple[str, tuple[Path, ...]]:
     upload = None
     with right:
         if may_change():
-            upload = st.file_uploader("Or a file of yours", type=_ENDINGS, key="own-captions")
+            upload = st.file_uploader("Or upload a file", type=_ENDINGS, key="own-captions")
     if upload is None:
         return _allowed(typed), served.folders()
     saved = _saved(upload).resolve()

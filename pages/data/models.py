@@ -17,7 +17,7 @@ def headline() -> None:
     """How many models can be asked now."""
     infos = lensbar.known_models(wait=True)
     here, icons = sum(info.available for info in infos), sum(info.kind == "icon" for info in infos)
-    finding("Data", f"{here} of {len(infos)} models are on this disk, ready to be asked; {icons} came with Tailscope.")
+    finding("Data", f"{here} of {len(infos)} models are downloaded; {icons} came with Tailscope.")
     quiet("Any other model that open_clip loads can be typed under Model: hf-hub:ORG/REPO, local-dir:PATH.")
 
 

@@ -51,14 +51,14 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
     """Classes that swallow others: how many images of how many classes are called this."""
     found = absorbers(answer, top=40)
     if not found:
-        quiet("No class swallows another.")
+        quiet("No class attracts images of another.")
         return
     first = found[0]
     wrong = int((answer.top[:, 0] != answer.labels).sum())
     total = sum(one.n for one in found[:10])
     sentence = (
-        f"“{answer.names[first.said]}” swallows {first.n} images of {first.classes} other classes; the ten greediest "
-        f"classes take {100 * total / wrong:.0f} % of all {wrong:,} mistakes."
+        f"“{answer.names[first.said]}” attracts {first.n} images of {first.classes} other classes; the ten strongest "
+        f"attractors account for {100 * total / wrong:.0f} % of all {wrong:,} errors."
     )
     finding_of(sentence)
     left, right = st.columns([2, 3], gap="large")
@@ -69,10 +69,10 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
             for one in found
         ]
         event = st.dataframe(
-            pd.DataFrame(rows, columns=["Class", "Swallowed", "Of classes", "Precision", "Seen"]),
+            pd.DataFrame(rows, columns=["Class", "Attracted", "Of classes", "Precision", "Seen"]),
             key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
             column_config={
-                "Precision": st.column_config.NumberColumn(format="%.0f %%", help="Right among all called this"),
+                "Precision": st.column_config.NumberColumn(format="%.0f %%", help="Share of predictions correct"),
                 "Seen": st.column_config.NumberColumn(format="localized", help="Times seen in pretraining"),
             },
             alt=sentence,
@@ -82,8 +82,8 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
         said = found[event.selection.rows[0] if event.selection.rows else 0].said
         places = np.flatnonzero((answer.top[:, 0] == said) & (answer.labels != said))
         places = places[np.argsort(answer.margin[places], kind="stable")][:24].tolist()
-        quiet(f"Pictures of other classes that are called {answer.names[said]}, most confident first.")
-        grid(answer, image_set, places, key="swallowed", title=f"Pictures called “{answer.names[said]}”")
+        quiet(f"Images of other classes that are predicted as {answer.names[said]}, most confident first.")
+        grid(answer, image_set, places, key="swallowed", title=f"Images predicted as “{answer.names[said]}”")
 
 
 def confident(answer: Answer, image_set: ImageSet) -> None:
@@ -94,7 +94,7 @@ def confident(answer: Answer, image_set: ImageSet) -> None:
         return
     sure = float(np.mean(answer.probability[answer.top[:, 0] != answer.labels] > 0.5))
     finding_of(
-        f"{findings.percent(sure)} of all mistakes are made with more than 50 % probability; the surest one says "
+        f"{findings.percent(sure)} of all mistakes are made with more than 50 % probability; the surest one predicts "
         f"“{answer.names[int(answer.top[places[0], 0])]}” at {findings.percent(answer.probability[places[0]])}."
     )
     grid(answer, image_set, places.tolist(), key="confident", title="The most confident mistakes")
@@ -108,8 +108,8 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         return
     found, note = job.value()
     finding_of(
-        f"{len(found.places):,} labels are suspect: the model says another class and most of the ten nearest pictures "
-        "carry that class too."
+        f"{len(found.places):,} labels are suspect: the model predicts another class, and most of the ten nearest "
+        "pictures carry that class too."
         if len(found.places)
         else "No label is suspect: no mistake has the majority of its ten nearest pictures on its side."
     )

@@ -29,12 +29,11 @@ def headline(answer: Answer) -> str:
     wrong = int((answer.top[:, 0] != answer.labels).sum())
     pairs = mistaken(answer, top=LISTED)
     if not pairs:
-        return f"All {len(answer.rows):,} images are named correctly."
+        return f"All {len(answer.rows):,} images are classified correctly."
     first, together = pairs[0], sum(pair.a_as_b + pair.b_as_a for pair in pairs[:20])
     return (
-        f"{wrong:,} of {len(answer.rows):,} images are named wrongly; the 20 closest pairs of classes make "
-        f"{100 * together / wrong:.0f} % of that, first “{answer.names[first.a]}” and “{answer.names[first.b]}” "
-        f"({first.a_as_b + first.b_as_a} images)."
+        f"The 20 most confused pairs account for {100 * together / wrong:.0f} % of the {wrong:,} errors; the worst is "
+        f"“{answer.names[first.a]}” / “{answer.names[first.b]}” ({first.a_as_b + first.b_as_a} images)."
     )
 
 
@@ -43,7 +42,7 @@ def pair_list(answer: Answer, image_set: ImageSet) -> None:
     pairs = mistaken(answer, top=LISTED)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        section("Pairs taken for each other", "Both directions added; by share of the two classes' images.")
+        section("Confused pairs", "Both directions added; by share of the two classes' images.")
         chosen = _pair_table(answer, pairs)
     with right:
         if chosen is not None:
@@ -60,7 +59,7 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
         on_select="rerun",
         selection_mode="single-row-required",
         column_config={"Share": st.column_config.NumberColumn(format="%.0f %%", help="Of both classes' images")},
-        alt="Pairs of classes taken for each other",
+        alt="Pairs of classes confused with each other",
     )
     downloads("confusions", ["a", "b", "a_as_b", "b_as_a", "share_percent"], rows)
     return event.selection.rows[0] if pairs and event.selection.rows else 0 if pairs else None
@@ -78,13 +77,13 @@ def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int, *, other:
             places = found[:EACH].tolist()
             shown += [(run, place) for place in places]
             if places:
-                title = f"{answer.names[true]} taken for {answer.names[said]}"
+                title = f"{answer.names[true]} predicted as {answer.names[said]}"
                 items = [gallery.tile(run, image_set, place) for place in places]
                 note = note or (f"the first {len(places)} of {len(found)}" if len(found) > len(places) else "")
                 groups.append({"key": answer.keys[true], "title": title, "note": note, "rate": "", "items": items})
-    section(f"{answer.names[a]} and {answer.names[b]}", "Most confident mistakes first. A click looks closely.")
-    gallery.gallery(groups, image_set, key="pair", layout="strips", empty="No picture is taken for the other class.")
-    title = f"“{answer.names[a]}” and “{answer.names[b]}” are taken for each other"
+    section(f"{answer.names[a]} and {answer.names[b]}", "Most confident mistakes first. Click to enlarge.")
+    gallery.gallery(groups, image_set, key="pair", layout="strips", empty="No picture is predicted as the other class.")
+    title = f"“{answer.names[a]}” and “{answer.names[b]}” are confused with each other"
     pins.pin(
         lambda: deck_slides.comparison_slide(
             title,
@@ -109,7 +108,7 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         direction = "each other" if merge else "another class"
-        told = f"{len(found.true):,} pairs of classes in which images are taken for {direction}"
+        told = f"{len(found.true):,} pairs of classes in which images are predicted as {direction}"
         if other is not None:
             more, fewer = int(found.value[found.value > 0].sum()), int(-found.value[found.value < 0].sum())
             told = (

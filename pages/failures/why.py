@@ -13,6 +13,7 @@ from core.strict_json import strict_json
 from core.types import Answer, ImageSet, Lens
 from pages.inspector.class_sentences import sentences_of
 from pages.ui.downloads import downloads
+from pages.ui.links import to_data
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -25,7 +26,8 @@ def names(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         f"{repeated:,} classes share their name with another, {len(found.contained):,} names are part of a longer one; "
         f"of the {len(found.near)} pairs of names closest in text space, {swapped} also exchange images."
     )
-    quiet("Two names with one text vector cannot be told apart by any picture; rename one on the Data page.")
+    quiet("Two names with one text vector cannot be told apart by any picture; rename one of them.")
+    to_data("Rename classes", "image sets")
     left, right = st.columns([3, 2], gap="large")
     with left:
         section("Closest names", "Cosine of the two text vectors under this lens's prompts.")
@@ -34,7 +36,7 @@ def names(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             pd.DataFrame(rows, columns=["A", "B", "Cosine", "Exchanged"]), key="near", hide_index=True, height=420,
             column_config={
                 "Cosine": st.column_config.NumberColumn(format="%.3f"),
-                "Exchanged": st.column_config.NumberColumn(help="Images of one taken for the other"),
+                "Exchanged": st.column_config.NumberColumn(help="Images of one predicted as the other"),
             },
             alt="Pairs of names by text cosine",
         )  # fmt: skip

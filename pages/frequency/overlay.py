@@ -42,7 +42,7 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     if "overlay" in st.session_state:
         st.session_state["overlay"] = kept
     wanted = st.multiselect(
-        "Lay over",
+        "Compare with",
         offered,
         select_all=False,
         filter_mode="contains",

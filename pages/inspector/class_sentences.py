@@ -33,7 +33,9 @@ def _read(lens: Lens, image_set: ImageSet, *, report: Report) -> Sentences:
 def flaws(lens: Lens, image_set: ImageSet, sentences: Sentences) -> str:
     """What is wrong with the sentences of the whole set, in one sentence."""
     found = lint(sentences.prompts, image_set.names, tokens=sentences.tokens, context_length=sentences.context_length)
-    start = f"{lens.prompts} gives {found.sentences:,} sentences to {len(image_set.keys):,} classes"
+    classes = len(image_set.keys)
+    each = "one prompt" if found.sentences == classes else f"{found.sentences / classes:.3g} prompts"
+    start = f"“{lens.prompts}” uses {each} per class"
     told = {
         "repeat another of their class": found.duplicates,
         "stand under several classes": found.shared,
@@ -41,9 +43,8 @@ def flaws(lens: Lens, image_set: ImageSet, sentences: Sentences) -> str:
         "do not name their class": found.name_missing,
     }
     odd = [f"{count:,} {words}" for words, count in told.items() if count]
-    return (
-        f"{start}: {', '.join(odd)}." if odd else f"{start}; none repeats another, is cut or misses its class's name."
-    )
+    clean = "No duplicates, none truncated, all contain the class name."
+    return f"{start}: {', '.join(odd)}." if odd else f"{start}. {clean}"
 
 
 def aggregation(lens: Lens, image_set: ImageSet, sentences: Sentences) -> None:

@@ -119,8 +119,8 @@ def _columns(
     best = [int(np.argmax(one.cosines[0])) for one in found]
     said = [names[index] for index in best]
     agree = len(set(said)) == 1
-    verdict = f"All say “{said[0]}”" if agree else "They disagree: " + ", ".join(
-        f"{one.strategy} says “{name}”" for one, name in zip(found, said, strict=True)
+    verdict = f"All predict “{said[0]}”" if agree else "They disagree: " + ", ".join(
+        f"{one.strategy} predicts “{name}”" for one, name in zip(found, said, strict=True)
     )  # fmt: skip
     sure = max(float(one.probabilities[0].max()) for one in found)
     close = min(float(one.margins[0]) for one in found)
@@ -133,7 +133,9 @@ def _columns(
         (one.strategy, names[index], f"{100 * one.probabilities[0, index]:.1f} %", f"{one.margins[0]:.4f}")
         for one, index in zip(found, best, strict=True)
     ]
-    st.dataframe(pd.DataFrame(rows, columns=["Strategy", "Says", "Softmax", "Margin"]), hide_index=True, alt=sentence)
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Strategy", "Predicts", "Softmax", "Margin"]), hide_index=True, alt=sentence
+    )
     for one in found:
         order = np.argsort(-one.cosines[0], kind="stable")
         quiet(f"{one.strategy}, cosine")

@@ -54,7 +54,7 @@ def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet
             {**item, "said": f"{a.names[said]} → {item['said']}"} for item, said in zip(items, before, strict=True)
         ]
     named = {"fixed": looked_at.a, "broken": looked_at.b}.get(kind, f"{looked_at.a} → {looked_at.b}")
-    quiet(f"Largest change of margin first; under each picture what {named} said.")
+    quiet(f"Largest change of margin first; under each picture what {named} predicted.")
     gallery.gallery(
         [{"key": "", "title": "", "items": items}] if items else [],
         image_set,
@@ -102,7 +102,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
                 st.plotly_chart(figure, config={"displayModeBar": False}, key=f"top-{number}", alt=said)
     looked_at = st.selectbox(
         "Sentence by sentence", [view.lens for view in seen], index=None, key="sentences-of", width=420,
-        placeholder="Choose a lens", help="Cosine of this picture with every sentence of the true and the said class",
+        placeholder="Choose a setup", help="Cosine with every sentence of the true and the predicted class",
     )  # fmt: skip
     if looked_at:
         view = next(one for one in seen if one.lens == looked_at)

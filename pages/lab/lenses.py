@@ -107,7 +107,7 @@ def pair(found: Comparison[Difference]) -> Difference:
         return found.pairs[0]
     if st.session_state.get("pair") not in labels:
         st.session_state.pop("pair", None)
-    chosen = st.selectbox("Look at", labels, key="pair", bind="query-params", width=420)
+    chosen = st.selectbox("Pair", labels, key="pair", bind="query-params", width=420)
     return found.pairs[labels.index(chosen)]
 
 
@@ -125,7 +125,7 @@ def summary_table(lenses: Mapping[str, Summary]) -> None:
     frame[shares] = 100 * frame[shares].astype(float)
     shown = ["lens", *[name for name in shares if frame[name].notna().any()], "margin"]
     percent = {name: st.column_config.NumberColumn(name.capitalize(), format="%.1f %%") for name in shares}
-    percent["acc1"] = st.column_config.NumberColumn("Top-1", format="%.1f %%", help="Images named correctly")
+    percent["acc1"] = st.column_config.NumberColumn("Top-1", format="%.1f %%", help="Images classified correctly")
     percent["mean_per_class_recall"] = st.column_config.NumberColumn(
         "Balanced", format="%.1f %%", help="Mean accuracy of the classes, each weighing the same"
     )

@@ -18,7 +18,7 @@ lenses = lenses_view.choose(lens)
 found = lenses_view.answers(lenses)
 if len(found) < 2:
     with opening:
-        missing = "Choose two to four lenses to compare." if len(lenses) < 2 else "Fewer than two lenses have answered."
+        missing = "Choose two to four setups to compare." if len(lenses) < 2 else f"Comparing {' and '.join(lenses)} …"
         finding("Prompt lab", missing)
         quiet("They look at the same images, so that every difference can be tested picture by picture.")
     st.stop()

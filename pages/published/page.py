@@ -42,7 +42,7 @@ parts.table(shown)
 hidden = sum(one.hidden for one in shown)
 quiet(
     parts.flags_told(shown)
-    + (f" {hidden:,} rows hidden from the honest recipe; the paper's stays as released." if hidden else "")
+    + (f" {hidden:,} rows hidden per concept; the paper's stays as released." if hidden else "")
     + f" {len(shown[0].rows.left_out):,} names present on one side only are left out."
 )
 parts.choices_matter(shown)

@@ -32,7 +32,7 @@ def pooled(shown: Sequence[Shown]) -> None:
     groups, about = None, st.session_state.get("about") or ""
     with left:
         section(
-            "Honest recipe",
+            "Per concept",
             "Every concept, all bins at their mean count with 95 % intervals over concepts, zeros in a lane.",
         )
         if len(shown) == 1:
@@ -56,7 +56,7 @@ def pooled(shown: Sequence[Shown]) -> None:
         )
     with right:
         section(
-            "Paper recipe",
+            "As in the paper",
             "Bin means at their upper edges, zeros set to one, ends cut as in the figures (hollow: cut). Marks as "
             "beside it.",
         )

@@ -20,7 +20,7 @@ if not jobs.may_change():
 settings = panel.settings()
 with opening:
     if settings is None:
-        finding("New sentences", "No language model is set up, and nothing here needs one.")
+        finding("New sentences", "Generate prompts with a language model (optional)")
         quiet(
             "Any OpenAI-compatible endpoint can write descriptions of your classes with CuPL's questions: a local "
             "server such as Ollama, llama.cpp or vLLM, or a hosted one. Give its address and the name of a model."

@@ -50,7 +50,7 @@ def _both(lens: Lens, within: ImageSet, shift: ImageSet, *, report: Report) -> t
 
 def gallery(lens: Lens, model: str, condition: str) -> None:
     """Per class: pictures that are right in distribution, and pictures that are wrong under the shift."""
-    closely = "" if is_supervised(model) else " A click looks closely."
+    closely = "" if is_supervised(model) else " Click a picture to enlarge it."
     section("Right in distribution, wrong under shift", f"Classes that lose most first.{closely}")
     found = answers(lens, model, condition)
     if found is None:

@@ -19,7 +19,7 @@ from pages.ui.downloads import downloads
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
 
-NOTHING = "Which images a training set holds too is not known yet: give a list of them, or a set to search."
+NOTHING = "Check for test images that are also in the training set: give a list of them, or a set to search."
 
 
 def draw(lens: Lens, image_set: ImageSet) -> str:
@@ -29,7 +29,7 @@ def draw(lens: Lens, image_set: ImageSet) -> str:
         what was found, in one sentence, for the head of the page.
     """
     section(
-        "Images that the training set holds too",
+        "Train–test overlap",
         "Give a list of known duplicates, or a folder of training images to find near-duplicates in.",
     )
     left, right = st.columns(2, gap="large")
@@ -42,10 +42,8 @@ def draw(lens: Lens, image_set: ImageSet) -> str:
             "no more bits than below: either alone also finds pictures that are merely alike.",
         )  # fmt: skip
         with st.container(horizontal=True):
-            cosine = st.number_input(
-                "Cosine at least", 0.5, 1.0, overlaps.COSINE, 0.01, key="overlap-cosine", width=150
-            )
-            bits = st.number_input("Bits at most", 0, 64, overlaps.DIFFERENT_BITS, key="overlap-bits", width=150)
+            cosine = st.number_input("Min. cosine", 0.5, 1.0, overlaps.COSINE, 0.01, key="overlap-cosine", width=150)
+            bits = st.number_input("Max. hash distance", 0, 64, overlaps.DIFFERENT_BITS, key="overlap-bits", width=150)
     pairs: Sequence[overlaps.Pair] = ()
     if given is not None:
         rows, unknown = overlaps.locate(image_set, overlaps.read_ids(given.getvalue(), name=given.name))

@@ -12,6 +12,7 @@ from core.robustness.shifts.records import fit_sets, records
 from core.supervised.names import known_as
 from pages.shifts import board, cell, overlap, shared
 from pages.ui import answers, lensbar
+from pages.ui.docs import documented
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, finding_of, quiet
 
@@ -48,9 +49,10 @@ with opening:
         quiet("Class folders, webdatasets and tables all do; built-in shifts come with the icons.")
     else:
         finding("Shifts", headline(rows, lens.model if lens.model in models else next(iter(models))))
-        source = "shipped results; docs/SHIFTS.md tells how they were made" if shipped else "measured here"
+        source = "precomputed" if shipped else "computed here"
         quiet(f"{len(models)} models · {len(named)} conditions · {lens.image_set} · prompts {lens.prompts} · {source}")
         answers.prompt_notes(rows)
+        documented("SHIFTS", "How shifts are measured")
 if not models or not named:
     st.stop()
 

@@ -49,19 +49,19 @@ def _concepts() -> None:
         {
             "Concept": [concept.name for concept in found],
             "Seen": [concept.counts[column] for concept in found],
-            "Right": [concept.mean_accuracy for concept in found],
+            "Accuracy": [concept.mean_accuracy for concept in found],
             "Family": [concept.family for concept in found],
         }
     )
     st.dataframe(
-        frame.sort_values("Right", kind="stable"),
+        frame.sort_values("Accuracy", kind="stable"),
         key="wag-concepts",
         height=340,
         hide_index=True,
         column_config={
             "Concept": st.column_config.TextColumn(pinned=True),
             "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {plain(column)}"),
-            "Right": st.column_config.ProgressColumn(
+            "Accuracy": st.column_config.ProgressColumn(
                 min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
             ),
         },

@@ -22,6 +22,8 @@ counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar
 if lens.frequency:
     curve = answers.curve_of(answer, lens.frequency)
     finding("Tail", findings.tail(curve))
+    if note := findings.tail_note(curve):
+        quiet(note)
     answers.origin_line(answer)
     quiet(lensbar.counted_in(answer))
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))

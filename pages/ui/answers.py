@@ -65,7 +65,7 @@ def answer_for(lens: Lens) -> Answer:
         return live or committed
     job = request(lens)
     if not job.wait(0):
-        finding("First look", f"Asking {model_name(lens.model)} about {lens.image_set}, {lens.prompts} prompts.")
+        finding("First look", f"Evaluating {model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts.")
         quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
         watch(job)
         st.stop()
@@ -146,7 +146,7 @@ def start_live() -> None:
     try:
         job = request(lens)
     except TailscopeError as error:
-        quiet(f"The live run did not end: {error}")
+        quiet(f"Computing it here failed: {error}")
         return
     watch(job, small=True)
 
@@ -178,7 +178,8 @@ def provenance(answer: Answer | ClassAnswer) -> str:
         source = answer.provenance.partition(" (arXiv")[0]
         return " · ".join(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
-    left = "" if used == n else f" ({len(answer.left_out):,} items left out; the Data page lists them)"
-    run = "shipped run; the live run replaces it" if answer.source != "live" else "live run"
-    told = f"{used:,} of {n:,} images used{left}", answer.lens.image_set, f"prompts {answer.lens.prompts}", run
+    left = "" if used == n else f" ({len(answer.left_out):,} items skipped; the Data page lists them)"
+    run = "precomputed" if answer.source != "live" else "computed here"
+    model, prompts = model_name(answer.lens.model), f"prompts {answer.lens.prompts}"
+    told = model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, run
     return " · ".join((*told, *answer.prompt_notes))

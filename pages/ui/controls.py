@@ -59,11 +59,17 @@ def draw(store: Store, head: DeltaGenerator) -> None:
                 st.plotly_chart(figure, key=f"{title}-{recipe}", config=PLOT_CONFIG, alt=sentence_of(shown[0].honest))
                 name = f"control-{shown[0].combination.pretraining.partition('_')[0]}-{recipe}"
                 rows = parts.concept_rows(shown)
-                downloads(name, *rows, figure=figure, title=f"{title}, {recipe} recipe", source=CITATION)
+                downloads(
+                    name,
+                    *rows,
+                    figure=figure,
+                    title=f"{title}, {'per concept' if recipe == 'honest' else 'as in the paper'}",
+                    source=CITATION,
+                )
     everything = [one for shown in drawn for one in shown]
     section(
         "Figures",
-        "Upper plots: honest recipe. Lower plots: the paper's. The models of a pair share their architecture.",
+        "Upper plots: per concept. Lower plots: as in the paper. The models of a pair share their architecture.",
     )
     if everything:
         parts.table(everything)

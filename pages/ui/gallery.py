@@ -48,7 +48,7 @@ def group(
     rival = common_error(answer, label)
     note = [
         seen(count) if count is not None else "",
-        rival and f"taken for {answer.names[rival[0]]} {rival[1]}×",
+        rival and f"predicted as {answer.names[rival[0]]} {rival[1]}×",
     ]
     return {
         "key": score.key,
@@ -57,7 +57,7 @@ def group(
         "accuracy": score.accuracy if score.n else None,
         "low": score.low,
         "high": score.high,
-        "rate": f"{percent(score.accuracy)} right of {score.n}" if score.n else "",
+        "rate": f"{percent(score.accuracy)} of {score.n} correct" if score.n else "",
         "items": [tile(answer, image_set, position) for position in positions],
     }
 
@@ -102,4 +102,4 @@ def _picked(key: str, shown: Sequence[str]) -> None:
     """Open the picture among those of its gallery; a neighbour in the dialog keeps to those of the dialog."""
     st.session_state["image"] = st.session_state[key].picked
     if key != ALIKE:
-        st.session_state.update(_among=list(shown), _enlarge=st.session_state["_page"])
+        st.session_state.update(_among=list(shown), _enlarge=st.session_state["_page"], _doc=None)

@@ -32,7 +32,7 @@ from core.published.view import set_name
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag
-from core.types import METHODS, FrequencyTable, ImageSet, Lens
+from core.types import FrequencyTable, ImageSet, Lens
 from pages.registry import Need
 from pages.ui import served
 from pages.ui.jobs import finished, need, recall

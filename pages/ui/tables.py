@@ -59,7 +59,11 @@ def concept_table(
             "part": st.column_config.TextColumn("Part", help="tail: the rarest fifth; head: the commonest fifth"),
             "family": st.column_config.TextColumn("Family"),
             "accuracy": st.column_config.ProgressColumn(
-                "Right", min_value=0, max_value=100, format="%.0f %%", help="Top-1 accuracy over the concept's images"
+                "Accuracy",
+                min_value=0,
+                max_value=100,
+                format="%.0f %%",
+                help="Top-1 accuracy over the concept's images",
             ),
         },
         placeholder="–",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.analysis.findings import model_name
 from core.frequency.choice import trained_on
+from core.models.names import model_name
 from core.types import Answer, ClassAnswer
 from pages.ui import answers, lensbar
 from pages.ui.text import finding, plain, quiet

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from tests.browser.test_walk import DRAWN, asked, await_images
+from tests.browser.test_walk import DRAWN, await_images
 from tests.helpers.browser import Visit
 
 pytestmark = pytest.mark.browser
@@ -14,29 +15,26 @@ Open = Callable[..., Visit]
 TICKS = ".yaxislayer-above .ytick text, .yaxislayer-below .ytick text"
 
 
-def shown(visit: Visit) -> str:
-    """The picture that the dialog shows."""
-    visit.settle()
-    return asked(visit, "image")[0]
+def await_shown(visit: Visit, id: str) -> None:
+    """Wait until the dialog shows this picture and the address names it."""
+    visit.page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("image") == [id], wait_until="commit")
+    visit.page.get_by_role("dialog").get_by_text(f"{id} ·").wait_for()
 
 
 def test_a_picture_opens_leads_on_and_gives_the_focus_back(visit: Open) -> None:
-    found = visit("/explore?concept=dog&verdict=wrong")
+    found = visit("/explore?concept=dog")
     await_images(found)
     ids = [tile.get_attribute("data-id") for tile in found.page.locator(".tile").all()]
     found.page.locator(".tile").nth(1).click()
     dialog = found.page.get_by_role("dialog")
     dialog.locator(".js-plotly-plot").wait_for()
     assert dialog.bounding_box()["y"] < 1000
-    found.page.wait_for_url("**image=*")
-    assert shown(found) == ids[1]
-    with found.run():
-        dialog.get_by_role("button", name="Next").click()
-    assert shown(found) == ids[2]
+    await_shown(found, ids[1])
+    dialog.get_by_role("button", name="Next").click()
+    await_shown(found, ids[2])
     for key, place in (("ArrowLeft", 1), ("ArrowLeft", 0), ("ArrowRight", 1)):
-        with found.run():
-            found.page.keyboard.press(key)
-        assert shown(found) == ids[place]
+        found.page.keyboard.press(key)
+        await_shown(found, ids[place])
     found.page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
     found.page.wait_for_function(
@@ -52,8 +50,8 @@ def test_an_address_opens_the_picture_with_its_true_class_in_the_chart(visit: Op
     found = visit(f"/{page}?image=apple-whole%2F3")
     dialog = found.page.get_by_role("dialog")
     dialog.locator(".js-plotly-plot .ytick").first.wait_for()
-    assert any("apple" in text for text in dialog.locator(TICKS).all_inner_texts())
-    assert "axis from" in dialog.locator(".xtitle").inner_text()
+    assert any("apple" in text for text in dialog.locator(TICKS).all_text_contents())
+    assert "axis from" in dialog.locator(".xtitle").text_content()
     dialog.get_by_role("button", name="Pin picture").wait_for()
 
 

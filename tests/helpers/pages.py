@@ -121,7 +121,8 @@ def words(app: AppTest) -> str:
 
 def galleries(app: AppTest) -> list[dict[str, Any]]:
     """Data of every gallery on the page."""
-    return [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
+    found = [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
+    return [data for data in found if "groups" in data]
 
 
 def links(app: AppTest) -> dict[str, tuple[str, dict[str, list[str]]]]:

@@ -42,9 +42,9 @@ def headline(records: Sequence[Record]) -> str | None:
     if worst is None:
         return None
     return (
-        f"{known_as(worst.model)} names {percent(worst.more['clean'])} of {worst.n:,} images correctly; when every "
-        f"pixel may change by {worst.eps:g}/255{_in(worst)}, {percent(worst.acc1)} stay right "
-        f"(95 % CI {_range(worst)}; {find(worst.condition).title}, {worst.prompts} prompts)."
+        f"Changing each pixel by at most {worst.eps:g}/255{_in(worst)} drops accuracy from "
+        f"{percent(worst.more['clean'])} to {percent(worst.acc1)} (95 % CI {_range(worst)}; {worst.n:,} images, "
+        f"{known_as(worst.model)}, {find(worst.condition).title}, {worst.prompts} prompts)."
     ).replace(", supervised prompts", "")
 
 
