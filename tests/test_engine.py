@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Stopped
-from core.runtime.jobs import Engine, Job, Question, _Meter, engine
+from core.runtime.jobs import Engine, Job, _Meter, engine
 from core.types import Progress, Report
+from tests.helpers.work import submit
 
 SOON = 60.0  # seconds after which a test is stuck
 
@@ -48,35 +49,6 @@ class Gate:
         self.open.set()
         assert job.wait(SOON)
         return job
-
-
-class Named(Question[Any]):
-    """A question under a key of the test's choice, so that its work may be a closure."""
-
-    def __init__(self, key: Any, label: str, work: Callable[[Report], Any], **options: Any) -> None:
-        super().__init__(work, label=label, **options)
-        object.__setattr__(self, "name", str(key))
-
-    @property
-    def key(self) -> str:
-        return self.name
-
-    def run(self, report: Report) -> Any:
-        return self.work(report)
-
-
-def submit(
-    jobs: Engine,
-    key: Any,
-    label: str,
-    work: Callable[[Report], Any],
-    *,
-    session: str | None = None,
-    retry: bool = False,
-    **options: Any,
-) -> Job[Any]:
-    """Submit work under a key of the test's choice."""
-    return jobs.submit(Named(key, label, work, **options), session=session, retry=retry)
 
 
 @pytest.fixture
@@ -519,7 +491,7 @@ def test_close_ends_jobs_and_threads_and_a_later_ask_starts_again() -> None:
 
 def test_close_says_whether_every_thread_has_ended() -> None:
     jobs, gate = Engine(), Gate()
-    running = jobs.submit("one", "One", gate)
+    running = submit(jobs, "one", "One", gate)
     assert gate.begun.wait(SOON)
     assert not jobs.close()
     gate.open.set()
@@ -531,7 +503,7 @@ def test_a_program_that_ends_stops_its_running_job_first() -> None:
     """A thread left inside torch's C++ at the end would abort the process."""
     program = """
 import threading
-from core.runtime.jobs import engine
+from core.runtime.jobs import engine, question
 from core.errors import Stopped
 from core.types import Progress
 
@@ -546,7 +518,7 @@ def work(report):
         print("stopped in order", flush=True)
         raise
 
-engine().submit("key", "Key", work)
+engine().submit(question(work, label="Key"))
 begun.wait()
 """
     root = Path(__file__).resolve().parents[1]

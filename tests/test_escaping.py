@@ -34,7 +34,20 @@ HOSTILE = "![x](http:evil.example) [y](http:evil.example) <img src=x> **b** :red
 ALIVE = re.compile(r"(?<!\\)(!\[|\]\(|<img|\*\*b|:red\[|\$q|`c|_i_|~~s)")
 LITERAL = {"html", "iframe", "json", "arrow_data_frame", "plotly_chart", "bidi_component", "code", "text"}
 """Elements whose text is escaped HTML, data, or shown as it is."""
-PLAIN_FIELDS = {"id", "options", "default", "value", "url", "placeholder", "raw_values", "alt", "columns", "form_id"}
+PLAIN_FIELDS = {
+    "id",
+    "options",
+    "default",
+    "value",
+    "url",
+    "placeholder",
+    "raw_value",
+    "raw_values",
+    "query_string",
+    "alt",
+    "columns",
+    "form_id",
+}
 CHOICES_AS_MARKDOWN = {"button_group", "radio"}
 
 

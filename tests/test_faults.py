@@ -25,6 +25,7 @@ from core.evaluation.evaluate import matrices
 from core.frequency import counted
 from core.runtime.jobs import Engine
 from core.types import METHODS
+from tests.helpers.work import submit
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "icon-RN,icons-200k"
@@ -149,7 +150,7 @@ def test_a_job_that_meets_a_fault_ends_with_a_sentence(error: Exception) -> None
         raise error
 
     with pytest.raises(StorageFault):
-        engine.submit("key", "label", work).value()
+        submit(engine, "key", "label", work).value()
     engine.close()
 
 
@@ -178,15 +179,15 @@ def test_verify_covers_drawings_and_discards_what_this_process_holds(monkeypatch
     image_set = open_set("icons-composition")
     image_set.prepare(lambda progress: None)
     asked = cache_check.engine()
-    job = asked.submit("an answer", "label", lambda report: 1)
+    job = submit(asked, "an answer", "label", lambda report: 1)
     assert job.value() == 1
     assert cache_check.verify_all() == []
-    assert asked.submit("an answer", "label", lambda report: 2) is job
+    assert submit(asked, "an answer", "label", lambda report: 2) is job
     data = bytearray(image_set._file.read_bytes())
     data[5_000_000] ^= 1
     image_set._file.write_bytes(data)
     assert len(cache_check.verify_all()) == 1
-    assert asked.submit("an answer", "label", lambda report: 2).value() == 2
+    assert submit(asked, "an answer", "label", lambda report: 2).value() == 2
     assert cache_check.verify_all() == []
 
 

@@ -516,7 +516,9 @@ def test_a_hostile_label_is_told(stand_in: StandIn) -> None:
 def test_the_environment_is_respected(stand_in: StandIn, tmp_path: Path) -> None:
     stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
     stand_in.token = "secret"
-    script = "from core import fetch; print(fetch.run(fetch.plan_set('letitwag', 1), report=lambda p: None))"
+    script = (
+        "from core import downloads; print(downloads.run(downloads.plan_set('letitwag', 1), report=lambda p: None))"
+    )
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
         "HF_ENDPOINT": stand_in.url,

@@ -8,8 +8,9 @@ import pytest
 
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName
-from core.frequency import icons, sources
+from core.frequency import sources
 from core.frequency.table import SourceInfo, join, match
+from core.icons import counts
 from core.icons.corpus import CORPORA, corpus, count
 from core.published import letitwag
 from core.types import METHODS, FrequencyTable
@@ -147,9 +148,9 @@ def test_every_let_it_wag_concept_meets_its_counts():
 
 
 def test_written_counts_are_the_committed_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(icons, "CORPORA", {"icons-10k": CORPORA["icons-10k"]})
-    icons.write_counts(tmp_path)
-    assert (tmp_path / "icons-10k.csv").read_bytes() == (icons.COUNTS / "icons-10k.csv").read_bytes()
+    monkeypatch.setattr(counts, "CORPORA", {"icons-10k": CORPORA["icons-10k"]})
+    counts.write_counts(tmp_path)
+    assert (tmp_path / "icons-10k.csv").read_bytes() == (counts.COUNTS / "icons-10k.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

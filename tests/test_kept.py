@@ -79,7 +79,7 @@ def test_a_kill_leaves_the_old_value_or_the_new_one() -> None:
 
 PIN = """
 import sys
-from core import deck_store
+from core.deck import store as deck_store
 from core.deck.deck import Slide
 for number in range(12):
     title = f"{sys.argv[1]}-{number}"
@@ -101,7 +101,10 @@ def test_a_kill_while_pinning_keeps_a_whole_deck() -> None:
     deck = hostile_deck()
     deck_store.save(deck)
     other = json.dumps(to_json(deck.caption(0, "other")))
-    prepare = f"from core import deck_store\nfrom core.deck.deck import from_json\nother = from_json({other}.encode())"
+    prepare = (
+        "from core.deck import store as deck_store\nfrom core.deck.deck import from_json\n"
+        f"other = from_json({other}.encode())"
+    )
     for _ in at_every_step("deck_store.change(lambda deck: other)", prepare=prepare):
         assert deck_store.load().deck in (deck, from_json(json.loads(other).encode()))
         deck_store.save(deck)

@@ -249,8 +249,7 @@ def test_a_link_on_a_server_open_to_others_runs_nothing(tmp_path: Path, monkeypa
     change(folder / "open_clip_config.json", f"{KWARGS}/trust_remote_code", True)
     change(folder / "tokenizer_config.json", "auto_map", CODE)
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
-    for module in ("pages.ui.lensbar", "pages.ui.jobs"):
-        monkeypatch.setattr(f"{module}.is_local", lambda: False)
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
     shell = Path(models.__file__).resolve().parents[1] / "pages" / "_shell.py"
     app = AppTest.from_file(str(shell), default_timeout=120)
     app.query_params["model"] = f"local-dir:{folder}"

@@ -91,10 +91,10 @@ def test_a_damaged_report_costs_only_the_report(release: Path, how: str):
 def test_a_damaged_pointer_is_as_no_release(release: Path, text: str):
     import_release(release)
     (store.folder() / "current.json").write_text(text)
-    assert not store.available()
-    assert source.infos() == []
+    assert store.imported() is None
+    assert store.current() == store.SHIPPED
     import_release(release)
-    assert store.available()
+    assert store.imported() is not None
 
 
 IMPORT = """

@@ -35,7 +35,7 @@ def opened(page: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(SHELL), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"{page}.py")
+    app.switch_page(f"{page}/page.py")
     app.run()
     for _ in range(3):
         for job in engine_module.engine().jobs():

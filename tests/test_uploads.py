@@ -29,7 +29,7 @@ CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
 RUN = b'{"m": {"classwise": {"dog": 50.0, "cat": 5.0}}}'
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "deck": (to_json(Deck("t", (Slide("image", "a"),))).encode(), from_json),
-    "baselines": (b"model,a,b\nx,1,2\n", lambda data: baselines.read_baselines(data, name="t.csv")),
+    "baselines": (b"model,a,b\nx,10,20\n", lambda data: baselines.read_baselines(data, name="t.csv")),
     "types": (b"x,standard\n", lambda data: baselines.read_types(data, name="t.csv")),
     "overlap": (b"a.png\n", lambda data: overlap.read_ids(data, name="ids.txt")),
     "concepts": (b"dog\ncat\n", lambda data: names.parse(data.decode(), "list.txt")),

@@ -200,6 +200,7 @@ def curve(
     from core.evaluation.evaluate import evaluate as answer_lens
     from core.frequency import choice, sources
 
+    table = None if frequency == "auto" else sources.load_source(frequency, method=method)
     image_set = read_as(image_set, label_column, path_column, split)
     covered: list[Coverage] = []
     with progress_bar() as report:
@@ -217,12 +218,12 @@ def curve(
     if isinstance(answer, Answer):
         echo_notes(answer.prompt_notes)
     chosen_counts = None
-    if frequency == "auto":
+    if table is None:
         chosen_counts = choice.choose(answer.lens.model, answer.keys, answer.names, how=method or "")
         if not chosen_counts.source:
             raise BadInput(chosen_counts.sentence)
         frequency = chosen_counts.source
-    table = sources.load_source(frequency, method=method)
+        table = sources.load_source(frequency, method=method)
     found = build(answer, table, recipe=recipe)
     if not as_json:
         typer.echo(headline(found, counted_in=choice.elsewhere(answer.lens.model, frequency)))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from core.errors import UnreadableData
 from core.frequency import counted, icons, imported, published
 from core.frequency.table import match
 from core.icons.corpus import CORPORA
@@ -87,7 +88,16 @@ def choose(model: str, keys: Sequence[str] = (), names: Sequence[str] = (), *, h
         how: only counts by ``text``, ``image`` or ``integrated``; any when empty.
     """
     brought = tuple(f"{info.name} {info.concepts}" for provider in (imported, counted) for info in provider.infos())
-    return _choose(model, tuple(keys), tuple(names), how, str(current()), brought)
+    return _choose(model, tuple(keys), tuple(names), how, str(current()), brought, _damage())
+
+
+def _damage() -> str:
+    """Why the published counts cannot be read; empty when they can."""
+    try:
+        published.steps()
+    except UnreadableData as error:
+        return str(error)
+    return ""
 
 
 def elsewhere(model: str, source: str) -> str:
@@ -104,14 +114,20 @@ def elsewhere(model: str, source: str) -> str:
 
 @lru_cache(maxsize=128)
 def _choose(
-    model: str, keys: tuple[str, ...], names: tuple[str, ...], how: str, _place: str, _brought: tuple[str, ...]
+    model: str,
+    keys: tuple[str, ...],
+    names: tuple[str, ...],
+    how: str,
+    _place: str,
+    _brought: tuple[str, ...],
+    damage: str,
 ) -> Choice:
     own = trained_on(model)
     if own in CORPORA:
         table = icons.table(own, "image")
         matched = len(match(table, keys, names).counts)
         return Choice(own, own, matched, len(keys), (), f"Counted in {own}, on which the model was trained.")
-    if own:
+    if own and not damage:
         found = _best(own, keys, names, "", how)
         if found is not None and (found.matched or not keys):
             told = f"Counted in {PRETRAINING[own]} by {METHODS[found.source.partition('/')[2]]}, "
@@ -119,13 +135,14 @@ def _choose(
             return Choice(found.source, PRETRAINING[own], found.matched, found.total, (), told)
     tag = split_model(model)[1] or model
     reason = next((words for pattern, words in _NEAREST if re.fullmatch(pattern, tag.casefold())), "")
-    near = (_best(name, keys, names, reason if name == "laion400m" else "", how) for name in _NEAR_SETS)
+    sets = () if damage else _NEAR_SETS
+    near = (_best(name, keys, names, reason if name == "laion400m" else "", how) for name in sets)
     offers = [*_brought_in(keys, names), *near]
     known = [offer for offer in offers if offer is not None and (offer.matched or not keys)]
     most = max((offer.matched for offer in known), default=0)
     # Counts that were brought in stand first, unless they know far fewer of the classes.
     usable = tuple(sorted(known, key=lambda offer: offer.matched < 0.9 * most))
-    return Choice("", "", 0, len(keys), usable, _offered(tag, own, usable))
+    return Choice("", "", 0, len(keys), usable, damage or _offered(tag, own, usable))
 
 
 def _best(pretraining: str, keys: tuple[str, ...], names: tuple[str, ...], reason: str, how: str) -> Offer | None:
