@@ -23,6 +23,7 @@ from core.models import registry as models
 from core.models.encoder import load_encoder
 from core.models.hf_files import text_model_copy, tokenizer_copy
 from tests import tiny
+from tests.helpers.pages import launched
 from tests.hub import StandIn, serve
 from tests.offline import forbid_network
 
@@ -242,19 +243,13 @@ def test_every_architecture_of_open_clip_is_allowed() -> None:
 
 
 def test_a_link_on_a_server_open_to_others_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit.testing.v1 import AppTest
-
     folder, sprung = model_folder(tmp_path / "model"), tmp_path / "sprung"
     trap(folder, sprung)
     change(folder / "open_clip_config.json", f"{KWARGS}/trust_remote_code", True)
     change(folder / "tokenizer_config.json", "auto_map", CODE)
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
     monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
-    shell = Path(models.__file__).resolve().parents[1] / "pages" / "_shell.py"
-    app = AppTest.from_file(str(shell), default_timeout=120)
-    app.query_params["model"] = f"local-dir:{folder}"
-    app.switch_page("explore.py")
-    app.run()
+    app = launched("explore", model=f"local-dir:{folder}")
     assert not app.exception
     told = " ".join(str(getattr(item, "value", "")) for item in [*app.warning, *app.markdown, *app.info])
     assert "asks for code of its author to be run" in told.replace("\\", "")
@@ -357,6 +352,7 @@ def test_the_token_is_sent_to_no_host_that_the_hub_names(
         assert all(request.token == "Bearer secret" for request in stand_in.requests)
 
 
+ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = """
 import json, sys
 from core.models.encoder import load_encoder
@@ -386,7 +382,7 @@ def test_loading_tries_no_connection_even_with_a_token_and_a_hub_in_reach(tmp_pa
         environment |= {"HF_ENDPOINT": running.url, "HF_TOKEN": "secret", "HF_HOME": str(tmp_path / "hf")}
         done = subprocess.run(
             [sys.executable, "-c", OFFLINE, *(f"local-dir:{folder}" for folder in made.values())],
-            cwd=Path(models.__file__).parents[1], env=environment, capture_output=True, text=True, check=True,
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout.split() == ["loaded", "loaded", "loaded", "WeightsMissing", "WeightsMissing"], done.stderr
         assert running.requests == []

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
-from core.runtime import jobs as engine_module
 from core.runtime.jobs import Engine
+from tests.helpers.pages import opened, words
 from tests.pictures import encoded, write_tar, write_tree
 
-SHELL = Path(__file__).resolve().parents[1] / "pages" / "_shell.py"
 NEED_CLASSES = (
     "explore", "frequency", "tail", "failures", "inspector", "lab", "sentences", "shifts", "corruptions", "attacks",
     "composition",
@@ -21,32 +17,9 @@ NEED_CLASSES = (
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    own = Engine()
-    monkeypatch.setattr(engine_module, "_ENGINE", own)
-    monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder that pages may read."""
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
-    st.cache_resource.clear()
-    yield
-    own.close()
-
-
-def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.switch_page(f"{page}/page.py")
-    app.run()
-    for _ in range(3):
-        for job in engine_module.engine().jobs():
-            job.wait(60)
-        app.run()
-    return app
-
-
-def words(app: AppTest) -> str:
-    shown = [*app.get("html"), *app.markdown, *app.warning, *app.info, *app.error]
-    return " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
 
 
 @pytest.mark.parametrize("page", NEED_CLASSES)
