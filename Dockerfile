@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
-# The dashboard as a read-only server. CPU:   docker build -t tailscope .
-#                                      CUDA:  docker build -t tailscope --build-arg TORCH=cu128 .
+# The dashboard as a read-only server: docker build -t tailscope .
+# pip chooses the build of torch; for another, name PyTorch's index of it:
+#     docker build -t tailscope --build-arg TORCH_INDEX=URL .
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim-bookworm AS build
-# The folder of PyTorch's own index that torch comes from: cpu, or a CUDA version such as cu128.
-ARG TORCH=cpu
+ARG TORCH_INDEX=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 RUN python -m venv /opt/tailscope
@@ -13,7 +13,7 @@ ENV PATH=/opt/tailscope/bin:$PATH
 COPY requirements.txt ./
 # torch and torchvision first and from one place: what follows then keeps them.
 RUN grep -E "^torch" requirements.txt > torch.txt \
-    && pip install --index-url "https://download.pytorch.org/whl/${TORCH}" -r torch.txt \
+    && pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt \
     && pip install -r requirements.txt
 COPY . .
 RUN pip install --no-deps .

@@ -1,6 +1,6 @@
 """Take the README's pictures from the running app: ``python docs/pictures.py http://127.0.0.1:8501``.
 
-Start the dashboard first (``make run``), with the published release imported if its pages are to be shown whole.
+Start the dashboard first (``make run``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 OUT = Path(__file__).parent / "img"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAGES = {
+    "overview": "/",
     "frequency": "/frequency?concept=raised+hand",
     "explore": "/explore?concept=apple",
     "tail": "/tail",
