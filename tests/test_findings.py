@@ -59,31 +59,36 @@ def test_a_selection_is_taken_together() -> None:
 
 def test_one_of_a_thousand_is_not_none_and_all_but_a_few_not_all() -> None:
     few = answer_of([0] + [1 - label % 3 if label % 3 < 2 else 0 for label in range(1, 1000)])
-    assert "names 0.1 % of 1,000 images correctly" in findings.overall(few)
+    assert "0.1 % of 1,000 images are classified correctly" in findings.overall(few)
     most = answer_of([label % 3 for label in range(996)] + [1, 2, 0, 1])
-    assert "names 99.6 % of 1,000 images correctly" in findings.overall(most)
+    assert "99.6 % of 1,000 images are classified correctly" in findings.overall(most)
 
 
-def _tail(right: list[int], counts: list[int]) -> str:
+def _tail(right: list[int], counts: list[int]) -> tuple[str, str]:
+    """The sentence about a tail and the note below it."""
     keys = [f"c{index}" for index in range(len(right))]
     table = FrequencyTable("made", "", "image", dict(zip(keys, counts, strict=True)))
-    return findings.tail(curve(answer_with_accuracies(right, 10, keys=keys), table))
+    found = curve(answer_with_accuracies(right, 10, keys=keys), table)
+    return findings.tail(found), findings.tail_note(found)
 
 
 def test_the_tail_says_its_size_its_counts_and_its_interval() -> None:
     assert _tail([0, 0, 5, 6, 7, 8, 9, 9, 10, 10], [1, 1, 5, 6, 7, 8, 9, 10, 11, 12]) == (
-        "The rarest fifth (2 concepts, counted 1 time) is right 0 % of the time (95 % CI 0–16 %), the commonest fifth "
-        "(2 concepts, counted 11 to 12 times) 100 %: a gap of 100 points."
+        "Top-1 accuracy is 0 % on the rarest fifth of concepts and 100 % on the most frequent fifth.",
+        "A gap of 100 points · rarest fifth: 2 concepts, counted 1 time, 95 % CI 0–16 % · most frequent fifth: "
+        "2 concepts, counted 11 to 12 times",
     )
 
 
 def test_a_tail_of_zeros_is_called_never_counted() -> None:
-    sentence = _tail([2, 2, 2, 2, 5, 6, 7, 8, 9, 9], [0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
-    assert sentence.startswith("The 4 concepts that were never counted are right 20 % of the time (95 % CI ")
+    sentence, note = _tail([2, 2, 2, 2, 5, 6, 7, 8, 9, 9], [0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
+    assert sentence.startswith("Top-1 accuracy is 20 % on the concepts that were never counted and 90 % on")
+    assert "4 concepts never counted, 95 % CI " in note
 
 
 def test_no_gap_is_not_a_negative_zero_and_no_groups_have_their_reason() -> None:
-    assert "a gap of 0 points" in _tail([5] * 5, [1, 2, 3, 4, 5])
+    assert _tail([5] * 5, [1, 2, 3, 4, 5])[1].startswith("A gap of 0 points")
     assert _tail([5] * 5, [3] * 5) == (
-        "No tail can be told from a head: 5 of 5 concepts were counted 3 times, so that head and tail would meet."
+        "No tail can be told from a head: 5 of 5 concepts were counted 3 times, so that head and tail would meet.",
+        "",
     )

@@ -188,10 +188,12 @@ def test_every_order_of_the_matrix_shows_every_concept() -> None:
 
 def test_ones_own_run_is_laid_over_with_names_mapped_by_hand(release: store.Store) -> None:
     run = Run("mine", {f"dtd {index:02d}": 10.0 * index for index in range(9)} | {"Textile": 50.0}, "ten classes")
-    where = {"pretraining": "cc3m", "method": "rampp0.7", "dataset": "dtd"}
-    mapping = view.applicable(release, {"Textile": "dtd 13", "dtd 00": "no such name"}, **where)
+    where = view.Where(pretraining="cc3m", method="rampp0.7", dataset="dtd")
+    mapping = view.applicable(release, {"Textile": "dtd 13", "dtd 00": "no such name"}, where)
     assert mapping == {"Textile": "dtd 13"}
-    mine = view.own(lay_over(run, mapping=mapping, **where))
+    mine = view.own(
+        lay_over(run, mapping=mapping, pretraining=where.pretraining, method=where.method, dataset=where.dataset)
+    )
     assert mine.rows.concepts.tolist().count("dtd 13") == 1
     sentence = findings.own(mine, [], len(run.values))
     assert sentence.startswith("10 of 10 classes of mine have a count in CC-3M")

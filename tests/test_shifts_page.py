@@ -107,7 +107,7 @@ def test_a_cell_is_shown_in_pictures() -> None:
     app = page(**{"shift-model": MODELS[1], "shift": "icons-frames_pm0"})
     assert not app.exception
     shown = [json.loads(item.proto.json) for item in app.get("bidi_component") if item.proto.json]
-    groups = next(one["groups"] for one in shown if one["groups"])
+    groups = next(one["groups"] for one in shown if one.get("groups"))
     assert all(item["right"] is False for group in groups for item in group["items"])
     assert all("in distribution" in group["note"] for group in groups)
     assert "classes lose accuracy" in words(app)
@@ -174,7 +174,7 @@ def test_committed_rows_are_shown_at_once_and_only_for_the_pictures_they_are_abo
     )
     app = page(**{"shifts-view": "head and tail", "shift-models": [MODELS[0]]})
     assert not app.exception
-    assert "shipped results" in words(app)
+    assert "precomputed" in words(app)
     assert "falls furthest on sketch: from 60.2 % to 2.3 %" in words(app)
     assert "the tail does not break first" in words(app)
     other = json.loads(real.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""One concept in all published evidence: where it is tested, how often it was counted, which models recognize it.
+"""One concept in all published evidence: where it is tested, how often it was counted, which models recognise it.
 
 Concepts of several data sets are one where their spelling differs in case and underscores only.
 """

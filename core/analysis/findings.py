@@ -107,7 +107,7 @@ def published_overall(answer: ClassAnswer, title: str) -> str:
     )
     failed = sum(value < 0.1 for value in values)
     return (
-        f"{model_name(answer.lens.model)} {overall}; {failed:,} of {len(values):,} concepts are recognized less than "
+        f"{model_name(answer.lens.model)} {overall}; {failed:,} of {len(values):,} concepts are recognised less than "
         "10 % of the time."
     )
 
@@ -117,7 +117,7 @@ def published_concept(answer: ClassAnswer, index: int, title: str) -> str:
     score = answer.classes[index]
     judged = f" (95 % CI {span(Interval(score.accuracy, score.low, score.high))}; n = {score.n:,})" if score.n else ""
     often = f"{percent(score.accuracy)} of the time on {title}{judged}"
-    return f"{model_name(answer.lens.model)} recognizes “{score.name}” {often}."
+    return f"{model_name(answer.lens.model)} recognises “{score.name}” {often}."
 
 
 def published_several(answer: ClassAnswer, indices: Sequence[int]) -> str:
@@ -126,7 +126,7 @@ def published_several(answer: ClassAnswer, indices: Sequence[int]) -> str:
     mean = sum(score.accuracy for score in scores) / len(scores)
     worst = min(scores, key=lambda score: (score.accuracy, score.name))
     return (
-        f"{model_name(answer.lens.model)} recognizes the {len(scores)} selected concepts {percent(mean)} of the time "
+        f"{model_name(answer.lens.model)} recognises the {len(scores)} selected concepts {percent(mean)} of the time "
         f"on average; hardest is “{worst.name}” ({percent(worst.accuracy)})."
     )
 

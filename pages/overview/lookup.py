@@ -19,7 +19,7 @@ MODEL = "ViT-B-16,laion400m_e32"
 
 def draw() -> None:
     """A box over all names, and what is known of the one that was chosen."""
-    section("Look up a concept", "How often was it counted, and which models recognize it?")
+    section("Look up a concept", "How often was it counted, and which models recognise it?")
     try:
         names = concepts.vocabulary()
     except TailscopeError as error:
