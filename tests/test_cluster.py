@@ -216,7 +216,14 @@ def test_a_worker_that_others_took_for_lost_does_no_harm(tmp_path, local):
 def found_in(shard: int) -> list[list[object]]:
     names = ray_parts.images().image_ids
     rows = [row for row in ray_parts.BROKEN if row // ray_parts.SHARD_ROWS == shard]
-    return [[row, names[row], f"{names[row]} is cut short; it was left out."] for row in rows]
+    return [[row, names[row], f"{names[row]} is cut short; it was left out.", None] for row in rows]
+
+
+def stored(folder: Path) -> dict[str, object]:
+    """File name -> bytes of the vectors, or what is said of them but for the mark of when they were written."""
+    vectors: dict[str, object] = {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+    said = {path.name: json.loads(path.read_bytes()) for path in folder.glob("*.json")}
+    return vectors | {name: {key: value for key, value in one.items() if key != "made"} for name, one in said.items()}
 
 
 def test_the_command_gives_the_vectors_of_the_local_engine_bit_for_bit(address, tmp_path):
@@ -240,10 +247,7 @@ def test_the_command_gives_the_vectors_of_the_local_engine_bit_for_bit(address, 
     assert f"23 of 24 images embedded (engine: ray at {address})" in done.stdout
     here = CliRunner().invoke(app, ["embed", f"local-dir:{model}", str(photos)])
     assert "23 of 24 images embedded (engine: local)" in here.output
-    found, expected = (
-        {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".npy", ".json")}
-        for folder in (tmp_path / "shared", keys.embeddings())
-    )
+    found, expected = (stored(folder) for folder in (tmp_path / "shared", keys.embeddings()))
     assert len(expected) == 2
     assert found == expected
 

@@ -28,6 +28,8 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     page.locator(".tile").first.click()
     page.get_by_role("button", name="Pin picture").click()
     page.get_by_text("the deck holds 2 slides").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("[role=dialog]").wait_for(state="detached")
 
     tab.go("Library", "Deck")
     page.locator("h1", has_text="2 slides").wait_for()

@@ -55,7 +55,7 @@ def test_links_lead_into_the_lens_which_is_kept_until_another_link_names_one(vis
     found.page.get_by_role("link", name="Overview").click()
     found.page.wait_for_url(lambda url: "?" not in url)
     found.go("Concepts", "Tail")
-    found.page.get_by_text("concepts that were never counted are right").first.wait_for()
+    found.page.get_by_text("on the concepts that were never counted and").first.wait_for()
     assert lens(found) == {"model": "ViT-L-14,laion400m_e32", "set": "paper-17"}
     found.page.get_by_role("link", name="Overview").click()
     found.page.get_by_role("link", name="Its accuracy by frequency").click()
