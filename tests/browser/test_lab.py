@@ -22,7 +22,7 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     page.get_by_text("side by side").wait_for()
     page.get_by_text("flips", exact=True).click()
     page.locator(".tile img").first.wait_for()
-    said = page.locator(".tile").evaluate_all("tiles => tiles.slice(0, 12).map(tile => tile.ariaLabel)")
+    said = page.locator(".tile").evaluate_all("tiles => tiles.slice(0, 12).map(tile => tile.title)")
     page.get_by_role("button", name="Pin these pictures").click()
     page.get_by_text("Pinned; the deck holds 1 slide.").wait_for()
     page.locator(".tile").first.click()
@@ -54,7 +54,7 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     assert alone.locator(".caption").first.inner_text() == caption
     assert alone.locator(".slide").count() == 2
     labels = alone.locator(".slide").first.locator("img").evaluate_all("images => images.map(image => image.alt)")
-    assert [label.split(",")[0].split(" (")[0] for label in labels] == [one.split(",")[0] for one in said]
+    assert [label.split(",")[0].split(" (")[0] for label in labels] == [one.split(" · ")[0] for one in said]
     assert alone.locator("img").evaluate_all("images => images.every(one => one.naturalWidth > 0)")
     alone.locator("#present").click()
     assert alone.locator(".slide:visible").count() == 1
