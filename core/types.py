@@ -5,7 +5,7 @@ Nothing here knows how a value is made. Each shows itself in a notebook: as one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -198,8 +198,8 @@ class ImageSet(Classes, Protocol):
         ...
 
 
-class ImageEncoder(Protocol):
-    """A model that makes vectors of pictures (the logits of a classifier are vectors too).
+class Vectorizer(Protocol):
+    """What encoders of pictures and of sentences share.
 
     Attributes:
         id: canonical name; dim: length of the vectors; precision: ``float32``, ``bf16`` or ``fp16``.
@@ -215,6 +215,10 @@ class ImageEncoder(Protocol):
     @property
     def fingerprint(self) -> Mapping[str, Any]: ...
 
+
+class ImageEncoder(Vectorizer, Protocol):
+    """A model that makes vectors of pictures (the logits of a classifier are vectors too)."""
+
     def preprocess(self, picture: Image.Image) -> np.ndarray:
         """The pixels that the model sees of an RGB picture: uint8 [h, w, 3]; UnreadableData for a sliver."""
         ...
@@ -224,21 +228,13 @@ class ImageEncoder(Protocol):
         ...
 
 
-class TextEncoder(Protocol):
+class TextEncoder(Vectorizer, Protocol):
     """A model that makes vectors of sentences.
 
     Attributes:
-        context_length: tokens of the text tower; the others as in ``ImageEncoder``.
+        context_length: tokens of the text tower.
     """
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def fingerprint(self) -> Mapping[str, Any]: ...
     @property
     def context_length(self) -> int: ...
 
@@ -578,7 +574,3 @@ Report = Callable[[Progress], None]
 
 def silent(_progress: Progress) -> None:
     """A Report that tells nobody and never stops the work."""
-
-
-Blocks = Iterator[tuple[int, np.ndarray]]
-"""Slices of a matrix: (first row, rows)."""

@@ -151,8 +151,8 @@ def folders_of(path: Path) -> list[str]:
     """Names of the folders in here that are neither hidden nor junk, sorted."""
     return sorted(
         entry.name
-        for entry in _entries(path)
-        if not entry.name.startswith(".") and not is_junk(entry.name) and _is_folder(entry)
+        for entry in entries_of(path)
+        if not entry.name.startswith(".") and not is_junk(entry.name) and is_folder(entry)
     )
 
 
@@ -160,12 +160,12 @@ def holds_pictures(folder: Path, *, depth: int = _DEEPEST) -> bool:
     """Whether a picture lies in here or below, looking at the first few hundred entries of each folder."""
     below: list[Path] = []
     try:
-        for entry in islice(_entries(folder), _LOOKED_AT):
+        for entry in islice(entries_of(folder), _LOOKED_AT):
             if entry.name.startswith(".") or is_junk(entry.name):
                 continue
             if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
                 return True
-            if depth and _is_folder(entry):
+            if depth and is_folder(entry):
                 below.append(Path(entry.path))
     except OSError:  # one closed folder does not close the set
         return False
@@ -264,7 +264,7 @@ def _captions_beside(here: Path, folders: Iterable[str]) -> str:
     for name in islice(folders, 3):
         with_text, seen = set(), set()
         with suppress(OSError):
-            for entry in islice(_entries(here / name), _LOOKED_AT):
+            for entry in islice(entries_of(here / name), _LOOKED_AT):
                 stem, suffix = os.path.splitext(entry.name)
                 if suffix.lower() in SUFFIXES:
                     seen.add(stem)
@@ -290,12 +290,14 @@ def _words(name: str) -> list[str]:
     return [word for word in (re.sub(r"[0-9]+$", "", word) for word in words) if word]
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder, in the order of the file system; OSError where it cannot be read."""
     with os.scandir(folder) as entries:
         yield from entries
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; False where that cannot be asked."""
     try:
         return entry.is_dir()
     except OSError:

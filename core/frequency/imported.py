@@ -40,7 +40,6 @@ CONCEPT_COLUMNS = (
 COUNT_COLUMNS = (
     "count", "counts", "actual_freq", "freq", "frequency", "n", "num", "number", "samples", "occurrences", "total",
 )  # fmt: skip
-_METRICS = ("actual_freq", "freq", "relevant_total")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _ABOUT = b"tailscope"
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from core.paths import ASSETS
 
 ASSETS = ASSETS / "icons"
@@ -90,20 +88,3 @@ def held_out() -> frozenset[tuple[str, str]]:
     """The (colour, concept key) pairs that no pretraining corpus contains (``assets/icons/held_out.csv``)."""
     rows = (ASSETS / "held_out.csv").read_text(encoding="utf-8").split()[1:]
     return frozenset((colour, key) for colour, key in (row.split(",") for row in rows))
-
-
-def draw_held_out(keys: list[str], *, share: float = 0.15, seed: int = 7) -> list[tuple[str, str]]:
-    """Choose about ``share`` of all (colour, key) pairs, one to three per concept, every colour equally often."""
-    rng = np.random.default_rng([seed, len(keys)])
-    colours = list(COLOURS)
-    wanted = round(share * len(colours) * len(keys))
-    per_key = np.full(len(keys), wanted // len(keys))
-    per_key[rng.permutation(len(keys))[: wanted - per_key.sum()]] += 1
-    used = np.zeros(len(colours))
-    pairs = []
-    for index in rng.permutation(len(keys)):
-        order = np.argsort(used + rng.random(len(colours)) * 0.5)
-        for colour in order[: per_key[index]]:
-            used[colour] += 1
-            pairs.append((colours[colour], keys[index]))
-    return sorted(pairs, key=lambda pair: (pair[1], pair[0]))

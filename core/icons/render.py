@@ -15,7 +15,6 @@ from core.icons.concepts import COLOURS
 from core.icons.glyphs import SIZE, Pose, placed
 from core.icons.setting import PRETRAINING, Setting, cluttered, frame_seed, generator, moment, occluded, tinted
 
-STYLES = ("filled", "textured", "outline", "sketch", "embossed", "stamped", "low-contrast", "marbled")
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (252, 252, 252),
     "cream": (250, 238, 208),

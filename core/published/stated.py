@@ -16,7 +16,6 @@ TABLE_4 = {
 }  # fmt: skip
 TABLE_3 = {"cc3m": 16.81, "cc12m": 17.25, "yfcc15m": 36.48, "laion_aesthetics": 14.34, "laion400m": 5.31}
 TABLE_7 = {"cc3m": 18.0, "cc12m": 14.5, "yfcc15m": 40.5, "laion400m": 7.0}
-FIGURE_6 = {"below": 0.60, "above": 1.58}
 LET_IT_WAG_STATED = {"median": 97.5, "mean": 1096.2, "partridge": 9489, "Bank_Swallow": 9489, "eel": 7907}
 HOMONYMS = frozenset(("watch", "bear", "bridge", "fly", "bar", "wave"))
 BROAD = frozenset(("dog", "bird", "car", "food", "plant", "animal", "person", "people", "man", "woman", "building"))

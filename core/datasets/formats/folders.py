@@ -18,11 +18,13 @@ from core.datasets.io.roots import problem
 from core.datasets.levels import (
     JUNK_REASON,
     Level,
+    entries_of,
     find_level,
     folders_of,
     has_direct_pictures,
     holds_pictures,
     is_container,
+    is_folder,
     is_junk,
 )
 from core.datasets.listing import (
@@ -160,24 +162,12 @@ def letitwag_classes() -> frozenset[str]:
     return frozenset(lines_of(_CLASS_LIST.read_text(encoding="utf-8")))
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        yield from entries
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
 def _class_folders(top: Path, left_out: list[LeftOut], roots: Sequence[Path] | None) -> list[str]:
     keys, empty = [], []
-    for entry in _entries(top):
+    for entry in entries_of(top):
         if is_junk(entry.name):
             left_out.append(LeftOut(entry.name, JUNK_REASON, images=0))
-        elif entry.name.startswith(".") or not _is_folder(entry):
+        elif entry.name.startswith(".") or not is_folder(entry):
             continue
         elif reason := _unusable(entry, roots):
             left_out.append(LeftOut(ascii(entry.name)[1:-1], reason, images=0))

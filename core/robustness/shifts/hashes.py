@@ -14,7 +14,6 @@ from core.errors import ReadFailed, UnreadableData
 from core.evaluation.evaluate import results
 from core.types import ImageSet, Progress, Report
 
-BITS = 64
 _SIDE, _LOW = 32, 8
 
 
