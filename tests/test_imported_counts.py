@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +21,7 @@ from core.downloads import counts as packs
 from core.errors import BadInput, DownloadFailed, TailscopeError, UnknownName, UnreadableData
 from core.frequency import choice, imported, sources
 from core.frequency.table import join
+from core.published import reading
 from core.published.manifest import Entry, blob_id
 
 WANTED = {"tench": 120, "black-footed albatross": 0, "vine snake": 1_500}
@@ -178,5 +183,70 @@ def test_a_pack_with_another_file_is_not_kept(pack: packs.Pack, tmp_path: Path):
     with pytest.raises(DownloadFailed, match=r"b\.json came with 2 bytes"):
         packs.fetch(pack)
     assert "imported:made" not in [info.name for info in sources.list_sources()]
-    with pytest.raises(UnknownName, match="no pack of counts called 'nope'; there are neglectedtails-laion2b"):
+    with pytest.raises(UnknownName, match="no pack of counts called 'nope'; there are metaclip-400m"):
         packs.find("nope")
+
+
+ENTRIES = {"!": 31_416, "Vine snake": 3, "vine snake": 20_000, "AC\u00a0Milan": 4, "o\u200dk": 0}
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A web server on loopback with MetaCLIP's data card, in small, under its real path."""
+    path = tmp_path / packs.PACKS["metaclip-400m"].files[0].path
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(ENTRIES))
+    blob = blob_id(path.read_bytes())
+    pack = packs.PACKS["metaclip-400m"]
+    monkeypatch.setitem(packs.PACKS, pack.name, replace(pack, files=(replace(pack.files[0], blob=blob),)))
+    handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("TAILSCOPE_COUNTS_BASE", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield path
+    server.shutdown()
+    server.server_close()
+
+
+def test_entry_counts_of_metaclip_come_with_the_size_that_the_server_announces(mirror: Path):
+    asked = CliRunner().invoke(app, ["fetch", "counts", "metaclip-400m"], input="n\n")
+    size = mirror.stat().st_size
+    assert f"{size} bytes in one file. Licence: CC BY-NC 4.0, so no commercial use. Xu et al." in asked.stdout
+    assert asked.exit_code == 1
+    assert not sources_named("imported:metaclip-400m")
+    CliRunner().invoke(app, ["fetch", "counts", "metaclip-400m", "--yes"], catch_exceptions=False)
+    table = sources.load_source("imported:metaclip-400m")
+    assert dict(table.counts) == ENTRIES
+    assert join(table, ["vine_snake"]) == {"vine_snake": 20_000}  # spelled as it is, not “Vine snake”
+    assert join(table, ["VINE SNAKE"]) == {}  # two spellings, two counts: none is taken
+
+
+def test_a_pack_whose_file_is_gone_too_large_or_another_is_not_kept(mirror: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(imported, "MAX_BYTES", 5)
+    with pytest.raises(DownloadFailed, match="no table of counts is that large"):
+        packs.fetch(packs.find("metaclip-400m"))
+    monkeypatch.undo()
+    monkeypatch.setenv("TAILSCOPE_COUNTS_BASE", mirror.parents[2].as_uri())
+    mirror.write_text(json.dumps({**ENTRIES, "!": 1}))
+    with pytest.raises(DownloadFailed, match=r"datacard_400m\.json came with"):
+        packs.fetch(packs.find("metaclip-400m"))
+    mirror.unlink()
+    with pytest.raises(DownloadFailed, match="could not be downloaded"):
+        packs.fetch(packs.find("metaclip-400m"))
+    assert not sources_named("imported:metaclip-400m")
+
+
+def sources_named(name: str) -> list[str]:
+    return [info.name for info in sources.list_sources() if info.name == name]
+
+
+def test_a_name_that_turns_the_line_around_is_refused(tmp_path: Path):
+    with pytest.raises(UnreadableData, match="is no name of a concept"):
+        imported.keep(written(tmp_path, "c.json", json.dumps({"a\u202eb": 1})), "mine")
+
+
+def test_a_key_that_occurs_twice_is_found_quickly_among_many():
+    text = "{" + ",".join(f'"k{i}": 1' for i in range(200_000)) + ',"k199999": 2}'
+    with pytest.raises(reading.Refused, match="«k199999» occurs twice"):
+        reading.parse_json(text.encode())

@@ -46,16 +46,16 @@ def fetch_set(
 
 @fetch.command("counts")
 def fetch_counts(
-    name: Annotated[str, typer.Argument(help="A pack of counts, such as neglectedtails-laion2b.")],
+    name: Annotated[str, typer.Argument(help="A pack of counts, such as metaclip-400m or neglectedtails-laion2b.")],
     yes: Yes = False,
 ) -> None:
     """Download concept counts that others published, as the frequency source imported:NAME."""
     from core.downloads import counts
 
-    pack = counts.find(name)
+    pack = counts.announced(counts.find(name))
     typer.echo(pack.sentence)
     if not yes:
-        typer.confirm(f"Download {megabytes(sum(file.size for file in pack.files))}?", abort=True)
+        typer.confirm(f"Download {megabytes(pack.bytes)}?", abort=True)
     with progress_bar() as report:
         found = counts.fetch(pack, report=report)
     typer.echo(f"{found.source}: {found.concepts:,} concepts with a count.")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.downloads.plan import in_words
-from core.errors import UnknownName
+from core.errors import DownloadFailed, UnknownName
 from core.frequency import imported
-from core.published.fetch import download
+from core.published.fetch import announced_size, download
 from core.published.manifest import Entry
 from core.types import Progress, Report, silent
 
 _REAL = "shubhamprshr27/NeglectedTailsVLM"
 _REAL_COMMIT = "1ca33df119c1bfb48ae0738a7a12c6d4e65867e5"
+_META = "facebookresearch/MetaCLIP"
+_META_COMMIT = "f47f7841f6a91cc5676729a3d125519393d87d1e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,8 @@ class Pack:
 
     Attributes:
         name: it becomes the source ``imported:NAME``; title, citation, licence: stated first.
-        base: address under which the files lie, at a pinned commit; files: with size and git blob id, those that win
-            where a concept is in several come first.
+        base: address under which the files lie, at a pinned commit; files: with git blob id and size (0 where only the
+            server tells it, see :func:`announced`), those that win where a concept is in several come first.
         method: what was counted.
     """
 
@@ -37,9 +39,15 @@ class Pack:
     method: str = "text"
 
     @property
+    def bytes(self) -> int:
+        """What fetching it transfers."""
+        return sum(file.size for file in self.files)
+
+    @property
     def sentence(self) -> str:
         """All of this in words."""
-        size = f"{in_words(sum(file.size for file in self.files))} in {len(self.files)} files"
+        files = f"{len(self.files)} files" if len(self.files) > 1 else "one file"
+        size = f"{in_words(self.bytes)} in {files}"
         return f"{self.name}: {self.title}; {size}. Licence: {self.licence}. {self.citation}."
 
 
@@ -55,9 +63,37 @@ def _real(pretraining: str, label: str, files: Mapping[str, tuple[int, str]]) ->
     )
 
 
+def _meta(name: str, title: str, file: str, blob: str) -> Pack:
+    return Pack(
+        f"metaclip-{name}",
+        f"{title} that contain an entry of MetaCLIP's 500,000 (WordNet and Wikipedia, spelled as there)",
+        f"Xu et al., “Demystifying CLIP Data”, ICLR 2024 (arXiv 2309.16671); github.com/{_META}, "
+        f"commit {_META_COMMIT[:7]}",
+        "CC BY-NC 4.0, so no commercial use",
+        f"https://raw.githubusercontent.com/{_META}/{_META_COMMIT}",
+        (Entry(f"metaclip/metaclip1/{file}", 0, blob),),
+    )
+
+
 PACKS = {
     pack.name: pack
     for pack in (
+        _meta(
+            "400m", "texts of the 400 million pairs that MetaCLIP's 400M models were trained on",
+            "datacard_400m.json", "2676712c259385085b7f4feb8d8fe1513e3e2ee6",
+        ),
+        _meta(
+            "1b", "texts of the one billion pairs that MetaCLIP curated from the full Common Crawl",
+            "datacard_fullcc1b.json", "6afb4f21a307684f05f53c6603ae5fd165f6af2d",
+        ),
+        _meta(
+            "2.5b", "texts of the 2.5 billion pairs that MetaCLIP's full Common Crawl models were trained on",
+            "datacard_fullcc2.5b.json", "3c32e7f5b55d83e5f01f174cde21c55ae5ae6fca",
+        ),
+        _meta(
+            "pool", "texts of the 1.6 billion pairs from which MetaCLIP's 400 million were balanced",
+            "entry_counts_400m.json", "a3d56641cefee199e082d00d7b58ecb42656f1c3",
+        ),
         _real(
             "LAION2B", "LAION-2B",
             {
@@ -97,15 +133,37 @@ def find(name: str) -> Pack:
     return PACKS[name]
 
 
+def announced(pack: Pack) -> Pack:
+    """The pack with the sizes that its server announces, where they are not known without asking it.
+
+    Raises:
+        DownloadFailed: the server is not reached, tells no size, or announces more than a table of counts has.
+    """
+    files = tuple(
+        entry if entry.size else replace(entry, size=announced_size(entry.path, _base(pack))) for entry in pack.files
+    )
+    for entry in files:
+        if entry.size > imported.MAX_BYTES:
+            raise DownloadFailed(
+                f"{entry.path} is announced with {in_words(entry.size)}; no table of counts is that large."
+            )
+    return replace(pack, files=files)
+
+
 def fetch(pack: Pack, *, report: Report = silent) -> imported.Imported:
     """Download a pack, every file checked against its digest, and keep it as ``imported:NAME``.
 
     Raises:
         DownloadFailed: a file could not be reached or is another one; nothing is kept.
+        UnreadableData: a file is no table of counts; nothing is kept.
     """
-    base = os.environ.get("TAILSCOPE_COUNTS_BASE", pack.base).rstrip("/")
+    pack = announced(pack)
     files: dict[str, bytes] = {}
     for done, entry in enumerate(pack.files):
         report(Progress(done, len(pack.files), f"Downloading {pack.name}"))
-        files[entry.path] = download(entry, base)
+        files[entry.path] = download(entry, _base(pack))
     return imported.keep_metrics(files, pack.name, method=pack.method, citation=f"{pack.title}; {pack.citation}")
+
+
+def _base(pack: Pack) -> str:
+    return os.environ.get("TAILSCOPE_COUNTS_BASE", pack.base).rstrip("/")

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ COUNT_COLUMNS = (
     "count", "counts", "actual_freq", "freq", "frequency", "n", "num", "number", "samples", "occurrences", "total",
 )  # fmt: skip
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _ABOUT = b"tailscope"
 
 
@@ -257,7 +259,7 @@ def _checked(rows: Iterator[Row], file: str) -> tuple[dict[str, int], list[str]]
             raise UnreadableData(f"{file} names more than {MAX_CONCEPTS:,} concepts.")
         if not concept:
             raise UnreadableData(f"{file}, {where}: it has no concept; nothing was imported.")
-        if len(concept) > reading.MAX_NAME or not concept.isprintable():
+        if len(concept) > reading.MAX_NAME or not _is_name(concept):
             raise UnreadableData(f"{file}, {where}: {reading.shown(concept)} is no name of a concept.")
         count = _count(value, f"{file}, {where}")
         if concept in counts or concept in unknown:
@@ -272,6 +274,14 @@ def _checked(rows: Iterator[Row], file: str) -> tuple[dict[str, int], list[str]]
     if not counts:
         raise UnreadableData(f"{file} holds no concept with a count.")
     return counts, list(unknown)
+
+
+def _is_name(concept: str) -> bool:
+    """Whether a text can be shown as a name: marks of layout that words hold (a no-break space, a joiner) are fine."""
+    return concept.isprintable() or not any(
+        unicodedata.category(mark) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(mark) in _DIRECTIONS
+        for mark in concept
+    )
 
 
 def _count(value: Any, where: str) -> int | None:

@@ -7,9 +7,10 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TypeVar
 
 from cache.files import write_bytes
 from core.errors import DownloadFailed
@@ -18,6 +19,7 @@ from core.published import manifest, store
 from core.published.manifest import Entry
 from core.types import Progress, Report, silent
 
+T = TypeVar("T")
 BASE = f"https://raw.githubusercontent.com/{manifest.REPOSITORY}/{manifest.COMMIT}"
 CONNECTIONS = 8
 TIMEOUT = 30
@@ -99,19 +101,45 @@ def download(entry: Entry, base: str) -> bytes:
     return content
 
 
+def announced_size(path: str, base: str) -> int:
+    """Bytes that the server announces for a file below an address.
+
+    Raises:
+        DownloadFailed: it could not be reached, or its size is not told.
+    """
+    request = urllib.request.Request(f"{base}/{path}", method="HEAD", headers={"Accept-Encoding": "identity"})
+    size = _attempts(path, base, lambda: _length(request))
+    if size is None:
+        raise DownloadFailed(f"{base} does not tell the size of {path}, so it is not fetched; try again later.")
+    return size
+
+
+def _length(request: urllib.request.Request) -> int | None:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        size = answer.headers.get("Content-Length") or ""
+        return int(size) if size.isdecimal() else None
+
+
 def _download(entry: Entry, base: str) -> bytes:
-    for attempt in range(ATTEMPTS):
+    def read() -> bytes:
+        with urllib.request.urlopen(f"{base}/{entry.path}", timeout=TIMEOUT) as answer:
+            return answer.read(entry.size + 1)
+
+    return _attempts(entry.path, base, read)
+
+
+def _attempts(path: str, base: str, attempt: Callable[[], T]) -> T:
+    for number in range(ATTEMPTS):
         try:
-            with urllib.request.urlopen(f"{base}/{entry.path}", timeout=TIMEOUT) as answer:
-                return answer.read(entry.size + 1)
+            return attempt()
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             refused = False
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the answer holds the socket
                 refused = error.code < 500
-            if refused or attempt == ATTEMPTS - 1:
+            if refused or number == ATTEMPTS - 1:
                 raise DownloadFailed(
-                    f"{entry.path} could not be downloaded from {base}: {getattr(error, 'reason', error)}. "
+                    f"{path} could not be downloaded from {base}: {getattr(error, 'reason', error)}. "
                     "Run the command again to go on from here, or import a clone of the repository."
                 ) from error
     raise AssertionError("unreachable")

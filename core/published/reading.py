@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,7 @@ def parse_json(content: bytes, *, limit: int = MAX_FILE_BYTES) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise Refused(f"the key {shown(twice)} occurs twice")
     return result
 
