@@ -9,21 +9,24 @@ import difflib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from cache import keys as cache_keys
 from core.datasets.choices import FOLDER, NOTHING, Choices, choices_in, parse_choices, split_option, with_choices
-from core.datasets.format import claimed, kinds
+from core.datasets.format import Opening
+from core.datasets.formats.icon_recipes import RECIPES
+from core.datasets.formats.icons import open_icons
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
 from core.datasets.layout import detect_layout, find_layout, stamp
 from core.datasets.names import Names, Naming
+from core.datasets.registry import OPENERS, claimed, layouts
+from core.datasets.subset import over
 from core.errors import BadInput, ImagesMissing, TailscopeError, UnknownName, UnreadableData
 from core.types import ImageSet
 
@@ -40,23 +43,11 @@ __all__ = [
     "with_choices",
 ]
 
-_OPENERS = {
-    "folders": ("core.datasets.formats.folders", "open_folders"),
-    "letitwag": ("core.datasets.formats.folders", "open_folders"),
-    "webdataset": ("core.datasets.formats.webdataset", "open_webdataset"),
-    "captions": ("core.datasets.formats.captions", "open_captions"),
-    "table": ("core.datasets.beside", "open_tables"),
-    "imagenetval": ("core.datasets.imagenet_val", "open_imagenet_val"),
-    "imagefolder": ("core.datasets.formats.imagefolder", "open_imagefolder"),
-    "parquet": ("core.datasets.formats.parquet", "open_parquet"),
-    "embeddings": ("core.datasets.formats.embeddings", "open_embeddings"),
-    "objectnet": ("core.datasets.formats.objectnet", "open_objectnet"),
-}
 _BY_COLUMN = ("table", "imagefolder", "parquet", "embeddings")
 _BY_SPLIT = ("folders", "letitwag", "webdataset", "captions", "imagenetval", "table", "imagefolder", "parquet")
 _FETCHABLE = re.compile(r"letitwag|wds[_/][A-Za-z0-9][A-Za-z0-9_./-]*")
 _KEPT = 8
-_opened: OrderedDict[Any, tuple[Any, ImageSet]] = OrderedDict()
+_opened: OrderedDict[Hashable, tuple[Hashable, ImageSet]] = OrderedDict()
 _lock = Lock()
 
 
@@ -106,16 +97,17 @@ def open_set(
         UnreadableData: there is something, but no image set.
     """
     id = os.fspath(id)
-    if id in _icons().RECIPES:
-        return _icons().open_icons(id, names=names, naming=naming)
     base, option = split_option(id)
     if option.startswith("over="):
         return _over(base, option, id=id, names=names, naming=naming, roots=roots, fresh=fresh)
-    choices = NOTHING if option.startswith("border=") else parse_choices(option)
-    if choices and base in _icons().RECIPES:
-        return _icon_set(base, choices, id=id, names=names, naming=naming)
-    path, within = _locate(base, roots, fresh=fresh)
+    border = int(option.removeprefix("border=")) if option.startswith("border=") else None
+    choices = NOTHING if border is not None else parse_choices(option)
     naming = "released" if choices.names == "released" else naming
+    if base in RECIPES and border is None:
+        if choices.label_column or choices.path_column or choices.split:
+            raise BadInput(f"{base} is built in: it has no columns and no splits to choose.")
+        return open_icons(base, names=names, naming=naming)
+    path, within = _locate(base, roots, fresh=fresh)
     if roots is not None and isinstance(names, str | os.PathLike):
         names = inside(names, roots)
     key = (id, str(path), _hashable(names), naming, within)
@@ -124,16 +116,16 @@ def open_set(
         if now is not None and key in _opened and _opened[key][0] == now:
             _opened.move_to_end(key)
             return _with_classes(_opened[key][1], captions)
-    open_it: Callable[..., Any]
+    how = Opening(id=id, names=names, naming=naming, roots=within, choices=choices, border=border)
+    found: Any
     try:
-        own = claimed(path, _OPENERS) if isinstance(path, Path) else None
+        own = claimed(path) if isinstance(path, Path) else None
+        kind, place = (own.kind, path) if own is not None else find_layout(path, choices, roots=within)
+        _check_choices(kind, how)
         if own is not None:
-            kind, place, open_it = own.kind, path, own.open
+            found = own.open(place, id=id, names=names, naming=naming, roots=within)
         else:
-            kind, place = find_layout(path, choices, roots=within)
-            open_it = _opener(kind)
-        more = _more(option, kind, choices)
-        found: Any = open_it(place, id=id, names=names, naming=naming, roots=within, **more)
+            found = OPENERS[kind](place, how)
     except OSError as error:
         raise UnreadableData(f"{id} cannot be read: {(error.strerror or str(error)).lower()}.") from error
     if isinstance(place, Path) and isinstance(path, Path) and place != path:
@@ -155,44 +147,24 @@ def _with_classes(found: ImageSet, captions: bool) -> ImageSet:
     return found
 
 
-def layouts() -> tuple[str, ...]:
-    """Every kind of image set that is recognised by what lies at its path."""
-    return (*_OPENERS, *kinds(_OPENERS))
-
-
-def _opener(kind: str) -> Callable[..., ImageSet]:
-    module, function = _OPENERS[kind]
-    return getattr(import_module(module), function)
-
-
-def _icon_set(base: str, choices: Choices, *, id: str, names: Names, naming: Naming) -> ImageSet:
-    if choices.label_column or choices.path_column or choices.split:
-        raise BadInput(f"{base} is built in: it has no columns and no splits to choose.")
-    return _icons().open_icons(base, names=names, naming="released" if choices.names == "released" else naming)
-
-
 def _over(base: str, option: str, *, id: str, roots: Sequence[Path] | None, **how: Any) -> ImageSet:
-    from core.datasets.subset import over
-
     target = option.removeprefix("over=")
     other = target if target in ("imagenet", "mapped") else open_set(target, roots=roots)
     return over(open_set(base, roots=roots, **how), other, id=id)
 
 
-def _more(option: str, kind: str, choices: Choices) -> dict[str, Any]:
-    """Further arguments for the opener of this kind; BadInput for choices that it does not have."""
-    if choices:
-        by_folder = choices.label_column == FOLDER and kind in ("folders", "letitwag")
-        if (choices.path_column or (choices.label_column and not by_folder)) and kind not in _BY_COLUMN:
-            raise BadInput(f"A set of the kind {kind} has no columns to choose (--label-column, --path-column).")
-        if choices.split and kind not in _BY_SPLIT:
-            raise BadInput(f"A set of the kind {kind} has no splits to choose (--split).")
-        return {"choices": choices} if kind in (*_BY_COLUMN, *_BY_SPLIT) else {}
-    if not option:
-        return {}
-    if kind != "objectnet":
-        raise BadInput(f"Only ObjectNet has a border to cut off (#{option}); this set is of the kind {kind}.")
-    return {"border": int(option.removeprefix("border="))}
+def _check_choices(kind: str, how: Opening) -> None:
+    """BadInput for choices that a set of this kind does not have."""
+    choices = how.choices
+    by_folder = choices.label_column == FOLDER and kind in ("folders", "letitwag")
+    if (choices.path_column or (choices.label_column and not by_folder)) and kind not in _BY_COLUMN:
+        raise BadInput(f"A set of the kind {kind} has no columns to choose (--label-column, --path-column).")
+    if choices.split and kind not in _BY_SPLIT:
+        raise BadInput(f"A set of the kind {kind} has no splits to choose (--split).")
+    if how.border is not None and kind != "objectnet":
+        raise BadInput(
+            f"Only ObjectNet has a border to cut off (#border={how.border}); this set is of the kind {kind}."
+        )
 
 
 def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None) -> str:
@@ -202,11 +174,11 @@ def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None)
         TailscopeError: there is nothing here, it may not be read, or its layout is unknown.
     """
     text = os.fspath(path)
-    if text in _icons().RECIPES:
+    if text in RECIPES:
         return "icons"
     found, _ = _locate(text, roots)
     try:
-        own = claimed(found, _OPENERS) if isinstance(found, Path) else None
+        own = claimed(found) if isinstance(found, Path) else None
         return own.kind if own is not None else detect_layout(found)
     except OSError as error:
         raise UnreadableData(f"{text} cannot be read: {(error.strerror or str(error)).lower()}.") from error
@@ -215,7 +187,7 @@ def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None)
 def list_sets() -> list[SetInfo]:
     """Built-in sets, those that were fetched, and Let It Wag! even before it is fetched."""
     listed = []
-    for id, recipe in _icons().RECIPES.items():
+    for id, recipe in RECIPES.items():
         opened = open_set(id)
         n_images, n_classes = len(opened.labels), len(opened.keys)
         listed.append(SetInfo(id, opened.kind, True, n_images, n_classes, recipe.title, opened.note))
@@ -232,10 +204,6 @@ def list_sets() -> list[SetInfo]:
     if "letitwag" not in fetched:
         listed.append(SetInfo("letitwag", "letitwag", False, None, 290, "Let It Wag!", str(_missing("letitwag"))))
     return listed
-
-
-def _icons() -> Any:
-    return import_module("core.datasets.formats.icons")
 
 
 def _fetched_root() -> Path:
@@ -276,7 +244,7 @@ def _missing(id: str) -> ImagesMissing:
 
 
 def _unknown(id: str) -> str:
-    known = [*_icons().RECIPES, "letitwag"]
+    known = [*RECIPES, "letitwag"]
     near = difflib.get_close_matches(id, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Built-in sets are {', '.join(known[:-1])}."
     return f"There is no image set, folder or file {ascii(id[:200])[1:-1]}. {hint}"

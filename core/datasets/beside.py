@@ -16,6 +16,7 @@ from typing import Any
 
 from core.datasets.choices import NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
+from core.datasets.format import Opening
 from core.datasets.formats.columns import TABLES, Columns, from_records
 from core.datasets.formats.table import list_table, open_table, readable_table
 from core.datasets.io.picture import read_text
@@ -23,7 +24,7 @@ from core.datasets.io.roots import Files, problem
 from core.datasets.labels import classes_of
 from core.datasets.levels import folders_of, is_container, is_junk, same_split, split_name, split_rank
 from core.datasets.listing import Listing
-from core.datasets.names import NAMES_FILES, Names, Naming
+from core.datasets.names import NAMES_FILES
 from core.datasets.placing import Place
 from core.errors import UnreadableData
 from core.text.lines import lines_of
@@ -61,15 +62,7 @@ class Beside:
         return f"{name}{more} lies beside the pictures and is not used: {why}."
 
 
-def open_tables(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_tables(path: Path, how: Opening) -> Listing:
     """List the pictures that a table names: a table file, or the one that lies beside the pictures of a folder.
 
     Raises:
@@ -77,26 +70,18 @@ def open_tables(
         BadInput: a column or split that was asked for is not there.
     """
     if path.is_file():
-        files = Files(path, roots, absolute=True)
-        columns = _read(path)
-        return list_table(
-            path, files, kind="table", id=id or str(path), names=names, naming=naming, choices=choices, columns=columns
-        )
-    found = find_beside(path, choices, roots=roots)
+        return list_table(path, Files(path, how.roots, absolute=True), how, columns=_read(path))
+    found = find_beside(path, how.choices, roots=how.roots)
     if found.chosen is None and sum(file.suffix.lower() in TABLES for file in path.iterdir()) == 1:
-        return open_table(path, id=id, names=names, naming=naming, roots=roots, choices=choices)
+        return open_table(path, how)
     if found.chosen is None:
         raise UnreadableData(f"No table in {path} says the classes of its pictures. {found.told}".strip())
     file, columns, place = found.chosen
     _find.cache_clear()  # a table may be large
     listed = list_table(
         file,
-        Files(path / file.name, roots, absolute=True),
-        kind="table",
-        id=id or str(path),
-        names=names,
-        naming=naming,
-        choices=replace(choices, split="") if found.by_name else choices,
+        Files(path / file.name, how.roots, absolute=True),
+        replace(how, choices=replace(how.choices, split="")) if found.by_name else how,
         columns=columns,
         base=path,
         beside=f"beside {place.prefix}/" if place.prefix else "",

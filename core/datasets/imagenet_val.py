@@ -12,17 +12,18 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.format import Opening
 from core.datasets.io.picture import read_bytes, read_text
 from core.datasets.io.roots import Files, problem
 from core.datasets.levels import same_split
-from core.datasets.listing import Listing, empty_classes, file_ends, fingerprint, repeated_names, require_images
-from core.datasets.names import Names, Naming, imagenet_classes, name_classes
+from core.datasets.listing import Listing, file_ends, fingerprint, make_listing, require_images
+from core.datasets.names import imagenet_classes
 from core.errors import UnreadableData
 from core.text.lines import lines_of
 from core.types import LeftOut
@@ -62,15 +63,7 @@ def has_truth(path: Path, below: str) -> bool:
     return any(_files(path, below, (KAGGLE, TRUTH, *_LISTS, *_BY_PLACE))) or _annotations(path, below) is not None
 
 
-def open_imagenet_val(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_imagenet_val(path: Path, how: Opening) -> Listing:
     """List the validation pictures of ImageNet in their flat folder, over all 1,000 classes.
 
     Raises:
@@ -80,14 +73,14 @@ def open_imagenet_val(
     below = flat_folder(path)
     if below is None:
         raise UnreadableData(f"{path} holds no pictures called ILSVRC2012_val_*.JPEG.")
-    if choices.split and not same_split(choices.split, "val"):
-        raise UnreadableData(f"{path} holds ImageNet's validation pictures, not the split {choices.split!r}.")
+    if (split := how.choices.split) and not same_split(split, "val"):
+        raise UnreadableData(f"{path} holds ImageNet's validation pictures, not the split {split!r}.")
     folder = path / below
     pictures = {match[1]: entry for entry in sorted(os.listdir(folder)) if (match := _PICTURE.fullmatch(entry))}
-    wnids, source = _truth(path, below, pictures, roots)
+    wnids, source = _truth(path, below, pictures, how.roots)
     known = [wnid for wnid, _ in imagenet_classes()] or sorted(set(wnids.values()))
     place = {wnid: label for label, wnid in enumerate(known)}
-    files = Files(folder / "pictures", roots, absolute=False)
+    files = Files(folder / "pictures", how.roots, absolute=False)
     left_out: list[LeftOut] = []
     ids, sizes, labels = [], [], []
     for stem, file in pictures.items():
@@ -103,30 +96,20 @@ def open_imagenet_val(
             labels.append(place[wnid])
     require_images(ids, str(path), left_out, "Its pictures and the file with their classes must belong together.")
     label_array = np.array(labels, np.int64)
-    left_out += empty_classes(known, label_array)
-    given = _synsets(path, below, roots) if names is None and not imagenet_classes() else names
-    readable, how = name_classes(known, given, naming=naming)
-    return Listing(
-        id=id or str(path),
+    if how.names is None and not imagenet_classes():
+        how = replace(how, names=_synsets(path, below, how.roots))
+    where = f" ({below}/)" if below else ""
+    return make_listing(
+        Listing,
+        how,
         kind="imagenetval",
         keys=known,
-        names=readable,
         labels=label_array,
         image_ids=ids,
         source=lambda index: path / ids[index],
         fingerprint=fingerprint(ids, np.array(sizes), label_array, known, lambda index: file_ends(path / ids[index])),
-        note=" ".join(
-            filter(
-                None,
-                (
-                    f"Detected ImageNet's validation pictures in one folder{f' ({below}/)' if below else ''}, classes "
-                    f"from {source}.",
-                    how,
-                    repeated_names(readable),
-                ),
-            )
-        ),
-        left_out=tuple(left_out),
+        note=[f"Detected ImageNet's validation pictures in one folder{where}, classes from {source}."],
+        left_out=left_out,
     )
 
 

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from core.datasets.format import Opening
 from core.datasets.io.picture import read_bytes, safe_open
+from core.datasets.names import name_classes
 from core.datasets.plain import Plain
 from core.errors import ReadFailed, UnreadableData
 from core.opening import open_regular
@@ -83,6 +85,40 @@ class Listing(Plain):
 
     def prepare(self, report: Report) -> None:
         """Called before all pictures are read in order; encoded pictures need nothing."""
+
+
+L = TypeVar("L", bound=Listing)
+
+
+def make_listing(
+    made: type[L],
+    how: Opening,
+    *,
+    keys: Sequence[str],
+    labels: np.ndarray,
+    own: Sequence[str] = (),
+    note: Iterable[str],
+    after: str = "",
+    left_out: Iterable[LeftOut],
+    **fields: Any,
+) -> L:
+    """A listing whose classes are named as ``how`` says, with classes without pictures among what was skipped.
+
+    Args:
+        made: ``Listing`` or a kind of it; fields: its fields that are not named here.
+        own: names that the set itself gives its classes.
+        note: sentences for the note in front of the one on the names; after: one behind it. Empty ones do not count.
+    """
+    names, told = name_classes(keys, how.names, naming=how.naming, own=own, released=own)
+    return made(
+        id=how.id,
+        keys=keys,
+        names=names,
+        labels=labels,
+        note=" ".join(filter(None, (*note, told, after, repeated_names(names)))),
+        left_out=(*left_out, *empty_classes(keys, labels)),
+        **fields,
+    )
 
 
 def fingerprint(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.format import Opening
 from core.datasets.formats.webdataset import asked_splits
 from core.datasets.io.tars import Part, picture_part, shards_of, sizes
 from core.datasets.listing import Listing, fingerprint, require_images
-from core.datasets.names import Names, Naming
 from core.errors import UnreadableData
 from core.text.lines import lines_of
 from core.types import LeftOut
@@ -27,23 +26,15 @@ class CaptionedImages(Listing):
     captions: Sequence[tuple[int, str]] = ()
 
 
-def open_captions(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> CaptionedImages:
-    """List a retrieval set; ``names`` and ``naming`` do not matter, there are no classes.
+def open_captions(path: Path, how: Opening) -> CaptionedImages:
+    """List a retrieval set; there are no classes to be named.
 
     Raises:
         UnreadableData: no picture has a caption.
         BadInput: the split that was asked for is not there.
     """
-    split = asked_splits(path, choices)[0]
-    _, shards, left_out = shards_of(path, roots, split=split)
+    split = asked_splits(path, how.choices)[0]
+    _, shards, left_out = shards_of(path, how.roots, split=split)
     ids: list[str] = []
     parts: list[Part] = []
     captions: list[tuple[int, str]] = []
@@ -63,7 +54,7 @@ def open_captions(
     labels = np.full(len(ids), -1, np.int64)
     said = [f"{index} {caption}" for index, caption in captions]
     return CaptionedImages(
-        id=id or str(path),
+        id=how.id,
         kind="captions",
         keys=(),
         names=(),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from core.datasets.choices import NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
 from core.datasets.io.picture import read_text
 from core.datasets.listing import file_ends
@@ -76,15 +77,15 @@ class Columns:
         return [names[int(text)] if text.isdecimal() and int(text) < len(names) else "" for text in self.values[column]]
 
 
-def read_columns(path: Path, *, wanted: Collection[str] = ()) -> Columns:
+def read_columns(path: Path, choices: Choices = NOTHING) -> Columns:
     """Read a CSV, TSV, JSON-lines or Parquet table whole; UnreadableData when it is none.
 
-    Columns that are neither text nor numbers are skipped unless they are called like classes, or are ``wanted``;
+    Columns that are neither text nor numbers are skipped unless they are called like classes, or are chosen;
     text files may have at most 512 MiB.
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return _from_parquet(path, wanted)
+        return _from_parquet(path, {choices.label_column, choices.path_column})
     if found := what_is(file_ends(path)):
         excel = " (as Excel's files are)" if found == "zip" else ""
         raise UnreadableData(f"{path.name} is not a table: it is a {found}{excel}.")

@@ -13,20 +13,11 @@ import numpy as np
 
 from cache import keys as cache_keys
 from cache.files import atomic_write, is_sealed, seal
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.format import Opening
 from core.datasets.formats.columns import PATHS, by_name, read_columns, same_spelling
 from core.datasets.io.roots import Files, problem
 from core.datasets.labels import classes_of
-from core.datasets.listing import (
-    Listing,
-    by_class,
-    empty_classes,
-    file_ends,
-    fingerprint,
-    repeated_names,
-    require_images,
-)
-from core.datasets.names import Names, Naming, name_classes
+from core.datasets.listing import Listing, by_class, file_ends, fingerprint, make_listing, require_images
 from core.datasets.sniff import what_is
 from core.errors import UnreadableData
 from core.faults import require_space, writing
@@ -90,15 +81,7 @@ class EmbeddedImages(Listing):
                 yield chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
 
 
-def open_embeddings(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> EmbeddedImages:
+def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
     """List a clip-retrieval folder.
 
     The class of a row is a metadata column with a known name, else the folder of its path. Pictures are there when the
@@ -109,16 +92,16 @@ def open_embeddings(
     """
     left_out: list[LeftOut] = []
     arrays = _numbered(path / "img_emb", ".npy")
-    parts = _arrays(arrays, roots)
+    parts = _arrays(arrays, how.roots)
     if not any(map(len, parts)):
         raise UnreadableData(f"{path / 'img_emb'} holds no vectors.")
-    said, paths, source, odd, told = _metadata(path, dict(zip(arrays, map(len, parts), strict=True)), roots, choices)
-    if naming != "released":
+    said, paths, source, odd, told = _metadata(path, dict(zip(arrays, map(len, parts), strict=True)), how)
+    if how.naming != "released":
         said, merged = same_spelling(said)
         told = [*told, *merged]
     parts = [part for part in parts if len(part)]
     good, unit = _check(parts)
-    files = Files(path / "metadata", roots, absolute=True)
+    files = Files(path / "metadata", how.roots, absolute=True)
     has_images = _is_there(files, next((text for text in paths if text), ""))
     rows, classes = [], []
     for row, name in enumerate(said):
@@ -131,36 +114,32 @@ def open_embeddings(
             classes.append(name)
     require_images(classes, str(path), left_out, "Every row needs a class in the metadata.")
     keys, labels = by_class(classes)
-    readable, how = name_classes(keys, names, naming=naming)
     ids = [paths[row] or f"row/{row}" for row in rows]
     if len(set(ids)) < len(ids):
         ids = [f"{row}/{PurePath(paths[row]).name}" for row in rows]
-    pictures = "" if has_images else " Its pictures are not on this disk."
-    note = (
-        f"Detected {len(rows):,} precomputed embeddings of {parts[0].shape[1]} dimensions (clip-retrieval), {source}. "
-        + " ".join(filter(None, (*told, f"{how}{pictures}", repeated_names(readable))))
-    )
+    detected = f"Detected {len(rows):,} precomputed embeddings of {parts[0].shape[1]} dimensions (clip-retrieval)"
     chosen = np.array(rows, np.int64)
     shapes = [f"{file.name} {file.stat().st_size}" for file in arrays]
-    return EmbeddedImages(
-        id=id or str(path),
+    return make_listing(
+        EmbeddedImages,
+        how,
         kind="embeddings",
         keys=keys,
-        names=readable,
         labels=labels,
         image_ids=ids,
         source=lambda index: _picture(files, paths[rows[index]]),
         fingerprint=fingerprint(
             ids, chosen, labels, [*keys, *shapes, *(_digest(part) for part in parts)], lambda index: b""
         ),
-        note=note.strip(),
-        left_out=(*left_out, *empty_classes(keys, labels)),
+        note=(f"{detected}, {source}.", *told),
+        after="" if has_images else "Its pictures are not on this disk.",
+        left_out=left_out,
         has_images=has_images,
         dim=parts[0].shape[1],
         parts=parts,
         rows=chosen,
         unit=unit,
-        text_vectors=tuple(part for part in _arrays(_numbered(path / "text_emb", ".npy"), roots) if len(part)),
+        text_vectors=tuple(part for part in _arrays(_numbered(path / "text_emb", ".npy"), how.roots) if len(part)),
     )
 
 
@@ -201,7 +180,7 @@ def _no_array(kind: str) -> str:
 
 
 def _metadata(
-    path: Path, vectors: Mapping[Path, int], roots: Sequence[Path] | None, choices: Choices
+    path: Path, vectors: Mapping[Path, int], how: Opening
 ) -> tuple[list[str], list[str], str, dict[int, str], list[str]]:
     """Class and path (empty if there is none) of every row, where the classes come from, odd rows and what to say.
 
@@ -210,12 +189,12 @@ def _metadata(
     said: list[str] = []
     paths: list[str] = []
     odd: dict[int, str] = {}
-    source, told = "", []
+    source, told, choices = "", [], how.choices
     for array, file in _pairs(path, vectors):
         shown = f"metadata/{file.name}"
-        if reason := problem(file, roots):
+        if reason := problem(file, how.roots):
             raise UnreadableData(f"{shown} cannot be read: {reason}.")
-        columns = read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+        columns = read_columns(file, choices)
         if columns.rows != vectors[array]:
             raise UnreadableData(
                 f"img_emb/{array.name} holds {vectors[array]:,} vectors but {columns.rows:,} rows of metadata are in "

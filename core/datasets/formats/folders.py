@@ -6,14 +6,15 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from core.datasets.beside import find_beside
-from core.datasets.choices import NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
+from core.datasets.format import Opening
 from core.datasets.io.roots import problem
 from core.datasets.levels import (
     JUNK_REASON,
@@ -27,16 +28,8 @@ from core.datasets.levels import (
     is_folder,
     is_junk,
 )
-from core.datasets.listing import (
-    Listing,
-    empty_classes,
-    file_ends,
-    fingerprint,
-    in_order,
-    repeated_names,
-    require_images,
-)
-from core.datasets.names import NAMES_FILES, Names, Naming, name_classes
+from core.datasets.listing import Listing, file_ends, fingerprint, in_order, make_listing, require_images
+from core.datasets.names import NAMES_FILES
 from core.errors import BadInput, UnreadableData
 from core.paths import ASSETS
 from core.text.lines import lines_of
@@ -47,33 +40,20 @@ _MOST_FILES = 20_000_000
 _CLASS_LIST = ASSETS / "letitwag_classes.txt"
 
 
-def open_folders(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_folders(path: Path, how: Opening) -> Listing:
     """List a tree of class folders.
 
     Classes are the folders, sorted (whole numbers in numeric order); pictures lie at any depth below. Splits and
-    wrapper folders above the classes are looked through (``core.datasets.levels``).
-
-    Args:
-        id: what the person typed; the path by default.
-        names: a names file or corrections; a ``names.json|csv|tsv|txt`` or ``classnames.txt`` in the folder is used
-            by itself.
-        naming: ``released`` keeps the folders' names verbatim.
-        roots: folders that symbolic links may lead to; None for no limit.
-        choices: a split, or ``label_column="folder"`` for folders that are called like containers.
+    wrapper folders above the classes are looked through (``core.datasets.levels``). A ``names.json|csv|tsv|txt`` or
+    ``classnames.txt`` in the folder is used by itself; ``label_column="folder"`` takes folders that are called like
+    containers for classes.
 
     Raises:
         UnreadableData: there are no class folders, or no picture in them.
         BadInput: the split that was asked for is not there.
     """
     left_out: list[LeftOut] = []
+    roots, choices = how.roots, how.choices
     level = find_level(path, choices)
     if choices.split and not level.split:
         raise BadInput(f"{path} has no folders of splits, so there is no split {choices.split!r}.")
@@ -84,36 +64,32 @@ def open_folders(
     prefix = f"{level.below}/" if level.below else ""
     image_ids, sizes, labels = _list_images(top, keys, prefix, left_out, roots)
     require_images(image_ids, str(path), left_out, "A class folder tree has one folder of pictures for each class.")
-    left_out += empty_classes(keys, labels)
-    if names is None and naming == "shown":
+    if how.names is None and how.naming == "shown":
         beside = (folder / file for folder in dict.fromkeys((path, top)) for file in NAMES_FILES)
-        names = next((file for file in beside if file.is_file() and not problem(file, roots)), None)
-    readable, how = name_classes(keys, names, naming=naming)
+        how = replace(how, names=next((file for file in beside if file.is_file() and not problem(file, roots)), None))
     kind = "letitwag" if is_letitwag(keys) else "folders"
     what = "the Let It Wag! class folders" if kind == "letitwag" else "class folders"
     if all(key.isdecimal() for key in keys):
         what += " with whole numbers as names, in numeric order"
     others = [split for split in level.splits if split != level.split]
-    parts = [
+    note = [
         f"Detected {what}{f' in {prefix}' if prefix else ''}.",
         *(f"{sentence}." for sentence in level.passed),
         f"Other splits: {', '.join(others)} (--split)." if others else "",
         _alike(keys),
         _deeper(top, keys),
-        how,
-        repeated_names(readable),
     ]
-    return Listing(
-        id=id or str(path),
+    return make_listing(
+        Listing,
+        how,
         kind=kind,
         keys=keys,
-        names=readable,
         labels=labels,
         image_ids=image_ids,
         source=lambda index: path / image_ids[index],
         fingerprint=fingerprint(image_ids, sizes, labels, keys, lambda index: file_ends(path / image_ids[index])),
-        note=" ".join(filter(None, parts)),
-        left_out=tuple(left_out),
+        note=note,
+        left_out=left_out,
     )
 
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.format import Opening
 from core.datasets.formats.table import list_table
 from core.datasets.io.roots import Files
 from core.datasets.levels import folders_of, in_split_order, same_split
 from core.datasets.listing import Listing
-from core.datasets.names import Names, Naming
 from core.errors import BadInput, UnreadableData
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-def open_imagefolder(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_imagefolder(path: Path, how: Opening) -> Listing:
     """List the pictures that the metadata file names by ``file_name``, relative to itself and never outside it.
 
     Of several splits the first of test, val and train whose rows have classes is taken.
@@ -37,20 +27,19 @@ def open_imagefolder(
     found = metadata_files(path)
     if not found:
         raise UnreadableData(f"{path} holds none of {', '.join(METADATA)}.")
-    if choices.split and any(file.parent != path for file in found):
-        asked = [file for file in found if same_split(choices.split, file.parent.name)]
+    split = how.choices.split
+    if split and any(file.parent != path for file in found):
+        asked = [file for file in found if same_split(split, file.parent.name)]
         if not asked:
             splits = ", ".join(file.parent.name for file in found)
-            raise BadInput(f"{path} has no split {choices.split!r}; its splits are {splits}.")
+            raise BadInput(f"{path} has no split {split!r}; its splits are {splits}.")
         found = asked
     problems: list[UnreadableData] = []
     for file in found:
-        files = Files(file, roots, absolute=False)
+        files = Files(file, how.roots, absolute=False)
+        own = how if file.parent == path else replace(how, choices=replace(how.choices, split=""))
         try:
-            own = choices if file.parent == path else replace(choices, split="")
-            listed = list_table(
-                file, files, kind="imagefolder", id=id or str(path), names=names, naming=naming, choices=own
-            )
+            listed = list_table(file, files, own, kind="imagefolder")
             passed = [f"{other.parent.name}/ has no classes and was passed over." for other in found[: len(problems)]]
             return replace(listed, note=" ".join([listed.note, *passed]))
         except UnreadableData as error:

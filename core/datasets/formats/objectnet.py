@@ -11,19 +11,20 @@ from PIL import Image, ImageOps
 
 from cache import keys as cache_keys
 from core.datasets.choices import FOLDER, Choices
+from core.datasets.format import Opening
 from core.datasets.formats.folders import open_folders
 from core.datasets.formats.tracks import read_object
 from core.datasets.io.picture import read_text
 from core.datasets.io.roots import problem
 from core.datasets.listing import Listing
-from core.datasets.names import Names, Naming, name_classes
+from core.datasets.names import name_classes
 from core.errors import UnreadableData
 from core.text.lines import lines_of
 from core.types import LeftOut
 
 MAPPINGS = "mappings"
 FOLDERS = "folder_to_objectnet_label.json"
-BORDER = 2
+_BORDER = 2
 _FILES = ("objectnet_to_imagenet_1k.json", "pytorch_to_imagenet_2012_id.json", "imagenet_to_label_2012_v2")
 
 
@@ -50,33 +51,24 @@ class ObjectNetListing(Listing):
         return self.image(index)
 
 
-def open_objectnet(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    border: int = BORDER,
-) -> ObjectNetListing:
+def open_objectnet(path: Path, how: Opening) -> ObjectNetListing:
     """List the 113 of 313 classes that overlap with ImageNet-1k; the others are left out and counted.
 
-    Args:
-        border: pixels cut from every side before anything else. The pictures carry a red frame of one pixel that marks
-            a test set; imagenet-testbed cuts 2, CLIP_benchmark none (``SET#border=0``).
+    The pictures carry a red frame of one pixel that marks a test set; imagenet-testbed cuts 2 pixels from every side
+    before anything else, CLIP_benchmark none (``SET#border=0``).
 
     Raises:
         UnreadableData: the mappings are missing or damaged, or there is no picture.
     """
     mappings = path / MAPPINGS
+    border = _BORDER if how.border is None else how.border
     for file in (FOLDERS, *_FILES):
-        if reason := problem(mappings / file, roots):
+        if reason := problem(mappings / file, how.roots):
             raise UnreadableData(f"{MAPPINGS}/{file} cannot be read: {reason}.")
     labels = {str(folder): str(label) for folder, label in read_object(mappings / FOLDERS).items()}
     imagenet = _imagenet_groups(mappings)
-    listed = open_folders(
-        path / "images", id=id or str(path), naming="released", roots=roots, choices=Choices(label_column=FOLDER)
-    )
+    as_folders = Opening(id=how.id, naming="released", roots=how.roots, choices=Choices(label_column=FOLDER))
+    listed = open_folders(path / "images", as_folders)
     groups = [imagenet.get(labels.get(key, ""), ()) for key in listed.keys]
     kept = [label for label, group in enumerate(groups) if group]
     if not kept:
@@ -86,11 +78,11 @@ def open_objectnet(
     rows = np.flatnonzero(place[listed.labels] >= 0)
     keys = [listed.keys[label] for label in kept]
     own = [labels[key] for key in keys]
-    readable, how = name_classes(keys, names, naming=naming, own=own, released=own)
+    readable, told = name_classes(keys, how.names, naming=how.naming, own=own, released=own)
     left, outside = len(groups) - len(kept), len(listed.labels) - len(rows)
     others = LeftOut(f"{left:,} classes", f"not among ImageNet's; {outside:,} pictures", images=outside)
     return ObjectNetListing(
-        id=id or str(path),
+        id=how.id,
         kind="objectnet",
         keys=keys,
         names=readable,
@@ -99,7 +91,7 @@ def open_objectnet(
         source=lambda index: listed.source(int(rows[index])),
         fingerprint=cache_keys.digest([listed.fingerprint, rows.tolist(), border]),
         note=f"Detected ObjectNet: {len(kept):,} of {len(groups):,} classes are ImageNet's; {border} pixels of border "
-        f"are cut off. {how}",
+        f"are cut off. {told}",
         left_out=(*listed.left_out, *([others] if left else [])),
         border=border,
         imagenet=[groups[label] for label in kept],

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from core.datasets.choices import FOLDER, NOTHING, Choices
+from core.datasets.choices import FOLDER, Choices
 from core.datasets.conventions import SPLITS
+from core.datasets.format import Opening
 from core.datasets.formats.columns import (
     by_name,
     class_labels,
@@ -29,15 +30,13 @@ from core.datasets.levels import folders_of, in_split_order, same_split, split_n
 from core.datasets.listing import (
     Listing,
     by_class,
-    empty_classes,
     file_ends,
     fingerprint,
+    make_listing,
     many,
-    repeated_names,
     require_images,
     unique,
 )
-from core.datasets.names import Names, Naming, name_classes
 from core.errors import BadInput, ReadFailed, UnreadableData
 from core.opening import regular
 from core.types import LeftOut
@@ -48,15 +47,7 @@ _GROUPS_KEPT = 2
 _SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?![A-Za-z])", re.IGNORECASE)
 
 
-def open_parquet(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_parquet(path: Path, how: Opening) -> Listing:
     """List Parquet shards with an image column (a struct of ``bytes`` and ``path``, or plain bytes).
 
     Of several splits (``test-00000-of-00009.parquet``, ``data/``, ``test/``) the first of test, val and train whose
@@ -67,11 +58,12 @@ def open_parquet(
         UnreadableData: no shard has an image and a label column, or no row has a usable label.
         BadInput: the column or split that was asked for is not there.
     """
-    splits = _asked_splits(path, find_splits(path), choices)
+    splits = _asked_splits(path, find_splits(path), how.choices)
     passed: list[str] = []
     for split, found in splits:
-        shards = Shards([file for file in found if not problem(file, roots)], roots, choices)
-        shards.left_out += [LeftOut(file.name, reason, images=0) for file in found if (reason := problem(file, roots))]
+        refused = {file: reason for file in found if (reason := problem(file, how.roots))}
+        shards = Shards([file for file in found if file not in refused], how)
+        shards.left_out += [LeftOut(file.name, reason, images=0) for file, reason in refused.items()]
         ids, texts = shards.survey()
         if ids or split == splits[-1][0]:
             break
@@ -82,34 +74,32 @@ def open_parquet(
     if listed:
         keys, labels = unique(listed), np.array([int(text) for text in texts], np.int64)
     else:
-        if naming != "released":
+        if how.naming != "released":
             texts, told = same_spelling(texts)
         keys, labels = by_class(texts)
-    readable, how = name_classes(keys, names, naming=naming, own=listed, released=listed)
     part = f" of the split {split}" if split else ""
     others = [name for name, _ in find_splits(path) if name != split]
-    parts = [
+    note = [
         f"Detected {many(len(shards.files), 'Parquet shard')}{part}: pictures from column “{shards.image}”, class from "
         f"column “{shards.label}”.",
         *passed,
         f"Other splits: {', '.join(others)} (--split)." if others else "",
         f"Also possible: --label-column {' or '.join(shards.others[:3])}." if shards.others else "",
         *told,
-        how,
-        repeated_names(readable),
     ]
-    return Listing(
-        id=id or str(path),
+    return make_listing(
+        Listing,
+        how,
         kind="parquet",
         keys=keys,
-        names=readable,
         labels=labels,
+        own=listed,
         image_ids=ids,
         source=shards.read,
         holder=shards.holder,
         fingerprint=shards.fingerprint(ids, labels, keys),
-        note=" ".join(filter(None, parts)),
-        left_out=(*shards.left_out, *empty_classes(keys, labels)),
+        note=note,
+        left_out=shards.left_out,
     )
 
 
@@ -185,14 +175,13 @@ class Shards:
         classes: names of the label's indices, of all shards; empty when labels are names themselves.
     """
 
-    def __init__(self, files: Sequence[Path], roots: Sequence[Path] | None, choices: Choices = NOTHING) -> None:
+    def __init__(self, files: Sequence[Path], how: Opening) -> None:
         self.files = list(files)
         self.left_out: list[LeftOut] = []
         self.image = self.label = ""
         self.others: list[str] = []
         self.classes: list[str] = []
-        self._choices = choices
-        self._roots = roots
+        self._how = how
         self._rows = np.empty((0, 3), np.int32)  # file, row group, row in it
         self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._lock = Lock()
@@ -285,14 +274,14 @@ class Shards:
         return found | {str(i): str(i if same else at[name]) for i, name in enumerate(listed)}
 
     def _image_column(self, schema: Any) -> str:
-        asked = self._choices.path_column
+        asked = self._how.choices.path_column
         if asked and asked not in schema.names:
             raise BadInput(f"There is no column “{asked[:80]}”; the columns are {', '.join(schema.names[:20])}.")
         return asked or image_column(schema)
 
     def _label_column(self, names: Sequence[str], lists: dict[str, list[str]]) -> tuple[str, list[str]]:
         """The column with classes and the others that could be it; empty when there is none."""
-        asked = self._choices.label_column
+        asked = self._how.choices.label_column
         if asked:
             if asked == FOLDER and asked not in names:
                 raise BadInput("The pictures lie in Parquet shards: there is no folder to take the class from.")
@@ -318,7 +307,7 @@ class Shards:
             return data
         if not path:
             raise UnreadableData("The row holds neither bytes nor the path of a picture.")
-        files = Files(self.files[file], self._roots, absolute=False)
+        files = Files(self.files[file], self._how.roots, absolute=False)
         files.size(path)
         return Path(files.path(path))
 

@@ -7,26 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.choices import Choices
+from core.datasets.format import Opening
 from core.datasets.formats.columns import TABLES, Columns, read_columns
 from core.datasets.io.roots import Files
 from core.datasets.labels import Classes, choose_split, classes_of
-from core.datasets.listing import Listing, empty_classes, file_ends, fingerprint, repeated_names, require_images
-from core.datasets.names import Names, Naming, name_classes
+from core.datasets.listing import Listing, file_ends, fingerprint, make_listing, require_images
 from core.datasets.placing import Place, find_place
 from core.errors import UnreadableData
 from core.types import LeftOut
 
 
-def open_table(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_table(path: Path, how: Opening) -> Listing:
     """List the pictures of a table file (or of the only table in a folder).
 
     Paths are relative to the table (or to a folder beside it) or absolute; the class column is found by its name, else
@@ -38,8 +30,7 @@ def open_table(
         BadInput: a column or split that was asked for is not there.
     """
     file = only_table(path) if path.is_dir() else path
-    files = Files(file, roots, absolute=True)
-    return list_table(file, files, kind="table", id=id or str(path), names=names, naming=naming, choices=choices)
+    return list_table(file, Files(file, how.roots, absolute=True), how)
 
 
 def only_table(folder: Path) -> Path:
@@ -53,12 +44,9 @@ def only_table(folder: Path) -> Path:
 def list_table(
     file: Path,
     files: Files,
+    how: Opening,
     *,
-    kind: str,
-    id: str,
-    names: Names,
-    naming: Naming,
-    choices: Choices = NOTHING,
+    kind: str = "table",
     columns: Columns | None = None,
     base: Path | None = None,
     beside: str = "",
@@ -70,8 +58,8 @@ def list_table(
         base: folder that ``files`` starts from; the table's own by default.
         beside: words for the note on where the table lies, for example ``beside images/``.
     """
-    base = base or file.parent
-    columns = columns or read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+    base, choices = base or file.parent, how.choices
+    columns = columns or read_columns(file, choices)
     place = find_place(columns, base, choices, table=file.name)
     if place is None:
         raise UnreadableData(
@@ -79,7 +67,7 @@ def list_table(
             "Name it with --path-column, or call it “path”, and the column with classes “label”."
         )
     try:
-        classes = classes_of(columns, place.column, choices, verbatim=naming == "released")
+        classes = classes_of(columns, place.column, choices, verbatim=how.naming == "released")
     except UnreadableData as error:
         raise UnreadableData(f"{file.name}: {error}") from error
     paths = [place.path(cell) for cell in columns.values[place.column]]
@@ -88,28 +76,24 @@ def list_table(
     ids, texts, sizes = _usable(paths, classes, ours, files, left_out)
     require_images(ids, str(file), left_out, "Paths must be relative to the table or absolute.")
     keys, labels = classes.keys(texts)
-    left_out += empty_classes(keys, labels)
-    listed = classes.listed
-    readable, how = name_classes(keys, names, naming=naming, own=listed, released=listed)
     told = f", split {split} of column “{split_column}”" if split else ""
-    parts = [
+    note = [
         f"Detected a table ({file.name}{f' {beside}' if beside else ''}): {place.told}, {classes.source}{told}.",
         *classes.told,
         classes.also,
-        how,
-        repeated_names(readable),
     ]
-    return Listing(
-        id=id,
+    return make_listing(
+        Listing,
+        how,
         kind=kind,
         keys=keys,
-        names=readable,
         labels=labels,
+        own=classes.listed,
         image_ids=ids,
         source=lambda index: Path(files.path(ids[index])),
         fingerprint=fingerprint(ids, np.array(sizes), labels, keys, lambda index: file_ends(files.path(ids[index]))),
-        note=" ".join(filter(None, parts)),
-        left_out=tuple(left_out),
+        note=note,
+        left_out=left_out,
     )
 
 
@@ -118,7 +102,7 @@ def readable_table(
 ) -> tuple[Columns, Place] | str:
     """A table whose pictures are there and that says their classes, or why it is none."""
     try:
-        columns = columns or read_columns(file, wanted={choices.label_column, choices.path_column} - {""})
+        columns = columns or read_columns(file, choices)
         place = find_place(columns, base, choices, table=file.name)
         if place is None or not place.found:
             return "no column of it leads to a picture that is there"

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from core.datasets.format import Opening
 from core.datasets.io.picture import read_text
 from core.datasets.io.roots import Files, problem
-from core.datasets.listing import Listing, empty_classes, file_ends, fingerprint, require_images, unique
-from core.datasets.names import Names, Naming, name_classes, read_names, shown
+from core.datasets.listing import Listing, file_ends, fingerprint, make_listing, require_images, unique
+from core.datasets.names import read_names, shown
 from core.errors import UnreadableData
 from core.types import ImageSet, LeftOut, Track
 
@@ -64,14 +65,11 @@ def list_frames(
     top: Path,
     near: Mapping[str, Mapping[str, int]],
     labels: Mapping[str, frozenset[int]],
+    how: Opening,
     *,
     kind: str,
     what: str,
     classes: Path | None,
-    id: str,
-    names: Names,
-    naming: Naming,
-    roots: Sequence[Path] | None,
     left_out: list[LeftOut],
 ) -> FrameListing:
     """A set of frames from its lists.
@@ -87,7 +85,7 @@ def list_frames(
     if not 0 < count <= 10_000:
         raise UnreadableData(f"{path} names {count:,} classes; its labels must be class numbers from 0.")
     given = [shown(listed.get(str(index), str(index))) for index in range(count)]
-    files = Files(top / "frames", roots, absolute=False)
+    files = Files(top / "frames", how.roots, absolute=False)
     sizes: dict[str, int] = {}
     for frame in dict.fromkeys(name for anchor, others in near.items() for name in (anchor, *others)):
         try:
@@ -105,22 +103,22 @@ def list_frames(
     accepted = [labels[frame] for frame in ids]
     own = np.array([min(labels) for labels in accepted], np.int64)
     keys = unique(given)
-    readable, how = name_classes(keys, names, naming=naming, own=given, released=given)
-    imagenet = _imagenet_map(beside(path, *_MAPS, roots=roots), count, left_out)
-    used = " A map beside them says which ImageNet classes they stand for." if imagenet else ""
-    return FrameListing(
-        id=id or str(path),
+    imagenet = _imagenet_map(beside(path, *_MAPS, roots=how.roots), count, left_out)
+    return make_listing(
+        FrameListing,
+        how,
         kind=kind,
         keys=keys,
-        names=readable,
         labels=own,
+        own=given,
         image_ids=ids,
         source=lambda index: Path(files.path(ids[index])),
         fingerprint=fingerprint(
             ids, np.array(list(sizes.values())), own, keys, lambda index: file_ends(files.path(ids[index]))
         ),
-        note=f"Detected {what}: {len(tracks):,} anchors, {len(ids):,} frames. {how}{used}",
-        left_out=(*left_out, *empty_classes(keys, own)),
+        note=[f"Detected {what}: {len(tracks):,} anchors, {len(ids):,} frames."],
+        after="A map beside them says which ImageNet classes they stand for." if imagenet else "",
+        left_out=left_out,
         tracks=tracks,
         accepted=accepted,
         imagenet=imagenet,

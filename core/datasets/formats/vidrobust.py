@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from core.datasets.format import Format
+from core.datasets.format import Format, Opening
 from core.datasets.formats.tracks import FrameListing, beside, list_frames, offset_between, read_object
-from core.datasets.names import Names, Naming
 from core.errors import UnreadableData
 from core.types import LeftOut
 
@@ -15,14 +13,7 @@ PM_SETS = "pmsets.json"
 _CLASSES = ("imagenet_vid_class_index.json", "names.json", "names.csv", "names.txt")
 
 
-def open_vid_robust(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-) -> FrameListing:
+def open_vid_robust(path: Path, how: Opening) -> FrameListing:
     """List the anchors and the frames near them; a frame may have several true classes.
 
     ``pmsets.json`` gives the neighbours of every anchor, ``labels.json`` the class numbers of every frame.
@@ -30,7 +21,7 @@ def open_vid_robust(
     Raises:
         UnreadableData: a list is missing or damaged, or no frame of it is there.
     """
-    sets, labels = beside(path, PM_SETS, roots=roots), beside(path, "labels.json", roots=roots)
+    sets, labels = beside(path, PM_SETS, roots=how.roots), beside(path, "labels.json", roots=how.roots)
     if sets is None or labels is None:
         raise UnreadableData(f"{path} needs metadata/{PM_SETS} and metadata/labels.json.")
     left_out: list[LeftOut] = []
@@ -46,13 +37,10 @@ def open_vid_robust(
         path,
         near,
         _labels(labels),
+        how,
         kind="vidrobust",
         what="ImageNet-Vid-Robust",
-        classes=beside(path, *_CLASSES, roots=roots),
-        id=id,
-        names=names,
-        naming=naming,
-        roots=roots,
+        classes=beside(path, *_CLASSES, roots=how.roots),
         left_out=left_out,
     )
 
@@ -67,4 +55,8 @@ def _labels(path: Path) -> dict[str, frozenset[int]]:
     return found
 
 
-FORMAT = Format("vidrobust", lambda path: beside(path, PM_SETS) is not None, open_vid_robust)
+FORMAT = Format(
+    "vidrobust",
+    lambda path: beside(path, PM_SETS) is not None,
+    lambda path, **how: open_vid_robust(path, Opening(**how)),
+)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.choices import NOTHING, Choices
+from core.datasets.choices import Choices
+from core.datasets.format import Opening
 from core.datasets.formats.columns import same_spelling, single_labels
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import AT_ONCE, Remote
@@ -19,14 +20,12 @@ from core.datasets.levels import same_split
 from core.datasets.listing import (
     Listing,
     by_class,
-    empty_classes,
     fingerprint,
+    make_listing,
     many,
-    repeated_names,
     require_images,
     unique,
 )
-from core.datasets.names import Names, Naming, name_classes
 from core.errors import BadInput, UnreadableData
 from core.text.lines import lines_of
 from core.types import LeftOut
@@ -35,15 +34,7 @@ _BLANKS = " \t\r\n\ufeff"
 _SLOT = re.compile(r"\{(c|class)?\}")
 
 
-def open_webdataset(
-    path: Path | Remote,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-    choices: Choices = NOTHING,
-) -> Listing:
+def open_webdataset(path: Path | Remote, how: Opening) -> Listing:
     """List a webdataset folder (or one tar); pictures are read in place by their offsets.
 
     Broken shards and samples without a usable label are left out. Classes are the lines of ``classnames.txt``; a name
@@ -55,11 +46,11 @@ def open_webdataset(
         UnreadableData: there is no usable sample, or ``classnames.txt`` has an empty line.
         BadInput: the split that was asked for is not there.
     """
-    splits = asked_splits(path, choices)
+    splits = asked_splits(path, how.choices)
     passed: list[str] = []
     for split in splits:
-        top, shards, left_out = shards_of(path, roots, split=split)
-        lines = _class_names(top / "classnames.txt", roots, left_out)
+        top, shards, left_out = shards_of(path, how.roots, split=split)
+        lines = _class_names(top / "classnames.txt", how.roots, left_out)
         keys = unique(lines)
         ids, parts, said = _labelled(shards, keys, left_out)
         if ids or split == splits[-1]:
@@ -71,11 +62,9 @@ def open_webdataset(
     if lines:
         labels = np.array([int(text) for text in said], np.int64)
     else:
-        if naming != "released":
+        if how.naming != "released":
             said, told = same_spelling(said)
         keys, labels = by_class(said)
-    left_out += empty_classes(keys, labels)
-    readable, how = name_classes(keys, names, naming=naming, own=lines, released=lines)
     read_from = ", ".join(tar.name for tar in tars[:3]) + (", ..." if len(tars) > 3 else "")
     at_once = AT_ONCE if isinstance(path, Remote) else 1
     others = [name for name in tar_splits(path) if name != split]
@@ -84,24 +73,23 @@ def open_webdataset(
         *passed,
         f"Other splits: {', '.join(others)} (--split)." if others else "",
         *told,
-        how,
-        repeated_names(readable),
     ]
-    return Listing(
-        id=id or str(path),
+    return make_listing(
+        Listing,
+        how,
         kind="webdataset",
         keys=keys,
-        names=readable,
         labels=labels,
+        own=lines,
         image_ids=ids,
         source=lambda index: shards.read(parts[index]),
         holder=lambda index: shards.file(parts[index]),
         fingerprint=fingerprint(
             ids, sizes(parts), labels, keys, lambda index: shards.ends(parts[index]), at_once=at_once
         ),
-        note=" ".join(filter(None, note)),
-        templates=_templates(top / "zeroshot_classification_templates.txt", roots, left_out),
-        left_out=tuple(left_out),
+        note=note,
+        templates=_templates(top / "zeroshot_classification_templates.txt", how.roots, left_out),
+        left_out=left_out,
     )
 
 

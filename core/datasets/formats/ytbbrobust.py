@@ -10,14 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.datasets.format import Format
+from core.datasets.format import Format, Opening
 from core.datasets.formats.tracks import FrameListing, beside, list_frames, offset_between, read_object
 from core.datasets.io.picture import read_text
-from core.datasets.names import Names, Naming, read_names
+from core.datasets.names import read_names
 from core.errors import UnreadableData
 from core.types import LeftOut
 
@@ -33,14 +33,7 @@ _FRAME = re.compile(r"[^/]+/frame-[0-9]+\.[A-Za-z]+")
 _TOPS = ("", "val", "frames", "test")
 
 
-def open_ytbb_robust(
-    path: Path,
-    *,
-    id: str = "",
-    names: Names = None,
-    naming: Naming = "shown",
-    roots: Sequence[Path] | None = None,
-) -> FrameListing:
+def open_ytbb_robust(path: Path, how: Opening) -> FrameListing:
     """List the reviewed anchors and the reviewed frames near them, ``<video>_<ms>/frame-N.jpg``.
 
     A table of first labels (``ytbb_robustness_test_anchors_full.csv``), where there is one, is added to the reviewed
@@ -49,12 +42,12 @@ def open_ytbb_robust(
     Raises:
         UnreadableData: a list is missing or damaged, or no frame of it is there.
     """
-    anchors, pairs, classes = (beside(path, name, roots=roots) for name in (ANCHORS, PAIRS, _CLASSES))
+    anchors, pairs, classes = (beside(path, name, roots=how.roots) for name in (ANCHORS, PAIRS, _CLASSES))
     if anchors is None or pairs is None or classes is None:
         raise UnreadableData(f"{path} needs {ANCHORS}, {PAIRS} and {_CLASSES} (in it or in metadata/).")
     left_out: list[LeftOut] = []
     known = {name: int(key) for key, name in read_names(classes).by_key.items() if key.isdecimal()}
-    first = _first_labels(beside(path, _FULL, roots=roots))
+    first = _first_labels(beside(path, _FULL, roots=how.roots))
     labels: dict[str, frozenset[int]] = {}
     for key, marks in _annotations(anchors).items():
         frame = _frame(key)
@@ -79,13 +72,10 @@ def open_ytbb_robust(
         top,
         near,
         labels,
+        how,
         kind="ytbbrobust",
         what="YTBB-Robust",
         classes=classes,
-        id=id,
-        names=names,
-        naming=naming,
-        roots=roots,
         left_out=left_out,
     )
 
@@ -119,4 +109,8 @@ def _first_labels(path: Path | None) -> dict[str, frozenset[int]]:
     return found
 
 
-FORMAT = Format("ytbbrobust", lambda path: beside(path, ANCHORS) is not None, open_ytbb_robust)
+FORMAT = Format(
+    "ytbbrobust",
+    lambda path: beside(path, ANCHORS) is not None,
+    lambda path, **how: open_ytbb_robust(path, Opening(**how)),
+)
