@@ -17,6 +17,7 @@ from core.cli import (
     evaluation,
     icons,
     prompts,
+    remedies,
     robustness,
     serve,
     storage,
@@ -32,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (serve, catalogue, counting, evaluation, compare, composition, storage):
+for group in (serve, catalogue, counting, evaluation, compare, composition, remedies, storage):
     group.register(app)
 app.add_typer(answers.app, name="answers")
 app.add_typer(icons.app, name="icons")

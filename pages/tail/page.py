@@ -7,13 +7,14 @@ import streamlit as st
 from core.analysis import findings
 from core.charts import PLOT_CONFIG, tail_scatter
 from core.types import Answer
-from pages.tail import cards, let_it_wag, models_compared
+from pages.tail import cards, let_it_wag, models_compared, remedies
 from pages.ui import answers, detail, lensbar, tables, without_counts
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
 ORDERS = ("rarest first", "hardest first", "easiest first")
+VIEWS = ("concepts", "remedies")
 
 lens = lensbar.lens()
 answer = answers.by_class(lens)
@@ -30,6 +31,12 @@ if lens.frequency:
 else:
     without_counts.draw("Tail", answer)
     rare = []
+
+if isinstance(answer, Answer):
+    view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+    if view == "remedies":
+        remedies.draw(answer, lensbar.images(), counts)
+        st.stop()
 
 if rare:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -1,0 +1,93 @@
+"""Figures of what is done about the tail: changes of head, torso and tail, and accuracy along a strength or shots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.analysis.group_change import GroupChange
+from core.analysis.label_bias import Null
+from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, RIGHT, RULE, WRONG, blank, text, translucent
+from core.types import Interval
+
+
+def change_figure(changes: Sequence[GroupChange], null: Sequence[Null] = ()) -> go.Figure:
+    """Change of every group in points with its interval; grey bars: the middle 95 % under priors dealt at random."""
+    figure = blank(height=110 + 46 * len(changes))
+    figure.add_vline(x=0, line={"color": RULE, "width": 1})
+    by_group = {one.group: one for one in null}
+    for row, change in enumerate(changes):
+        if (drawn := by_group.get(change.group)) is not None:
+            low, high = 100 * drawn.low, 100 * drawn.high
+            figure.add_scatter(
+                x=[low, high, high, low, low], y=[row - 0.28, row - 0.28, row + 0.28, row + 0.28, row - 0.28],
+                mode="lines", fill="toself", fillcolor=translucent(QUIET, 0.3),
+                line={"color": translucent(QUIET, 0.7), "width": 1}, legendgroup="null", showlegend=not row,
+                name="priors dealt at random, middle 95 %", hoverinfo="skip",
+            )  # fmt: skip
+    values = [100 * one.change.value for one in changes]
+    figure.add_scatter(
+        x=values,
+        y=list(range(len(changes))),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": np.nan_to_num([100 * one.change.high - value for one, value in zip(changes, values, strict=True)]),
+            "arrayminus": np.nan_to_num(
+                [value - 100 * one.change.low for one, value in zip(changes, values, strict=True)]
+            ),
+            "thickness": 2,
+            "width": 5,
+            "color": QUIET,
+        },
+        mode="markers",
+        marker={"color": [RIGHT if value > 0 else WRONG for value in values], "size": 12},
+        customdata=[[100 * one.before.value, 100 * one.after.value, one.fixed, one.broken] for one in changes],
+        hovertemplate="%{x:+.1f} points (%{customdata[0]:.1f} to %{customdata[1]:.1f} %)<br>%{customdata[2]:,} images "
+        "fixed, %{customdata[3]:,} broken<extra></extra>",
+        name="change, 95 % CI over classes",
+    )
+    figure.update_xaxes(title="Change of mean class accuracy, points", showgrid=True)
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(len(changes))),
+        ticktext=[f"{text(one.group)} ({one.classes:,})" for one in changes], range=[len(changes) - 0.4, -0.6],
+        showgrid=False,
+    )  # fmt: skip
+    figure.update_layout(dragmode=False)
+    return figure
+
+
+def lines_figure(
+    lines: Mapping[str, Sequence[tuple[float, Interval]]], *, x_title: str, log: bool = False
+) -> go.Figure:
+    """Mean class accuracy of each group along x, with intervals where they are defined."""
+    figure = blank(height=330, x_title=x_title)
+    for group, points in lines.items():
+        colour = PARTS.get(group, QUIET)
+        values = [one.value for _, one in points]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=values,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": np.nan_to_num([one.high - one.value for _, one in points]),
+                "arrayminus": np.nan_to_num([one.value - one.low for _, one in points]),
+                "thickness": 1,
+                "width": 3,
+            },
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": "dot" if group == "all" else "solid"},
+            marker={"color": colour, "size": 8, "symbol": PART_SYMBOLS.get(group, "circle-open")},
+            hovertemplate=f"{text(group)}: %{{y:.1%}} at %{{x}}<extra></extra>",
+            name=text(group),
+        )
+    if log:
+        ticks = sorted({x for points in lines.values() for x, _ in points})
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{x:g}" for x in ticks])
+    figure.update_xaxes(showgrid=True)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_layout(dragmode=False)
+    return figure

@@ -1,0 +1,108 @@
+"""What can be done about the tail without training a tower: adjusted scores and few-shot heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.cli.evaluation import Model, Precision, Set, Strategy
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.types import Lens
+
+if TYPE_CHECKING:
+    from core.analysis.group_change import GroupChange
+    from core.types import ImageSet
+
+Counts = Annotated[
+    str, typer.Option("--frequency", help="Counts that tell head from tail; auto: of the model's own pretraining set.")
+]
+Out = Annotated[Path | None, typer.Option(help="Write JSON here and print the finding instead.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(adjust)
+
+
+def adjust(
+    model: Model,
+    image_set: Set,
+    prompts: Strategy = "simple",
+    frequency: Counts = "auto",
+    method: Annotated[
+        Literal["counts", "label-free", "labelled"],
+        typer.Option(help="Where the prior comes from: counts, pseudo-labels, or the labels of the other half."),
+    ] = "counts",
+    strength: Annotated[float, typer.Option(min=0, help="How much of the log prior is subtracted.")] = 1.0,
+    permutations: Annotated[int, typer.Option(min=0, help="Priors dealt at random, for the null.")] = 100,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+    precision: Precision = "auto",
+    out: Out = None,
+) -> None:
+    """Take a model's preference for common classes out of its scores: head and tail before and after, with a null."""
+    from core.analysis import label_bias
+    from core.datasets import open_set
+
+    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    opened = open_set(lens.image_set)
+    source, counts = counts_of(lens, opened, frequency)
+    with progress_bar() as report:
+        found = label_bias.adjust_lens(
+            lens, image_set=opened, counts=counts, method=method, strength=strength, permutations=permutations,
+            report=report,
+        )  # fmt: skip
+    result = {**_about(lens, source), **label_bias.as_json(found), **_covered(opened, len(found.predicted))}
+    _tell(result, label_bias.headline(found), found.changes, out)
+
+
+def _lens(model: str, image_set: str, prompts: str, precision: str) -> Lens:
+    from core.models.registry import canonical
+
+    return Lens(canonical(model), image_set, prompts, precision=precision)
+
+
+def counts_of(lens: Lens, image_set: ImageSet, frequency: str) -> tuple[str, dict[str, int]]:
+    """The source of counts (empty for none) and the counts of the classes that it knows."""
+    from core.frequency import sources
+    from core.frequency.table import join
+
+    source = sources.own(lens.model, image_set.keys, image_set.names) if frequency == "auto" else frequency
+    if not source:
+        return "", {}
+    return source, join(sources.load_source(source), image_set.keys, image_set.names)
+
+
+def _about(lens: Lens, source: str) -> dict[str, Any]:
+    return {
+        "model": lens.model, "set": lens.image_set, "prompts": lens.prompts, "frequency": source or None,
+    }  # fmt: skip
+
+
+def _covered(image_set: ImageSet, used: int) -> dict[str, Any]:
+    from core.datasets.coverage import coverage
+
+    covered = coverage(image_set, used=used, skipped=image_set.left_out)
+    say(covered)
+    return covered.as_json()
+
+
+def _tell(result: dict[str, Any], sentence: str, changes: tuple[GroupChange, ...], out: Path | None) -> None:
+    from core.strict_json import write_json
+
+    if out is None:
+        echo_json(result)
+        return
+    write_json(result, out)
+    typer.echo(sentence)
+    echo_table(
+        ("group", "classes", "n", "before", "after", "fixed", "broken"),
+        [
+            (one.group, one.classes, one.n, f"{one.before.value:.3f}", f"{one.after.value:.3f}", one.fixed, one.broken)
+            for one in changes
+        ],
+    )

@@ -1,0 +1,109 @@
+"""What can be done about the tail on cached vectors: adjusted scores, and heads trained on a few pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import streamlit as st
+
+from core.analysis import label_bias
+from core.analysis.group_change import GroupChange
+from core.charts import PLOT_CONFIG
+from core.charts.remedies import change_figure, lines_figure
+from core.errors import TailscopeError
+from core.runtime.jobs import Question
+from core.types import Answer, ImageSet, Interval
+from pages.ui.answers import provenance
+from pages.ui.downloads import downloads
+from pages.ui.jobs import ask, question, watch
+from pages.ui.text import finding_of, quiet, section
+
+T = TypeVar("T")
+PRIORS = {
+    "label-free": "Label-free: how the model's own predictions spread over the classes (Frolic).",
+    "labelled": "Labelled: the same from the true labels of the other half of the images (GLA).",
+    "counts": "Counts: the logarithm of the pretraining counts.",
+}
+HEADER = ["group", "classes", "n", "before", "after", "change", "low", "high", "fixed", "broken"]
+
+
+def draw(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
+    """Each remedy under its heading."""
+    bias(answer, image_set, counts)
+
+
+def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
+    """Logit adjustment with its null and its strengths."""
+    section(
+        "Taking the model's preferences out",
+        "A class that a model prefers whatever the picture shows is predicted too often. Its log prior times a strength is "
+        "subtracted from the logits; grey bars are the same priors dealt to the classes at random.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        methods = [name for name in PRIORS if counts or name != "counts"]
+        method = st.segmented_control(
+            "Prior", methods, default=methods[0], required=True, key="prior", bind="query-params",
+            format_func=str.capitalize, help=" ".join(PRIORS[name] for name in methods),
+        )  # fmt: skip
+        strength = st.select_slider("Strength", label_bias.STRENGTHS[1:], value=1.0, key="strength")
+    found = _result(
+        question(
+            label_bias.adjust_lens,
+            answer.lens,
+            image_set=image_set,
+            counts=dict(counts),
+            method=method,
+            strength=strength,
+            label=f"Adjusting {answer.lens.model} by {method}",
+        )
+    )
+    if found is None:
+        return
+    sentence = label_bias.headline(found)
+    finding_of(sentence)
+    if found.follows_counts.value == found.follows_counts.value:
+        rho = found.follows_counts
+        words = f"Spearman’s ρ {rho.value:.2f} (95 % CI {rho.low:.2f} to {rho.high:.2f})".replace("-", "−")
+        quiet(f"This prior against the pretraining counts: {words}.")
+    left, right = st.columns(2, gap="large")
+    with left:
+        figure = change_figure(found.changes, found.null)
+        st.plotly_chart(figure, key="bias-change", config=PLOT_CONFIG | {"displayModeBar": False}, alt=sentence)
+        downloads("label-bias", HEADER, rows(found.changes), figure=figure, title=sentence, source=provenance(answer))
+    with right:
+        lines = {
+            one.group: [
+                (step, Interval(groups[one.group], *2 * [float("nan")])) for step, groups in found.sweep.items()
+            ]
+            for one in found.changes
+        }
+        figure = lines_figure(lines, x_title="Strength")
+        st.plotly_chart(
+            figure, key="bias-sweep", config=PLOT_CONFIG | {"displayModeBar": False},
+            alt="Mean class accuracy of head, torso and tail at every strength",
+        )  # fmt: skip
+
+
+def rows(changes: tuple[GroupChange, ...]) -> list[list[object]]:
+    """Changes as they are downloaded; fractions."""
+    return [
+        [
+            one.group, one.classes, one.n, one.before.value, one.after.value, one.change.value, one.change.low,
+            one.change.high, one.fixed, one.broken,
+        ]
+        for one in changes
+    ]  # fmt: skip
+
+
+def _result(asked: Question[T]) -> T | None:
+    """The value of a question, or its progress in its place."""
+    try:
+        job = ask(asked)
+    except TailscopeError as error:
+        quiet(str(error))
+        return None
+    if not job.wait(0):
+        watch(job, small=True)
+        return None
+    return job.value()
