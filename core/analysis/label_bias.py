@@ -1,6 +1,6 @@
 """Logit adjustment: take a model's preference for some classes out of its scores, and see whom that helps.
 
-A class that a model prefers whatever the picture shows is predicted too often. With log prior b and strength τ the class
+A class preferred whatever the picture shows is predicted too often. With log prior b and strength τ the class
 predicted is argmax of scale · cosine - τ · b (Menon et al., arXiv 2007.07314). Three ways to the prior:
 
 ``counts``: pretraining counts, b = log(count + 1).

@@ -37,7 +37,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
     """Logit adjustment with its null and its strengths."""
     section(
         "Taking the model's preferences out",
-        "A class that a model prefers whatever the picture shows is predicted too often. Its log prior times a strength is "
+        "A class preferred whatever the picture shows is predicted too often. Its log prior times a strength is "
         "subtracted from the logits; grey bars are the same priors dealt to the classes at random.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
