@@ -44,7 +44,7 @@ PAGES = (
     PageInfo("explore", "Explore", "Concepts", CLASSES),
     PageInfo("frequency", "Frequency", "Concepts", CLASSES),
     PageInfo("tail", "Tail", "Concepts", CLASSES),
-    PageInfo("lab", "Prompt lab", "Prompts", (*IMAGES, "frequency", "concepts")),
+    PageInfo("lab", "Prompt lab", "Prompts", CLASSES),
     PageInfo("inspector", "Prompt inspector", "Prompts", (*IMAGES, "concepts")),
     PageInfo("sentences", "New sentences", "Prompts", IMAGES),
     PageInfo("shifts", "Shifts", "Robustness", (*IMAGES, "frequency")),

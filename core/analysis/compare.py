@@ -139,14 +139,17 @@ class Comparison(Generic[Pair]):
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """Accuracy of one class under two lenses, over the images both used; ``change`` is after - before."""
+    """Accuracy of one class under two lenses, over the images both used; ``change`` is after - before.
+
+    ``n`` counts those images, None where the source does not tell.
+    """
 
     key: str
     name: str
     before: float
     after: float
     change: float
-    n: int
+    n: int | None
 
 
 @overload

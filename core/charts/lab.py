@@ -126,9 +126,8 @@ def change_bars(changes: Sequence[ClassChange], classes: Mapping[str, int], *, c
         },
         text=[text(one.name) for one in moved],
         textposition="none",
-        customdata=[[classes[one.key], round(100 * one.before), one.n] for one in moved],
-        hovertemplate="<b>%{text}</b><br>%{y:+.0f} points from %{customdata[1]} %, %{customdata[2]} images"
-        "<extra></extra>",
+        customdata=[[classes[one.key], round(100 * one.before), _over(one, ", ")] for one in moved],
+        hovertemplate="<b>%{text}</b><br>%{y:+.0f} points from %{customdata[1]} %%{customdata[2]}<extra></extra>",
         showlegend=False,
     )
     figure.update_xaxes(showticklabels=False)
@@ -168,8 +167,8 @@ def change_scatter(
             mode="markers",
             marker={"color": translucent(QUIET, 0.6), "size": 8} if name == "count unknown" else _by_count(logs),
             text=[text(one.name) for one in members],
-            customdata=[[classes[one.key], counts.get(one.key, -1), one.n] for one in members],
-            hovertemplate="<b>%{text}</b><br>%{x:.0%} → %{y:.0%} of %{customdata[2]} images<extra></extra>",
+            customdata=[[classes[one.key], counts.get(one.key, -1), _over(one, " of ")] for one in members],
+            hovertemplate="<b>%{text}</b><br>%{x:.0%} → %{y:.0%}%{customdata[2]}<extra></extra>",
             name=name,
             showlegend=bool((~known).any()) and bool(known.any()),
         )
@@ -188,6 +187,10 @@ def change_scatter(
     figure.update_xaxes(tickformat=".0%", range=[-0.04, 1.04], showgrid=True)
     figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.04])
     return figure
+
+
+def _over(one: ClassChange, before: str) -> str:
+    return f"{before}{one.n:,} images" if one.n else ""
 
 
 def _by_count(logs: np.ndarray) -> dict[str, Any]:

@@ -10,7 +10,10 @@ import numpy as np
 
 from core.errors import BadInput
 from core.stats import intervals as stats
+from core.stats.bootstrap import Resampler, interval, ratio
 from core.types import Answer, Interval
+
+_SIGNS = 256  # replicates at once: their signs as float64 stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,16 @@ def class_difference(paired: Paired, *, seed: int = 0) -> Interval:
     return mean_change(sums[n > 0] / n[n > 0], seed=seed)
 
 
-def mean_change(changes: np.ndarray, *, seed: int = 0) -> Interval:
+def mean_change(changes: np.ndarray, *, clusters: np.ndarray | None = None, seed: int = 0) -> Interval:
     """Mean of changes in accuracy [c] (-1 to 1) with a bootstrap over classes.
 
     Where all changes are equal every resample is too; the interval is then as wide as Wilson's for their share of the
     classes, on the side or sides on which the mean could lie.
+
+    Args:
+        clusters: [c], changes of one cluster (one class under several models or data sets) are drawn together.
     """
-    found = stats.mean(np.asarray(changes), seed=seed) if np.ptp(changes) else None
+    found = stats.mean(np.asarray(changes), clusters=clusters, seed=seed) if np.ptp(changes) else None
     if found is not None:
         return found
     value, n = float(changes[0]), len(changes)
@@ -110,6 +116,21 @@ def mean_change(changes: np.ndarray, *, seed: int = 0) -> Interval:
     return Interval(value, reach.low, reach.high) if value > 0 else Interval(value, -reach.high, -reach.low)
 
 
+def difference_of_means(
+    values: np.ndarray, a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray, seed: int = 0
+) -> Interval:
+    """Mean of the values [n] of group ``a`` less that of group ``b`` (bool [n] each) with a bootstrap over clusters.
+
+    Resamples that hold no value of a group are dropped.
+    """
+    owners = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    sums = Resampler.of(owners, replicates=stats.RESAMPLES, seed=seed).sums(
+        np.column_stack((values * a, a, values * b, b)).astype(np.float64)
+    )
+    drawn = ratio(sums[0], sums[1]) - ratio(sums[2], sums[3])
+    return interval(float(values[a].mean() - values[b].mean()), drawn)
+
+
 def sign_flips(changes: np.ndarray, *, replicates: int = 9_999, seed: int = 0) -> float:
     """Two-sided p of a mean change over classes [c]: how often random signs give one as large (Fisher's randomisation).
 
@@ -119,6 +140,8 @@ def sign_flips(changes: np.ndarray, *, replicates: int = 9_999, seed: int = 0) -
     changes = changes[changes != 0]
     if not len(changes):
         return 1.0
-    signs = np.random.default_rng(seed).integers(0, 2, (replicates, len(changes)), dtype=np.int8)
-    drawn = np.abs(2 * (signs @ changes) - changes.sum())
-    return float((1 + (drawn >= abs(changes.sum()) - 1e-9).sum()) / (1 + replicates))
+    rng, observed, reached = np.random.default_rng(seed), abs(changes.sum()) - 1e-9, 0
+    for start in range(0, replicates, _SIGNS):
+        signs = rng.integers(0, 2, (min(_SIGNS, replicates - start), len(changes)), dtype=np.int8)
+        reached += int((np.abs(2 * (signs @ changes) - changes.sum()) >= observed).sum())
+    return (1 + reached) / (1 + replicates)

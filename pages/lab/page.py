@@ -5,15 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from core.analysis.compare import headline
-from pages.lab import classes, flips, names, random_words, rename, sides
+from pages.lab import classes, flips, names, published, random_words, rename, sides
 from pages.lab import lenses as lenses_view
 from pages.ui import answers, lensbar
 from pages.ui.text import finding, quiet
 
 VIEWS = ("side by side", "classes", "frequency", "flips", "rename")
 
-lens, image_set = lensbar.lens(), lensbar.images()
+lens = lensbar.lens()
 opening = st.container()
+if published.chosen(lens):
+    published.draw(lens, opening)
+    st.stop()
+image_set = lensbar.images()
 lenses = lenses_view.choose(lens)
 found = lenses_view.answers(lenses)
 if len(found) < 2:
