@@ -177,7 +177,7 @@ def test_headline_tells_a_rise_with_its_interval_and_the_tail():
     found = curve(answer, table)
     slope, tail = found.slope_per_decade, 100 * found.tail.value
     assert headline(found) == (
-        f"Each tenfold rise in pretraining frequency adds {100 * slope.value:.1f} points "
+        f"Each tenfold rise in the count in made adds {100 * slope.value:.1f} points "
         f"(95 % CI {100 * slope.low:.1f}–{100 * slope.high:.1f}; n = 300). "
         f"The rarest fifth is right {tail:.0f} % of the time."
     )
@@ -185,7 +185,7 @@ def test_headline_tells_a_rise_with_its_interval_and_the_tail():
 
 def test_headline_does_not_claim_what_the_data_do_not_carry():
     flat = headline(curve(*world(40, slope=0.0, seed=5)))
-    assert flat.startswith("No clear trend: a tenfold rise in pretraining frequency goes with ")
+    assert flat.startswith("No clear trend: a tenfold rise in the count in made goes with ")
     assert " to " in flat
     assert "takes away" in headline(curve(*world(200, slope=-0.1)))
     few = headline(curve(answer_with_accuracies([1, 2, 0], 2, keys=list("abc")), table_of({"a": 1, "b": 10, "c": 0})))

@@ -35,7 +35,7 @@ def test_a_concept_names_its_usual_mistake() -> None:
     assert findings.common_error(answer, 0) is None
     sentence = findings.concept(answer, 2, 7)
     assert sentence.startswith("“word2” is recognised in 0 of 3 images (0 %, 95 % CI 0–56 %).")
-    assert "seen 7 times" in sentence
+    assert "counted 7 times" in sentence
     assert sentence.endswith("predicted as “word0” (2×).")
 
 
@@ -45,10 +45,10 @@ def test_mistakes_that_all_differ_have_no_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "never seen"), (1, "seen once"), (2, "seen twice"), (1234, "seen 1,234 times")]
+    ("count", "words"), [(0, "never counted"), (1, "counted once"), (2, "counted twice"), (1234, "counted 1,234 times")]
 )
 def test_counts_in_words(count: int, words: str) -> None:
-    assert findings.seen(count) == words
+    assert findings.counted(count) == words
 
 
 def test_a_selection_is_taken_together() -> None:
@@ -74,7 +74,7 @@ def _tail(right: list[int], counts: list[int]) -> tuple[str, str]:
 
 def test_the_tail_says_its_size_its_counts_and_its_interval() -> None:
     assert _tail([0, 0, 5, 6, 7, 8, 9, 9, 10, 10], [1, 1, 5, 6, 7, 8, 9, 10, 11, 12]) == (
-        "Top-1 accuracy is 0 % on the rarest fifth of concepts and 100 % on the most frequent fifth.",
+        "Top-1 accuracy is 0 % on the rarest fifth of concepts and 100 % on the most frequent fifth, counted in made.",
         "A gap of 100 points · rarest fifth: 2 concepts, counted 1 time, 95 % CI 0–16 % · most frequent fifth: "
         "2 concepts, counted 11 to 12 times",
     )

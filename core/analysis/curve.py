@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from core.frequency.choice import elsewhere
 from core.frequency.table import match
 from core.prompts.notes import unread
 from core.stats import intervals as stats
@@ -52,6 +53,7 @@ class Curve:
 
     Attributes:
         recipe, frequency, method: how it was computed, and from which counts.
+        counted_in: what was counted, where that is not the model's own pretraining set; else empty.
         rows: concepts with a known count (zero included) and images, in label order.
         unknown: keys of the concepts without a count; without_images: keys of those without images.
         slope_per_decade: rise in accuracy (a fraction) per tenfold count; pearson, spearman: correlations.
@@ -68,6 +70,7 @@ class Curve:
     recipe: Recipe
     frequency: str
     method: str
+    counted_in: str
     rows: tuple[Row, ...]
     unknown: tuple[str, ...]
     without_images: tuple[str, ...]
@@ -163,6 +166,7 @@ def curve(
         recipe=recipe,
         frequency=table.name,
         method=table.method,
+        counted_in=elsewhere(answer.lens.model, table.name),
         rows=rows,
         unknown=tuple(key for key in keys if key not in known),
         without_images=tuple(s.key for s in answer.classes if math.isnan(s.accuracy)),
@@ -230,6 +234,7 @@ def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -
         "origin": found.origin,
         "provenance": answer.provenance if isinstance(answer, ClassAnswer) else None,
         "frequency": {"name": table.name, "method": table.method, "source": table.source},
+        "counted_in": found.counted_in or None,
         "recipe": found.recipe,
         "n_classes": len(answer.keys),
         "rows": [[row.key, row.count, row.accuracy, row.n] for row in found.rows],
@@ -272,12 +277,8 @@ def _interval(figure: Interval) -> dict[str, float]:
     return {"value": figure.value, "low": figure.low, "high": figure.high}
 
 
-def headline(found: Curve, *, counted_in: str = "") -> str:
-    """The finding in one or two computed sentences; says so when the counts or the data do not carry one.
-
-    Args:
-        counted_in: what the counts are of when that is not the model's own pretraining data.
-    """
+def headline(found: Curve) -> str:
+    """The finding in one or two computed sentences; says so when the counts or the data do not carry one."""
     if not found.rows:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
     if found.unread:
@@ -292,7 +293,7 @@ def headline(found: Curve, *, counted_in: str = "") -> str:
         return f"All {n} concepts have the same count, so there is no trend to see."
     evidence = f"(95 % CI {point_span(slope)}; n = {n:,})"
     size = f"{points(abs(slope.value))} points"
-    what = f"the count in {counted_in}" if counted_in else "pretraining frequency"
+    what = f"the count in {found.counted_in}" if found.counted_in else "pretraining frequency"
     if slope.low > 0:
         first = f"Each tenfold rise in {what} adds {size} {evidence}."
     elif slope.high < 0:

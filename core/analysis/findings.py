@@ -11,15 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.analysis.curve import Curve
+from core.frequency.choice import place
 from core.models.names import model_name
 from core.prompts.notes import unread
 from core.stats.format import percent, points, span
 from core.types import Answer, ClassAnswer, Interval
 
 
-def seen(count: int) -> str:
-    """How often something was met: ``never seen``, ``seen once``, ``seen 1,234 times``."""
-    return {0: "never seen", 1: "seen once", 2: "seen twice"}.get(count, f"seen {count:,} times")
+def counted(count: int) -> str:
+    """How often a concept was counted: ``never counted``, ``counted once``, ``counted 1,234 times``."""
+    return {0: "never counted", 1: "counted once", 2: "counted twice"}.get(count, f"counted {count:,} times")
 
 
 def overall(answer: Answer) -> str:
@@ -34,18 +35,13 @@ def overall(answer: Answer) -> str:
     )
 
 
-def concept(answer: Answer, index: int, count: int | None, *, counted_in: str = "") -> str:
-    """One concept: how often right, how often seen in pretraining, and what is said instead.
-
-    Args:
-        counted_in: what the counts are of when that is not the model's own pretraining data.
-    """
+def concept(answer: Answer, index: int, count: int | None) -> str:
+    """One concept: how often right, how often counted and where (by the lens's counts), and what is said instead."""
     score = answer.classes[index]
     if not score.n:
         return f"“{score.name}” has no images in this set, so nothing can be said about it."
-    met = "" if count is None else f" It was {seen(count)} in pretraining."
-    if counted_in and count is not None:
-        met = f" It is counted {count:,} time{'s' * (count != 1)} in {counted_in}."
+    where = place(answer.lens.model, answer.lens.frequency)
+    met = "" if count is None else f" It was {counted(count)} in {where}."
     right = round(score.accuracy * score.n)
     sentence = (
         f"“{score.name}” is recognised in {right} of {score.n} images "
@@ -87,9 +83,10 @@ def tail(found: Curve) -> str:
         why = groups.reason or "too few concepts of this set have a known count"
         return f"No tail can be told from a head: {why}."
     rare = "concepts that were never counted" if groups.never_counted else "rarest fifth of concepts"
+    where = f", counted in {found.counted_in}" if found.counted_in else ""
     return (
         f"Top-1 accuracy is {percent(found.tail.value)} on the {rare} and {percent(found.head.value)} on the most "
-        "frequent fifth."
+        f"frequent fifth{where}."
     )
 
 

@@ -57,7 +57,7 @@ def frequency_figure(
     *,
     groups: Sequence[str] | None = None,
     chosen: Collection[int] = (),
-    x_title: str = "Times seen in pretraining",
+    x_title: str = "Times counted in pretraining",
     height: int = 520,
 ) -> go.Figure:
     """Draw one lens with its density, or up to six overlaid; zero counts get a lane of their own at the left.
@@ -109,7 +109,7 @@ def _points(
             marker=marker,
             text=np.array([text(name) for name in one.names], object),
             customdata=np.stack([one.classes, one.counts, one.n], axis=1).astype(np.int32),
-            hovertemplate="<b>%{text}</b><br>seen %{customdata[1]:,} times<br>%{y:.0%} right"
+            hovertemplate="<b>%{text}</b><br>counted %{customdata[1]:,} times<br>%{y:.0%} right"
             f"{' of %{customdata[2]} images' if one.n.all() else ''}<extra></extra>",
             name=text(one.label),
             legendgroup=text(one.label),
@@ -193,7 +193,7 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
         line={"color": colour, "width": 1.5},
         marker={"color": colour, "size": 11 if alone else 9, "symbol": symbol},
         customdata=[[compact(b.start), compact(b.stop), b.n] for b in bins],
-        hovertemplate="mean of %{customdata[2]} concepts seen %{customdata[0]}–%{customdata[1]} times: %{y:.1%}"
+        hovertemplate="mean of %{customdata[2]} concepts counted %{customdata[0]}–%{customdata[1]} times: %{y:.1%}"
         f"<extra>{'' if alone else text(one.label)}</extra>",
         name="mean of a half-decade, 95 % CI" if alone else f"{text(one.label)} ({_slope(one)})",
         legendgroup=text(one.label),

@@ -145,7 +145,7 @@ def change_scatter(
     b: str,
     chosen: Collection[int],
 ) -> go.Figure:
-    """Accuracy of every class under b against a; colour is how often it was seen, grey where nobody knows.
+    """Accuracy of every class under b against a; colour is how often it was counted, grey where that is unknown.
 
     Points are spread by less than one image so that classes with equal accuracies stay visible.
     """
@@ -204,7 +204,7 @@ def _by_count(logs: np.ndarray) -> dict[str, Any]:
         "size": 9,
         "opacity": 0.85,
         "colorbar": {
-            "title": {"text": "seen", "side": "top"},
+            "title": {"text": "count", "side": "top"},
             "tickvals": ticks,
             "ticktext": [compact(10**tick) for tick in ticks],
             "thickness": 8,

@@ -226,7 +226,7 @@ def curve(
         table = sources.load_source(frequency, method=method)
     found = build(answer, table, recipe=recipe)
     if not as_json:
-        typer.echo(headline(found, counted_in=choice.elsewhere(answer.lens.model, frequency)))
+        typer.echo(headline(found))
         if chosen_counts is not None:
             typer.echo(chosen_counts.sentence)
         echo_table(

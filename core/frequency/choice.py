@@ -104,12 +104,22 @@ def elsewhere(model: str, source: str) -> str:
     """What to call counts that are not of the model's own pretraining set, in words; empty when they are its own.
 
     Sentences then speak of ``counted in LAION-400M`` and not of what the model saw.
+
+    Args:
+        source: the counts; without any there is nothing to name.
     """
     own = trained_on(model)
+    if not source:
+        return ""
     counted_in = source.removeprefix(published.PREFIX).partition("/")[0].removeprefix("letitwag:")
     if own and (source == own or own == counted_in or own.startswith(f"{counted_in}_")):
         return ""
-    return PRETRAINING.get(counted_in, source)
+    return PRETRAINING.get(counted_in, source).partition(",")[0]
+
+
+def place(model: str, source: str) -> str:
+    """Where a concept was counted, to follow ``counted in``: ``pretraining``, or the set that is not the model's."""
+    return elsewhere(model, source) or "pretraining"
 
 
 @lru_cache(maxsize=128)

@@ -34,6 +34,8 @@ else:
     sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
 finding("Explore", sentence)
 answers.origin_line(answer)
+if lens.frequency:
+    quiet(lensbar.counted_in(answer))
 
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -105,9 +107,9 @@ with right:
         empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
     )
     if len(chosen) == 1:
-        seen, shown = counts.get(answer.keys[chosen[0]]), gallery.positions_of(answer, chosen[0], most=12)
+        met, shown = counts.get(answer.keys[chosen[0]]), gallery.positions_of(answer, chosen[0], most=12)
         pins.pin(
-            partial(deck_slides.concept_slide, answer, image_set, chosen[0], shown, seen),
+            partial(deck_slides.concept_slide, answer, image_set, chosen[0], shown, met),
             key="concept",
             label="Pin concept",
         )

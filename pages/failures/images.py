@@ -13,6 +13,7 @@ from core.analysis.failures import Suspects, confident_mistakes, label_suspects
 from core.deck import slides as deck_slides
 from core.evaluation.similar import search_for
 from core.evaluation.zeroshot import absorbers
+from core.frequency.choice import place
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, lensbar, pins
 from pages.ui.downloads import downloads
@@ -29,8 +30,9 @@ def worst(answer: Answer, image_set: ImageSet) -> None:
     ranked = sorted(judged, key=lambda index: (answer.classes[index].accuracy, -answer.classes[index].n))
     never = sum(answer.classes[index].accuracy == 0 for index in judged)
     known = [counts[answer.keys[index]] for index in ranked[:WORST] if answer.keys[index] in counts]
-    seen = f" The {WORST} worst were seen {min(known):,} to {max(known):,} times in pretraining." if known else ""
-    finding_of(f"{never:,} of {len(judged):,} classes are never recognised.{seen}")
+    where = place(answer.lens.model, answer.lens.frequency)
+    count = f" The {WORST} worst were counted {min(known):,} to {max(known):,} times in {where}." if known else ""
+    finding_of(f"{never:,} of {len(judged):,} classes are never recognised.{count}")
     pages = -(-len(ranked) // WORST)
     page = st.pagination(pages, key=f"worst-{pages}", max_visible_pages=5) if pages > 1 else 1
     shown = ranked[WORST * (page - 1) : WORST * page]
@@ -69,11 +71,13 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
             for one in found
         ]
         event = st.dataframe(
-            pd.DataFrame(rows, columns=["Class", "Attracted", "Of classes", "Precision", "Seen"]),
+            pd.DataFrame(rows, columns=["Class", "Attracted", "Of classes", "Precision", "Count"]),
             key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
             column_config={
                 "Precision": st.column_config.NumberColumn(format="%.0f %%", help="Share of predictions correct"),
-                "Seen": st.column_config.NumberColumn(format="localized", help="Times seen in pretraining"),
+                "Count": st.column_config.NumberColumn(
+                    format="localized", help="How often it was counted, by the source under Frequency"
+                ),
             },
             alt=sentence,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -101,6 +101,11 @@ def series(answer: Answer | ClassAnswer, curve: Curve, label: str) -> Series:
         bins=curve.bins,
         trend=curve.trend,
     )
+
+
+def counted_in(curves: Iterable[Curve]) -> str:
+    """Where the concepts of these curves were counted, for an axis."""
+    return ", ".join(dict.fromkeys(curve.counted_in or "pretraining" for curve in curves))
 
 
 def selected(chart: str, class_keys: Sequence[str]) -> None:

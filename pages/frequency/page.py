@@ -1,4 +1,4 @@
-"""Frequency: accuracy against how often a concept was seen in pretraining."""
+"""Frequency: accuracy against how often a concept was counted in pretraining data."""
 
 from __future__ import annotations
 
@@ -51,12 +51,11 @@ with left:
     groups = of.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
     series = [overlay.series(answer, curve, label), *overlay.curves(others)]
-    source = "pretraining" if others else lensbar.source_label(lens.frequency)
     figure = frequency_figure(
         series,
         groups=groups,
         chosen=chosen,
-        x_title=f"Times counted in {source}",
+        x_title="Times counted" if others else f"Times counted in {lensbar.source_label(lens.frequency)}",
     )
     st.plotly_chart(
         figure,

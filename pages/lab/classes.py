@@ -84,8 +84,9 @@ def curves(found: Mapping[str, Answer], image_set: ImageSet) -> None:
         f"({100 * curve.slope_per_decade.low:.1f} to {100 * curve.slope_per_decade.high:.1f})".replace("-", "−")
         for label, curve in drawn.items()
     ]
-    section("Accuracy against pretraining frequency", "; ".join(lines) + ".")
-    figure = frequency_figure(series, chosen=selection.chosen(image_set))
+    where = overlay.counted_in(drawn.values())
+    section("Accuracy against frequency", "; ".join(lines) + ".")
+    figure = frequency_figure(series, chosen=selection.chosen(image_set), x_title=f"Times counted in {where}")
     keys = next(iter(found.values())).keys
     _chart(figure, "lab-curves", keys, "; ".join(lines))
     source = deck_slides.source_line(next(iter(found.values())))

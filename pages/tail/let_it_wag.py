@@ -48,7 +48,7 @@ def _concepts() -> None:
     frame = pd.DataFrame(
         {
             "Concept": [concept.name for concept in found],
-            "Seen": [concept.counts[column] for concept in found],
+            "Count": [concept.counts[column] for concept in found],
             "Accuracy": [concept.mean_accuracy for concept in found],
             "Family": [concept.family for concept in found],
         }
@@ -60,7 +60,7 @@ def _concepts() -> None:
         hide_index=True,
         column_config={
             "Concept": st.column_config.TextColumn(pinned=True),
-            "Seen": st.column_config.NumberColumn(format="localized", help=f"Count in {plain(column)}"),
+            "Count": st.column_config.NumberColumn(format="localized", help=f"Count in {plain(column)}"),
             "Accuracy": st.column_config.ProgressColumn(
                 min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
             ),

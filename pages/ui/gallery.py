@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 
-from core.analysis.findings import common_error, percent, seen
+from core.analysis.findings import common_error, counted, percent
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet
 from pages.ui.selection import select
@@ -47,7 +47,7 @@ def group(
     count = counts.get(score.key)
     rival = common_error(answer, label)
     note = [
-        seen(count) if count is not None else "",
+        counted(count) if count is not None else "",
         rival and f"predicted as {answer.names[rival[0]]} {rival[1]}×",
     ]
     return {

@@ -369,7 +369,8 @@ def counted_in(classes: Named) -> str:
     if _value("frequency") == OWN and found.source == lens().frequency:
         return found.sentence
     source = sources.info(lens().frequency)
-    return f"{source.source}; {len(counts(classes)):,} of {len(classes.keys):,} classes matched."
+    other = "; not the pretraining set of this model" if choice.elsewhere(lens().model, lens().frequency) else ""
+    return f"{source.source}{other}; {len(counts(classes)):,} of {len(classes.keys):,} classes matched."
 
 
 def _scored_classes(lens: Lens) -> Named | None:

@@ -55,7 +55,9 @@ def concept_table(
         selection_mode="multi-row",
         column_config={
             "name": st.column_config.TextColumn("Concept", pinned=True),
-            "count": st.column_config.NumberColumn("Seen", format="localized", help="Times seen in pretraining"),
+            "count": st.column_config.NumberColumn(
+                "Count", format="localized", help="How often it was counted, by the source under Frequency"
+            ),
             "part": st.column_config.TextColumn("Part", help="tail: the rarest fifth; head: the commonest fifth"),
             "family": st.column_config.TextColumn("Family"),
             "accuracy": st.column_config.ProgressColumn(
