@@ -107,7 +107,7 @@ def test_the_axis_of_cosines_says_where_it_starts() -> None:
     assert bars.layout.xaxis.range[0] == pytest.approx(0.6)
     assert bars.layout.xaxis.title.text == "cosine, axis from 0.60 · probability"
     assert {shape.x0 for shape in bars.layout.shapes} == {bars.layout.xaxis.range[0]}
-    assert list(bars.layout.yaxis.ticktext) == ["× 1. x", "2. y", "✓ > 2. z"]
+    assert list(bars.layout.yaxis.ticktext) == ["× 1. x", "2. y", "✓ &gt; 2. z"]
     assert list(bars.data[0].text) == ["  0.710 · 40.0%", "  0.680", "  0.620"]
 
 

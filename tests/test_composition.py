@@ -420,8 +420,9 @@ def test_nearest_mean_is_the_largest_cosine_with_the_class_mean():
     assert ((data.vectors @ weights.T + bias).argmax(1) == expected).all()
 
 
-def test_the_linear_probe_minimises_its_loss():
-    data = blobs(classes=3, each=9, d=4, noise=1.0)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_linear_probe_minimises_its_loss(classes):
+    data = blobs(classes=classes, each=9, d=4, noise=1.0)
     weights, bias = probe.fit("linear", data.vectors, data.objects)
     again, _ = probe.fit("linear", data.vectors, data.objects)
     assert np.array_equal(weights, again)
@@ -432,7 +433,7 @@ def test_the_linear_probe_minimises_its_loss():
 
     logits = x @ w.T + bias
     odds = np.exp(logits - logits.max(1, keepdims=True))
-    off = odds / odds.sum(1, keepdims=True) - np.eye(3)[data.objects]
+    off = odds / odds.sum(1, keepdims=True) - np.eye(classes)[data.objects]
     # At the minimum the gradient vanishes in the weights and in the bias.
     assert np.abs(off.T @ x / len(x) + probe.L2 * w).max() < 2e-3
     assert np.abs(off.mean(0)).max() < 2e-3

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from core.charts.palette import QUIET, RIGHT, RULE, WRONG, blank, text
+from core.charts.palette import QUIET, RIGHT, RULE, WRONG, blank, rows_axis
+from core.stats.format import signed
 
 START = 0.05
 """The axis of cosines starts at a multiple of this."""
@@ -36,21 +37,15 @@ def top_bars(
     if true is None:
         colours[:1] = [RIGHT]
     places = list(range(len(names)))
-    figure = blank(height=52 + 30 * len(names))
+    figure = blank(height=52 + 30 * len(names), margin=4)
     if probability:
         _bars(figure, places, scores, colours)
     else:
         _points(figure, places, scores, colours, chances)
     behind = max((rank for rank in ranks if rank is not None), default=0)
     numbers = [f"{rank}. " if rank is not None else f"> {behind}. " for rank in ranks] or [""] * len(names)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=places,
-        ticktext=[f"{mark}{number}{text(name)}" for mark, number, name in zip(marks, numbers, names, strict=True)],
-        range=[len(names) - 0.4, -0.6],
-        showgrid=False,
-    )
-    figure.update_layout(bargap=0.35, margin={"t": 4}, dragmode=False, showlegend=False)
+    rows_axis(figure, ["".join(parts) for parts in zip(marks, numbers, names, strict=True)])
+    figure.update_layout(bargap=0.35, showlegend=False)
     return figure
 
 
@@ -79,13 +74,7 @@ def _points(
     start = START * math.floor(min(scores) / START - 0.2)
     for place, score in zip(places, scores, strict=True):
         figure.add_shape(
-            type="line",
-            x0=start,
-            x1=score,
-            y0=place,
-            y1=place,
-            line={"color": RULE, "width": 2},
-            layer="below",
+            type="line", x0=start, x1=score, y0=place, y1=place, line={"color": RULE, "width": 2}, layer="below"
         )
     told = [f"  {score:.3f}" for score in scores]
     for place, chance in enumerate(chances):
@@ -100,5 +89,5 @@ def _points(
         cliponaxis=False,
         hoverinfo="skip",
     )
-    title = f"cosine, axis from {start:.2f}" + (" · probability" if chances else "")
-    figure.update_xaxes(title=title.replace("-", "−"), range=[start, high + 0.5 * (high - start)], nticks=5)
+    title = f"cosine, axis from {signed(start, 2)}" + (" · probability" if chances else "")
+    figure.update_xaxes(title=title, range=[start, high + 0.5 * (high - start)], nticks=5)

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, SERIES, SYMBOLS, WRONG, blank, text
+from core.charts.palette import (
+    PART_SYMBOLS,
+    PARTS,
+    QUIET,
+    WRONG,
+    band,
+    blank,
+    style,
+    text,
+    translucent,
+    whiskers,
+)
 from core.robustness.records import Record
 from core.stats.format import percent
 from core.stats.intervals import wilson
@@ -19,31 +30,29 @@ def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/25
     Args:
         curves: label -> records of one attack at rising ε, all of one model and prompts.
     """
-    figure = blank(height=400, x_title=f"ε, in 255ths ({units.partition('/')[0]} units)", y_title="Still right")
+    figure = blank(height=400, x_title=f"ε, in 255ths ({units.partition('/')[0]} units)", y_title="Robust accuracy")
     for number, (label, records) in enumerate(curves.items()):
         first = records[0]
         clean = wilson(round(first.more["clean"] * first.n), first.n)
         y = [clean.value, *(one.acc1 for one in records)]
-        high = [clean.high - clean.value, *(one.high - one.acc1 for one in records)]
-        low = [clean.value - clean.low, *(one.acc1 - one.low for one in records)]
+        low = [clean.low, *(one.low for one in records)]
+        high = [clean.high, *(one.high for one in records)]
         supervised = first.prompts == "supervised"
-        colour = SERIES[number % len(SERIES)]
+        colour, symbol = style(number)
         figure.add_scatter(
             x=[0.0, *(one.eps for one in records)],
             y=y,
-            error_y={"type": "data", "symmetric": False, "array": high, "arrayminus": low, "thickness": 1, "width": 3},
+            error_y=whiskers(y, low, high, thickness=1, width=3),
             mode="lines+markers",
             line={"color": colour, "width": 2, "dash": "dash" if supervised else "solid"},
-            marker={"color": colour, "size": 9, "symbol": SYMBOLS[number % len(SYMBOLS)]},
-            customdata=[[round(100 * (value - down)), round(100 * (value + up)), first.n]
-                        for value, down, up in zip(y, low, high, strict=True)],
+            marker={"color": colour, "size": 9, "symbol": symbol},
+            customdata=[[round(100 * down), round(100 * up), first.n] for down, up in zip(low, high, strict=True)],
             hovertemplate="ε %{x:g}/255: %{y:.0%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
             "%{customdata[2]} images",
             name=text(label),
         )  # fmt: skip
     figure.update_yaxes(tickformat=".0%", range=[0, None])
     figure.update_xaxes(showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -54,7 +63,7 @@ def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figu
         eps: [m], smallest ε in 255ths, NaN for an image that is wrong unattacked, inf for one that was not broken.
         parts: [m], ``head``, ``tail`` or another word; upto: end of the axis.
     """
-    figure = blank(height=360, x_title="Smallest ε that breaks the image, in 255ths", y_title="Broken so far")
+    figure = blank(height=360, x_title="Smallest ε that breaks the image, in 255ths", y_title="Success rate")
     series = [("all", np.ones(len(eps), bool), QUIET, "circle")]
     series += [(part, parts == part, PARTS[part], PART_SYMBOLS[part]) for part in ("head", "tail")]
     grid = np.linspace(0, upto, 121)
@@ -64,11 +73,8 @@ def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figu
             continue
         shares = [wilson(int(np.searchsorted(values, at, "right")), len(values)) for at in grid]
         if name != "all":
-            band = [one.high for one in shares] + [one.low for one in reversed(shares)]
-            figure.add_scatter(
-                x=np.concatenate([grid, grid[::-1]]), y=band, fill="toself", opacity=0.18, fillcolor=colour,
-                line={"width": 0}, hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
+            low, high = ([getattr(one, end) for one in shares] for end in ("low", "high"))
+            band(figure, grid, low, high, translucent(colour, 0.18))
         figure.add_scatter(
             x=grid,
             y=[one.value for one in shares],
@@ -80,13 +86,12 @@ def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figu
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure
 
 
 def parts_figure(records: Sequence[Record]) -> go.Figure:
     """Share of head and of tail that was right and is broken, at each ε, with Wilson intervals."""
-    figure = blank(height=320, x_title="ε, in 255ths", y_title="Broken of what was right")
+    figure = blank(height=320, x_title="ε, in 255ths", y_title="Success rate")
     for shift, part in ((-0.06, "head"), (0.06, "tail")):
         known = [one for one in records if one.eps is not None and one.more.get(f"{part}_clean_right")]
         if not known:
@@ -97,7 +102,7 @@ def parts_figure(records: Sequence[Record]) -> go.Figure:
         figure.add_scatter(
             x=[one.eps + shift for one in known if one.eps is not None],
             y=value,
-            error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low, "width": 4},
+            error_y=whiskers(value, low, high),
             mode="lines+markers",
             line={"color": PARTS[part], "width": 2},
             marker={"color": PARTS[part], "size": 10, "symbol": PART_SYMBOLS[part]},
@@ -106,7 +111,6 @@ def parts_figure(records: Sequence[Record]) -> go.Figure:
             name=part,
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -118,7 +122,7 @@ def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.F
         names: model -> how it is called, in the order of both axes.
     """
     order = {model: place for place, model in enumerate(names)}
-    figure = blank(height=120 + 52 * len(names), x_title="Crafted on", y_title="Judged by")
+    figure = blank(height=120 + 52 * len(names), x_title="Crafted on", y_title="Attacked")
     value = np.full((len(order), len(order)), np.nan)
     said = np.full(value.shape, "", dtype=object)
     hover = said.copy()
@@ -138,5 +142,4 @@ def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.F
         hoverongaps=False, xgap=3, ygap=3, colorbar={"title": "broken", "tickformat": ".0%", "thickness": 10},
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text, translucent
+from core.charts.palette import (
+    QUIET,
+    RIGHT,
+    RULE,
+    SERIES,
+    SYMBOLS,
+    WRONG,
+    bars,
+    blank,
+    rows_axis,
+    text,
+    translucent,
+)
 from core.composition.scores import Errors, Share
 from core.composition.seen import SeenGap
 from core.types import Interval
@@ -18,26 +29,13 @@ SCALE = ((0.0, WRONG), (0.5, "#b9bdc2"), (1.0, RIGHT))
 KINDS = ("right", "object right, attribute wrong", "attribute right, object wrong", "both wrong")
 
 
-def bars(values: Sequence[Interval]) -> dict[str, Any]:
-    """Error bars from values with their intervals; undefined ends have none."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": np.nan_to_num([value.high - value.value for value in values]),
-        "arrayminus": np.nan_to_num([value.value - value.low for value in values]),
-        "thickness": 1.5,
-        "width": 4,
-        "color": QUIET,
-    }
-
-
 def share_figure(shares: Mapping[str, Share]) -> go.Figure:
     """Accuracy of the whole and of its parts with intervals, and a tick at the chance level of each."""
     names = list(shares)
     figure = blank(height=80 + 38 * len(names))
     values = [share.interval for share in shares.values()]
     figure.add_scatter(
-        x=[value.value for value in values], y=names, error_x=bars(values), mode="markers", name="accuracy",
+        x=[value.value for value in values], y=names, error_x=bars(values, QUIET), mode="markers", name="accuracy",
         marker={"color": RIGHT, "size": 11},
         customdata=[[share.right, share.n] for share in shares.values()],
         hovertemplate="%{y}: %{x:.1%}<br>%{customdata[0]:,} of %{customdata[1]:,} images<extra></extra>",
@@ -49,7 +47,6 @@ def share_figure(shares: Mapping[str, Share]) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.03], showgrid=True)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -57,7 +54,7 @@ def error_figure(errors: Errors) -> go.Figure:
     """One bar of all images, split by what the best composition gets right."""
     counts = (errors.right, errors.wrong_attribute, errors.wrong_object, errors.both_wrong)
     total = max(1, sum(counts))
-    figure = blank(height=130)
+    figure = blank(height=130, margin=44)
     colours = (RIGHT, translucent(WRONG, 0.4), translucent(WRONG, 0.7), WRONG)
     for name, count, colour in zip(KINDS, counts, colours, strict=True):
         share = count / total
@@ -66,25 +63,24 @@ def error_figure(errors: Errors) -> go.Figure:
             text=[f"{share:.0%}" if share > 0.04 else ""], textposition="inside", insidetextanchor="middle",
             customdata=[count], hovertemplate=f"{name}: %{{customdata:,}} images, %{{x:.1%}}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack", dragmode=False, margin={"t": 44}, legend={"traceorder": "normal"})
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     return figure
 
 
 def confusion_figure(confusion: np.ndarray, attributes: Sequence[str]) -> go.Figure:
-    """Attribute said (across) for every true attribute (down), as shares of the row; rows without images stay empty."""
+    """Predicted attribute (across) for every true one (down), as shares of the row; rows without images stay empty."""
     totals = confusion.sum(1, keepdims=True)
     shares = np.divide(confusion, totals, out=np.full(confusion.shape, np.nan), where=totals > 0)
     labels = [text(word) for word in attributes]
-    figure = blank(height=min(900, 140 + 24 * len(labels)), x_title="Attribute said", y_title="True attribute")
+    figure = blank(height=min(900, 140 + 24 * len(labels)), x_title="Predicted attribute", y_title="True attribute")
     figure.add_heatmap(
         z=shares, x=labels, y=labels, zmin=0, zmax=1, colorscale=[[0, "rgba(46,126,216,0.03)"], [1, RIGHT]],
         customdata=np.dstack([confusion, np.broadcast_to(totals, confusion.shape)]), xgap=1, ygap=1,
         colorbar={"tickformat": ".0%", "thickness": 10, "title": None},
-        hovertemplate="%{y} called %{x}: %{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
+        hovertemplate="%{y} predicted as %{x}: %{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -107,7 +103,7 @@ def matrix_figure(
         attribute, thing, n, right, seen, composition: one entry a cell drawn; ``thing`` counts columns.
         objects: names of the columns.
     """
-    figure = blank(height=150 + 26 * min(len(attributes), 40))
+    figure = blank(height=150 + 26 * min(len(attributes), 40), drag="pan")
     most = max(1, int(n.max(initial=1)))
     labels = {"seen pair": seen == 1, "never-seen pair": seen == 0, "unknown": np.isnan(seen)}
     room = max(7, min(17, 400 / max(1, len(objects))))
@@ -134,10 +130,7 @@ def matrix_figure(
         tickmode="array", tickvals=list(range(len(objects))) if few else [],
         ticktext=[text(name) for name in objects] if few else [], tickangle=-60, range=[-1, len(objects)],
     )  # fmt: skip
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(attributes))), ticktext=[text(word) for word in attributes],
-        range=[len(attributes) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
+    rows_axis(figure, attributes)
     return figure
 
 
@@ -148,14 +141,13 @@ def gap_figure(gaps: Mapping[str, SeenGap]) -> go.Figure:
         values = [getattr(gap, name) for gap in gaps.values()]
         sizes = [gap.n_seen if name == "seen" else gap.n_unseen for gap in gaps.values()]
         figure.add_scatter(
-            x=[value.value for value in values], y=list(gaps), error_x=bars(values), mode="markers",
+            x=[value.value for value in values], y=list(gaps), error_x=bars(values, QUIET), mode="markers",
             name="seen pairs" if name == "seen" else "never-seen pairs",
             marker={"color": colour, "size": 11, "symbol": symbol}, customdata=sizes,
             hovertemplate="%{y}: %{x:.1%} of %{customdata:,} images<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.03], showgrid=True)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -168,14 +160,11 @@ def difference_figure(gaps: Mapping[str, SeenGap]) -> go.Figure:
         values = [Interval(*(100 * getattr(getattr(gap, field), end) for end in ("value", "low", "high")))
                   for gap in gaps.values()]  # fmt: skip
         figure.add_scatter(
-            x=[value.value for value in values], y=np.arange(len(gaps)) + 0.22 * (rank - 1), error_x=bars(values),
-            mode="markers", name=name, marker={"color": SERIES[rank], "size": 10, "symbol": SYMBOLS[rank]},
+            x=[value.value for value in values], y=np.arange(len(gaps)) + 0.22 * (rank - 1),
+            error_x=bars(values, QUIET), mode="markers", name=name,
+            marker={"color": SERIES[rank], "size": 10, "symbol": SYMBOLS[rank]},
             hovertemplate=f"{name}: %{{x:+.1f}} points<extra></extra>",
         )  # fmt: skip
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(gaps))), ticktext=list(gaps), range=[len(gaps) - 0.5, -0.5],
-        showgrid=False,
-    )  # fmt: skip
+    rows_axis(figure, list(gaps))
     figure.update_xaxes(showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure

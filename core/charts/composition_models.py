@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.composition import bars
-from core.charts.palette import PARTS, QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text
+from core.charts.palette import PARTS, QUIET, RIGHT, SERIES, SYMBOLS, WRONG, band, bars, blank, line, text
 from core.composition.association import Association
 from core.composition.generalisation import Generalisation
 from core.composition.probe import ProbePoint
@@ -19,21 +18,18 @@ from core.types import Interval
 
 def generalisation_figure(found: Generalisation, *, chosen: str = "", known: str = "") -> go.Figure:
     """Composition accuracy against accuracy in distribution, with the line fitted on these models and its band."""
-    figure = blank(height=430, x_title=f"Top-1 on {text(known)}, objects alone", y_title="Composition top-1")
+    figure = blank(
+        height=430, x_title=f"Top-1 on {text(known)}, objects alone", y_title="Composition top-1", drag="pan"
+    )
     if found.fit is not None:
         grid = np.linspace(found.fit.low, found.fit.high, 60)
         low, high = found.fit.band(grid)
-        figure.add_scatter(
-            x=[*grid, *grid[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor="rgba(139,146,154,0.14)",
-            line={"width": 0}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=grid, y=found.fit.line(grid), mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip",
-            name=f"line through these {found.fit.n} models",
-        )  # fmt: skip
+        band(figure, grid, low, high, "rgba(139,146,154,0.14)")
+        line(figure, grid, found.fit.line(grid), dash="dot", name=f"line through these {found.fit.n} models")
     figure.add_scatter(
         x=[one.known.value for one in found.models], y=[one.composed.value for one in found.models],
-        error_x=bars([one.known for one in found.models]), error_y=bars([one.composed for one in found.models]),
+        error_x=bars([one.known for one in found.models], QUIET),
+        error_y=bars([one.composed for one in found.models], QUIET),
         mode="markers+text", text=[text(model_name(one.model)) for one in found.models],
         textposition=_beside([one.known.value for one in found.models]),
         marker={"color": [WRONG if one.model == chosen else RIGHT for one in found.models], "size": 11},
@@ -55,7 +51,7 @@ def _beside(x: Sequence[float]) -> list[str]:
 
 def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:
     """Accuracy of a pair in bins of equal numbers of pairs over its PMI in the captions, the pairs behind them."""
-    figure = blank(height=360, x_title="PMI of the pair in captions, bits", y_title="Composition top-1")
+    figure = blank(height=360, x_title="PMI of the pair in captions, bits", y_title="Composition top-1", drag="pan")
     order = np.argsort(found.pmi, kind="stable")
     figure.add_scatter(
         x=found.pmi.astype(np.float32), y=found.accuracy.astype(np.float32), mode="markers", name="pairs",
@@ -65,8 +61,8 @@ def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:
     bins = [part for part in np.array_split(order, min(10, max(1, len(order) // 20))) if len(part)]
     means = [_mean(found.accuracy[part], found.n[part]) for part in bins]
     figure.add_scatter(
-        x=[float(found.pmi[part].mean()) for part in bins], y=[value.value for value in means], error_y=bars(means),
-        mode="markers", name="equal numbers of pairs", marker={"color": RIGHT, "size": 10},
+        x=[float(found.pmi[part].mean()) for part in bins], y=[value.value for value in means],
+        error_y=bars(means, QUIET), mode="markers", name="equal numbers of pairs", marker={"color": RIGHT, "size": 10},
         hovertemplate="PMI %{x:.2f}: %{y:.1%}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
@@ -79,19 +75,19 @@ def _mean(rates: np.ndarray, n: np.ndarray) -> Interval:
 
 def probe_figure(points: Sequence[ProbePoint], groups: Sequence[str]) -> go.Figure:
     """Accuracy of the probes against images a class; solid is linear, dotted the nearest mean."""
-    figure = blank(height=400, x_title="Images a class", y_title="Object accuracy")
+    figure = blank(height=400, x_title="Images a class", y_title="Object accuracy", drag="pan")
     colours = {"all": QUIET, "seen": SERIES[0], "never seen": SERIES[1], "other set": SERIES[2], **PARTS}
     for rank, group in enumerate(groups):
         for method, dash in (("linear", "solid"), ("nearest mean", "dot")):
-            line = sorted((p for p in points if (p.group, p.method) == (group, method)), key=lambda p: p.k)
-            if not line:
+            drawn = sorted((p for p in points if (p.group, p.method) == (group, method)), key=lambda p: p.k)
+            if not drawn:
                 continue
             figure.add_scatter(
-                x=[p.k for p in line], y=[p.accuracy.value for p in line],
-                error_y=bars([p.accuracy for p in line]), mode="lines+markers", name=f"{group}, {method}",
+                x=[p.k for p in drawn], y=[p.accuracy.value for p in drawn],
+                error_y=bars([p.accuracy for p in drawn], QUIET), mode="lines+markers", name=f"{group}, {method}",
                 line={"color": colours[group], "dash": dash, "width": 1.8},
                 marker={"symbol": SYMBOLS[rank % len(SYMBOLS)], "size": 8, "color": colours[group]},
-                customdata=[[p.n, p.low_seed, p.high_seed] for p in line],
+                customdata=[[p.n, p.low_seed, p.high_seed] for p in drawn],
                 hovertemplate=f"{group}, {method}, %{{x}} a class: %{{y:.1%}} of %{{customdata[0]:,}} images<br>"
                 "seeds %{customdata[1]:.1%} to %{customdata[2]:.1%}<extra></extra>",
             )  # fmt: skip

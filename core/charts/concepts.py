@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from core.analysis.concepts import Score
-from core.charts.counts import LANE, count_axis, whiskers
-from core.charts.frequency import CHOSEN
-from core.charts.palette import GROUPS, QUIET, RIGHT, SYMBOLS, blank, text
+from core.charts.counts import LANE, count_axis
+from core.charts.palette import QUIET, RIGHT, blank, ring, rows_axis, short, style, text, whiskers
 from core.published.view import set_name
 from core.types import ClassValue
 
 
 def accuracies_figure(classes: Sequence[ClassValue], counts: Mapping[str, int]) -> go.Figure:
     """One mark a class in the order given, with its interval where there is one; the class key is its custom data."""
-    figure = blank(height=64 + 22 * len(classes))
+    figure = blank(height=64 + 22 * len(classes), drag="pan")
     values, places = [one.accuracy for one in classes], list(range(len(classes)))
     told = [f"counted {counts[one.key]:,} times" if one.key in counts else "count unknown" for one in classes]
-    bars = whiskers(values, [one.low for one in classes], [one.high for one in classes], RIGHT)
     figure.add_scatter(
         x=values,
         y=places,
-        error_x={**bars, "thickness": 1.5, "width": 0},
+        error_x=whiskers(
+            values, [one.low for one in classes], [one.high for one in classes], RIGHT, thickness=1.5, width=0
+        ),
         mode="markers",
         marker={"color": RIGHT, "size": 8},
         text=[text(one.name) for one in classes],
@@ -31,19 +31,12 @@ def accuracies_figure(classes: Sequence[ClassValue], counts: Mapping[str, int]) 
         hovertemplate="<b>%{text}</b>: %{x:.1%}<br>%{customdata[1]}<extra></extra>",
         showlegend=False,
     )
-    figure.update_yaxes(
-        tickmode="array", tickvals=places, ticktext=[_short(one.name) for one in classes],
-        range=[len(classes) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
+    rows_axis(figure, [short(one.name, 28) for one in classes])
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], showgrid=True, side="top")
     return figure
 
 
-def _short(name: str, most: int = 28) -> str:
-    return text(name if len(name) <= most else f"{name[: most - 1]}…")
-
-
-def models_figure(scores: Sequence[Score], *, chosen: str = "", height: int = 400) -> go.Figure:
+def models_figure(scores: Sequence[Score], *, chosen: str = "") -> go.Figure:
     """Accuracy of each model on one concept against its count in the model's own pretraining set.
 
     Models whose pretraining set was not counted stand in a lane of their own at the right. The model's id and the
@@ -52,7 +45,7 @@ def models_figure(scores: Sequence[Score], *, chosen: str = "", height: int = 40
     Args:
         chosen: id of the model to ring.
     """
-    figure = blank(height=height, y_title="Accuracy")
+    figure = blank(height=400, y_title="Accuracy", drag="pan")
     sets = list(dict.fromkeys(score.pretraining for score in sorted(scores, key=lambda score: score.count is None)))
     counted = [score.count for score in scores if score.count]
     most = max(counted, default=10)
@@ -61,15 +54,7 @@ def models_figure(scores: Sequence[Score], *, chosen: str = "", height: int = 40
         _add(figure, [score for score in scores if score.pretraining == name], beyond, rank)
     _legend_once(figure)
     ringed = [score for score in scores if score.model == chosen]
-    if ringed:
-        figure.add_scatter(
-            x=[beyond if one.count is None else one.count or LANE for one in ringed],
-            y=[one.accuracy for one in ringed],
-            mode="markers",
-            marker={"symbol": "circle-open", "size": 17, "color": CHOSEN, "line": {"width": 2.5}},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+    ring(figure, [_place(one, beyond) for one in ringed], [one.accuracy for one in ringed])
     count_axis(figure, most, zeros=any(score.count == 0 for score in scores), title="Times counted in its training set")
     if any(score.count is None for score in scores):
         axis = figure.layout.xaxis
@@ -84,20 +69,20 @@ def models_figure(scores: Sequence[Score], *, chosen: str = "", height: int = 40
 def _add(figure: go.Figure, members: Sequence[Score], beyond: float, rank: int) -> None:
     """The models of one pretraining set; those of sets that were not counted share one look and one legend entry."""
     counted = members[0].count is not None
+    colour, symbol = style(rank) if counted else (QUIET, "circle")
     figure.add_scatter(
-        x=[beyond if one.count is None else one.count or LANE for one in members],
+        x=[_place(one, beyond) for one in members],
         y=[one.accuracy for one in members],
         mode="markers",
-        marker={
-            "color": GROUPS[rank % len(GROUPS)] if counted else QUIET,
-            "symbol": SYMBOLS[rank % len(SYMBOLS)] if counted else "circle",
-            "size": 10,
-            "opacity": 0.85,
-        },
+        marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},
         customdata=[[one.model, one.image_set, _told(one)] for one in members],
         hovertemplate="<b>%{customdata[0]}</b> on %{customdata[1]}: %{y:.1%}<br>%{customdata[2]}<extra></extra>",
         name=text(set_name(members[0].pretraining)) if counted else "training set not counted",
     )
+
+
+def _place(score: Score, beyond: float) -> float:
+    return beyond if score.count is None else score.count or LANE
 
 
 def _legend_once(figure: go.Figure) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import SERIES, SYMBOLS, blank, compact
+from core.charts.palette import SERIES, SYMBOLS, blank, compact, line
 from core.published.corpora import EXTRACTED_SIZE, FIXED_SIZE, LongTail
 from core.published.view import set_name
 
@@ -16,9 +16,9 @@ MOST = 700
 """Points a line is drawn with: ranks equally spaced on the log axis."""
 
 
-def tails_figure(tails: Sequence[LongTail], *, height: int = 480) -> go.Figure:
+def tails_figure(tails: Sequence[LongTail]) -> go.Figure:
     """Counts by rank on log–log axes; zeros have no place there and are stated in the legend with the Gini."""
-    figure = blank(height=height, x_title="Rank of the concept", y_title="Times counted")
+    figure = blank(height=480, x_title="Rank of the concept", y_title="Times counted", drag="zoom")
     for rank, tail in enumerate(tails):
         at = np.unique(np.geomspace(1, len(tail.counts), MOST).astype(int))
         figure.add_scatter(
@@ -33,7 +33,6 @@ def tails_figure(tails: Sequence[LongTail], *, height: int = 480) -> go.Figure:
     powers = [10.0**power for power in range(int(np.log10(most)) + 1)]
     figure.update_xaxes(type="log", tickmode="array", tickvals=[1, 10, 100, 1000], ticktext=["1", "10", "100", "1k"])
     figure.update_yaxes(type="log", tickmode="array", tickvals=powers, ticktext=[compact(power) for power in powers])
-    figure.update_layout(dragmode="zoom")
     return figure
 
 
@@ -46,10 +45,7 @@ def pairs_figure(pairs: Sequence[Mapping[str, Any]], stated: Mapping[tuple[str, 
     figure = blank(height=90 + 44 * len(pairs), x_title="Spearman's ρ of concept counts")
     names = [f"{set_name(pair['a'])} – {set_name(pair['b'])}" for pair in pairs]
     for name, pair in zip(names, pairs, strict=True):
-        figure.add_scatter(
-            x=[pair["by_position"], pair["by_name"]], y=[name, name], mode="lines", hoverinfo="skip", showlegend=False,
-            line={"color": "rgba(139,146,154,0.45)", "width": 1},
-        )  # fmt: skip
+        line(figure, [pair["by_position"], pair["by_name"]], [name, name], width=1)
     columns = (
         ("by name", [pair["by_name"] for pair in pairs], [pair["n"] for pair in pairs], SYMBOLS[0]),
         (
@@ -61,18 +57,10 @@ def pairs_figure(pairs: Sequence[Mapping[str, Any]], stated: Mapping[tuple[str, 
         ("stated in Table 4", [stated.get((p["a"], p["b"]), np.nan) for p in pairs], [0] * len(pairs), "x-thin"),
     )
     for rank, (label, values, n, symbol) in enumerate(columns):
-        figure.add_scatter(
-            x=values,
-            y=names,
-            mode="markers",
-            marker={"color": SERIES[rank], "symbol": symbol, "size": 11, "line": {"width": 2, "color": SERIES[rank]}},
-            customdata=n,
-            hovertemplate=f"%{{y}}, {label}: %{{x:.3f}}" + (" (n %{customdata:,})" if n[0] else "") + "<extra></extra>",
-            name=label,
-        )
+        hover = f"%{{y}}, {label}: %{{x:.3f}}" + (" (n %{customdata:,})" if n[0] else "")
+        _marks(figure, values, names, rank, symbol, label, hover, customdata=n)
     figure.update_xaxes(range=[min(0.4, *(pair["by_position"] for pair in pairs)) - 0.02, 1.02], showgrid=True)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -90,12 +78,16 @@ def misalignment_figure(rows: Sequence[Mapping[str, Any]], checked: Mapping[str,
         ("200 pairs by hand (Table 7)", [checked.get(row["pretraining"], np.nan) for row in rows], "square-open"),
     )
     for rank, (label, values, symbol) in enumerate(columns):
-        figure.add_scatter(
-            x=values, y=names, mode="markers",
-            marker={"color": SERIES[rank], "symbol": symbol, "size": 11, "line": {"width": 2, "color": SERIES[rank]}},
-            hovertemplate=f"%{{y}}, {label}: %{{x:.2f}} %<extra></extra>", name=label,
-        )  # fmt: skip
+        _marks(figure, values, names, rank, symbol, label, f"%{{y}}, {label}: %{{x:.2f}} %")
     figure.update_xaxes(rangemode="tozero", showgrid=True)
     figure.update_yaxes(showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure
+
+
+def _marks(
+    figure: go.Figure, x: Any, y: Sequence[str], rank: int, symbol: str, name: str, hover: str, **more: Any
+) -> None:
+    marker = {"color": SERIES[rank], "symbol": symbol, "size": 11, "line": {"width": 2, "color": SERIES[rank]}}
+    figure.add_scatter(
+        x=x, y=y, mode="markers", marker=marker, hovertemplate=f"{hover}<extra></extra>", name=name, **more
+    )

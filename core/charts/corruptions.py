@@ -7,10 +7,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, blank, text
+from core.charts.palette import (
+    CHOSEN,
+    PART_SYMBOLS,
+    PARTS,
+    QUIET,
+    RIGHT,
+    RULE,
+    SERIES,
+    SYMBOLS,
+    WRONG,
+    bars,
+    blank,
+    rows_axis,
+    text,
+)
 from core.types import Interval
 
-_CHOSEN = "#d1517d"
 _LOST = ((0.0, "#f3e4d5"), (0.5, WRONG), (1.0, "#7a3a05"))
 _KEPT = ((0.0, "#dfe9f3"), (0.5, "#4a90d2"), (1.0, "#123f78"))
 
@@ -34,7 +47,7 @@ def condition_map(
     places = {name: place for place, (name, _) in enumerate(rows)}
     shown = [(name, severity, 100 * value) for (name, severity), value in cells.items() if value == value]
     severities = sorted({severity for _, severity in cells}) or [1]
-    figure = blank(height=60 + 27 * len(rows))
+    figure = blank(height=60 + 27 * len(rows), margin=8)
     top = max([value for *_, value in shown] + [100.0]) if ratio else 100.0
     figure.add_scatter(
         x=[severity for _, severity, _ in shown],
@@ -50,10 +63,7 @@ def condition_map(
             "cmin": 0,
             "cmax": top,
             "showscale": False,
-            "line": {
-                "width": [3 if (name, severity) == chosen else 0 for name, severity, _ in shown],
-                "color": _CHOSEN,
-            },
+            "line": {"width": [3 if (name, at) == chosen else 0 for name, at, _ in shown], "color": CHOSEN},
         },
         customdata=[[name, severity] for name, severity, _ in shown],
         hovertemplate="%{customdata[0]} %{customdata[1]}: %{marker.color:.1f}<extra></extra>",
@@ -67,11 +77,8 @@ def condition_map(
         range=[severities[0] - 0.6, severities[-1] + 0.6],
         showgrid=False,
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=[text(words) for _, words in rows],
-        range=[len(rows) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
-    figure.update_layout(margin={"t": 8}, dragmode=False, clickmode="event+select")
+    rows_axis(figure, [words for _, words in rows])
+    figure.update_layout(clickmode="event+select")
     return figure
 
 
@@ -81,7 +88,7 @@ def severity_lines(lines: Mapping[str, Mapping[str, Mapping[int, Interval]]]) ->
     Args:
         lines: model in words -> part (``head``, ``tail``) -> severity (0 = clean) -> accuracy, a fraction.
     """
-    figure = blank(height=400, x_title="Severity (0 = clean)", y_title="Share right")
+    figure = blank(height=400, x_title="Severity (0 = clean)", y_title="Accuracy", margin=44)
     several = len(lines) > 1
     for number, (model, parts) in enumerate(lines.items()):
         for part, points in parts.items():
@@ -90,14 +97,7 @@ def severity_lines(lines: Mapping[str, Mapping[str, Mapping[int, Interval]]]) ->
             figure.add_scatter(
                 x=[severity + 0.06 * (number - (len(lines) - 1) / 2) for severity in severities],
                 y=values,
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [one.high - one.value for one in points.values()],
-                    "arrayminus": [one.value - one.low for one in points.values()],
-                    "thickness": 1.2,
-                    "width": 3,
-                },
+                error_y=bars(list(points.values())),
                 mode="lines+markers",
                 line={"color": PARTS[part], "width": 2.2, "dash": "solid" if number == 0 else "dot"},
                 marker={"color": PARTS[part], "symbol": PART_SYMBOLS[part], "size": 9},
@@ -106,17 +106,16 @@ def severity_lines(lines: Mapping[str, Mapping[str, Mapping[int, Interval]]]) ->
             )
     figure.update_xaxes(tickvals=list(range(6)), showgrid=False)
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    figure.update_layout(dragmode=False, margin={"t": 44})
     return figure
 
 
 def frame_margins(
     margins: Mapping[str, Sequence[float]], right: Mapping[str, Sequence[bool]], flips: Mapping[str, Sequence[int]]
 ) -> go.Figure:
-    """How sure each model is of the true class along a sequence; blue marks are right, rules stand where it flips.
+    """Margin of each model for the true class along a sequence; blue marks are right, rules stand where it flips.
 
     Args:
-        margins: model in words -> margin of every frame; right: whether the frame is named correctly; flips: frames
+        margins: model in words -> margin of every frame; right: whether the frame is predicted correctly; flips: frames
             whose answer differs from the one they are compared with.
     """
     figure = blank(height=300, x_title="Frame", y_title="Margin of the true class")
@@ -135,5 +134,4 @@ def frame_margins(
             hovertemplate="frame %{x}: %{y:+.3f}",
         )
     figure.update_xaxes(showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure

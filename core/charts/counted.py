@@ -13,7 +13,7 @@ from core.charts.palette import PART_SYMBOLS, PARTS, RULE, blank, compact, text
 from core.stats.intervals import tags
 
 
-def rank_figure(rows: Sequence[Mapping[str, Any]], *, method: str, height: int = 420) -> go.Figure:
+def rank_figure(rows: Sequence[Mapping[str, Any]], *, method: str) -> go.Figure:
     """Concepts by rank of their count on log–log axes, zeros in a lane below; head, torso and tail are marked.
 
     Args:
@@ -23,7 +23,7 @@ def rank_figure(rows: Sequence[Mapping[str, Any]], *, method: str, height: int =
     part = tags(counts)
     ranked = sorted(counts, key=lambda key: (-counts[key], key))
     ranks = {key: rank for rank, key in enumerate(ranked, 1)}
-    figure = blank(height=height, x_title="Rank of the concept", y_title="Times counted")
+    figure = blank(height=420, x_title="Rank of the concept", y_title="Times counted", drag="pan")
     for name in ("head", "torso", "tail"):
         keys = [key for key in ranked if part.get(key) == name]
         figure.add_scatter(

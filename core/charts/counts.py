@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -53,7 +51,7 @@ def count_axis(figure: go.Figure, most: float, *, zeros: bool, title: str = "", 
     )
 
 
-def density(figure: go.Figure, counts: np.ndarray, values: np.ndarray, *, cells: tuple[int, int] = (44, 30)) -> None:
+def density(figure: go.Figure, counts: np.ndarray, values: np.ndarray) -> None:
     """A soft ground that shows where the concepts with a count pile up; nothing below a hundred of them."""
     seen = counts > 0
     x, y = np.log10(np.maximum(counts[seen], 1)), values[seen]
@@ -61,7 +59,7 @@ def density(figure: go.Figure, counts: np.ndarray, values: np.ndarray, *, cells:
         return
     margin = 0.08 * np.ptp(y)
     reach = [[x.min() - 0.2, x.max() + 0.2], [y.min() - margin, y.max() + margin]]
-    grid, x_edges, y_edges = np.histogram2d(x, y, bins=cells, range=reach)
+    grid, x_edges, y_edges = np.histogram2d(x, y, bins=(44, 30), range=reach)
     kernel = np.exp(-0.5 * (np.arange(-5, 6) / 2.0) ** 2)
     for axis in (0, 1):
         grid = np.apply_along_axis(np.convolve, axis, grid, kernel / kernel.sum(), "same")
@@ -76,17 +74,3 @@ def density(figure: go.Figure, counts: np.ndarray, values: np.ndarray, *, cells:
         hoverinfo="skip",
         showlegend=False,
     )
-
-
-def whiskers(means: Sequence[float], lows: Sequence[float], highs: Sequence[float], colour: str) -> dict[str, Any]:
-    """Error bars from a value's interval; none where the interval is undefined."""
-    mean, low, high = (np.asarray(part, np.float64) for part in (means, lows, highs))
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": np.nan_to_num(high - mean).astype(np.float32),
-        "arrayminus": np.nan_to_num(mean - low).astype(np.float32),
-        "color": colour,
-        "thickness": 2,
-        "width": 4,
-    }

@@ -34,7 +34,7 @@ def confusion_figure(
         correct, images: int [c], correct and all images of every class, drawn on the diagonal by their share.
         difference: values may be negative; orange is more mistakes, blue fewer.
     """
-    figure = blank(height=680, x_title="Predicted class", y_title="True class")
+    figure = blank(height=680, x_title="Predicted class", y_title="True class", drag="zoom")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     true, said, value = cells.true[:MOST], cells.said[:MOST], cells.value[:MOST]
@@ -72,7 +72,6 @@ def confusion_figure(
     axis = {"type": "category", "categoryorder": "array", "categoryarray": shown, "tickfont": {"size": 11}}
     figure.update_xaxes(**axis, range=[-1, len(order)], tickangle=-60)
     figure.update_yaxes(**axis, range=[len(order), -1], showgrid=False)
-    figure.update_layout(dragmode="zoom")
     return figure
 
 

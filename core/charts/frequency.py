@@ -19,16 +19,19 @@ from core.charts.palette import (
     QUIET,
     SERIES,
     SYMBOLS,
+    band,
     blank,
     compact,
+    ring,
     text,
     translucent,
+    whiskers,
 )
+from core.stats.format import signed
 from core.stats.intervals import Bin, Trend
 
 MANY = 2_000  # Points beyond which the browser draws with WebGL.
 NAMED = 8  # Selected concepts that are labelled in the figure.
-CHOSEN = "#d1517d"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,6 @@ def frequency_figure(
     groups: Sequence[str] | None = None,
     chosen: Collection[int] = (),
     x_title: str = "Times counted in pretraining",
-    height: int = 520,
 ) -> go.Figure:
     """Draw one lens with its density, or up to six overlaid; zero counts get a lane of their own at the left.
 
@@ -66,7 +68,7 @@ def frequency_figure(
         groups: for a single series, a word per concept (family, or head, torso, tail) told by colour and symbol.
         chosen: class indices to ring; the first few are named.
     """
-    figure = blank(height=height, x_title=x_title, y_title="Zero-shot accuracy")
+    figure = blank(height=520, x_title=x_title, y_title="Zero-shot accuracy", drag="pan")
     lane = lane_below(_least(series))
     alone = len(series) == 1
     if alone and groups is None:
@@ -147,16 +149,8 @@ def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
     inside = (one.trend.fitted >= 0) & (one.trend.fitted <= 1)
     counts = one.trend.counts[inside]
     if alone:
-        band = np.concatenate([one.trend.low[inside], one.trend.high[inside][::-1]])
-        figure.add_scatter(
-            x=np.concatenate([counts, counts[::-1]]),
-            y=np.clip(band, 0, 1),
-            fill="toself",
-            fillcolor=translucent(colour, 0.16),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        low, high = (np.clip(end[inside], 0, 1) for end in (one.trend.low, one.trend.high))
+        band(figure, counts, low, high, translucent(colour, 0.16))
     figure.add_scatter(
         x=counts,
         y=one.trend.fitted[inside],
@@ -171,24 +165,16 @@ def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
 
 def _slope(one: Series) -> str:
     value = 100 * one.trend.slope.value
-    return "no trend" if math.isnan(value) else f"{value:+.1f} points per tenfold".replace("-", "−")
+    return "no trend" if math.isnan(value) else f"{signed(value, 1, plus=True)} points per tenfold"
 
 
 def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: bool) -> None:
     bins = one.bins
-    mean = np.array([b.mean for b in bins])
+    mean = [b.mean for b in bins]
     figure.add_scatter(
         x=[b.count for b in bins],
         y=mean,
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": np.nan_to_num([b.high - b.mean for b in bins]),
-            "arrayminus": np.nan_to_num([b.mean - b.low for b in bins]),
-            "color": colour,
-            "thickness": 2,
-            "width": 4,
-        },
+        error_y=whiskers(mean, [b.low for b in bins], [b.high for b in bins], colour),
         mode="markers" if alone else "lines+markers",
         line={"color": colour, "width": 1.5},
         marker={"color": colour, "size": 11 if alone else 9, "symbol": symbol},
@@ -212,22 +198,10 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
 
 def _ring(figure: go.Figure, one: Series, lane: float, chosen: Collection[int]) -> None:
     at = np.flatnonzero(np.isin(one.classes, list(chosen)))
-    if not len(at):
-        return
-    named = len(at) <= NAMED
-    x = positions(one.counts, lane=lane)[at]
-    figure.add_scatter(
-        x=x,
-        y=one.accuracy[at],
-        mode="markers+text" if named else "markers",
-        text=[text(one.names[i]) for i in at.tolist()] if named else None,
-        textposition=_inwards(x, lane, one.counts.max()) if named else None,
-        textfont={"size": 13},
-        marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
-        hoverinfo="skip",
-        name="selected",
-        showlegend=False,
-    )
+    if len(at):
+        x = positions(one.counts, lane=lane)[at]
+        names = [one.names[i] for i in at.tolist()] if len(at) <= NAMED else []
+        ring(figure, x, one.accuracy[at], names, place=_inwards(x, lane, one.counts.max()))
 
 
 def _inwards(x: np.ndarray, first: float, last: float) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,42 +11,41 @@ import plotly.graph_objects as go
 from core.analysis.compare import ClassChange, Difference
 from core.analysis.prompt_inspection import CountPoint
 from core.charts.palette import (
-    FREQUENCY_SCALE,
+    CHOSEN,
     QUIET,
     RIGHT,
     RULE,
     SERIES,
     SYMBOLS,
     WRONG,
+    band,
     blank,
-    compact,
+    by_count,
+    line,
+    ring,
+    rows_axis,
+    short,
     text,
     translucent,
+    whiskers,
 )
 from core.stats.calibration import ReliabilityBin
 
-CHOSEN = "#d1517d"
 RANDOM = "random words"
 
 
 def difference_figure(pairs: Sequence[Difference]) -> go.Figure:
     """Each pair's difference in mean class accuracy with its interval; an open mark is one that may be noise."""
-    figure = blank(height=76 + 46 * len(pairs))
+    figure = blank(height=76 + 46 * len(pairs), margin=8)
     clear = [is_clear(pair) for pair in pairs]
     colours = [_direction(pair.delta.value) if sure else QUIET for pair, sure in zip(pairs, clear, strict=True)]
+    deltas = np.array([(one.delta.value, one.delta.low, one.delta.high) for one in pairs])
+    value, low, high = 100 * deltas.reshape(-1, 3).T
     figure.add_vline(x=0, line={"color": RULE, "width": 1})
     figure.add_scatter(
-        x=[100 * pair.delta.value for pair in pairs],
+        x=value,
         y=list(range(len(pairs))),
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": np.nan_to_num([100 * (pair.delta.high - pair.delta.value) for pair in pairs]),
-            "arrayminus": np.nan_to_num([100 * (pair.delta.value - pair.delta.low) for pair in pairs]),
-            "thickness": 2,
-            "width": 5,
-            "color": QUIET,
-        },
+        error_x=whiskers(value, low, high, QUIET),
         mode="markers",
         marker={
             "color": colours,
@@ -61,14 +59,7 @@ def difference_figure(pairs: Sequence[Difference]) -> go.Figure:
         showlegend=False,
     )
     figure.update_xaxes(title="Difference in mean class accuracy, points", ticksuffix="", showgrid=True, zeroline=False)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(len(pairs))),
-        ticktext=[f"{text(pair.b)} − {text(pair.a)}" for pair in pairs],
-        range=[len(pairs) - 0.4, -0.6],
-        showgrid=False,
-    )
-    figure.update_layout(margin={"t": 8}, dragmode=False)
+    rows_axis(figure, [f"{pair.b} − {pair.a}" for pair in pairs])
     return figure
 
 
@@ -83,11 +74,9 @@ def is_clear(pair: Difference) -> bool:
 
 
 def reliability_figure(lenses: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
-    """Share right against mean confidence of every lens; on the dotted line confidence is what it says."""
+    """Accuracy against mean confidence of every lens; on the dotted line they agree."""
     figure = blank(height=360, x_title="Probability of the predicted class", y_title="Accuracy")
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
-    )
+    line(figure, [0, 1], [0, 1], dash="dot")
     for (label, bins), colour, symbol in zip(lenses.items(), SERIES, SYMBOLS, strict=False):
         most = max((part.n for part in bins), default=1)
         figure.add_scatter(
@@ -97,12 +86,11 @@ def reliability_figure(lenses: Mapping[str, Sequence[ReliabilityBin]]) -> go.Fig
             line={"color": colour, "width": 1.5},
             marker={"color": colour, "symbol": symbol, "size": [5 + 9 * math.sqrt(part.n / most) for part in bins]},
             customdata=[part.n for part in bins],
-            hovertemplate="sure %{x:.0%}, right %{y:.0%} of %{customdata:,} images",
+            hovertemplate="confidence %{x:.0%}, accuracy %{y:.0%} of %{customdata:,} images",
             name=text(label),
         )
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], showgrid=True)
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -115,7 +103,8 @@ def change_bars(changes: Sequence[ClassChange], classes: Mapping[str, int], *, c
     """
     moved = [one for one in changes if one.change]
     values = np.array([100 * one.change for one in moved], np.float32)
-    figure = blank(height=360, x_title=f"{len(moved):,} of {len(changes):,} classes change", y_title="Change, points")
+    x_title = f"{len(moved):,} of {len(changes):,} classes change"
+    figure = blank(height=360, x_title=x_title, y_title="Change, points", drag="select", margin=8)
     ringed = [classes[one.key] in set(chosen) for one in moved]
     figure.add_bar(
         x=np.arange(len(moved), dtype=np.int32),
@@ -132,7 +121,7 @@ def change_bars(changes: Sequence[ClassChange], classes: Mapping[str, int], *, c
     )
     figure.update_xaxes(showticklabels=False)
     figure.update_yaxes(zeroline=True, zerolinecolor=RULE, zerolinewidth=1)
-    figure.update_layout(bargap=0.1 if len(moved) < 120 else 0, margin={"t": 8}, dragmode="select")
+    figure.update_layout(bargap=0.1 if len(moved) < 120 else 0)
     return figure
 
 
@@ -149,10 +138,8 @@ def change_scatter(
 
     Points are spread by less than one image so that classes with equal accuracies stay visible.
     """
-    figure = blank(height=440, x_title=f"Accuracy, {text(a)}", y_title=f"Accuracy, {text(b)}")
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
-    )
+    figure = blank(height=440, x_title=f"Accuracy, {text(a)}", y_title=f"Accuracy, {text(b)}", drag="pan")
+    line(figure, [0, 1], [0, 1], dash="dot")
     spread = np.random.default_rng(0).uniform(-0.014, 0.014, (2, len(changes)))
     known = np.array([one.key in counts for one in changes])
     for mask, name in ((~known, "count unknown"), (known, "count known")):
@@ -165,7 +152,9 @@ def change_scatter(
             x=(np.array([one.before for one in members]) + spread[0, at]).astype(np.float32),
             y=(np.array([one.after for one in members]) + spread[1, at]).astype(np.float32),
             mode="markers",
-            marker={"color": translucent(QUIET, 0.6), "size": 8} if name == "count unknown" else _by_count(logs),
+            marker={"color": translucent(QUIET, 0.6), "size": 8}
+            if name == "count unknown"
+            else by_count(logs, title="count") | {"size": 9, "opacity": 0.85},
             text=[text(one.name) for one in members],
             customdata=[[classes[one.key], counts.get(one.key, -1), _over(one, " of ")] for one in members],
             hovertemplate="<b>%{text}</b><br>%{x:.0%} → %{y:.0%}%{customdata[2]}<extra></extra>",
@@ -173,17 +162,12 @@ def change_scatter(
             showlegend=bool((~known).any()) and bool(known.any()),
         )
     ringed = [(i, one) for i, one in enumerate(changes) if classes[one.key] in set(chosen)]
-    if ringed:
-        figure.add_scatter(
-            x=[one.before + spread[0, i] for i, one in ringed],
-            y=[one.after + spread[1, i] for i, one in ringed],
-            mode="markers+text" if len(ringed) <= 8 else "markers",
-            text=[text(one.name) for _, one in ringed],
-            textposition="top center",
-            marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+    ring(
+        figure,
+        [one.before + spread[0, i] for i, one in ringed],
+        [one.after + spread[1, i] for i, one in ringed],
+        [one.name for _, one in ringed] if len(ringed) <= 8 else [],
+    )
     figure.update_xaxes(tickformat=".0%", range=[-0.04, 1.04], showgrid=True)
     figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.04])
     return figure
@@ -193,31 +177,10 @@ def _over(one: ClassChange, before: str) -> str:
     return f"{before}{one.n:,} images" if one.n else ""
 
 
-def _by_count(logs: np.ndarray) -> dict[str, Any]:
-    first, last = math.floor(logs.min()), math.ceil(logs.max())
-    ticks = list(range(first, max(last, first + 1) + 1))
-    return {
-        "color": logs.astype(np.float32),
-        "colorscale": [list(stop) for stop in FREQUENCY_SCALE],
-        "cmin": ticks[0],
-        "cmax": ticks[-1],
-        "size": 9,
-        "opacity": 0.85,
-        "colorbar": {
-            "title": {"text": "count", "side": "top"},
-            "tickvals": ticks,
-            "ticktext": [compact(10**tick) for tick in ticks],
-            "thickness": 8,
-            "len": 0.6,
-            "outlinewidth": 0,
-        },
-    }
-
-
 def sentence_bars(sentences: Sequence[str], cosines: Sequence[float], *, colour: str = RIGHT) -> go.Figure:
     """Cosine of one picture with every sentence of one class, best first."""
     order = np.argsort(-np.asarray(cosines), kind="stable")
-    figure = blank(height=44 + 24 * len(order))
+    figure = blank(height=44 + 24 * len(order), margin=4)
     figure.add_bar(
         x=[cosines[i] for i in order],
         y=list(range(len(order))),
@@ -231,19 +194,9 @@ def sentence_bars(sentences: Sequence[str], cosines: Sequence[float], *, colour:
     )
     top, low = max(cosines), min(0.0, *cosines)
     figure.update_xaxes(title="cosine", range=[low, top + 0.25 * (top - low)], nticks=4)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(len(order))),
-        ticktext=[text(_short(sentences[i])) for i in order],
-        autorange="reversed",
-        showgrid=False,
-    )
-    figure.update_layout(bargap=0.3, margin={"t": 4}, dragmode=False, showlegend=False)
+    rows_axis(figure, [short(sentences[i], 46) for i in order])
+    figure.update_layout(bargap=0.3, showlegend=False)
     return figure
-
-
-def _short(sentence: str, most: int = 46) -> str:
-    return sentence if len(sentence) <= most else sentence[: most - 1].rstrip() + "…"
 
 
 def count_figure(series: Mapping[str, Sequence[CountPoint]]) -> go.Figure:
@@ -257,15 +210,7 @@ def count_figure(series: Mapping[str, Sequence[CountPoint]]) -> go.Figure:
     for label, points in sorted(series.items(), key=lambda item: item[0] != RANDOM):
         x, mean, sd = (np.array([getattr(point, name) for point in points], float) for name in ("n", "mean", "sd"))
         colour = QUIET if label == RANDOM else next(colours)
-        figure.add_scatter(
-            x=np.concatenate([x, x[::-1]]),
-            y=np.concatenate([mean + sd, (mean - sd)[::-1]]),
-            fill="toself",
-            fillcolor=translucent(colour, 0.25),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        band(figure, x, mean - sd, mean + sd, translucent(colour, 0.25))
         figure.add_scatter(
             x=x,
             y=mean,
@@ -278,5 +223,4 @@ def count_figure(series: Mapping[str, Sequence[CountPoint]]) -> go.Figure:
         )
     figure.update_xaxes(type="log", tickvals=[1, 2, 3, 5, 10, 20, 30, 50, 80], showgrid=True)
     figure.update_yaxes(tickformat=".0%")
-    figure.update_layout(dragmode=False)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.analysis.renaming import Arrow
 from core.charts.counts import count_axis, lane_below, positions
-from core.charts.palette import FREQUENCY_SCALE, QUIET, blank, compact, text
+from core.charts.palette import QUIET, blank, by_count, line, text
 
 LABELLED = 6
 
@@ -24,17 +23,14 @@ def arrow_figure(arrows: Sequence[Arrow], *, before: str, after: str, corpus: st
     Args:
         before, after: what the two lenses are called; corpus: whose captions were counted.
     """
-    figure = blank(height=460, y_title="Zero-shot accuracy")
+    figure = blank(height=460, y_title="Zero-shot accuracy", drag="pan")
     counts = np.array([one.counts for one in arrows], np.int64).reshape(-1, 2)
     seen = counts[counts > 0]
     least = int(seen.min()) if len(seen) else 1
     x = positions(counts.ravel(), lane=lane_below(least)).reshape(-1, 2)
     y = np.array([(one.before, one.after) for one in arrows], np.float32).reshape(-1, 2)
     gaps = np.full((len(arrows), 1), np.nan, np.float32)
-    figure.add_scatter(
-        x=np.hstack([x, gaps]).ravel(), y=np.hstack([y, gaps]).ravel(), mode="lines",
-        line={"color": QUIET, "width": 1.5}, hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
+    line(figure, np.hstack([x, gaps]).ravel(), np.hstack([y, gaps]).ravel(), QUIET, width=1.5)
     shared = [[one.index, one.name, one.spelling, *one.counts, one.n] for one in arrows]
     figure.add_scatter(
         x=x[:, 0], y=y[:, 0], mode="markers",
@@ -68,22 +64,11 @@ def _moved(arrows: Sequence[Arrow]) -> list[Arrow]:
 
 def _heads(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     logs = np.log10(np.maximum(counts, 1))
-    first = math.floor(logs.min()) if len(logs) else 0
-    last = max(math.ceil(logs.max()) if len(logs) else 1, first + 1)
-    ticks = list(range(first, last + 1))
     # Arrowheads are turned by hand: Plotly's own turn needs one trace a line. Axes are about four decades to one.
     across, up = np.diff(np.log10(np.maximum(x, 1e-9)), axis=1)[:, 0] / 4, np.diff(y, axis=1)[:, 0]
     still = (np.abs(across) < 1e-6) & (np.abs(up) < 1e-6)
-    return {
+    return by_count(logs, title="captions") | {
         "symbol": np.where(still, "circle", "triangle-up").tolist(),
         "angle": np.degrees(np.arctan2(across, up)).astype(np.float32),
         "size": 11,
-        "color": logs.astype(np.float32),
-        "colorscale": [list(stop) for stop in FREQUENCY_SCALE],
-        "cmin": ticks[0],
-        "cmax": ticks[-1],
-        "colorbar": {
-            "title": {"text": "captions", "side": "top"}, "tickvals": ticks,
-            "ticktext": [compact(10**tick) for tick in ticks], "thickness": 8, "len": 0.6, "outlinewidth": 0,
-        },
-    }  # fmt: skip
+    }

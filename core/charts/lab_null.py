@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band
-from core.charts.palette import QUIET, RIGHT, blank, text, translucent
+from core.charts.palette import QUIET, RIGHT, bars, blank, rows_axis, translucent
 from core.stats.intervals import UNDEFINED, wilson
 
 
@@ -32,26 +32,14 @@ def accuracy_figure(lenses: Mapping[str, Summary], bands: Mapping[str, Band]) ->
     figure.add_scatter(
         x=[one.value for one in found],
         y=list(range(len(labels))),
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [one.high - one.value for one in found],
-            "arrayminus": [one.value - one.low for one in found],
-            "thickness": 2,
-            "width": 5,
-            "color": RIGHT,
-        },
+        error_x=bars(found, RIGHT),
         mode="markers",
         marker={"color": RIGHT, "size": 11},
         hovertemplate="%{x:.1%}<extra></extra>",
         name="lens, 95 % CI over images",
     )
     figure.update_xaxes(title="Top-1 accuracy", tickformat=".0%", showgrid=True)
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(labels))), ticktext=[text(label) for label in labels],
-        range=[len(labels) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
-    figure.update_layout(dragmode=False)
+    rows_axis(figure, labels)
     return figure
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.counts import LANE, count_axis
-from core.charts.frequency import CHOSEN
-from core.charts.palette import GROUPS, QUIET, RIGHT, RULE, SYMBOLS, WRONG, blank, text
+from core.charts.palette import CHOSEN, GROUPS, QUIET, RIGHT, SYMBOLS, WRONG, blank, line, text
 from core.published.letitwag import SPLIT_AT, Concept, Line, Matrix, Model
 from core.published.view import set_name
 
@@ -35,25 +34,19 @@ def scatter(
     Args:
         chosen: names of models to ring and label; the one with a note is labelled as suspected.
     """
-    figure = blank(height=height, x_title="ImageNet accuracy (%)", y_title="Let It Wag! accuracy (%)")
+    figure = blank(height=height, x_title="ImageNet accuracy (%)", y_title="Let It Wag! accuracy (%)", drag="zoom")
     ends = np.array([min(model.imagenet for model in models) - 2, max(model.imagenet for model in models) + 2])
-    figure.add_scatter(
-        x=ends, y=ends, mode="lines", line={"color": RULE, "dash": "dot"}, name="as on ImageNet", hoverinfo="skip"
-    )
+    line(figure, ends, ends, dash="dot", name="as on ImageNet")
     below = np.array([model.imagenet for model in models if model.imagenet < SPLIT_AT])
     above = np.array([model.imagenet for model in models if model.imagenet > SPLIT_AT])
     for name, x in (("below", below), ("above", above)):
-        line = fits[name]
         x = np.array([x.min(), x.max()])
         figure.add_scatter(
-            x=x, y=line.slope * x + line.intercept, mode="lines", line={"color": QUIET, "width": 5}, opacity=0.55,
-            name="the paper's two fits", legendgroup="paper", showlegend=name == "below", hoverinfo="skip",
+            x=x, y=fits[name].slope * x + fits[name].intercept, mode="lines", line={"color": QUIET, "width": 5},
+            opacity=0.55, name="the paper's two fits", legendgroup="paper", showlegend=name == "below",
+            hoverinfo="skip",
         )  # fmt: skip
-    line = fits["all"]
-    figure.add_scatter(
-        x=ends, y=line.slope * ends + line.intercept, mode="lines", line={"color": CHOSEN, "width": 2},
-        name="one line", hoverinfo="skip",
-    )  # fmt: skip
+    line(figure, ends, fits["all"].slope * ends + fits["all"].intercept, CHOSEN, width=2, name="one line")
     for family, (colour, symbol) in family_styles(models).items():
         members = [model for model in models if model.family == family]
         figure.add_scatter(
@@ -74,7 +67,6 @@ def scatter(
     _name(figure, [model for model in models if model.name in chosen or model.note])
     figure.update_xaxes(range=ends.tolist())
     figure.update_yaxes(range=[-4, 88])
-    figure.update_layout(dragmode="zoom")
     return figure
 
 
@@ -95,9 +87,9 @@ def _name(figure: go.Figure, named: Sequence[Model]) -> None:
         )  # fmt: skip
 
 
-def counts_figure(concept: Concept, *, height: int = 250) -> go.Figure:
+def counts_figure(concept: Concept) -> go.Figure:
     """One concept's counts in every pretraining set by every method; zeros stand in their lane."""
-    figure = blank(height=height)
+    figure = blank(height=250)
     sets = list(dict.fromkeys(column.partition("/")[0] for column in concept.counts))
     for kind, (symbol, colour) in KINDS.items():
         found = [(name, concept.counts[f"{name}/{kind}"]) for name in sets if f"{name}/{kind}" in concept.counts]
@@ -112,17 +104,16 @@ def counts_figure(concept: Concept, *, height: int = 250) -> go.Figure:
         )
     count_axis(figure, max(concept.counts.values()), zeros=not all(concept.counts.values()), title="Times counted")
     figure.update_yaxes(autorange="reversed", showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure
 
 
-def scale_figure(models: Sequence[Model], accuracy: np.ndarray, *, height: int = 420) -> go.Figure:
+def scale_figure(models: Sequence[Model], accuracy: np.ndarray) -> go.Figure:
     """One concept's accuracy against the size of the model; models of one training set are joined.
 
     Args:
         accuracy: percent, in the order of ``models``; NaN = not measured.
     """
-    figure = blank(height=height, x_title="Parameters (millions, log scale)", y_title="Accuracy (%)")
+    figure = blank(height=420, x_title="Parameters (millions, log scale)", y_title="Accuracy (%)")
     told = family_styles(models)
     sized = [
         (model, model.parameters, float(value))
@@ -149,19 +140,18 @@ def scale_figure(models: Sequence[Model], accuracy: np.ndarray, *, height: int =
         shown.add(family)
     figure.update_xaxes(type="log", tickmode="array", tickvals=[100, 200, 500, 1000, 2000])
     figure.update_yaxes(range=[-3, 103])
-    figure.update_layout(dragmode=False)
     return figure
 
 
 def matrix_figure(
-    found: Matrix, rows: Sequence[int], columns: Sequence[int], *, chosen: int | None = None, height: int = 640
+    found: Matrix, rows: Sequence[int], columns: Sequence[int], *, chosen: int | None = None
 ) -> go.Figure:
     """Every model (rows, in this order) on every concept (columns, in this order), accuracy as colour.
 
     Args:
         chosen: index of a concept to mark.
     """
-    figure = blank(height=height, x_title=f"{len(columns)} concepts")
+    figure = blank(height=640, x_title=f"{len(columns)} concepts", drag="zoom")
     concepts = [found.concepts[index] for index in columns]
     figure.add_heatmap(
         z=found.accuracy[np.ix_(list(rows), list(columns))].astype(np.float32),
@@ -186,5 +176,4 @@ def matrix_figure(
         ticktext=[text(item.name) for item in concepts[::step]], tickangle=-60, tickfont={"size": 10},
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", tickfont={"size": 10}, showgrid=False)
-    figure.update_layout(dragmode="zoom")
     return figure

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from core.analysis.overview import Means, ModelCurve
-from core.charts.counts import LANE, count_axis, whiskers
-from core.charts.palette import QUIET, RIGHT, blank, compact, text, translucent
+from core.charts.counts import LANE, count_axis
+from core.charts.palette import QUIET, RIGHT, bars, blank, compact, text, translucent
 
 FAINT = 0.34
 ENOUGH = 10
 """Means of fewer concepts are not drawn."""
 
 
-def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 400) -> go.Figure:
+def curves_figure(curves: Sequence[ModelCurve], chosen: str) -> go.Figure:
     """Mean accuracy of the concepts in half decades of their count; concepts never counted stand in the lane of zero.
 
     Means of fewer than ``ENOUGH`` concepts are not drawn. Every mark has its model's id as custom data.
@@ -23,14 +23,14 @@ def curves_figure(curves: Sequence[ModelCurve], chosen: str, *, height: int = 40
     Args:
         chosen: id of the model drawn in full, with the intervals of its means.
     """
-    figure = blank(height=height, y_title="Zero-shot accuracy")
+    figure = blank(height=380, y_title="Zero-shot accuracy", margin=12)
     for one in sorted(curves, key=lambda one: one.model == chosen):
         _add(figure, one, full=one.model == chosen)
     most = max((means.count for one in curves for means in one.bins if means.n >= ENOUGH), default=10)
     zeros = any(one.never for one in curves)
     count_axis(figure, most, zeros=zeros, title="Times counted in the pretraining set")
     figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.0], tickvals=[0, 0.25, 0.5, 0.75, 1])
-    figure.update_layout(showlegend=False, margin={"t": 12}, dragmode=False)
+    figure.update_layout(showlegend=False)
     return figure
 
 
@@ -43,12 +43,7 @@ def _add(figure: go.Figure, one: ModelCurve, *, full: bool) -> None:
         figure.add_scatter(
             x=[count for count, _ in means],
             y=[value.value for value in values],
-            error_y=whiskers(
-                [value.value for value in values], [value.low for value in values], [value.high for value in values],
-                colour,
-            )
-            if full
-            else None,
+            error_y=bars(values, colour) if full else None,
             mode=mode,
             line={"color": colour, "width": 2.5 if full else 1.5},
             marker={"color": colour, "size": 9 if full else 6},

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.counts import LANE, count_axis, density, positions, whiskers
-from core.charts.frequency import CHOSEN, group_styles
-from core.charts.palette import GROUPS, QUIET, SERIES, SYMBOLS, blank, compact, text, translucent
+from core.charts.counts import LANE, count_axis, density, positions
+from core.charts.frequency import group_styles
+from core.charts.palette import QUIET, SERIES, SYMBOLS, blank, compact, line, ring, style, text, translucent, whiskers
 from core.published.names import METHODS, RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sentences import unit
 from core.published.view import Shown, set_name
+from core.stats.format import signed
 
 FEW = 4
 """Curves whose single concepts answer to the pointer, and whose ρ fits a legend; clouds of more are ground only."""
@@ -32,7 +33,7 @@ def styles(shown: Sequence[Shown]) -> list[tuple[str, str]]:
     """Colour and symbol of every curve: by pretraining set and architecture, or both by model within one set."""
     sets = list(dict.fromkeys(one.combination.pretraining for one in shown))
     if len(sets) == 1:
-        return [(GROUPS[i % len(GROUPS)], SYMBOLS[i % len(SYMBOLS)]) for i in range(len(shown))]
+        return [style(rank) for rank in range(len(shown))]
     shapes = sorted({one.combination.model for one in shown})
     return [
         (
@@ -64,7 +65,7 @@ def honest_figure(
         about: concept whose points are ringed.
         raw: whether single concepts are drawn.
     """
-    figure = blank(height=height, y_title=score_title(shown))
+    figure = blank(height=height, y_title=score_title(shown), drag="pan")
     alone = len(shown) == 1
     if alone and raw:
         density(figure, shown[0].rows.counts, shown[0].rows.values * factor(shown[0]))
@@ -86,7 +87,7 @@ def honest_figure(
 
 def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
     """Bin means at the bins' upper edges, joined as in the paper; the bins that were cut by hand are hollow."""
-    figure = blank(height=height, y_title=score_title(shown))
+    figure = blank(height=height, y_title=score_title(shown), drag="zoom")
     for one, (colour, symbol) in zip(shown, styles(shown), strict=True):
         record = one.paper
         start, stop = record["kept"]
@@ -95,7 +96,7 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
         kept = np.zeros(len(edges), dtype=bool)
         kept[start:stop] = True
         star = "**" if record["p"] < SIGNIFICANT else ""
-        r = f"{record['r']:.2f}".replace("-", "−").replace("nan", "undefined")
+        r = signed(record["r"], 2).replace("nan", "undefined")
         name = f"{text(label(one, shown))}, ρ = {r}{star}"
         for part, told in ((kept, True), (~kept & (n > 0), False)):
             words = "mean %{y:.4~g} of %{customdata:,} rows"
@@ -118,7 +119,7 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
                 f"<extra>{text(label(one, shown))}</extra>",
             )
     axis(figure, shown, zeros=False)
-    figure.update_layout(dragmode="zoom", showlegend=len(shown) <= FEW)
+    figure.update_layout(showlegend=len(shown) <= FEW)
     return figure
 
 
@@ -176,10 +177,8 @@ def _line(figure: go.Figure, one: Shown, colour: str) -> None:
     if one.combination.family != TEXT_TO_IMAGE and slope:  # a line through accuracies stays within 0–100 %
         within = np.sort(x.mean() + (np.array([0.0, 100.0]) - y.mean()) / slope)
         ends = np.clip(ends, *within)
-    figure.add_scatter(
-        x=10**ends, y=y.mean() + slope * (ends - x.mean()), mode="lines", line={"color": colour, "width": 2},
-        name=f"fit: {slope:+.{digits}f} {word} per tenfold".replace("-", "−"), hoverinfo="skip",
-    )  # fmt: skip
+    name = f"fit: {signed(slope, digits, plus=True)} {word} per tenfold"
+    line(figure, 10**ends, y.mean() + slope * (ends - x.mean()), colour, width=2, name=name)
 
 
 def means(figure: go.Figure, one: Shown, name: str, colour: str, symbol: str, offset: float, *, size: int = 10) -> None:
@@ -223,13 +222,8 @@ def _sizes(figure: go.Figure, one: Shown) -> None:
 def _ring(figure: go.Figure, shown: Sequence[Shown], about: str) -> None:
     for rank, one in enumerate(shown):
         at = np.flatnonzero(one.rows.concepts == about)
-        if len(at):
-            figure.add_scatter(
-                x=positions(one.rows.counts)[at], y=one.rows.values[at] * factor(one), mode="markers+text",
-                text=[text(about) if rank == 0 and i == 0 else "" for i in range(len(at))], textposition="top center",
-                marker={"symbol": "circle-open", "size": 15, "color": CHOSEN, "line": {"width": 2.5}},
-                hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
+        names = [about if rank == i == 0 else "" for i in range(len(at))]
+        ring(figure, positions(one.rows.counts)[at], one.rows.values[at] * factor(one), names)
 
 
 def axis(figure: go.Figure, shown: Sequence[Shown], *, zeros: bool = True) -> None:

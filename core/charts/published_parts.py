@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.counts import positions, whiskers
-from core.charts.frequency import CHOSEN
-from core.charts.palette import RULE, blank, text, translucent
+from core.charts.counts import positions
+from core.charts.palette import CHOSEN, RULE, blank, text, translucent, whiskers
 from core.charts.published import axis, factor, label, means, slope_of, styles
 from core.published.names import TEXT_TO_IMAGE
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sentences import unit
 from core.published.view import Shown
+from core.stats.format import signed
 
 ENOUGH = 10
 """Counted concepts that a data set needs for a slope of its own."""
 
 
-def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, height: int = 230) -> go.Figure:
+def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown]) -> go.Figure:
     """One data set as a small multiple, in the colours that its curves have among all."""
-    figure = blank(height=height)
+    figure = blank(height=230, margin=30)
     marks = {one.combination: style for one, style in zip(among, styles(among), strict=True)}
     for rank, one in enumerate(parts):
         colour, symbol = marks[one.combination]
@@ -40,7 +40,7 @@ def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown], *, heigh
     figure.update_xaxes(title=None)
     figure.update_layout(
         title={"text": f"{text(dataset)} · n {len(parts[0].rows.counts):,}", "font": {"size": 14}, "x": 0, "y": 0.98},
-        showlegend=False, margin={"t": 30}, dragmode=False,
+        showlegend=False,
     )  # fmt: skip
     return figure
 
@@ -67,7 +67,7 @@ def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -
         figure.add_scatter(
             x=mean,
             y=[place + 0.5 * ((rank + 0.5) / len(among) - 0.5) for place, _ in found],
-            error_x=whiskers(mean, low, high, colour) | {"width": 0, "thickness": 1.5},
+            error_x=whiskers(mean, low, high, colour, width=0, thickness=1.5),
             mode="markers",
             marker={"color": colour, "symbol": symbol, "size": 8},
             customdata=[
@@ -86,13 +86,12 @@ def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -
         range=[-0.7, len(order) - 0.3],
     )  # fmt: skip
     figure.update_xaxes(showgrid=True)
-    figure.update_layout(dragmode=False)
     return figure
 
 
-def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]], *, height: int = 330) -> go.Figure:
+def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]]) -> go.Figure:
     """The paper's r over the number of bin edges, ends cut as released; open marks are not significant."""
-    figure = blank(height=height, x_title="Number of bin edges", y_title="Paper's ρ")
+    figure = blank(height=330, x_title="Number of bin edges", y_title="Paper's ρ")
     for one, part, (colour, symbol) in zip(shown, found, styles(shown), strict=True):
         solid = [item["p"] < SIGNIFICANT for item in part["bins"]]
         figure.add_scatter(
@@ -108,11 +107,11 @@ def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]], *, 
     released = found[0]["released"]["edges"]
     figure.add_vline(x=released, line={"color": RULE, "dash": "dot"}, annotation_text=f"as released: {released}")
     figure.update_yaxes(range=[min([0, *_finite(found)]) - 0.05, 1.06])
-    figure.update_layout(dragmode=False, showlegend=len(shown) > 1)
+    figure.update_layout(showlegend=len(shown) > 1)
     return figure
 
 
-def cuts_figure(found: Mapping[str, Any], *, height: int = 330) -> go.Figure:
+def cuts_figure(found: Mapping[str, Any]) -> go.Figure:
     """The paper's r of one curve over how many bins are cut at either end; the released choice is framed."""
     cuts, released = found["cuts"], found["released"]
     size = max(item["low"] for item in cuts) + 1
@@ -121,8 +120,8 @@ def cuts_figure(found: Mapping[str, Any], *, height: int = 330) -> go.Figure:
     for item in cuts:
         values[item["low"], item["high"]] = item["r"]
         star = "**" if item["p"] < SIGNIFICANT else ""
-        words[item["low"], item["high"]] = f"{item['r']:.2f}{star}".replace("-", "−") if np.isfinite(item["r"]) else "–"
-    figure = blank(height=height, x_title="Bins cut at the high end", y_title="Bins cut at the low end")
+        words[item["low"], item["high"]] = signed(item["r"], 2) + star if np.isfinite(item["r"]) else "–"
+    figure = blank(height=330, x_title="Bins cut at the high end", y_title="Bins cut at the low end")
     figure.add_heatmap(
         z=values, text=words, texttemplate="%{text}", zmin=-1, zmax=1, xgap=2, ygap=2, showscale=False,
         colorscale=[(0, "#e08a3c"), (0.5, "rgba(139,146,154,0.12)"), (1, "#62a1d1")],
@@ -134,7 +133,6 @@ def cuts_figure(found: Mapping[str, Any], *, height: int = 330) -> go.Figure:
     )
     figure.update_xaxes(dtick=1)
     figure.update_yaxes(dtick=1, autorange="reversed", showgrid=False)
-    figure.update_layout(dragmode=False)
     return figure
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import plotly.graph_objects as go
 
-from core.charts.palette import QUIET, RULE, SERIES, SYMBOLS, blank, text
+from core.charts.palette import QUIET, SERIES, SYMBOLS, bars, blank, line, text
 from core.types import Interval
 
 
@@ -23,17 +22,15 @@ class ModelPoint:
     chosen: bool = False
 
 
-def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, height: int = 440) -> go.Figure:
+def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str) -> go.Figure:
     """Tail accuracy against overall accuracy with the identity line; below it, a model is worse in the tail.
 
     One trace a group; intervals are drawn where they have width; the chosen model is ringed and named.
     """
-    figure = blank(height=height, x_title=x_title, y_title=y_title)
+    figure = blank(height=440, x_title=x_title, y_title=y_title, drag="pan")
     values = [value for point in points for value in (point.overall.value, point.tail.value)]
     high = min(1.0, max(values, default=1.0) * 1.08 + 0.02)
-    figure.add_scatter(
-        x=[0, high], y=[0, high], mode="lines", line={"color": RULE, "dash": "dot"}, hoverinfo="skip", showlegend=False
-    )
+    line(figure, [0, high], [0, high], dash="dot")
     figure.add_annotation(
         x=high, y=high, text="tail = overall", showarrow=False, xanchor="right", yanchor="top", yshift=-14, opacity=0.7
     )
@@ -45,8 +42,8 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
         figure.add_scatter(
             x=[point.overall.value for point in members],
             y=[point.tail.value for point in members],
-            error_x=_bars([point.overall for point in members]),
-            error_y=_bars([point.tail for point in members]),
+            error_x=bars([point.overall for point in members], width=0),
+            error_y=bars([point.tail for point in members], width=0),
             mode="markers+text" if named else "markers",
             text=[text(point.label) for point in members],
             textposition=["bottom left" if point.overall.value > high / 2 else "bottom right" for point in members],
@@ -63,14 +60,3 @@ def tail_scatter(points: Sequence[ModelPoint], *, x_title: str, y_title: str, he
     figure.update_xaxes(tickformat=".0%", range=[-0.03 * high, high], showgrid=True)
     figure.update_yaxes(tickformat=".0%", range=[-0.06 * high, high])
     return figure
-
-
-def _bars(intervals: Sequence[Interval]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, interval.high - interval.value) for interval in intervals],
-        "arrayminus": [max(0.0, interval.value - interval.low) for interval in intervals],
-        "thickness": 1,
-        "width": 0,
-    }

@@ -8,27 +8,32 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.palette import (
+    CHOSEN,
     PART_SYMBOLS,
     PARTS,
     QUIET,
     RIGHT,
     RULE,
-    SERIES,
-    SYMBOLS,
     WRONG,
+    band,
     blank,
+    line,
+    rows_axis,
+    style,
     text,
     translucent,
+    whiskers,
 )
 from core.robustness.records import Record
 from core.robustness.shifts.baselines import FitSet
 from core.robustness.shifts.fit import LEAST, MOST, logit
 from core.robustness.shifts.measure import CLEAN
+from core.stats.format import signed
 
 KINDS = ("accuracy", "drop", "relative", "rho")
 _FIELDS = {"drop": "drop", "relative": "tau", "rho": "rho"}
 _TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999)
-_CHOSEN, _INK = "#d1517d", "#14283f"
+_INK = "#14283f"
 
 
 def not_ranked(row: Record) -> bool:
@@ -63,7 +68,7 @@ def board_figure(
     Args:
         models, conditions: id -> how it is called, in the order shown.
     """
-    figure = blank(height=120 + 52 * len(models))
+    figure = blank(height=120 + 52 * len(models), margin=64)
     across, down = {id: x for x, id in enumerate(conditions)}, {id: y for y, id in enumerate(models)}
     shown = [row for row in rows if row.condition in across and row.model in down]
     values = [figure_of(row, kind) for row in shown]
@@ -82,7 +87,7 @@ def board_figure(
                 "color": [_shade(value, most, kind) for _, value in cells],
                 "line": {
                     "width": [3 if (row.model, row.condition) == chosen else 0.5 for row, _ in cells],
-                    "color": [_CHOSEN if (row.model, row.condition) == chosen else RULE for row, _ in cells],
+                    "color": [CHOSEN if (row.model, row.condition) == chosen else RULE for row, _ in cells],
                 },
                 "opacity": 1,
             },
@@ -100,11 +105,7 @@ def board_figure(
         tickmode="array", tickvals=list(across.values()), ticktext=[text(name) for name in conditions.values()],
         side="top", range=[-0.6, len(across) - 0.4], showgrid=False,
     )  # fmt: skip
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(down.values()), ticktext=[text(name) for name in models.values()],
-        range=[len(down) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
-    figure.update_layout(dragmode=False, margin={"t": 64})
+    rows_axis(figure, list(models.values()))
     return figure
 
 
@@ -123,8 +124,8 @@ def _shade(value: tuple[float, float, float] | None, most: float, kind: str) -> 
 def _cell(value: tuple[float, float, float] | None, kind: str) -> str:
     if value is None:
         return "–"
-    sign = "" if kind == "accuracy" else "+"
-    return f"{100 * value[0]:{sign}.0f}<br>±{100 * max(value[2] - value[0], value[0] - value[1]):.1f}".replace("-", "−")
+    half = 100 * max(value[2] - value[0], value[0] - value[1])
+    return f"{signed(100 * value[0], 0, plus=kind != 'accuracy')}<br>±{half:.1f}"
 
 
 def _hover(
@@ -163,21 +164,13 @@ def robustness_figure(
     if chosen:
         grid = np.linspace(low - 0.15, high + 0.15, 60)
         shares = 1 / (1 + np.exp(-grid))
-        band = [logit(edge) for edge in chosen.fit.band(shares)]
+        low_edge, high_edge = (logit(edge) for edge in chosen.fit.band(shares))
         one = [logit(edge) for edge in chosen.fit.band(shares, single=True)]
-        figure.add_scatter(
-            x=np.concatenate([grid, grid[::-1]]), y=np.concatenate([band[1], band[0][::-1]]), fill="toself",
-            fillcolor=translucent(QUIET, 0.22), line={"width": 0}, hoverinfo="skip", name="95 % of the line",
-        )  # fmt: skip
-        for edge, show in zip(one, (True, False), strict=True):
-            figure.add_scatter(
-                x=grid, y=edge, mode="lines", line={"color": QUIET, "width": 1, "dash": "dash"}, hoverinfo="skip",
-                name="95 % of one more ordinary model", showlegend=show,
-            )  # fmt: skip
-        figure.add_scatter(
-            x=grid, y=logit(chosen.fit.line(shares)), mode="lines", line={"color": QUIET, "width": 2},
-            hoverinfo="skip", name=f"line of {chosen.fit.n} ordinary models",
-        )  # fmt: skip
+        band(figure, grid, low_edge, high_edge, translucent(QUIET, 0.22), name="95 % of the line")
+        for edge, name in zip(one, ("95 % of one more ordinary model", ""), strict=True):
+            line(figure, grid, edge, QUIET, width=1, dash="dash", name=name)
+        middle = logit(chosen.fit.line(shares))
+        line(figure, grid, middle, QUIET, width=2, name=f"line of {chosen.fit.n} ordinary models")
         figure.add_scatter(
             x=logit(np.array(chosen.xs)), y=logit(np.array(chosen.ys)), mode="markers",
             marker={"color": QUIET, "size": 8, "opacity": 0.75}, name="ordinary models",
@@ -186,14 +179,13 @@ def robustness_figure(
             hovertemplate="%{text}<br>%{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra></extra>",
         )  # fmt: skip
     for place, row in enumerate(rows):
-        _model(figure, row, names, SERIES[place % len(SERIES)], SYMBOLS[place % len(SYMBOLS)])
+        _model(figure, row, names, *style(place))
     for axis, values in ((figure.update_xaxes, points), (figure.update_yaxes, heights)):
         axis(
             tickmode="array", tickvals=[float(logit(tick)) for tick in _TICKS],
             ticktext=[f"{100 * tick:g} %" for tick in _TICKS], showgrid=True,
             range=[float(logit(min(values))) - 0.3, float(logit(max(values))) + 0.3],
         )  # fmt: skip
-    figure.update_layout(dragmode=False)
     return figure
 
 
@@ -201,27 +193,21 @@ def _model(figure: go.Figure, row: Record, names: Mapping[str, str], colour: str
     x, y = (float(logit(share)) for share in (row.more["id_acc1"], row.acc1))
     rho = row.more.get("rho")
     if rho is not None:
-        figure.add_scatter(
-            x=[x, x], y=[float(logit(row.more["expected"])), y], mode="lines", line={"color": colour, "width": 1},
-            hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
-    reach = {
-        f"error_{axis}": {
-            "type": "data", "symmetric": False, "array": [float(logit(top)) - at],
-            "arrayminus": [at - float(logit(low))], "color": colour, "thickness": 1.4, "width": 3,
-        }
-        for axis, at, low, top in (("x", x, row.more["id_low"], row.more["id_high"]), ("y", y, row.low, row.high))
-    }  # fmt: skip
+        line(figure, [x, x], [float(logit(row.more["expected"])), y], colour, width=1)
+    across, up = (
+        whiskers([at], [float(logit(low))], [float(logit(top))], colour)
+        for at, low, top in ((x, row.more["id_low"], row.more["id_high"]), (y, row.low, row.high))
+    )
     clipped = not (LEAST <= row.acc1 <= MOST and LEAST <= row.more["id_acc1"] <= MOST)
     note = " (clipped)" if clipped else ""
     figure.add_scatter(
         x=[x], y=[y], mode="markers+text",
         marker={"color": colour, "size": 12, "symbol": symbol + ("-open" if not_ranked(row) else "")},
-        text=[f"{100 * rho:+.1f}{note}".replace("-", "−") if rho is not None else note],
+        text=[signed(100 * rho, 1, plus=True) + note if rho is not None else note],
         textposition="top center", textfont={"size": 12}, name=text(names[row.model]),
         customdata=[[100 * row.more["id_acc1"], 100 * row.acc1]],
         hovertemplate="%{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra>" + text(names[row.model]) + "</extra>",
-        **reach,
+        error_x=across, error_y=up,
     )  # fmt: skip
 
 
@@ -232,30 +218,18 @@ def parts_figure(rows: Sequence[Record], conditions: Mapping[str, str]) -> go.Fi
     place = {id: y for y, id in enumerate(row.condition for row in shown)}
     for part in ("head", "torso", "tail"):
         known = [row for row in shown if row.more.get(part) is not None]
-        bounds = [
-            [abs(_number(row.more.get(f"{part}_{end}"), row.more[part]) - row.more[part]) for row in known]
-            for end in ("high", "low")
-        ]
+        values, lows, highs = (
+            np.array([row.more.get(f"{part}{end}") for row in known], float) for end in ("", "_low", "_high")
+        )
         figure.add_scatter(
-            x=[row.more[part] for row in known],
+            x=values,
             y=[place[row.condition] for row in known],
             mode="markers",
             marker={"color": PARTS[part], "symbol": PART_SYMBOLS[part], "size": 11},
-            error_x={
-                "type": "data", "symmetric": False, "array": bounds[0], "arrayminus": bounds[1],
-                "color": PARTS[part], "thickness": 1.4, "width": 3,
-            },
+            error_x=whiskers(values, lows, highs, PARTS[part]),
             name=part,
             hovertemplate="%{x:.1%}<extra>" + part + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], showgrid=True)
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(place.values()), ticktext=[text(conditions[id]) for id in place],
-        range=[len(place) - 0.4, -0.6], showgrid=False,
-    )  # fmt: skip
-    figure.update_layout(dragmode=False)
+    rows_axis(figure, [conditions[id] for id in place])
     return figure
-
-
-def _number(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None or value != value else float(value)

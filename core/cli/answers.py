@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from core.cli.options import AsJson
 from core.cli.output import echo_json, echo_table
 
 app = typer.Typer(help="Results from elsewhere, brought in as answers.", no_args_is_help=True)
@@ -28,7 +29,7 @@ def import_(
 
 
 @app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_(as_json: AsJson = False) -> None:
     """What was brought in."""
     from core.evaluation import imported as imported_answers
 

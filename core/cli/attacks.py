@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from core.cli.evaluation import Model, Set
-from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
+from core.cli.options import Also, LabelColumn, Model, PathColumn, Records, Set, Split
+from core.cli.output import progress_bar
+from core.cli.sets import read_as, say
 from core.errors import BadInput
 
 
@@ -21,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def attacks(
     model: Model,
     image_set: Set,
-    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    out: Records = None,
     attack: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,7 +40,7 @@ def attacks(
     ] = None,
     n: Annotated[int, typer.Option(min=1, help="Images, spread evenly over the classes by the seed.")] = 100,
     few: Annotated[int, typer.Option(min=1, help="Images at most for nes and spsa (thousands of passes each).")] = 16,
-    also: Annotated[list[str] | None, typer.Option(help="A further model asked the same; several times.")] = None,
+    also: Also = None,
     surrogate: Annotated[
         list[str] | None, typer.Option(help="Also craft fgsm, bim, mim, dim ... on this model; several times.")
     ] = None,
@@ -61,6 +60,7 @@ def attacks(
     split: Split = None,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
+    from core.cli.records import accuracy, echo_records, number
     from core.datasets import open_set
     from core.datasets.coverage import coverage, require_classes
     from core.robustness.attacks.run import (
@@ -71,7 +71,6 @@ def attacks(
         transfer_records,
         with_prompt_notes,
     )
-    from core.robustness.records import write_records
     from core.supervised.ask import named
     from core.supervised.names import is_supervised
 
@@ -112,29 +111,21 @@ def attacks(
                 report=report,
             )
             found += [one for one in crossed if one not in found]
-    found = with_prompt_notes(found, question.image_set)
-    echo_records_notes(found)
-    found = noted(found, covered)
-    if out is None:
-        echo_json([one.as_json() for one in found])
-        return
-    write_records(found, out)
-    echo_table(
+    found = echo_records(
+        with_prompt_notes(found, question.image_set),
+        out,
         ("model", "prompts", "attack", "eps", "from", "acc1", "95 %", "broken", "n"),
-        [
-            (
-                one.model,
-                one.prompts,
-                one.condition,
-                "" if one.eps is None else f"{one.eps:g}",
-                one.more.get("surrogate", ""),
-                f"{one.acc1:.3f}",
-                f"{one.low:.3f}-{one.high:.3f}",
-                f"{one.more['success']:.2f}",
-                one.n,
-            )
-            for one in found
-        ],
+        lambda one: (
+            one.model,
+            one.prompts,
+            one.condition,
+            "" if one.eps is None else f"{one.eps:g}",
+            one.more.get("surrogate", ""),
+            *accuracy(one),
+            number(one, "success", ".2f"),
+            one.n,
+        ),
+        covered=covered,
     )
     for warning in dict.fromkeys(f"{one.model}: {one.more['warning']}" for one in found if one.more.get("warning")):
         typer.echo(warning, err=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from core.cli.output import echo_json, echo_table, megabytes
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from core.cli.options import AsJson, Method
+from core.cli.output import echo_json, echo_table, fields, megabytes
 
 LABELS = ("pretraining_label", "how_label", "threshold", "truncated")
 frequency = typer.Typer(help="Concept counts of pretraining sets.", no_args_is_help=True)
@@ -31,19 +30,7 @@ def models(
 
     found = [model for model in list_models() if model.available or not available]
     if as_json:
-        echo_json(
-            [
-                {
-                    "id": model.id,
-                    "kind": model.kind,
-                    "available": model.available,
-                    "size_bytes": model.size_bytes,
-                    "pretraining": model.pretraining,
-                    "note": model.note,
-                }
-                for model in found
-            ]
-        )
+        echo_json(fields(found, "id", "kind", "available", "size_bytes", "pretraining", "note"))
         return
     echo_table(
         ("model", "kind", "on disk", "size"),
@@ -57,20 +44,7 @@ def datasets(as_json: AsJson = False) -> None:
 
     found = list_sets()
     if as_json:
-        echo_json(
-            [
-                {
-                    "id": s.id,
-                    "kind": s.kind,
-                    "available": s.available,
-                    "n_images": s.n_images,
-                    "n_classes": s.n_classes,
-                    "title": s.title,
-                    "note": s.note,
-                }
-                for s in found
-            ]
-        )
+        echo_json(fields(found, "id", "kind", "available", "n_images", "n_classes", "title", "note"))
         return
     echo_table(
         ("set", "kind", "on disk", "images", "classes"),
@@ -90,8 +64,7 @@ def extensions(as_json: AsJson = False) -> None:
         read()
     found = [one for group in plugins.GROUPS for one in plugins.plugins(group, object) if not plugins.skipped(one)]
     if as_json:
-        listed = [{"group": one.group, "name": one.name, "package": one.package} for one in found]
-        echo_json({"extensions": listed, "skipped": list(plugins.problems())})
+        echo_json({"extensions": fields(found, "group", "name", "package"), "skipped": list(plugins.problems())})
         return
     echo_table(("group", "name", "package"), [(one.group, one.name, one.package) for one in found])
 
@@ -105,25 +78,21 @@ def frequency_list(as_json: AsJson = False) -> None:
     found = list_sources()
     steps = {step.name: step for step in published_steps()}
     if as_json:
-        echo_json(
-            [
-                {"name": s.name, "source": s.source, "methods": list(s.methods), "concepts": s.concepts}
-                | {key: getattr(steps.get(s.name), key, None) for key in LABELS}
-                for s in found
-            ]
-        )
+        listed = fields(found, "name", "source", "methods", "concepts")
+        for one in listed:
+            one |= {key: getattr(steps.get(str(one["name"])), key, None) for key in LABELS}
+        echo_json(listed)
         return
-    told = ("name", "methods", "concepts", "")
     cut = {name for name, step in steps.items() if step.truncated}
     rows = [(s.name, "/".join(s.methods), s.concepts, "cut short" if s.name in cut else "") for s in found]
-    echo_table(told, rows)
+    echo_table(("name", "methods", "concepts", ""), rows)
 
 
 @frequency.command("show")
 def frequency_show(
     name: str,
     as_json: AsJson = False,
-    method: Annotated[Literal["text", "image", "integrated"], typer.Option(help="Sort by this column.")] = "image",
+    method: Annotated[Method, typer.Option(help="Sort by this column.")] = "image",
 ) -> None:
     """Counts of one source by concept; null is unknown, not zero."""
     from core.frequency.sources import info, records

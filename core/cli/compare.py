@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.evaluation import Origin, Precision
+from core.cli.options import Frequency, LabelColumn, Origin, PathColumn, Precision, Split
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.cli.sets import read_as, say
 from core.errors import BadInput
 from core.types import Answer, ClassAnswer, FrequencyTable, Lens
 
@@ -29,9 +29,7 @@ def compare(
     image_set: Annotated[str | None, typer.Argument(metavar="SET", help="The one image set, with --prompts.")] = None,
     lens: Annotated[list[str] | None, typer.Option(help="MODEL::SET::STRATEGY; up to four times.")] = None,
     prompts: Annotated[list[str] | None, typer.Option(help="A strategy for MODEL and SET; up to four times.")] = None,
-    frequency: Annotated[
-        str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
-    ] = "",
+    frequency: Frequency = "",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of the band drawn for `waffle`.")] = 7,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Precision, Set, Strategy
-from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
+from core.cli.options import Also, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
+from core.cli.output import progress_bar
+from core.cli.sets import read_as, say
+from core.errors import BadInput
 from core.types import Lens
 
 
@@ -23,7 +24,7 @@ def composition(
     model: Model,
     image_set: Set,
     prompts: Strategy = "simple",
-    also: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="A further model; several times.")] = None,
+    also: Also = None,
     partner: Annotated[
         str | None, typer.Option(metavar="SET", help="Set of other pairs to compare with; for icons it is known.")
     ] = None,
@@ -43,9 +44,10 @@ def composition(
     path_column: PathColumn = None,
     split: Split = None,
     precision: Precision = "auto",
-    out: Annotated[Path | None, typer.Option(help="Write the records here instead of printing them.")] = None,
+    out: Records = None,
 ) -> None:
     """Composition accuracy with its parts, seen against never-seen pairs, additivity, captions, few-shot probes."""
+    from core.cli.records import accuracy, echo_records
     from core.composition.measure import question
     from core.composition.records import as_records
     from core.composition.sets import PARTNER
@@ -53,7 +55,6 @@ def composition(
     from core.datasets.coverage import coverage
     from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
-    from core.robustness.records import write_records
 
     rows, covered = [], None
     image_set = read_as(image_set, label_column, path_column, split)
@@ -71,26 +72,21 @@ def composition(
             found = as_records(
                 asked, known_set=known_set, shots=_shots(shots), seeds=tuple(range(seeds)), report=report
             )
-            notes = notes_of(lens, asked.images)
-            echo_notes(notes, of=lens.model)
-            rows += [replace(row, more={**row.more, "prompt_notes": list(notes)}) for row in found]
+            notes = list(notes_of(lens, asked.images))
+            rows += [replace(row, more={**row.more, "prompt_notes": notes}) for row in found]
     if covered is not None:
         say(covered)
-        rows = noted(rows, covered)
-    if out is None:
-        echo_json([row.as_json() for row in rows])
-        return
-    write_records(rows, out)
-    shown = [row for row in rows if row.condition not in ("probe", "additivity", "captions")]
-    echo_table(
-        ("model", "condition", "right", "low", "high", "n"),
-        [(r.model, r.condition, f"{r.acc1:.4f}", f"{r.low:.4f}", f"{r.high:.4f}", r.n) for r in shown],
+    echo_records(
+        rows,
+        out,
+        ("model", "condition", "accuracy", "95 %", "n"),
+        lambda row: (row.model, row.condition, *accuracy(row, 4), row.n),
+        shown=lambda row: row.condition not in ("probe", "additivity", "captions"),
+        covered=covered,
     )
 
 
 def _shots(text: str) -> tuple[int, ...]:
-    from core.errors import BadInput
-
     if text.strip() == "none":
         return ()
     parts = [part.strip() for part in text.split(",")]

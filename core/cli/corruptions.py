@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Strategy
-from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
+from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Split, Strategy
+from core.cli.output import progress_bar
+from core.cli.sets import read_as, say
 from core.errors import BadInput
 
 Set = Annotated[
@@ -26,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def corruptions(
     model: Model,
     image_set: Set,
-    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    out: Records = None,
     corruption: Annotated[
         list[str] | None, typer.Option(help="One of the nineteen, several times; by default the fifteen of mCE.")
     ] = None,
@@ -35,7 +34,7 @@ def corruptions(
         int | None, typer.Option(min=1, help="Images of each class, drawn by the seed; by default all.")
     ] = None,
     prompts: Strategy = "simple",
-    also: Annotated[list[str] | None, typer.Option(help="A further model asked the same; several times.")] = None,
+    also: Also = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -51,9 +50,7 @@ def corruptions(
         list[str] | None, typer.Option(help="Only these perturbations, several times; implies --sequences.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Sequences of each perturbation, one picture a class.")] = 200,
-    frequency: Annotated[
-        str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
-    ] = "",
+    frequency: Frequency = "",
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the corruptions.")] = 0,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -65,6 +62,7 @@ def corruptions(
     a few points. A folder of ROOT/CORRUPTION/SEVERITY/CLASS/* is read as it is; one condition of it, or a generated
     Stylized-ImageNet, is an ordinary image set: python -m core evaluate MODEL ROOT/gaussian_noise/3
     """
+    from core.cli.records import accuracy, echo_records, number
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.robustness.corruptions.command import Asked, measure
@@ -72,7 +70,6 @@ def corruptions(
     from core.robustness.corruptions.perturbations import PERTURBATIONS
     from core.robustness.corruptions.registry import BENCHMARK, SEVERITIES
     from core.robustness.corruptions.run import Plan
-    from core.robustness.records import write_records
     from core.supervised.ask import named
 
     plan = Plan(
@@ -96,36 +93,26 @@ def corruptions(
     )
     with progress_bar() as report:
         found = measure(asked, report=report)
-    echo_records_notes(found)
-    if not conditions_in(Path(image_set).expanduser()):
-        covered = coverage(open_set(asked.image_set))
+    covered = None if conditions_in(Path(image_set).expanduser()) else coverage(open_set(asked.image_set))
+    if covered:
         say(covered)
-        found = noted(found, covered)
-    if out is None:
-        echo_json([one.as_json() for one in found])
-        return
-    write_records(found, out)
-    echo_table(
+    table = echo_records(
+        found,
+        out,
         ("model", "condition", "severity", "acc1", "95 %", "head", "tail", "CE", "flip", "n"),
-        [
-            (
-                one.model,
-                one.condition,
-                one.severity or "",
-                f"{one.acc1:.3f}",
-                f"{one.low:.3f}-{one.high:.3f}",
-                *(_shown(one.more, name, 3) for name in ("head", "tail")),
-                _shown(one.more, "mce" if "mce" in one.more else "ce", 1),
-                _shown(one.more, "mfp" if "mfp" in one.more else "flip", 3),
-                one.n,
-            )
-            for one in found
-        ],
+        lambda one: (
+            one.model,
+            one.condition,
+            one.severity or "",
+            *accuracy(one),
+            *(number(one, name) for name in ("head", "tail")),
+            number(one, "mce" if "mce" in one.more else "ce", ".1f"),
+            number(one, "mfp" if "mfp" in one.more else "flip"),
+            one.n,
+        ),
+        covered=covered,
     )
-    names = {one.reference for one in found if one.reference}
-    typer.echo(f"CE in percent of {', '.join(names)}." if names else "No reference, so no CE; name one by --reference.")
-
-
-def _shown(more: Mapping[str, Any], name: str, digits: int) -> str:
-    value = more.get(name)
-    return "" if value is None or value != value else f"{value:.{digits}f}"
+    names = {one.reference for one in table if one.reference}
+    if table:
+        told = f"CE in percent of {', '.join(names)}." if names else "No reference, so no CE; name one by --reference."
+        typer.echo(told)

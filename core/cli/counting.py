@@ -10,8 +10,9 @@ import typer
 
 from core.cli.catalogue import frequency
 from core.cli.engines import Address, Chosen, Engine, chosen
+from core.cli.options import AsJson, LabelColumn, Method, PathColumn, Split
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.cli.sets import read_as, say
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def count(
     split: Split = None,
     engine: Engine = "local",
     address: Address = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count concepts in captions, images or both; a run that was stopped goes on where it was."""
     from core.counting import output, run
@@ -126,10 +127,10 @@ def delete(name: Annotated[str, typer.Argument(help="counted:NAME (or NAME), or 
 
     if name.startswith(imported.PREFIX):
         imported.delete(name)
-        typer.echo(f"Removed {name}.")
-        return
-    counted.delete(name)
-    typer.echo(f"Removed counted:{name.removeprefix(counted.PREFIX)}.")
+    else:
+        name = counted.PREFIX + name.removeprefix(counted.PREFIX)
+        counted.delete(name)
+    typer.echo(f"Removed {name}.")
 
 
 def import_(
@@ -137,9 +138,9 @@ def import_(
     name: Annotated[str, typer.Option(help="Keep the counts as the frequency source imported:NAME.")],
     concept_column: Annotated[str, typer.Option(help="Column or field of the concepts, if not found by itself.")] = "",
     count_column: Annotated[str, typer.Option(help="Column or field of the counts, if not found by itself.")] = "",
-    method: Annotated[Literal["text", "image", "integrated"], typer.Option(help="What was counted.")] = "text",
+    method: Annotated[Method, typer.Option(help="What was counted.")] = "text",
     citation: Annotated[str, typer.Option(help="Where the counts come from, in words.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was read as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring in counts of concepts from a file: lists, NeglectedTails' metrics files, MetaCLIP's entry counts."""
     from dataclasses import asdict

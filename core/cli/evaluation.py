@@ -10,27 +10,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
+from core.cli.options import (
+    LabelColumn,
+    Method,
+    Model,
+    Names,
+    Origin,
+    PathColumn,
+    Precision,
+    Prompts,
+    Set,
+    Split,
+)
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.cli.sets import read_as, say
 from core.errors import BadInput, UnknownName
-from core.types import Answer, Embeddings, Lens, Report
+from core.types import Answer, Embeddings, ImageSet, Lens, Report
 
 if TYPE_CHECKING:
     from core.datasets.coverage import Coverage
     from core.evaluation.origins import Choice, Question
-
-Model = Annotated[str, typer.Argument(help="ARCH,PRETRAINED | hf-hub:org/repo | local-dir:/path | ARCH,/checkpoint")]
-Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
-Prompts = Annotated[
-    str | None,
-    typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}. [simple, or as published]"),
-]
-Strategy = Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")]
-Origin = Annotated[
-    Literal["auto", "live", "shipped", "published", "imported"],
-    typer.Option(help="Run here, shipped, published by the authors, or imported; auto: the first that there is."),
-]
-Precision = Annotated[Literal["auto", "float32"], typer.Option(help="float32 switches mixed precision off.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +84,7 @@ def evaluate(
     origin: Origin = "auto",
     out: Annotated[Path | None, typer.Option(help="Write CLIP_benchmark JSON here instead of printing it.")] = None,
     task: Annotated[Literal["zeroshot_classification", "retrieval"], typer.Option()] = "zeroshot_classification",
-    names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
+    names: Names = "shown",
     names_file: Annotated[Path | None, typer.Option(help="Readable names by key: JSON, CSV or text.")] = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -108,14 +107,9 @@ def evaluate(
     with progress_bar() as report:
 
         def live(lens: Lens) -> Answer:
-            from core.evaluation.evaluate import evaluate as answer_lens
-
             if computing.ray:
                 _same_here(lens, _embedded(lens, computing, report))
-            opened = open_set(image_set, names=names_file, naming=names)
-            found = answer_lens(lens, report=report, image_set=opened)
-            covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
-            return found
+            return _answered(lens, open_set(image_set, names=names_file, naming=names), covered, report)
 
         if task == "retrieval":
             from core.evaluation.evaluate import evaluate_retrieval
@@ -142,6 +136,16 @@ def evaluate(
         return
     write_json(result, out)
     typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
+
+
+def _answered(lens: Lens, opened: ImageSet, covered: list[Coverage], report: Report) -> Answer:
+    """The answer of a live run; how much of the set it used is appended to ``covered``."""
+    from core.datasets.coverage import coverage
+    from core.evaluation.evaluate import evaluate as answer_lens
+
+    found = answer_lens(lens, report=report, image_set=opened)
+    covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
+    return found
 
 
 def _evaluated(question: Question, origin: Choice, live: Callable[[Lens], Answer]) -> dict[str, Any]:
@@ -181,9 +185,7 @@ def curve(
     ] = "auto",
     prompts: Prompts = None,
     origin: Origin = "auto",
-    method: Annotated[
-        Literal["text", "image", "integrated"] | None, typer.Option(help="Kind of count; default: the source's own.")
-    ] = None,
+    method: Annotated[Method | None, typer.Option(help="Kind of count; default: the source's own.")] = None,
     recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -195,9 +197,7 @@ def curve(
     from core.analysis.curve import curve as build
     from core.analysis.curve import headline
     from core.datasets import open_set
-    from core.datasets.coverage import coverage
     from core.evaluation import origins
-    from core.evaluation.evaluate import evaluate as answer_lens
     from core.frequency import choice, sources
 
     table = None if frequency == "auto" else sources.load_source(frequency, method=method)
@@ -206,13 +206,7 @@ def curve(
     with progress_bar() as report:
         question = origins.Question(model, image_set, prompts)
 
-        def live(lens: Lens) -> Answer:
-            opened = open_set(image_set)
-            found = answer_lens(lens, report=report, image_set=opened)
-            covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
-            return found
-
-        answer = origins.answer(question, origin, live)
+        answer = origins.answer(question, origin, lambda lens: _answered(lens, open_set(image_set), covered, report))
     for one in covered:
         say(one)
     if isinstance(answer, Answer):

@@ -13,6 +13,7 @@ from core.errors import UnknownName
 from core.icons.concepts import ASSETS
 
 app = typer.Typer(help="The embedded world: write its corpora and counts, train its models.", no_args_is_help=True)
+Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")]
 MODELS = ASSETS.parent / "models"
 
 
@@ -40,12 +41,13 @@ def counts() -> None:
 @app.command()
 def train(
     name: Annotated[str, typer.Argument(help="For example icon-RN,icons-200k (see core/icons/training/train.py).")],
-    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+    device: Device = None,
 ) -> None:
     """Train one icon model from scratch (resumes after a stop) and write it to assets/models."""
     from core.icons.training.train import train as run
 
-    folder = run(name, out=MODELS, work=keys.root() / "training", device=device)
+    with progress_bar() as report:
+        folder = run(name, out=MODELS, work=keys.root() / "training", device=device, report=report)
     typer.echo(str(folder))
 
 
@@ -60,7 +62,7 @@ def answers(name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-R
 @app.command()
 def classifier(
     name: Annotated[str, typer.Argument(help="The tower and corpus, e.g. icon-RN,icons-200k.")],
-    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+    device: Device = None,
 ) -> None:
     """Train the supervised classifier that ships beside an icon model and write it to assets/supervised."""
     from core.icons.training.classifier import SHIPPED, train
@@ -70,13 +72,15 @@ def classifier(
         raise UnknownName(f"No supervised classifier {name!r} ships; there is {', '.join(SHIPPED)}.")
     command = f"python -m core icons classifier {name}"
     work = keys.root() / "training"
-    typer.echo(str(train(name, SHIPPED[name], out=folder, work=work, device=device, command=command)))
+    with progress_bar() as report:
+        written = train(name, SHIPPED[name], out=folder, work=work, device=device, command=command, report=report)
+    typer.echo(str(written))
 
 
 @app.command()
 def baselines(
     out: Annotated[Path | None, typer.Option(help="The CSV; default: the committed one.")] = None,
-    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best one here.")] = None,
+    device: Device = None,
 ) -> None:
     """Train the standard models that effective robustness is measured against, and put them on every shift.
 
@@ -85,7 +89,8 @@ def baselines(
     from core.robustness.shifts.baseline_table import ICONS, write_baselines
 
     with progress_bar() as report:
-        typer.echo(str(write_baselines(out or ICONS, work=keys.root() / "training", device=device, report=report)))
+        written = write_baselines(out or ICONS, work=keys.root() / "training", device=device, report=report)
+    typer.echo(str(written))
 
 
 @app.command()
@@ -94,4 +99,5 @@ def adversarial() -> None:
     from core.robustness.shifts.adversarial import write_adversarial
 
     with progress_bar() as report:
-        typer.echo(str(write_adversarial(report=report)))
+        written = write_adversarial(report=report)
+    typer.echo(str(written))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import typer
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
 
 from core.strict_json import strict_json
 from core.types import Progress, Report
-
-if TYPE_CHECKING:
-    from core.robustness.records import Record
 
 
 def echo_json(value: object) -> None:
@@ -23,29 +23,29 @@ def echo_json(value: object) -> None:
 
 
 def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header, columns as wide as their widest cell."""
-    table = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *table, strict=True)]
-    for row in ([*header], *table):
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    """Print rows under a header: fitted to a terminal, elsewhere plain lines of any length."""
+    table = Table(*header, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 100_000)
+    with console.capture() as drawn:
+        console.print(table)
+    typer.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 @contextmanager
 def progress_bar() -> Iterator[Report]:
     """A report that draws a progress bar on a terminal and is silent elsewhere."""
-    bar = tqdm(disable=not sys.stderr.isatty(), leave=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    # What is printed meanwhile goes where it would go without a bar, which may be a file.
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
 
-    def report(progress: Progress) -> None:
-        if progress.total and bar.total != progress.total:
-            bar.reset(total=progress.total)
-        bar.set_description_str(progress.message)
-        bar.n = progress.done
-        bar.refresh()
+        def report(progress: Progress) -> None:
+            bar.update(task, description=progress.message, completed=progress.done, total=progress.total or None)
 
-    try:
         yield report
-    finally:
-        bar.close()
 
 
 def echo_notes(notes: Iterable[str], *, of: str = "") -> None:
@@ -54,11 +54,9 @@ def echo_notes(notes: Iterable[str], *, of: str = "") -> None:
         typer.echo(f"prompts{f' of {of}' if of else ''}: {note}", err=True)
 
 
-def echo_records_notes(rows: Iterable[Record]) -> None:
-    """``echo_notes`` of every model and strategy among records, each note once."""
-    told = dict.fromkeys((row.model, row.prompts, note) for row in rows for note in row.more.get("prompt_notes", ()))
-    for model, prompts, note in told:
-        echo_notes([note], of=f"{model}, {prompts}")
+def fields(things: Iterable[object], *names: str) -> list[dict[str, object]]:
+    """These fields of every thing, as JSON objects."""
+    return [{name: getattr(thing, name) for name in names} for thing in things]
 
 
 def megabytes(size: int | None) -> str:

@@ -7,21 +7,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.cli.options import AsJson, LabelColumn, Names, PathColumn, Set, Split, Strategy, Yes
+from core.cli.output import echo_json, echo_notes, echo_table, fields, progress_bar
+from core.cli.sets import read_as, say
 
 app = typer.Typer(help="Prompt strategies and their sentences.", no_args_is_help=True)
-Set = Annotated[str, typer.Argument(metavar="SET", help="A built-in id (icons, icons-tail ...) or a path.")]
 
 
 @app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_(as_json: AsJson = False) -> None:
     """The named strategies and what may follow their id after a colon."""
     from core.prompts import strategies
 
     found = strategies()
     if as_json:
-        echo_json([{"id": one.id, "title": one.title, "help": one.help, "option": one.option} for one in found])
+        echo_json(fields(found, "id", "title", "help", "option"))
         return
     echo_table(("strategy", "option", ""), [(one.id, one.option, one.help) for one in found])
 
@@ -29,9 +29,9 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 @app.command()
 def export(
     image_set: Set,
-    prompts: Annotated[str, typer.Option(help="Strategy id, path of a prompt file, or a quoted template with {}.")],
+    prompts: Strategy,
     out: Annotated[Path | None, typer.Option(help="Write the file here instead of printing it.")] = None,
-    names: Annotated[Literal["shown", "released"], typer.Option(help="released = class keys verbatim.")] = "shown",
+    names: Names = "shown",
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     split: Split = None,
@@ -67,7 +67,7 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Where the endpoint takes one.")] = None,
     price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
     price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     split: Split = None,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+from core.cli.options import AsJson
+from core.cli.output import echo_json, echo_table, fields, megabytes, progress_bar
 
 if TYPE_CHECKING:
-    from core.published import pool
     from core.published.importer import ImportReport
 
 app = typer.Typer(help="The frequency–performance results that the paper's authors released.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON.")]
 Pretraining = Annotated[str, typer.Option(help="Pretraining set, such as cc3m or laion400m.")]
 Model = Annotated[str, typer.Option(help="Model, such as RN50.")]
-Recipe = Annotated[str, typer.Option(help="honest, or paper (exactly as released).")]
+Recipe = Annotated[Literal["honest", "paper"], typer.Option(help="honest, or paper (exactly as released).")]
+Datasets = Annotated[str | None, typer.Option(help="Comma-separated data sets; default: those of the figures.")]
 
 
 @app.command("fetch")
@@ -116,8 +116,7 @@ def models(as_json: AsJson = False) -> None:
 
     found = published_models()
     if as_json:
-        names = ("id", "backbone", "pretraining", "families", "note")
-        echo_json([{name: getattr(one, name) for name in names} for one in found])
+        echo_json(fields(found, "id", "backbone", "pretraining", "families", "note"))
         return
     rows = [(one.id, f"{one.backbone},{one.pretraining}", ", ".join(one.families)) for one in found]
     echo_table(("model", "as released", "results"), rows)
@@ -130,8 +129,7 @@ def sets(as_json: AsJson = False) -> None:
 
     found = published_sets()
     if as_json:
-        names = ("id", "title", "strategies", "images")
-        echo_json([{name: getattr(one, name) for name in names} for one in found])
+        echo_json(fields(found, "id", "title", "strategies", "images"))
         return
     rows = [(one.id, one.title, ", ".join(one.strategies), one.images or "?") for one in found]
     echo_table(("set", "title", "prompts or metrics", "images a class"), rows)
@@ -149,9 +147,7 @@ def curve(
     metric: Annotated[
         str | None, typer.Option(help="Such as t2i_k=10 (retrieval) or human_align (text-to-image).")
     ] = None,
-    datasets: Annotated[
-        str | None, typer.Option(help="Comma-separated data sets; default: those of the figures.")
-    ] = None,
+    datasets: Datasets = None,
     recipe: Recipe = "honest",
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +164,7 @@ def curve(
         prompts=prompts,
         metric=metric,
         datasets=_names(datasets),
-        recipe=_recipe(recipe),
+        recipe=recipe,
     )
     if as_json:
         echo_json(record)
@@ -187,9 +183,7 @@ def curves(
     method: Annotated[str | None, typer.Option(help="Only this search method.")] = None,
     prompts: Annotated[str | None, typer.Option(help="Only this prompt strategy.")] = None,
     metric: Annotated[str | None, typer.Option(help="Only this metric.")] = None,
-    datasets: Annotated[
-        str | None, typer.Option(help="Comma-separated data sets; default: those of the figures.")
-    ] = None,
+    datasets: Datasets = None,
     recipe: Recipe = "paper",
     as_json: AsJson = False,
 ) -> None:
@@ -200,7 +194,7 @@ def curves(
     with progress_bar() as report:
         records = list(
             all_curves(
-                recipe=_recipe(recipe),
+                recipe=recipe,
                 family=family,
                 pretraining=pretraining,
                 model=model,
@@ -239,12 +233,3 @@ def decades(pretraining: Pretraining, model: Model, as_json: AsJson = False) -> 
 
 def _names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()] if text else None
-
-
-def _recipe(text: str) -> pool.Recipe:
-    from core.errors import UnknownName
-
-    known: dict[str, pool.Recipe] = {"paper": "paper", "honest": "honest"}
-    if text not in known:
-        raise UnknownName(f"There is no recipe «{text}». Choose paper or honest.")
-    return known[text]

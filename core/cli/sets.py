@@ -1,29 +1,11 @@
-"""Options of every command that opens an image set, and the line that says what was detected."""
+"""Opening an image set as a command's options say, and the line that says what was detected."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.datasets.choices import Choices, with_choices
 from core.datasets.coverage import Coverage
-
-if TYPE_CHECKING:
-    from core.robustness.records import Record
-
-LabelColumn = Annotated[
-    str | None,
-    typer.Option("--label-column", metavar="NAME", help="Column with classes; folder = the folder of the picture."),
-]
-PathColumn = Annotated[
-    str | None, typer.Option("--path-column", metavar="NAME", help="Column with the paths of pictures.")
-]
-Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="Split to read; default: test, val, train.")]
-
-_MOST = 20
 
 
 def read_as(
@@ -42,9 +24,3 @@ def read_as(
 def say(covered: Coverage) -> None:
     """Print on standard error what was detected and how much of it was used."""
     typer.echo(f"{covered.id}: {covered.line}", err=True)
-
-
-def noted(records: Iterable[Record], covered: Coverage) -> list[Record]:
-    """Records that carry what was detected, with the first few of what was skipped."""
-    facts = covered.as_json(most=_MOST)
-    return [replace(one, more={**one.more, **facts}) for one in records]

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.evaluation import Model, Set, Strategy
-from core.cli.output import echo_json, echo_records_notes, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, noted, read_as, say
+from core.cli.options import LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
+from core.cli.output import progress_bar
+from core.cli.sets import read_as, say
 from core.errors import BadInput
 from core.opening import read_regular
 
@@ -39,15 +39,15 @@ def shifts(
         list[str] | None, typer.Option(help="SHIFT=IN:OUT, columns of the table where names do not say it.")
     ] = None,
     against: Annotated[str | None, typer.Option(help="Relative robustness against this model; default: first.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    out: Records = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     split: Split = None,
 ) -> None:
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
+    from core.cli.records import accuracy, echo_records, number
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.robustness.records import write_records
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts, own_counts
     from core.robustness.shifts.records import fit_sets, records
@@ -84,28 +84,21 @@ def shifts(
         )
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
-    echo_records_notes(rows)
-    rows = noted(rows, covered)
     for condition, reason in without.items():
         typer.echo(f"no effective robustness for {condition}: {reason}", err=True)
-    if out is None:
-        echo_json([row.as_json() for row in rows])
-        return
-    write_records(rows, out)
-    echo_table(
+    echo_records(
+        rows,
+        out,
         ("model", "condition", "acc1", "95 %", "drop", "tau", "rho", "n", ""),
-        [
-            (
-                row.model,
-                row.condition,
-                f"{row.acc1:.3f}",
-                f"{row.low:.3f}-{row.high:.3f}",
-                *(f"{row.more[name]:+.3f}" if name in row.more else "" for name in ("drop", "tau", "rho")),
-                row.n,
-                "not ranked" if row.more.get("excluded_from_ranking") else "",
-            )
-            for row in rows
-        ],
+        lambda row: (
+            row.model,
+            row.condition,
+            *accuracy(row),
+            *(number(row, name, "+.3f") for name in ("drop", "tau", "rho")),
+            row.n,
+            "not ranked" if row.more.get("excluded_from_ranking") else "",
+        ),
+        covered=covered,
     )
 
 
@@ -129,15 +122,15 @@ def overlap(
     cosine: Annotated[float, typer.Option(help="Least cosine of the vectors of a pair.")] = 0.95,
     bits: Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")] = 10,
     finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")] = None,
+    out: Records = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     split: Split = None,
 ) -> None:
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
+    from core.cli.records import accuracy, echo_records
     from core.datasets import open_set
     from core.datasets.coverage import coverage
-    from core.robustness.records import write_records
     from core.robustness.shifts import overlap as overlaps
     from core.robustness.shifts.measure import hits
     from core.supervised.ask import answer_for, named
@@ -165,17 +158,15 @@ def overlap(
     found = overlaps.overlap(answer, hits(answer, opened), rows)
     result = overlaps.records(found, answer.lens, source=str(listed or against))
     result = [replace(one, more={**one.more, "prompt_notes": list(answer.prompt_notes)}) for one in result]
-    echo_records_notes(result)
-    result = noted(result, covered)
-    if out is None:
-        echo_json([one.as_json() for one in result])
-        return
-    write_records(result, out)
-    echo_table(
+    table = echo_records(
+        result,
+        out,
         ("images", "acc1", "95 %", "n"),
-        [(one.condition, f"{one.acc1:.3f}", f"{one.low:.3f}-{one.high:.3f}", one.n) for one in result],
+        lambda one: (one.condition, *accuracy(one), one.n),
+        covered=covered,
     )
-    typer.echo(
-        f"overlapping minus clean {100 * found.gap.value:+.1f} points "
-        f"(95 % CI {100 * found.gap.low:+.1f} to {100 * found.gap.high:+.1f}); all minus clean {100 * found.gain:+.2f}"
-    )
+    if table:
+        typer.echo(
+            f"overlapping minus clean {100 * found.gap.value:+.1f} points (95 % CI {100 * found.gap.low:+.1f} to "
+            f"{100 * found.gap.high:+.1f}); all minus clean {100 * found.gain:+.2f}"
+        )

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.output import echo_json, echo_table, megabytes, progress_bar
+from core.cli.options import AsJson, Yes
+from core.cli.output import echo_json, echo_table, fields, megabytes, progress_bar
 
 if TYPE_CHECKING:
     from core.downloads.plan import Plan
 
 fetch = typer.Typer(help="Download weights or image sets; sizes are stated first.", no_args_is_help=True)
 cache = typer.Typer(help="Cached embeddings and answers.", no_args_is_help=True)
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +67,8 @@ def _run(plan: Plan, *, yes: bool) -> None:
     if not yes and plan.bytes:
         typer.confirm(f"Download {megabytes(plan.bytes)}?", abort=True)
     with progress_bar() as report:
-        typer.echo(str(run(plan, report=report)))
+        folder = run(plan, report=report)
+    typer.echo(str(folder))
 
 
 @cache.command("info")
@@ -83,11 +83,8 @@ def cache_info(as_json: AsJson = False) -> None:
         echo_json(
             {
                 "folder": str(keys.root()),
-                "matrices": [
-                    {name: getattr(entry, name) for name in ("key", "bytes", "rows", "dim", "complete", "meta")}
-                    for entry in entries
-                ],
-                "results": {"values": small.values, "bytes": small.bytes, "limit": small.limit},
+                "matrices": fields(entries, "key", "bytes", "rows", "dim", "complete", "meta"),
+                "results": fields([small], "values", "bytes", "limit")[0],
             }
         )
         return

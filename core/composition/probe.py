@@ -159,10 +159,10 @@ def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoin
 
 
 def fit(method: Method, vectors: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [o, d] and bias [o] of a probe; the class said is argmax of ``v @ weights.T + bias``.
+    """Weights [o, d] and bias [o] of a probe; the predicted class is argmax of ``v @ weights.T + bias``.
 
-    ``nearest mean``: unit class means, so the largest cosine wins. ``linear``: multinomial logistic regression,
-    minimising mean cross-entropy + L2/2 |W|² by L-BFGS from zero, so the same vectors give the same probe.
+    ``nearest mean``: unit class means, so the largest cosine wins. ``linear``: scikit-learn's multinomial logistic
+    regression (CLIP's linear probe), minimising mean cross-entropy + L2/2 |W|², with the same result every time.
     """
     vectors, classes = np.asarray(vectors, np.float32), int(objects.max()) + 1
     if method == "nearest mean":
@@ -173,30 +173,17 @@ def fit(method: Method, vectors: np.ndarray, objects: np.ndarray) -> tuple[np.nd
 
 
 def _logistic(vectors: np.ndarray, objects: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.optimize import minimize
+    from sklearn.linear_model import LogisticRegression
 
     centre = vectors.mean(0)
     scale = np.float32(1 / max(float(np.sqrt(((vectors - centre) ** 2).mean())), 1e-12))
-    x = (vectors - centre) * scale
-    d = x.shape[1]
-    rows = np.arange(len(x))
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, bias = flat[: classes * d].reshape(classes, d).astype(np.float32), flat[classes * d :]
-        logits = x @ weights.T + bias.astype(np.float32)
-        logits -= logits.max(1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(1, keepdims=True)
-        value = -np.log(np.maximum(logits[rows, objects], 1e-30)).mean(dtype=np.float64)
-        logits[rows, objects] -= 1
-        logits /= len(x)
-        gradient = np.concatenate([(logits.T @ x + L2 * weights).ravel(), logits.sum(0)]).astype(np.float64)
-        return float(value + 0.5 * L2 * float((weights.astype(np.float64) ** 2).sum())), gradient
-
-    found = minimize(loss, np.zeros(classes * (d + 1)), jac=True, method="L-BFGS-B", options={"maxiter": 100})
-    weights, bias = found.x[: classes * d].reshape(classes, d), found.x[classes * d :]
-    weights = (weights * scale).astype(np.float32)
-    return weights, (bias - weights @ centre).astype(np.float32)
+    # C weighs the sum of the losses against |W|²/2; of two classes scikit-learn fits the difference of their weights.
+    c = (2 if classes == 2 else 1) / (L2 * len(vectors))
+    found = LogisticRegression(C=c, max_iter=1000).fit((vectors - centre) * scale, objects)
+    weights, bias = found.coef_ * scale, found.intercept_
+    if classes == 2:
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    return weights.astype(np.float32), (bias - weights @ centre).astype(np.float32)
 
 
 def as_json(point: ProbePoint) -> dict[str, object]:

@@ -29,10 +29,12 @@ def points(fraction: float, digits: int = 1) -> str:
     return signed(100 * fraction, digits)
 
 
-def signed(value: float, digits: int) -> str:
-    """A number with so many digits and a typographic minus; zero has no sign."""
-    text = f"{value:.{digits}f}"
-    return MINUS + text[1:] if text.startswith("-") and float(text) else text.lstrip("-")
+def signed(value: float, digits: int, *, plus: bool = False) -> str:
+    """A number with so many digits and a typographic minus (``plus``: gains have their sign too); zero has none."""
+    text = f"{value:{'+' if plus else ''}.{digits}f}"
+    if not float(text):
+        return text.lstrip("+-")
+    return text.replace("-", MINUS)
 
 
 def span(interval: Interval) -> str:

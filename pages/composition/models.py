@@ -133,7 +133,7 @@ def probes(asked: measure.Question) -> None:
     quiet(
         f"Classes are objects; {most.objects:,} take part. Each of {most.seeds} seeds splits the larger set anew into "
         f"{max(point.k for point in found)} support images an object and test images. Intervals draw objects. Linear: "
-        "multinomial logistic regression, L-BFGS, L2 0.001 on vectors scaled to mean square 1."
+        "multinomial logistic regression (scikit-learn, L2 0.001) on vectors scaled to mean square 1."
     )
     rows = [list(as_json(point).values()) for point in found]
     with st.container(horizontal=True):

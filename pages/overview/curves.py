@@ -26,7 +26,7 @@ def draw(found: Sequence[ModelCurve]) -> None:
         "Each line is a model; click one to see it in full. Marks are means of ten concepts or more.",
     )
     shown = _choose(found)
-    figure = curves_figure(found, shown.model, height=380)
+    figure = curves_figure(found, shown.model)
     st.plotly_chart(
         figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=lambda: _look(found),
         selection_mode="points", alt=overview.headline(found),

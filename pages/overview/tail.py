@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts import PLOT_CONFIG, SERIES
-from core.charts.frequency import CHOSEN
 from core.charts.letitwag import scatter
+from core.charts.palette import CHOSEN
 from core.published import findings, letitwag
 from core.published.letitwag import Model
 from core.published.names import PRETRAINING

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from core.icons.concepts import concepts
 from core.icons.corpus import CORPORA, drawn_labels
 from core.icons.training.fitting import Run, as_images, losses_for_card, optimise, rendered, revision
 from core.icons.training.train import ARCHITECTURES
+from core.types import Report, silent
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 REFERENCE = "icon-reference"
@@ -52,11 +52,11 @@ class LabelledData:
     labels: np.ndarray
 
 
-def labelled(run: ClassifierRun, *, folder: Path | None = None) -> LabelledData:
+def labelled(run: ClassifierRun, *, folder: Path | None = None, report: Report = silent) -> LabelledData:
     """The pictures of a run with their drawn labels; pixels of the whole corpus are kept in ``folder``."""
     recipe = CORPORA[run.corpus]
     n = min(run.images or recipe.pairs, recipe.pairs)
-    pixels = rendered(run.corpus, folder=folder, limit=None if folder else n)
+    pixels = rendered(run.corpus, folder=folder, limit=None if folder else n, report=report)
     return LabelledData(pixels[:n], drawn_labels(recipe.assignment)[:n].astype(np.int64))
 
 
@@ -78,7 +78,7 @@ def fit(
     device: str = "cpu",
     checkpoint: Path | None = None,
     stop_after: int | None = None,
-    report: Callable[[int, float], None] | None = None,
+    report: Report = silent,
 ) -> tuple[torch.nn.Sequential, list[float]]:
     """Train with cross-entropy; arguments and resumption as in ``core.icons.training.train.fit``."""
     torch.manual_seed(run.seed)
@@ -126,12 +126,21 @@ def save(
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def train(name: str, run: ClassifierRun, *, out: Path, work: Path, device: str | None = None, command: str) -> Path:
+def train(
+    name: str,
+    run: ClassifierRun,
+    *,
+    out: Path,
+    work: Path,
+    device: str | None = None,
+    command: str,
+    report: Report = silent,
+) -> Path:
     """Train one run from scratch (or from its checkpoint in ``work``) and save it under ``out``."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    data = labelled(run, folder=work)
+    data = labelled(run, folder=work, report=report)
     stem = name.replace(",", "-")
     started = time.monotonic()
-    model, losses = fit(run, data, device=device, checkpoint=work / f"supervised-{stem}.pt")
+    model, losses = fit(run, data, device=device, checkpoint=work / f"supervised-{stem}.pt", report=report)
     save(model, name, run, losses, out / stem, seconds=time.monotonic() - started, command=command)
     return out / stem

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from cache.files import atomic_write
 from core.icons.corpus import CORPORA, LARGEST, corpus
 from core.icons.render import render
+from core.types import Progress, Report, silent
 
 CHECKPOINT_EVERY = 100  # steps
 
@@ -40,14 +40,17 @@ class Run:
         return self.epochs * (CORPORA[self.corpus].pairs // self.batch)
 
 
-def rendered(name: str, *, folder: Path | None = None, limit: int | None = None) -> np.ndarray:
+def rendered(name: str, *, folder: Path | None = None, limit: int | None = None, report: Report = silent) -> np.ndarray:
     """Pictures of a corpus (or of its first ``limit`` pairs), uint8 [n, 64, 64, 3]; kept in ``folder`` if given."""
     n = min(CORPORA[name].pairs, limit or LARGEST)
     path = folder and folder / f"{name}-{n}.npy"
     if path and path.exists():
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    pairs = corpus(name)[:n]
-    pixels = np.stack([np.asarray(render(pair.drawing)) for pair in tqdm(pairs, desc=f"render {name}")])
+    pictures = []
+    for done, pair in enumerate(corpus(name)[:n]):
+        report(Progress(done, n, f"rendering {name}"))
+        pictures.append(np.asarray(render(pair.drawing)))
+    pixels = np.stack(pictures)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
@@ -88,7 +91,7 @@ def optimise(
     checkpoint: Path | None = None,
     stop_after: int | None = None,
     after_step: Callable[[], None] = lambda: None,
-    report: Callable[[int, float], None] | None = None,
+    report: Report = silent,
 ) -> list[float]:
     """Train ``model`` in place with AdamW, resuming from ``checkpoint`` when it exists.
 
@@ -96,7 +99,6 @@ def optimise(
         n: training pictures. loss_of: rows int64 [batch] -> scalar loss that gradients flow from.
         stop_after: return after this many steps in all (for tests and interrupted runs).
         after_step: called after every step of the optimiser, without gradients.
-        report: called with (step, loss) after every step.
 
     Returns:
         The loss of every step, those before the checkpoint included.
@@ -112,7 +114,6 @@ def optimise(
         optimiser.load_state_dict(state["optimiser"])
         losses = state["losses"]
     total = run.epochs * (n // run.batch)
-    bar = tqdm(total=total, initial=len(losses), desc=f"{run.arch},{run.corpus}", unit="step")
     for step, rows in batches(run, n, len(losses)):
         if stop_after is not None and step >= stop_after:
             break
@@ -125,13 +126,9 @@ def optimise(
         with torch.no_grad():
             after_step()
         losses.append(loss.item())
-        bar.update()
-        bar.set_postfix(loss=f"{losses[-1]:.3f}")
-        if report is not None:
-            report(step, losses[-1])
+        report(Progress(len(losses), total, f"{run.arch},{run.corpus}: loss {losses[-1]:.3f}"))
         if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
             _save_checkpoint(checkpoint, model, optimiser, losses)
-    bar.close()
     if checkpoint is not None:
         _save_checkpoint(checkpoint, model, optimiser, losses)
     return losses

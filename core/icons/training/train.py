@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from core.icons.corpus import corpus
 from core.icons.render import SIZE
 from core.icons.training.fitting import Run, as_images, losses_for_card, optimise, rendered, revision
 from core.models.text_tower import trimmed_text_features
+from core.types import Report, silent
 
 CONTEXT = 48
 VOCAB = 49408
@@ -68,11 +68,13 @@ class TrainingData:
     vocabulary: np.ndarray
 
 
-def training_data(name: str, *, folder: Path | None = None, limit: int | None = None) -> TrainingData:
+def training_data(
+    name: str, *, folder: Path | None = None, limit: int | None = None, report: Report = silent
+) -> TrainingData:
     """Render and tokenise a corpus; pixels are kept in ``folder`` when one is given."""
     import open_clip
 
-    pixels = rendered(name, folder=folder, limit=limit)
+    pixels = rendered(name, folder=folder, limit=limit, report=report)
     tokens = open_clip.SimpleTokenizer(context_length=CONTEXT)([pair.caption for pair in corpus(name)[:limit]]).numpy()
     vocabulary, compact = np.unique(tokens, return_inverse=True)  # 0 (padding) stays first, end-of-text stays last
     return TrainingData(pixels, compact.reshape(tokens.shape).astype(np.int32), vocabulary)
@@ -97,13 +99,12 @@ def fit(
     device: str = "cpu",
     checkpoint: Path | None = None,
     stop_after: int | None = None,
-    report: Callable[[int, float], None] | None = None,
+    report: Report = silent,
 ) -> tuple[torch.nn.Module, list[float]]:
     """Train, resuming from ``checkpoint`` when it exists.
 
     Args:
         stop_after: return after this many steps in all (for tests and interrupted runs).
-        report: called with (step, loss) after every step.
 
     Returns:
         The model (float32, compact vocabulary) and the loss of every step.
@@ -164,14 +165,14 @@ def save(
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def train(name: str, *, out: Path, work: Path, device: str | None = None) -> Path:
+def train(name: str, *, out: Path, work: Path, device: str | None = None, report: Report = silent) -> Path:
     """Train one of ``RUNS`` from scratch (or from its checkpoint in ``work``) and save it under ``out``."""
     run = RUNS[name]
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    data = training_data(run.corpus, folder=work)
+    data = training_data(run.corpus, folder=work, report=report)
     checkpoint = work / f"{run.arch}-{run.corpus}.pt"
     started = time.monotonic()
-    model, losses = fit(run, data, device=device, checkpoint=checkpoint)
+    model, losses = fit(run, data, device=device, checkpoint=checkpoint, report=report)
     folder = out / f"{run.arch}-{run.corpus}"
     save(model, run, data, losses, folder, seconds=time.monotonic() - started)
     return folder
