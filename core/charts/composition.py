@@ -22,7 +22,6 @@ from core.charts.palette import (
 )
 from core.composition.scores import Errors, Share
 from core.composition.seen import SeenGap
-from core.types import Interval
 
 SCALE = ((0.0, WRONG), (0.5, "#b9bdc2"), (1.0, RIGHT))
 """Accuracy of a cell: orange wrong, grey half, blue right."""
@@ -157,11 +156,10 @@ def difference_figure(gaps: Mapping[str, SeenGap]) -> go.Figure:
     figure.add_vline(x=0, line={"color": RULE, "width": 1})
     kinds = (("raw", "as it is"), ("matched", "at equal frequency"), ("within", "same objects and attributes"))
     for rank, (field, name) in enumerate(kinds):
-        values = [Interval(*(100 * getattr(getattr(gap, field), end) for end in ("value", "low", "high")))
-                  for gap in gaps.values()]  # fmt: skip
+        values = [getattr(gap, field) for gap in gaps.values()]
         figure.add_scatter(
-            x=[value.value for value in values], y=np.arange(len(gaps)) + 0.22 * (rank - 1),
-            error_x=bars(values, QUIET), mode="markers", name=name,
+            x=[100 * value.value for value in values], y=np.arange(len(gaps)) + 0.22 * (rank - 1),
+            error_x=bars(values, QUIET, scale=100), mode="markers", name=name,
             marker={"color": SERIES[rank], "size": 10, "symbol": SYMBOLS[rank]},
             hovertemplate=f"{name}: %{{x:+.1f}} points<extra></extra>",
         )  # fmt: skip

@@ -19,6 +19,7 @@ from core.charts.palette import (
     SYMBOLS,
     WRONG,
     band,
+    bars,
     blank,
     by_count,
     line,
@@ -27,7 +28,6 @@ from core.charts.palette import (
     short,
     text,
     translucent,
-    whiskers,
 )
 from core.stats.calibration import ReliabilityBin
 
@@ -39,13 +39,11 @@ def difference_figure(pairs: Sequence[Difference]) -> go.Figure:
     figure = blank(height=76 + 46 * len(pairs), margin=8)
     clear = [is_clear(pair) for pair in pairs]
     colours = [_direction(pair.delta.value) if sure else QUIET for pair, sure in zip(pairs, clear, strict=True)]
-    deltas = np.array([(one.delta.value, one.delta.low, one.delta.high) for one in pairs])
-    value, low, high = 100 * deltas.reshape(-1, 3).T
     figure.add_vline(x=0, line={"color": RULE, "width": 1})
     figure.add_scatter(
-        x=value,
+        x=[100 * pair.delta.value for pair in pairs],
         y=list(range(len(pairs))),
-        error_x=whiskers(value, low, high, QUIET),
+        error_x=bars([pair.delta for pair in pairs], QUIET, scale=100),
         mode="markers",
         marker={
             "color": colours,

@@ -105,9 +105,11 @@ def whiskers(
     }  # fmt: skip
 
 
-def bars(intervals: Sequence[Interval], colour: str | None = None, *, width: int = 4) -> dict[str, Any]:
-    """``whiskers`` of intervals."""
-    value, low, high = ([getattr(one, end) for one in intervals] for end in ("value", "low", "high"))
+def bars(
+    intervals: Sequence[Interval], colour: str | None = None, *, width: int = 4, scale: float = 1
+) -> dict[str, Any]:
+    """``whiskers`` of intervals, in units of which ``scale`` make one."""
+    value, low, high = ([scale * getattr(one, end) for one in intervals] for end in ("value", "low", "high"))
     return whiskers(value, low, high, colour, thickness=1.5, width=width)
 
 

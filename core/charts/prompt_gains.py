@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.analysis.prompt_gains import Gain
-from core.charts.counts import whiskers
-from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, RIGHT, RULE, WRONG, blank, text
+from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, RIGHT, RULE, WRONG, bars, blank, text
 from core.types import Interval
 
 
@@ -47,7 +46,7 @@ def gains_figure(gains: Sequence[Gain], *, chosen: str = "") -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title="points", zeroline=True, zerolinecolor=RULE, zerolinewidth=1, showgrid=True)
     figure.update_layout(
-        margin={"t": 40, "l": 8, "r": 8, "b": 8}, dragmode=False,
+        margin={"t": 40, "l": 8, "r": 8, "b": 8},
         legend={"x": 1, "xanchor": "right", "y": -44 / (24 * len(gains)), "yanchor": "top", "orientation": "h"},
     )  # fmt: skip
     figure.update_annotations(font={"size": 14})
@@ -65,12 +64,10 @@ def _marks(
     col: int = 1,
     name: str = "",
 ) -> None:
-    means = [100 * one.value for one in values]
-    bars = whiskers(means, [100 * one.low for one in values], [100 * one.high for one in values], QUIET)
     figure.add_scatter(
-        x=means,
+        x=[100 * one.value for one in values],
         y=list(places) or list(range(len(gains))),
-        error_x={**bars, "thickness": 1.5, "width": 0},
+        error_x=bars(values, QUIET, width=0, scale=100),
         mode="markers",
         marker={
             "color": list(colours),

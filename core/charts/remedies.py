@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import plotly.graph_objects as go
 
 from core.analysis.group_change import GroupChange
 from core.analysis.label_bias import Null
-from core.charts.palette import PART_SYMBOLS, PARTS, QUIET, RIGHT, RULE, WRONG, blank, text, translucent
+from core.charts.palette import (
+    PART_SYMBOLS,
+    PARTS,
+    QUIET,
+    RIGHT,
+    RULE,
+    WRONG,
+    bars,
+    blank,
+    rows_axis,
+    text,
+    translucent,
+)
 from core.types import Interval
 
 
@@ -31,17 +42,7 @@ def change_figure(changes: Sequence[GroupChange], null: Sequence[Null] = ()) -> 
     figure.add_scatter(
         x=values,
         y=list(range(len(changes))),
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": np.nan_to_num([100 * one.change.high - value for one, value in zip(changes, values, strict=True)]),
-            "arrayminus": np.nan_to_num(
-                [value - 100 * one.change.low for one, value in zip(changes, values, strict=True)]
-            ),
-            "thickness": 2,
-            "width": 5,
-            "color": QUIET,
-        },
+        error_x=bars([one.change for one in changes], QUIET, scale=100),
         mode="markers",
         marker={"color": [RIGHT if value > 0 else WRONG for value in values], "size": 12},
         customdata=[[100 * one.before.value, 100 * one.after.value, one.fixed, one.broken] for one in changes],
@@ -50,12 +51,7 @@ def change_figure(changes: Sequence[GroupChange], null: Sequence[Null] = ()) -> 
         name="change, 95 % CI over classes",
     )
     figure.update_xaxes(title="Change of mean class accuracy, points", showgrid=True)
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(changes))),
-        ticktext=[f"{text(one.group)} ({one.classes:,})" for one in changes], range=[len(changes) - 0.4, -0.6],
-        showgrid=False,
-    )  # fmt: skip
-    figure.update_layout(dragmode=False)
+    rows_axis(figure, [f"{one.group} ({one.classes:,})" for one in changes])
     return figure
 
 
@@ -70,14 +66,7 @@ def lines_figure(
         figure.add_scatter(
             x=[x for x, _ in points],
             y=values,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": np.nan_to_num([one.high - one.value for _, one in points]),
-                "arrayminus": np.nan_to_num([one.value - one.low for _, one in points]),
-                "thickness": 1,
-                "width": 3,
-            },
+            error_y=bars([one for _, one in points]),
             mode="lines+markers",
             line={"color": colour, "width": 2, "dash": "dot" if group == "all" else "solid"},
             marker={"color": colour, "size": 8, "symbol": PART_SYMBOLS.get(group, "circle-open")},
@@ -89,5 +78,4 @@ def lines_figure(
         figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{x:g}" for x in ticks])
     figure.update_xaxes(showgrid=True)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
-    figure.update_layout(dragmode=False)
     return figure

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.cli.evaluation import Model, Precision, Set, Strategy
+from core.cli.options import LabelColumn, Model, PathColumn, Precision, Set, Split, Strategy
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.cli.sets import LabelColumn, PathColumn, Split, read_as, say
+from core.cli.sets import read_as, say
 from core.types import Lens
 
 if TYPE_CHECKING:
