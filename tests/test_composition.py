@@ -439,6 +439,12 @@ def test_the_linear_probe_minimises_its_loss(classes):
     assert np.abs(off.mean(0)).max() < 2e-3
 
 
+def test_one_image_a_class_of_many_is_a_probe_too():
+    data = blobs(classes=40, each=1)
+    weights, bias = probe.fit("linear", data.vectors, data.objects)
+    assert ((data.vectors @ weights.T + bias).argmax(1) == data.objects).all()
+
+
 def test_support_and_test_images_never_overlap_and_seeds_differ():
     objects = np.repeat(np.arange(5), 20)
     ranks = [probe._ranks(objects, seed) for seed in (0, 0, 1)]

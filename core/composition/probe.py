@@ -6,6 +6,7 @@ another set, only ever test. Nothing is encoded.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -179,7 +180,9 @@ def _logistic(vectors: np.ndarray, objects: np.ndarray, classes: int) -> tuple[n
     scale = np.float32(1 / max(float(np.sqrt(((vectors - centre) ** 2).mean())), 1e-12))
     # C weighs the sum of the losses against |W|²/2; of two classes scikit-learn fits the difference of their weights.
     c = (2 if classes == 2 else 1) / (L2 * len(vectors))
-    found = LogisticRegression(C=c, max_iter=1000).fit((vectors - centre) * scale, objects)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # one image a class is few-shot
+        found = LogisticRegression(C=c, max_iter=1000).fit((vectors - centre) * scale, objects)
     weights, bias = found.coef_ * scale, found.intercept_
     if classes == 2:
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
