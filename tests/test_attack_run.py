@@ -22,7 +22,7 @@ from core.robustness.attacks.runner import BATCH, TOP, Bench
 from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
-from core.types import Progress
+from core.types import FrequencyTable, Progress
 from tests.fakes import FakeImageSet
 from tests.tiny import RESNET, save
 
@@ -55,6 +55,23 @@ def images(model: str) -> Noise:
     said = Bench(model, found, np.arange(N)).clean()["said"]
     found.labels = np.where(np.arange(N) % 5 == 0, (said + 1) % 10, said)
     return found
+
+
+def test_counts_of_any_source_tell_head_from_tail(model: str, images: Noise) -> None:
+    shown = np.unique(images.labels)
+    order = [shown[0], *(at for at in range(10) if at not in (shown[0], shown[-1])), shown[-1]]  # rarest first
+    counts = FrequencyTable("t", "made", "text", {images.keys[at]: 10**place for place, at in enumerate(order)})
+    own = {"tail": order[:2], "head": order[-2:]}
+    question = Question(images, n=N, attacks=("fgsm",), eps=(1.0,), frequency=counts)
+    clean, attacked = attack_records(model, question)
+    for row in (clean, attacked):
+        assert row.more["frequency"] == "t"
+        for part, keys in own.items():
+            assert row.more[f"{part}_n"] == np.isin(images.labels, keys).sum()
+    for part, keys in own.items():
+        inside = np.isin(images.labels, keys)
+        assert clean.more[part] == pytest.approx((inside & (np.arange(N) % 5 != 0)).sum() / inside.sum())
+    assert "head" not in attack_records(model, Question(images, n=N, attacks=("fgsm",), eps=(1.0,)))[0].more
 
 
 def test_robust_accuracy_counts_images_that_are_right_before_and_after(model: str, images: Noise) -> None:

@@ -541,7 +541,8 @@ def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
             Image.fromarray(pixels).save(tmp_path / "ao" / name / f"{number}.png")
     (tmp_path / "pairs.csv").write_text("attribute,object,count\nred,goldfish,9\nmoss covered,tench,0\nred,tench,3\n")
     model = f"local-dir:{tiny.save(tmp_path / 'model')}"
-    command = ["composition", model, str(tmp_path / "ao"), "--shots", "1,2", "--seeds", "2", "--counts"]
+    command = ["composition", model, str(tmp_path / "ao"), "--shots", "1,2", "--seeds", "2"]
+    command += ["--frequency", "published:laion400m/integrated_tlemmatized_i0.7", "--counts"]
     found = CliRunner().invoke(app, [*command, str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "out.json")])
     assert found.exit_code == 0, found.output
     assert "nothing known" in found.output
@@ -551,6 +552,10 @@ def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
     whole = rows["composition"][0]
     assert (whole.n, whole.more["candidates"], whole.more["unmatched"]) == (24, 8, 1)
     assert sum(whole.more["errors"].values()) == 24
+    assert whole.more["frequency"] == "published:laion400m/integrated_tlemmatized_i0.7"
+    assert [whole.more[f"{group}_n"] for group in ("head", "torso", "tail")] == [1, 2, 1]
+    average = (whole.more["head"] + 2 * whole.more["torso"] + whole.more["tail"]) / 4
+    assert average == pytest.approx(whole.acc1)  # six images of every object
     assert (rows["seen"][0].n, rows["never seen"][0].n) == (6, 3)
     assert {row.more["vectors"] for row in rows["additivity"]} == {"texts", "images"}
     assert rows["captions"][0].more["captions"] == 12

@@ -113,12 +113,14 @@ def test_head_and_tail_are_those_of_all_classes_in_distribution(said) -> None:
     inside, outside = Shifted("indoors"), Shifted("outdoors")
     said |= {("m1", "indoors"): 0, ("m1", "outdoors"): 16}
     counts = FrequencyTable("t", "made for a test", "text", {f"key{i}": 10 ** (i + 1) for i in range(5)})
-    (found,) = measure("m1", inside, outside, counts=counts)
+    (found,) = measure("m1", inside, outside, frequency=counts)
     # Only images 16..19 are right, one of each class but the first, which is the rarest.
     shares = {name: value for name, value in found.parts.items() if not name.endswith(("_low", "_high"))}
     assert shares == {"head": 0.25, "torso": 0.25, "tail": 0.0, "id_head": 1.0, "id_torso": 1.0, "id_tail": 1.0}
     assert found.parts["torso_low"] <= 0.25 <= found.parts["torso_high"]
+    assert not measure("m1", inside, outside, frequency="none")[0].parts
     (row,) = records([found], "indoors")
+    assert row.more["frequency"] == "t"
     again = measured_of(row)
     assert (again.share, again.inside, again.parts) == (found.share, found.inside, found.parts)
     assert records([again], "indoors")[0].as_json() == row.as_json()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import Also, LabelColumn, Model, PathColumn, Records, Set, Split
+from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split
 from core.cli.output import progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
@@ -54,6 +54,7 @@ def attacks(
         Literal["own", "ce", "margin", "dlr"], typer.Option(help="What is climbed, where an attack can (dlr: apgd).")
     ] = "own",
     guard: Annotated[bool, typer.Option(help="Also try the margin loss on what cross-entropy leaves standing.")] = True,
+    frequency: Frequency = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -92,6 +93,7 @@ def attacks(
         loss="" if loss == "own" else loss,
         few=few,
         guarded=guard,
+        frequency=frequency,
     )
     covered = coverage(question.image_set)
     say(covered)

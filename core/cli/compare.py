@@ -13,7 +13,7 @@ from core.cli.options import Frequency, LabelColumn, Origin, PathColumn, Precisi
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
-from core.types import Answer, ClassAnswer, FrequencyTable, Lens
+from core.types import Answer, Lens
 
 if TYPE_CHECKING:
     from core.evaluation.origins import Question
@@ -29,7 +29,7 @@ def compare(
     image_set: Annotated[str | None, typer.Argument(metavar="SET", help="The one image set, with --prompts.")] = None,
     lens: Annotated[list[str] | None, typer.Option(help="MODEL::SET::STRATEGY; up to four times.")] = None,
     prompts: Annotated[list[str] | None, typer.Option(help="A strategy for MODEL and SET; up to four times.")] = None,
-    frequency: Frequency = "",
+    frequency: Frequency = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of the band drawn for `waffle`.")] = 7,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -46,6 +46,7 @@ def compare(
     from core.datasets.coverage import coverage
     from core.evaluation import origins
     from core.evaluation.evaluate import evaluate
+    from core.frequency.sources import table_for
     from core.strict_json import write_json
 
     asked = {
@@ -63,7 +64,11 @@ def compare(
             for id, one in asked.items()
             if one.prompts == "waffle"
         }
-    tables = {id: table for id, answer in answers.items() if (table := _table(answer, frequency))}
+    chosen = {
+        id: table_for(answer.lens.model, answer.keys, answer.names, frequency=frequency)
+        for id, answer in answers.items()
+    }
+    tables = {id: table for id, table in chosen.items() if table is not None}
     found = compare_answers(answers, tables=tables)
     pictures = all(isinstance(answer, Answer) for answer in answers.values())
     result = as_json(found, open_set(next(iter(asked.values())).image_set).image_ids if pictures else ())
@@ -121,10 +126,3 @@ def _questions(
         name, images, strategy = parts
         found[text] = Question(name, images, strategy, precision)
     return found
-
-
-def _table(answer: Answer | ClassAnswer, frequency: str) -> FrequencyTable | None:
-    from core.frequency import sources
-
-    source = frequency or sources.own(answer.lens.model, answer.keys, answer.names)
-    return sources.load_source(source) if source else None

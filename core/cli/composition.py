@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import Also, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
+from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
 from core.cli.output import progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
@@ -36,6 +36,7 @@ def composition(
     ] = None,
     objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
     counts: Annotated[Path | None, typer.Option(help="CSV attribute,object,count of the pretraining captions.")] = None,
+    frequency: Frequency = None,
     shots: Annotated[
         str, typer.Option(help="Images a class of the few-shot probes; none for no probe.")
     ] = "1,2,4,8,16",
@@ -70,7 +71,12 @@ def composition(
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
             found = as_records(
-                asked, known_set=known_set, shots=_shots(shots), seeds=tuple(range(seeds)), report=report
+                asked,
+                known_set=known_set,
+                frequency=frequency,
+                shots=_shots(shots),
+                seeds=tuple(range(seeds)),
+                report=report,
             )
             notes = list(notes_of(lens, asked.images))
             rows += [replace(row, more={**row.more, "prompt_notes": notes}) for row in found]

@@ -50,7 +50,7 @@ def corruptions(
         list[str] | None, typer.Option(help="Only these perturbations, several times; implies --sequences.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Sequences of each perturbation, one picture a class.")] = 200,
-    frequency: Frequency = "",
+    frequency: Frequency = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the corruptions.")] = 0,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,

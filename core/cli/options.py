@@ -21,7 +21,11 @@ Origin = Annotated[
 Precision = Annotated[Literal["auto", "float32"], typer.Option(help="float32 switches mixed precision off.")]
 Also = Annotated[list[str] | None, typer.Option(metavar="MODEL", help="A further model; several times.")]
 Frequency = Annotated[
-    str, typer.Option(help="Counts that tell head from tail; by default those of each model's own pretraining set.")
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Counts that tell head from tail, or none; by default those of each model's own pretraining set.",
+    ),
 ]
 LabelColumn = Annotated[
     str | None,

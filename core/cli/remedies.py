@@ -71,10 +71,8 @@ def counts_of(lens: Lens, image_set: ImageSet, frequency: str) -> tuple[str, dic
     from core.frequency import sources
     from core.frequency.table import join
 
-    source = sources.own(lens.model, image_set.keys, image_set.names) if frequency == "auto" else frequency
-    if not source:
-        return "", {}
-    return source, join(sources.load_source(source), image_set.keys, image_set.names)
+    table = sources.table_for(lens.model, image_set.keys, image_set.names, frequency=frequency)
+    return (table.name, join(table, image_set.keys, image_set.names)) if table else ("", {})
 
 
 def _about(lens: Lens, source: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
+from core.cli.options import Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
 from core.cli.output import progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
@@ -39,6 +39,7 @@ def shifts(
         list[str] | None, typer.Option(help="SHIFT=IN:OUT, columns of the table where names do not say it.")
     ] = None,
     against: Annotated[str | None, typer.Option(help="Relative robustness against this model; default: first.")] = None,
+    frequency: Frequency = None,
     out: Records = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
@@ -49,7 +50,7 @@ def shifts(
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
-    from core.robustness.shifts.measure import board, icon_shifts, own_counts
+    from core.robustness.shifts.measure import board, icon_shifts
     from core.robustness.shifts.records import fit_sets, records
     from core.supervised.ask import named
 
@@ -79,7 +80,7 @@ def shifts(
             reference,
             others,
             prompts=prompts,
-            counts={model: counts for model in asked if (counts := own_counts(model))},
+            frequency=frequency,
             report=report,
         )
     fits, without = fit_sets(found, table, columns=pairs)

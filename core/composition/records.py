@@ -9,8 +9,10 @@ import numpy as np
 
 from core.composition import measure
 from core.composition.probe import SHOTS, as_json
-from core.composition.scores import PARTS, errors, shares
+from core.composition.scores import PARTS, by_group, errors, shares
 from core.evaluation import evaluate
+from core.frequency import sources
+from core.frequency.sources import Frequency
 from core.robustness.records import Record, record
 from core.stats.intervals import wilson
 from core.types import ImageSet, Interval, Lens, Report, silent
@@ -28,6 +30,7 @@ def as_records(
     asked: measure.Question,
     *,
     known_set: ImageSet | None = None,
+    frequency: Frequency = None,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = (0, 1, 2),
     report: Report = silent,
@@ -40,6 +43,7 @@ def as_records(
 
     Args:
         known_set: open set of accuracy in distribution (objects by their names alone), recorded as ``known``.
+        frequency: counts of the objects; ``composition`` and ``object`` hold accuracies of head, torso and tail.
         shots: images a class of the probes; empty for none.
     """
     head = (asked.lens.model, asked.lens.image_set)
@@ -53,6 +57,8 @@ def as_records(
         )
     kinds = errors(found)
     about["errors"] = {name: getattr(kinds, name) for name in kinds.__slots__}
+    objects = asked.images.compositions
+    groups = sources.groups(asked.lens.model, objects.objects, objects.object_names, frequency=frequency)
     rows = []
     more: dict[str, Any]
     for condition, share in shares(found).items():
@@ -61,6 +67,8 @@ def as_records(
             more |= about
         elif condition in PARTS:
             more["counted"] = PARTS[condition][1]
+        if condition in ("composition", "object") and groups.tags:
+            more |= {"frequency": groups.source, **by_group(found, condition, groups.tags, objects.objects)}
         rows.append(record(*head, condition, right=share.right, n=share.n, more=more, **prompts))
     rows += _seen(asked, measured.sides)
     for what, fit in measured.additive.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.composition.answers import Composed
-from core.stats.intervals import wilson
+from core.stats.intervals import Tag, mean, wilson
 from core.types import Interval
 
 PARTS = {
@@ -90,6 +90,25 @@ def right(found: Composed, condition: str) -> np.ndarray:
         return found.right
     said = getattr(found.parts, PARTS[condition][0])
     return said == (found.object if condition.startswith("object") else found.attribute)
+
+
+def by_group(found: Composed, condition: str, tags: Mapping[str, Tag], objects: Sequence[str]) -> dict[str, float]:
+    """Mean over objects of their accuracy under a condition, for head, torso and tail, each with its 95 % interval.
+
+    Args:
+        tags: object key -> group; objects: object keys [o].
+    """
+    n = np.bincount(found.object, minlength=len(objects))
+    hits = np.bincount(found.object, weights=right(found, condition), minlength=len(objects))
+    figures: dict[str, float] = {}
+    for group in dict.fromkeys(sorted(tags.values())):
+        own = np.array([tags.get(key) == group for key in objects]) & (n > 0)
+        if own.any():
+            share = mean(hits[own] / n[own], images=n[own])
+            figures |= {
+                group: share.value, f"{group}_low": share.low, f"{group}_high": share.high, f"{group}_n": int(own.sum())
+            }  # fmt: skip
+    return figures
 
 
 def errors(found: Composed) -> Errors:

@@ -29,6 +29,8 @@ _TRAINED_ON = (
     (r"synthci(30m)?(_.*)?", "synthci30m"),
     (r"laion200m_train_test_sim_normalized", "laion200m_train_test_sim_normalized"),
 )
+ICON_REFERENCE = "supervised:icon-reference"
+"""The icon world's baseline in AlexNet's place, whose name does not tell its training data."""
 _NEAREST = (
     (r"laion[-_]?(2b|5b|aesthetic).*|.*_laion(2b|5b)_.*", "both are LAION's selections of web pairs"),
     (r"merged2b.*", "the model's own are LAION-2B and COYO"),
@@ -77,6 +79,8 @@ def trained_on(model: str) -> str:
     for pattern, name in _TRAINED_ON:
         if re.fullmatch(pattern, tag):
             return name
+    if model == ICON_REFERENCE:
+        return "icons-200k"
     known = find_model(model)
     return known.pretraining if known is not None and known.pretraining in PRETRAINING else ""
 

@@ -9,8 +9,14 @@ from difflib import get_close_matches
 from core import plugins
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import choice, counted, icons, imported, letitwag, published
-from core.frequency.table import Provider, Records, SourceInfo, match
+from core.frequency.table import Provider, Records, SourceInfo, match, split
+from core.stats.intervals import Tag
 from core.types import FrequencyTable
+
+AUTO, NONE = "auto", "none"
+"""What a person gives for the counts of the model's own pretraining data, and to leave counts out."""
+Frequency = FrequencyTable | str | None
+"""Counts to use: a table, a source's name, ``none`` or empty for none, ``auto`` or None for the model's own."""
 
 PROVIDERS: list[Provider] = [icons, published, letitwag, counted, imported]
 """In the order in which they are listed; a further family of sources is one more entry, those of extensions follow."""
@@ -109,6 +115,30 @@ def own(model: str, keys: Sequence[str] = (), names: Sequence[str] = ()) -> str:
         keys, names: classes of the image set, so that the way of counting that joins most of them is taken.
     """
     return choice.choose(model, keys, names).source
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Head, torso and tail by one source: class key -> group, and the source's name; both empty without counts."""
+
+    tags: Mapping[str, Tag]
+    source: str
+
+
+def table_for(
+    model: str, keys: Sequence[str], names: Sequence[str] = (), *, frequency: Frequency = None
+) -> FrequencyTable | None:
+    """The counts to use for a model and the classes of an image set; None without any."""
+    if isinstance(frequency, FrequencyTable):
+        return frequency
+    source = own(model, keys, names) if frequency in (None, AUTO) else frequency
+    return None if source in ("", NONE) else load_source(source)
+
+
+def groups(model: str, keys: Sequence[str], names: Sequence[str] = (), *, frequency: Frequency = None) -> Groups:
+    """Head, torso or tail of every class of an image set, for one model."""
+    table = table_for(model, keys, names, frequency=frequency)
+    return Groups(split(table, keys, names), table.name) if table else Groups({}, "")
 
 
 def _find(name: str) -> tuple[Provider, SourceInfo]:

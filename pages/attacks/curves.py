@@ -13,6 +13,7 @@ from core.charts import PLOT_CONFIG
 from core.charts.attacks import eps_curves, needed_figure, parts_figure
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
+from core.frequency.sources import Frequency
 from core.prompts import strategies
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT, prompts_matter, tail_breaks_first
@@ -111,7 +112,8 @@ def _records(
     lens: Lens, image_set: ImageSet, series: Mapping[str, tuple[str, str]], attack: str, *, units: Units, n: int
 ) -> dict[str, list[Record]]:
     """The curves that ship or are measured; progress of the others stands here."""
-    shipped = [*committed(lens.image_set, "attacks-prompts", "attacks-tail"), *committed(lens.image_set, *DIRECT)]
+    kept = ("attacks-prompts", "attacks-tail", *DIRECT) if lensbar.chosen_counts() is None else ()
+    shipped = [one for name in kept for one in committed(lens.image_set, name)]
     found: dict[str, list[Record]] = {}
     missing = {}
     for label, (model, prompts) in series.items():
@@ -139,14 +141,14 @@ def _records(
 
 
 def _minimal(
-    lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, *, report: Report
+    lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, frequency: Frequency, *, report: Report
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, smallest ε and part (head, torso, tail or empty) of every sampled image."""
-    from core.robustness.attacks.run import Question, minimal_eps, parts_of
+    from core.robustness.attacks.run import Question, minimal_eps
 
-    sample = Question(image_set, n=n, units=units)
+    sample = Question(image_set, n=n, units=units, frequency=frequency)
     found = minimal_eps(lens.model, sample, attack, prompts=lens.prompts, report=report)
-    tags = parts_of(lens.model, image_set)
+    tags = sample.groups(lens.model).tags
     parts = np.array([tags.get(image_set.keys[label], "") for label in found["labels"]])
     return found["rows"], found["eps"].astype(float), parts
 
@@ -157,7 +159,16 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
         attack = shared.choose_attack(("deepfool", "fgsm", "bim"), first="deepfool", key="attack-minimal")
         units = shared.choose_units()
         n = st.select_slider("Images", (50, 100, 150, 200, 400), 100, key="minimal-n", bind="query-params", width=220)
-    asked = question(_minimal, lens, image_set, attack, units, n, label=f"Minimal ε under {find(attack).title}")
+    asked = question(
+        _minimal,
+        lens,
+        image_set,
+        attack,
+        units,
+        n,
+        lensbar.chosen_counts(),
+        label=f"Minimal ε under {find(attack).title}",
+    )
     cost = f"{find(attack).title} looks for the nearest boundary of each of {n} images: some hundred gradients each."
     if not shared.wanted(f"minimal-{asked.key[:8]}", lens, cost):
         return

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from core.frequency.sources import Frequency
 from core.models.registry import icon_models
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.findings import DIRECT, headline
@@ -45,7 +46,7 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
 
 
 def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:
-    shipped = committed(lens.image_set, *DIRECT)
+    shipped = committed(lens.image_set, *DIRECT) if lensbar.chosen_counts() is None else ()
     mine = [one for one in shipped if one.model == lens.model and not one.more.get("surrogate")]
     if any(one.prompts == lens.prompts for one in mine):
         return mine
@@ -112,16 +113,18 @@ def measure(
     """The job that attacks a sample of one model and strategy; cells that are known come from the cache."""
     other = replace(lens, model=model, prompts=prompts)
     label = f"{find(attack).title} on {known_as(model)}, {prompts}"
-    asked = question(_sampled, other, image_set, attack, units, n, label=label)
+    asked = question(_sampled, other, image_set, attack, units, n, lensbar.chosen_counts(), label=label)
     measured = st.session_state.setdefault("_measured_attacks", {})
     measured[asked.key] = (other.model, image_set.fingerprint, asked)
     return ask(asked)
 
 
-def _sampled(lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, *, report: Report) -> list[Record]:
+def _sampled(
+    lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, frequency: Frequency, *, report: Report
+) -> list[Record]:
     from core.robustness.attacks.run import Question, attack_records, with_prompt_notes
 
-    sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units)
+    sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units, frequency=frequency)
     found = attack_records(lens.model, sample, prompts=lens.prompts, report=report)
     return with_prompt_notes(found, image_set)
 

@@ -10,6 +10,7 @@ from core.analysis.findings import percent
 from core.charts import PLOT_CONFIG
 from core.charts.attacks import transfer_figure
 from core.deck import slides as deck_slides
+from core.frequency.sources import Frequency
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.committed import committed
@@ -79,13 +80,15 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
 def _measured(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> list[Record]:
     lenses = [replace(lens, model=model) for model in models]
     label = f"{find(attack).title} between {len(models)} models"
-    return need(question(_crossed, lenses, image_set, attack, eps, label=label))
+    return need(question(_crossed, lenses, image_set, attack, eps, lensbar.chosen_counts(), label=label))
 
 
-def _crossed(lenses: list[Lens], image_set: ImageSet, attack: str, eps: float, *, report: Report) -> list[Record]:
+def _crossed(
+    lenses: list[Lens], image_set: ImageSet, attack: str, eps: float, frequency: Frequency, *, report: Report
+) -> list[Record]:
     from core.robustness.attacks.run import Question, attack_records, transfer_records
 
-    sample = Question(image_set, n=100, attacks=(attack,), eps=(eps,), guarded=False)
+    sample = Question(image_set, n=100, attacks=(attack,), eps=(eps,), guarded=False, frequency=frequency)
     models, prompts = [lens.model for lens in lenses], lenses[0].prompts
     direct = [
         one

@@ -17,6 +17,7 @@ measured = shared.measured(asked)
 with opening:
     finding("Composition", scores.headline(measured.found))
     quiet(shared.provenance(asked, measured))
+    shared.by_frequency(asked, measured)
 shared.unmatched(asked)
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="composition", bind="query-params",

@@ -9,13 +9,15 @@ from typing import TypeVar
 
 import streamlit as st
 
-from core.composition import measure
+from core.composition import measure, scores
 from core.composition.answers import Composed
 from core.composition.pairs import CompositionSet
 from core.composition.sets import PARTNER, with_partner
 from core.deck import slides as deck_slides
 from core.errors import UnreadableData
+from core.frequency import sources
 from core.runtime.jobs import Job
+from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens
 from pages.ui import answers, gallery, lensbar, served
 from pages.ui.downloads import downloads
@@ -118,3 +120,20 @@ def pictures(shown: Shown, positions: Sequence[int], *, key: str, empty: str) ->
     items = [gallery.tile(answer, images, position) for position in positions]
     groups = [{"key": "", "title": "", "note": "", "rate": "", "items": items}] if items else []
     gallery.gallery(groups, images, key=key, empty=empty)
+
+
+def by_frequency(asked: measure.Question, found: measure.Measured) -> None:
+    """Accuracy of head, torso and tail objects, where their counts are known."""
+    objects = asked.images.compositions
+    groups = sources.groups(asked.lens.model, objects.objects, objects.object_names, frequency=lensbar.chosen_counts())
+    shares = scores.by_group(found.found, "composition", groups.tags, objects.objects)
+    told = [
+        f"{group} {percent(shares[group])} ({percent(shares[f'{group}_low'])}–{percent(shares[f'{group}_high'])}, "
+        f"{shares[f'{group}_n']:.0f} objects)"
+        for group in ("head", "torso", "tail")
+        if group in shares
+    ]
+    if told:
+        quiet(
+            f"Composition accuracy by counts of the object in {lensbar.source_label(groups.source)}: " + ", ".join(told)
+        )

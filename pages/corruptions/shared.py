@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import ExtraMissing, TailscopeError
+from core.frequency.sources import Frequency
 from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
 from core.robustness.corruptions.registry import IN_MEMORY, library_version
@@ -72,7 +73,8 @@ def known(lens: Lens, image_set: ImageSet) -> list[Record]:
     for asked in st.session_state.get("_measured_corruptions", {}).values():
         found = corruption_findings.of_model(finished(asked) or (), lens.model, lens.prompts)
         measured = [one for one in found if one.set == image_set.id] or measured
-    shipped = corruption_findings.of_model(committed(image_set.id, corruption_findings.TABLE), lens.model, lens.prompts)
+    kept = committed(image_set.id, corruption_findings.TABLE) if lensbar.chosen_counts() is None else ()
+    shipped = corruption_findings.of_model(kept, lens.model, lens.prompts)
     if not measured:
         return shipped
     sequences = [one for one in shipped if one.condition.endswith(("sequence", "perturbations"))]
@@ -131,20 +133,29 @@ def measure(
     """The job that measures models under the fifteen corruptions at five severities on a sample."""
     lenses = [replace(lens, model=model) for model in models]
     label = f"Corruptions on {', '.join(map(known_as, models))}"
-    asked = question(_sampled, lenses, image_set, per_class, seed, reference_here(image_set), label=label)
+    asked = question(
+        _sampled, lenses, image_set, per_class, seed, reference_here(image_set), lensbar.chosen_counts(), label=label
+    )
     st.session_state.setdefault("_measured_corruptions", {})[asked.key] = asked
     return ask(asked)
 
 
 def _sampled(
-    lenses: Sequence[Lens], image_set: ImageSet, per_class: int | None, seed: int, reference: str, *, report: Report
+    lenses: Sequence[Lens],
+    image_set: ImageSet,
+    per_class: int | None,
+    seed: int,
+    reference: str,
+    frequency: Frequency,
+    *,
+    report: Report,
 ) -> list[Record]:
     from core.robustness.corruptions.command import Asked, measure
     from core.robustness.corruptions.run import Plan
 
     plan = Plan(per_class=per_class, seed=seed, prompts=lenses[0].prompts)
     models = tuple(lens.model for lens in lenses)
-    asked = Asked(models=models, image_set=image_set.id, plan=plan, reference=reference)
+    asked = Asked(models=models, image_set=image_set.id, plan=plan, reference=reference, frequency=frequency)
     return measure(asked, report=report, image_set=image_set)
 
 

@@ -12,15 +12,16 @@ import streamlit as st
 from cache import keys
 from core.datasets import open_set
 from core.errors import TailscopeError
+from core.frequency.sources import Frequency
 from core.models import registry as models
 from core.robustness.committed import FOLDER
 from core.robustness.records import read_records
 from core.robustness.shifts import baselines
 from core.robustness.shifts.findings import condition_name
-from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts, own_counts
+from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts
 from core.robustness.shifts.records import measured_of
 from core.supervised import names as supervised
-from core.types import FrequencyTable, ImageSet, Lens, Report
+from core.types import ImageSet, Lens, Report
 from pages.ui import lensbar, served
 from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import plain, quiet, warn
@@ -88,7 +89,7 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
     try:
         reference, opened = lensbar.images(lens.image_set), [lensbar.images(id) for id in shifts]
         asked = question(
-            _board, replace(lens, model=model), reference, opened, own_counts(model),
+            _board, replace(lens, model=model), reference, opened, lensbar.chosen_counts(),
             label=f"{condition_name(model)} under {len(shifts)} shifts",
         )  # fmt: skip
         job = ask(asked)
@@ -102,14 +103,13 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
 
 
 def _board(
-    lens: Lens, reference: ImageSet, shifts: Sequence[ImageSet], counts: FrequencyTable | None, *, report: Report
+    lens: Lens, reference: ImageSet, shifts: Sequence[ImageSet], frequency: Frequency, *, report: Report
 ) -> list[Measured]:
-    named = {lens.model: counts} if counts else None
-    return board([lens.model], reference, shifts, prompts=lens.prompts, counts=named, report=report)
+    return board([lens.model], reference, shifts, prompts=lens.prompts, frequency=frequency, report=report)
 
 
 def _shipped(lens: Lens) -> list[Measured]:
-    if lens.image_set != ICONS or not COMMITTED.exists():
+    if lens.image_set != ICONS or lensbar.chosen_counts() is not None or not COMMITTED.exists():
         return []
     rows = recall(read_records, COMMITTED)
     now = {id: open_set(id).fingerprint for id in (ICONS, *icon_shifts())}

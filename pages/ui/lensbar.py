@@ -475,6 +475,11 @@ def table(source: str) -> FrequencyTable | None:
     return recall(sources.load, sources.info(source), count_method(source)) if source else None
 
 
+def chosen_counts() -> sources.Frequency:
+    """Counts that tell head from tail for every model of a page: those a person chose, or each model's own."""
+    return None if _value("frequency") == OWN else table(lens().frequency) or NONE
+
+
 def parts(classes: Named, model: str = "") -> Mapping[str, Tag]:
     """Head, torso or tail of every class with a known count.
 

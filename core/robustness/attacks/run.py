@@ -12,13 +12,12 @@ import numpy as np
 from core.errors import BadInput
 from core.evaluation.evaluate import notes_of
 from core.frequency import sources
-from core.frequency.table import split
+from core.frequency.sources import Frequency, Groups
 from core.robustness.attacks import Kind, find, loss_of, settings_of
 from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attacks.plan import Plan, Units, sample_rows
 from core.robustness.attacks.runner import Bench
 from core.robustness.records import Record, record
-from core.stats.intervals import Tag
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report, silent
 
@@ -41,6 +40,7 @@ class Question:
         loss: ``ce``, ``margin`` or ``dlr`` for the attacks that can climb it; empty for each one's own.
         few: images that score-based attacks are run on, at most (they cost thousands of passes each).
         guarded: run the margin loss beside cross-entropy.
+        frequency: counts for accuracies of head and tail.
     """
 
     image_set: ImageSet
@@ -54,6 +54,7 @@ class Question:
     loss: str = ""
     few: int = 16
     guarded: bool = True
+    frequency: Frequency = None
 
     def __post_init__(self) -> None:
         for name in (*self.attacks, *self.bisect, *self.presets):
@@ -72,6 +73,10 @@ class Question:
         loss = self.loss if self.loss in find(attack).losses else ""
         return Plan(attack, eps, self.units, self.presets.get(attack, ""), loss, self.seed)
 
+    def groups(self, model: str) -> Groups:
+        """Head, torso and tail of the set's classes for one model."""
+        return sources.groups(model, self.image_set.keys, self.image_set.names, frequency=self.frequency)
+
     def rows(self, kind: Kind = "white-box") -> np.ndarray:
         """The sample, shorter for a score-based attack."""
         n = min(self.n, self.few) if kind == "score" else self.n
@@ -84,13 +89,13 @@ def attack_records(model: str, question: Question, *, prompts: str = "simple", r
         Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
         for kind in ("white-box", "score")
     )
-    tags = parts_of(model, question.image_set)
-    found = [_record(question, whole, Plan("clean", seed=question.seed), whole.clean(), tags=tags)]
+    groups = question.groups(model)
+    found = [_record(question, whole, Plan("clean", seed=question.seed), whole.clean(), groups=groups)]
     for attack in map(find, dict.fromkeys(question.attacks)):
         bench = short if attack.kind == "score" else whole
         if attack.kind == "overlay":
             plan = question.plan(attack.id, None)
-            found.append(_record(question, bench, plan, bench.written(plan), tags=tags))
+            found.append(_record(question, bench, plan, bench.written(plan), groups=groups))
             continue
         # DeepFool looks for the nearest boundary anyway: its distance needs no bisection.
         searched = attack.id in question.bisect or attack.id == "deepfool"
@@ -103,7 +108,7 @@ def attack_records(model: str, question: Question, *, prompts: str = "simple", r
             needed, how = on_grid(bench.clean(), answers, question.eps), "grid"
         minimal = {**median(needed), "minimal_by": how}
         found += [
-            _record(question, bench, plan, answer, tags=tags, more=minimal)
+            _record(question, bench, plan, answer, groups=groups, more=minimal)
             for plan, answer in zip(plans, answers, strict=True)
         ]
     return found
@@ -145,8 +150,8 @@ def transfer_records(
                 for target in (one for one in models if one != source):
                     bench = Bench(target, question.image_set, question.rows(), prompts=prompts, report=report)
                     answer = bench.judge(plan, crafted.bench, crafted)
-                    tags = parts_of(target, question.image_set)
-                    found.append(_record(question, bench, plan, answer, tags=tags, more={"surrogate": source}))
+                    groups = question.groups(target)
+                    found.append(_record(question, bench, plan, answer, groups=groups, more={"surrogate": source}))
     noise = replace(question, attacks=("noise",), bisect=(), presets={})
     for target in models:
         found += attack_records(target, noise, prompts=prompts, report=report)[1:]
@@ -178,12 +183,6 @@ class _Crafted:
         return self.bench.craft(self._plan)
 
 
-def parts_of(model: str, image_set: ImageSet) -> Mapping[str, Tag]:
-    """Head, torso or tail of every class by the counts of the model's own pretraining data; empty when unknown."""
-    source = sources.own(model, image_set.keys, image_set.names)
-    return split(sources.load_source(source), image_set.keys, image_set.names) if source else {}
-
-
 def right_unattacked(bench: Bench, answer: Arrays) -> np.ndarray:
     """Which images of an answer the model names correctly when nobody attacks, bool [m]."""
     clean = bench.clean()
@@ -196,13 +195,13 @@ def _record(
     plan: Plan,
     answer: Arrays,
     *,
-    tags: Mapping[str, Tag],
+    groups: Groups,
     more: Mapping[str, Any] | None = None,
 ) -> Record:
     clean = right_unattacked(bench, answer)
     right = clean & (answer["said"] == answer["labels"])
-    figures = {**shares(clean, right), **(more or {})}
-    of_part = np.array([tags.get(question.image_set.keys[label], "") for label in answer["labels"]])
+    figures = {**shares(clean, right), **(more or {}), **({"frequency": groups.source} if groups.tags else {})}
+    of_part = np.array([groups.tags.get(question.image_set.keys[label], "") for label in answer["labels"]])
     for part in ("head", "tail"):
         inside = of_part == part
         if inside.any():

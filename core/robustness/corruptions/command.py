@@ -8,17 +8,20 @@ from pathlib import Path
 
 from core.datasets import open_set
 from core.datasets.coverage import require_classes
+from core.frequency import sources
+from core.frequency.sources import Frequency
 from core.robustness.corruptions import perturbation_run
 from core.robustness.corruptions import records as corruption_records
 from core.robustness.corruptions.folders import OnDisk, conditions_in
 from core.robustness.corruptions.metrics import Reference
-from core.robustness.corruptions.records import default_reference, reference_named, reference_of, tags_of
+from core.robustness.corruptions.records import default_reference, reference_named, reference_of
 from core.robustness.corruptions.run import InMemory, Plan, Source, run
 from core.robustness.records import Record
 from core.supervised.ask import named
 from core.types import ImageSet, Report
 
 NONE = "none"
+"""What a person gives for no reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class Asked:
     Attributes:
         models: canonical names. reference: a model, ``alexnet``, ``none``, or None for what fits the set.
         clean: the clean set of an ImageNet-C folder. perturbations: of the sequences, none for no sequences.
-        sequences: how many of each. roots: folders that may be read; None on the command line.
+        frequency: counts for accuracies of head and tail. sequences: how many of each.
+        roots: folders that may be read; None on the command line.
     """
 
     models: tuple[str, ...]
@@ -36,7 +40,7 @@ class Asked:
     plan: Plan
     reference: str | None = None
     clean: str | None = None
-    frequency: str = ""
+    frequency: Frequency = None
     perturbations: tuple[str, ...] = ()
     sequences: int = perturbation_run.MOST_AT_ONCE
     roots: tuple[Path, ...] | None = None
@@ -96,6 +100,9 @@ def _sequences(
         models, image_set, perturbations=asked.perturbations, most=asked.sequences, seed=asked.plan.seed,
         prompts=asked.plan.prompts, report=report,
     )  # fmt: skip
-    tags = {model: tags_of(model, image_set.keys, image_set.names, asked.frequency) for model in asked.models}
+    tags = {
+        model: sources.groups(model, image_set.keys, image_set.names, frequency=asked.frequency).tags
+        for model in asked.models
+    }
     found = perturbation_run.records(watched, set_id=image_set.id, seed=asked.plan.seed, reference=reference, tags=tags)
     return [one for one in found if one.model in asked.models]

@@ -10,7 +10,8 @@ import numpy as np
 
 from core.errors import UnknownName
 from core.frequency import sources
-from core.frequency.table import split
+from core.frequency.choice import ICON_REFERENCE
+from core.frequency.sources import Frequency
 from core.robustness.corruptions.metrics import (
     ALEXNET,
     Reference,
@@ -25,7 +26,6 @@ from core.robustness.tail_first import tail_first
 from core.stats.intervals import Tag, mean, wilson
 from core.types import Interval
 
-ICON_REFERENCE = "supervised:icon-reference"
 ALEXNET_ID = "alexnet"
 """What a person types for AlexNet's published errors."""
 
@@ -52,12 +52,6 @@ def reference_of(outcome: Outcome) -> Reference:
     return Reference(outcome.model, clean, means, outcome.severities)
 
 
-def tags_of(model: str, keys: Sequence[str], names: Sequence[str], frequency: str = "") -> Mapping[str, Tag]:
-    """Head, torso and tail by the model's own pretraining counts, or by a named source; empty when none is known."""
-    source = frequency or sources.own(model, keys, names) or ("icons-200k" if model == ICON_REFERENCE else "")
-    return split(sources.load_source(source), keys, names) if source else {}
-
-
 def records(
     outcomes: Mapping[str, Outcome],
     *,
@@ -65,7 +59,7 @@ def records(
     seed: int,
     made: str = IN_MEMORY,
     reference: Reference | None = None,
-    frequency: str = "",
+    frequency: Frequency = None,
 ) -> list[Record]:
     """Per model: one record a condition, and one over all corruptions.
 
@@ -85,8 +79,9 @@ def records(
     for outcome in outcomes.values():
         if reference is not None and reference.severities != outcome.severities:
             reference = None  # a sum over other severities would be another measure
-        tags = tags_of(outcome.model, outcome.keys, outcome.names, frequency)
-        found += _of_model(outcome, reference, tags, about, set=set_id, seed=seed)
+        groups = sources.groups(outcome.model, outcome.keys, outcome.names, frequency=frequency)
+        more = {**about, "frequency": groups.source} if groups.tags else about
+        found += _of_model(outcome, reference, groups.tags, more, set=set_id, seed=seed)
     return found
 
 

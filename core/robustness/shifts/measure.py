@@ -12,11 +12,11 @@ from core.datasets.formats.tracks import reach_of
 from core.datasets.subset import accepted_labels, matched
 from core.errors import BadInput
 from core.frequency import sources
-from core.frequency.table import split
+from core.frequency.sources import Frequency
 from core.robustness.metrics import frame_accuracy
 from core.stats import intervals as stats
 from core.supervised.ask import answer_for
-from core.types import Answer, FrequencyTable, ImageSet, Interval, Progress, Report, Track, silent
+from core.types import Answer, ImageSet, Interval, Progress, Report, Track, silent
 
 CLEAN = "clean"
 PARTS = ("head", "torso", "tail")
@@ -36,6 +36,7 @@ class Measured:
             with ``_low`` and ``_high`` after it the bounds of its interval (bootstrap over classes).
         reference_for: the shift's pictures were chosen by this very model's errors.
         images: fingerprint of the pictures asked.
+        frequency: the counts that tell head from tail, empty without.
         prompt_notes: what a person should know of the prompts.
     """
 
@@ -51,6 +52,7 @@ class Measured:
     parts: Mapping[str, float] = field(default_factory=dict)
     reference_for: bool = False
     images: str = ""
+    frequency: str = ""
     prompt_notes: tuple[str, ...] = ()
 
 
@@ -59,12 +61,6 @@ def icon_shifts() -> list[str]:
     from core.datasets.formats.icon_recipes import SHIFTS
 
     return list(SHIFTS)
-
-
-def own_counts(model: str) -> FrequencyTable | None:
-    """Counts of a model's own pretraining data, None where they are not known."""
-    name = sources.own(model)
-    return sources.load_source(name) if name else None
 
 
 def hits(answer: Answer, image_set: ImageSet) -> np.ndarray:
@@ -82,21 +78,21 @@ def measure(
     shift: ImageSet,
     *,
     prompts: str = "simple",
-    counts: FrequencyTable | None = None,
+    frequency: Frequency = None,
     report: Report = silent,
 ) -> list[Measured]:
     """One model on one shift: one entry, or pm-0 and pm-k for frames.
 
     Args:
         reference: the set in distribution; its pictures in the shift's classes give the accuracy to compare with.
-        counts: pretraining counts, for accuracies of head and tail.
+        frequency: counts for accuracies of head and tail.
     """
     within = matched(reference, shift)
     inside, shifted = (answer_for(model, one, prompts=prompts, report=report) for one in (within, shift))
     inside_right, right = hits(inside, within), hits(shifted, shift)
     share = stats.wilson(int(inside_right.sum()), len(inside_right))
-    tag = split(counts, reference.keys, reference.names) if counts else {}
-    before = _parts(tag, within.keys, inside.labels, inside_right, before="id_")
+    groups = sources.groups(model, reference.keys, reference.names, frequency=frequency)
+    before = _parts(groups, within.keys, inside.labels, inside_right, before="id_")
     common: dict[str, Any] = {
         "model": model,
         "prompts": shifted.lens.prompts,
@@ -104,14 +100,15 @@ def measure(
         "inside_n": len(inside_right),
         "reference_for": _is(model, shift.reference),
         "images": shift.fingerprint,
+        "frequency": groups.source,
         "prompt_notes": shifted.prompt_notes,
     }
     if tracks := shift.tracks:
         return [
-            replace(one, parts={**before, **_parts(tag, shift.keys, np.asarray(shift.labels)[one.rows], one.right)})
+            replace(one, parts={**before, **_parts(groups, shift.keys, np.asarray(shift.labels)[one.rows], one.right)})
             for one in _frames(shift, tracks, shifted.rows, right, common)
         ]
-    found, parts = stats.wilson(int(right.sum()), len(right)), _parts(tag, shift.keys, shifted.labels, right)
+    found, parts = stats.wilson(int(right.sum()), len(right)), _parts(groups, shift.keys, shifted.labels, right)
     return [
         Measured(
             condition=shift.id, share=found, n=len(right), rows=shifted.rows, right=right, parts={**before, **parts},
@@ -125,18 +122,18 @@ def measure_clean(
     reference: ImageSet,
     *,
     prompts: str = "simple",
-    counts: FrequencyTable | None = None,
+    frequency: Frequency = None,
     report: Report = silent,
 ) -> Measured:
     """One model on the set in distribution."""
     answer = answer_for(model, reference, prompts=prompts, report=report)
     right = hits(answer, reference)
     share = stats.wilson(int(right.sum()), len(right))
-    tag = split(counts, reference.keys, reference.names) if counts else {}
-    parts = _parts(tag, reference.keys, answer.labels, right)
+    groups = sources.groups(model, reference.keys, reference.names, frequency=frequency)
+    parts = _parts(groups, reference.keys, answer.labels, right)
     return Measured(
         model, CLEAN, answer.lens.prompts, share, len(right), answer.rows, right, share, len(right), parts,
-        images=reference.fingerprint, prompt_notes=answer.prompt_notes,
+        images=reference.fingerprint, frequency=groups.source, prompt_notes=answer.prompt_notes,
     )  # fmt: skip
 
 
@@ -146,14 +143,14 @@ def board(
     shifts: Sequence[ImageSet],
     *,
     prompts: str = "simple",
-    counts: Mapping[str, FrequencyTable] | None = None,
+    frequency: Frequency = None,
     report: Report = silent,
 ) -> list[Measured]:
     """Every model on the set in distribution and on every shift, model after model.
 
     Args:
         asked: the models.
-        counts: model -> pretraining counts.
+        frequency: counts for accuracies of head and tail.
         report: called before every cell; raises Stopped to end the work, which keeps the cells that were done.
 
     Raises:
@@ -165,7 +162,6 @@ def board(
     found: list[Measured] = []
     total = len(asked) * (len(shifts) + 1)
     for model in asked:
-        table = (counts or {}).get(model)
         for shift in (None, *shifts):
             done = len({(one.model, one.condition.partition("_pm")[0]) for one in found})
 
@@ -176,9 +172,9 @@ def board(
 
             tell(Progress())
             if shift is None:
-                found.append(measure_clean(model, reference, prompts=prompts, counts=table, report=tell))
+                found.append(measure_clean(model, reference, prompts=prompts, frequency=frequency, report=tell))
             else:
-                found += measure(model, reference, shift, prompts=prompts, counts=table, report=tell)
+                found += measure(model, reference, shift, prompts=prompts, frequency=frequency, report=tell)
     return found
 
 
@@ -204,14 +200,14 @@ def _frames(
 
 
 def _parts(
-    tag: Mapping[str, str], keys: Sequence[str], labels: np.ndarray, right: np.ndarray, *, before: str = ""
+    groups: sources.Groups, keys: Sequence[str], labels: np.ndarray, right: np.ndarray, *, before: str = ""
 ) -> dict[str, float]:
     """Mean class accuracy of head, torso and tail; a class is where it is among all classes in distribution."""
     n = np.bincount(labels, minlength=len(keys))
     sums = np.bincount(labels, weights=right, minlength=len(keys))
     found: dict[str, float] = {}
-    for part in PARTS if tag else ():
-        own = [label for label, key in enumerate(keys) if n[label] and tag.get(key) == part]
+    for part in PARTS if groups.tags else ():
+        own = [label for label, key in enumerate(keys) if n[label] and groups.tags.get(key) == part]
         if own:
             share, name = stats.mean(sums[own] / n[own]), before + part
             found |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}

@@ -84,12 +84,15 @@ def measured_of(row: Record) -> Measured:
         parts={name: row.more[name] for name in named if row.more.get(name) is not None},
         reference_for=bool(row.more.get("excluded_from_ranking")),
         images=row.more.get("images", ""),
+        frequency=row.more.get("frequency", ""),
         prompt_notes=tuple(row.more.get("prompt_notes", ())),
     )
 
 
 def _record(one: Measured, reference: str, fit: FitSet | None, table: str | None, base: Measured | None) -> Record:
     more: dict[str, Any] = {**one.parts, "images": one.images, "prompt_notes": list(one.prompt_notes)}
+    if one.frequency:
+        more["frequency"] = one.frequency
     if one.condition != CLEAN:
         drop = difference(one.inside, one.share)
         more |= {"id_acc1": one.inside.value, "id_low": one.inside.low, "id_high": one.inside.high}
