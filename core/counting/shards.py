@@ -7,16 +7,15 @@ ending); nothing is ever written under it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from core.counting.batch import BATCH, Columns, Rows, record, usable
 from core.counting.encodings import decode
 from core.counting.places import Place
 from core.counting.streams import LONGEST, opened, packing
+from core.datasets.io.tars import BROKEN, members
 from core.errors import UnreadableData
 
 TEXT = "txt"
-_BLOCK, _SKIP = 512, 1 << 20
 
 
 def tar_rows(place: Place, columns: Columns) -> Iterator[Rows]:
@@ -71,91 +70,21 @@ def _samples(place: Place, *, wanted: tuple[str, ...]) -> Iterator[tuple[str, di
     """Key and the wanted members of every sample, in order; a member longer than ``LONGEST`` is None."""
     key: str | None = None
     sample: dict[str, bytes | None] = {}
-    for name, read in _members(place):
-        folder, slash, last = name.rpartition("/")
-        stem, _, ending = last.partition(".")
-        if not stem:
-            continue
-        if folder + slash + stem != key:
-            if key is not None:
-                yield key, sample
-            key, sample = folder + slash + stem, {}
-        if ending.lower() in wanted:
-            sample[ending.lower()] = read()
-    if key is not None:
-        yield key, sample
-
-
-def _members(place: Place) -> Iterator[tuple[str, Any]]:
-    """Name of every regular file, with a function that reads it; whoever does not call it skips the bytes."""
     packed = bool(packing(place.name))
     with opened(place, seekable=not packed) as stream:
-        long = ""
-        while len(header := _exactly(stream, _BLOCK, place, at_end=True)) == _BLOCK and header.strip(b"\0"):
-            size, kind = _number(header[124:136], place), header[156:157]
-            padded = -size % _BLOCK
-            if kind in b"xL":
-                data = _exactly(stream, size, place) if size <= LONGEST else b""
-                long = (_pax_path(data) if kind == b"x" else _text(data)) or long
-                _skip(stream, padded + (0 if size <= LONGEST else size), place, seekable=not packed)
-                continue
-            prefix = _text(header[345:500]) if header[257:262] == b"ustar" else ""
-            name = long or (f"{prefix}/" if prefix else "") + _text(header[:100])
-            long, left = "", size
-
-            def read(size: int = size) -> bytes | None:
-                nonlocal left
-                if size > LONGEST:
-                    return None
-                left = 0
-                return _exactly(stream, size, place)
-
-            if kind in b"0\0":
-                yield name, read
-            _skip(stream, left + padded, place, seekable=not packed)
-
-
-def _exactly(stream: Any, size: int, place: Place, *, at_end: bool = False) -> bytes:
-    data = stream.read(size)
-    while len(data) < size and (more := stream.read(size - len(data))):
-        data += more
-    if len(data) < size and not (at_end and not data):
-        raise UnreadableData(f"{place.name} is cut off.")
-    return data
-
-
-def _skip(stream: Any, size: int, place: Place, *, seekable: bool) -> None:
-    if seekable:
-        target = stream.tell() + size
-        if place.size and target > place.size:
-            raise UnreadableData(f"{place.name} is cut off.")
-        stream.seek(target)
-        return
-    while size > 0:
-        size -= len(_exactly(stream, min(size, _SKIP), place))
-
-
-def _number(field: bytes, place: Place) -> int:
-    try:
-        if field[:1] == b"\x80":
-            return int.from_bytes(field[1:], "big")
-        return int(field.rstrip(b"\0 ").lstrip() or b"0", 8)
-    except ValueError as error:
-        raise UnreadableData(f"{place.name} is not a tar file.") from error
-
-
-def _pax_path(data: bytes) -> str:
-    """The ``path`` record of a pax header (``LENGTH KEY=VALUE\\n`` repeated); empty when there is none."""
-    while data:
-        length, _, _ = data.partition(b" ")
-        if not length.isdigit() or not 0 < int(length) <= len(data):
-            return ""
-        name, _, value = data[len(length) + 1 : int(length) - 1].partition(b"=")
-        if name == b"path":
-            return _text(value)
-        data = data[int(length) :]
-    return ""
-
-
-def _text(field: bytes) -> str:
-    return field.partition(b"\0")[0].decode("utf-8", "replace")
+        try:
+            for member, read in members(stream, length=0 if packed else place.size, forwards=packed):
+                folder, slash, last = member.name.rpartition("/")
+                stem, _, ending = last.partition(".")
+                if not stem:
+                    continue
+                if folder + slash + stem != key:
+                    if key is not None:
+                        yield key, sample
+                    key, sample = folder + slash + stem, {}
+                if ending.lower() in wanted:
+                    sample[ending.lower()] = read() if member.size <= LONGEST else None
+        except BROKEN as error:
+            raise UnreadableData(f"{place.name} is not a tar file, or a damaged one: {error}.") from error
+    if key is not None:
+        yield key, sample

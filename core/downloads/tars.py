@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cache.files import write_bytes
+from core.datasets.io.tars import BROKEN, PICTURES, members
 from core.downloads.ranges import RangeFile, in_parallel
 from core.errors import DownloadFailed
 
@@ -20,7 +21,6 @@ WINDOW = 4096  # covers the headers of one sample (label and picture) with their
 STREAM = 1 << 20
 LARGEST_PICTURE = 64 << 20
 LARGEST_LABEL = 1 << 16
-PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
@@ -127,35 +127,29 @@ def _samples(source: RangeFile, shard: int) -> Iterator[Sample]:
     label: tuple[tuple[int, ...], int] | None = None  # classes, length of their vector
     picture: tuple[str, int, int] | None = None  # extension, start, size
     try:
-        with tarfile.open(fileobj=source, mode="r:") as tar:
-            for member in tar:
-                stem, _, extension = member.name.rpartition("/")[2].partition(".")
-                extension = extension.lower()
-                if stem != key:
-                    key, label, picture = stem, None, None
-                if not member.isreg():
-                    continue
-                if extension in ("cls", "npy"):
-                    label = _label(source, member, extension)
-                elif extension in PICTURES and 0 < member.size <= LARGEST_PICTURE:
-                    picture = (extension, member.offset_data, member.size)
-                if label is not None and picture is not None:
-                    classes, many = label
-                    ending, start, size = picture
-                    yield Sample(shard, key, classes, many, ending, start, size)
-                    label, picture = None, None
-    except (tarfile.TarError, ValueError) as error:
+        for member, read in members(source, length=source.size):
+            stem, _, extension = member.name.rpartition("/")[2].partition(".")
+            extension = extension.lower()
+            if stem != key:
+                key, label, picture = stem, None, None
+            if extension in ("cls", "npy"):
+                if member.size > LARGEST_LABEL:
+                    told = f"{member.name} of {source.file.path} is too large for a label; the shard is damaged."
+                    raise DownloadFailed(told)
+                label = _label(read(), f"{member.name} of {source.file.path}", extension)
+            elif extension in PICTURES and 0 < member.size <= LARGEST_PICTURE:
+                picture = (extension, member.offset_data, member.size)
+            if label is not None and picture is not None:
+                classes, many = label
+                ending, start, size = picture
+                yield Sample(shard, key, classes, many, ending, start, size)
+                label, picture = None, None
+    except BROKEN as error:
         raise DownloadFailed(f"{source.file.path} is not a sound tar file ({error}); try again.") from error
 
 
-def _label(source: RangeFile, member: tarfile.TarInfo, extension: str) -> tuple[tuple[int, ...], int]:
+def _label(data: bytes, what: str, extension: str) -> tuple[tuple[int, ...], int]:
     """Classes, and the length of the label vector (0 for a single class)."""
-    if member.size > LARGEST_LABEL:
-        raise DownloadFailed(f"{member.name} of {source.file.path} is too large for a label; the shard is damaged.")
-    back = source.tell()
-    source.seek(member.offset_data)
-    data = source.read(member.size)
-    source.seek(back)
     try:
         if extension == "cls":
             return (int(data),), 0
@@ -164,4 +158,4 @@ def _label(source: RangeFile, member: tarfile.TarInfo, extension: str) -> tuple[
             return (int(value[0]),), 0
         return tuple(np.flatnonzero(value > 0).tolist()), value.size
     except Exception as error:  # a hostile .npy header raises anything from EOFError to SyntaxError
-        raise DownloadFailed(f"{member.name} of {source.file.path} is not a label; the shard is damaged.") from error
+        raise DownloadFailed(f"{what} is not a label; the shard is damaged.") from error

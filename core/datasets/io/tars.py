@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from io import RawIOBase
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, Self
 
 import numpy as np
 
@@ -28,7 +30,51 @@ PICTURES = ("webp", "png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff")
 _LARGEST_LABEL = 1 << 20
 _KEPT_LABEL = 64
 _NEAR = 1 << 16
-_BLOCK = 512
+BROKEN = (tarfile.TarError, ValueError, EOFError, OverflowError)
+"""What ``members`` raises for a tar that is damaged."""
+
+
+class _Header(tarfile.TarInfo):
+    """A header that fails where tarfile would take an unreadable one for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):
+                raise
+            raise tarfile.ReadError(f"an unreadable header: {error}") from error
+
+
+def members(
+    file: IO[bytes] | RawIOBase, *, length: int = 0, forwards: bool = False
+) -> Iterator[tuple[tarfile.TarInfo, Callable[[], bytes]]]:
+    """The regular files of a tar in order, each with a function that reads it; one that is not read is skipped.
+
+    Args:
+        length: bytes of the tar, 0 where nobody knows. forwards: it is a stream that cannot be entered in the middle.
+
+    Raises:
+        one of ``BROKEN``: the tar is damaged or cut off.
+    """
+    with tarfile.open(fileobj=file, mode="r|" if forwards else "r:", tarinfo=_Header) as tar:
+        end = 0
+        while (member := tar.next()) is not None:
+            tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; its stub has no members
+            if member.offset < end or member.size < 0:
+                raise tarfile.ReadError("a header that leads back")
+            end = member.offset_data
+            if member.isreg() and not member.issparse():
+                end += member.size
+                if length and end > length:
+                    raise tarfile.ReadError("it is cut off")
+                yield member, partial(_read, tar, member)
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +157,9 @@ class Shards:
         found: dict[str, dict[str, Part]] = {}
         reason = ""
         try:
-            with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            with _opened(path) as file:
                 length = path.size if isinstance(path, Remote) else os.fstat(file.fileno()).st_size
-                end = 0
-                while (member := tar.next()) is not None:
-                    tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; its stub has no members
-                    if member.offset < end or member.size < 0:
-                        raise tarfile.ReadError("a header that leads back")
-                    end = member.offset_data
-                    if not member.isreg() or member.issparse():
-                        continue
-                    end += member.size
-                    if end > length:
-                        raise tarfile.ReadError("the file is cut short")
+                for member, read in members(file, length=length):
                     key, suffix = _split(member.name)
                     if suffix in found.setdefault(key, {}):
                         left_out.append(LeftOut(f"{path.name}/{member.name}", "a second file of this name", images=0))
@@ -131,15 +167,10 @@ class Shards:
                     found[key][suffix] = Part(number, member.offset_data, member.size)
                     if isinstance(path, Remote) and suffix == "cls" and member.size <= _KEPT_LABEL:
                         # It lies in the window that was read for its header; later it would be a request.
-                        file.seek(member.offset_data)
-                        self._labels[number, member.offset_data] = file.read(member.size)
-                # tarfile takes an unreadable header for the end of the archive.
-                file.seek(-(-end // _BLOCK) * _BLOCK)
-                if any(file.read(_BLOCK)):
-                    raise tarfile.ReadError(f"an unreadable header at byte {file.tell() - _BLOCK:,}")
+                        self._labels[number, member.offset_data] = read()
         except UnreadableData as error:
             reason = str(error)
-        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+        except (*BROKEN, OSError) as error:
             reason = f"the archive is broken ({str(error)[:120] or type(error).__name__}); "
             reason += f"{len(found):,} samples before that are used" if found else "nothing of it can be used"
             if not found and (kind := _kind(path)):
@@ -185,9 +216,9 @@ def _opened(path: Path | Remote) -> Windows | BinaryIO:
 def peek(path: Path | Remote, *, files: int = 20) -> set[str]:
     """Endings of the first files of a tar, all lower case; empty when it cannot be read."""
     try:
-        with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            return {_split(member.name)[1] for member, _ in zip(tar, range(files), strict=False)}
-    except (UnreadableData, tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
+        with _opened(path) as file:
+            return {_split(member.name)[1] for member, _ in islice(members(file), files)}
+    except (*BROKEN, UnreadableData, OSError):
         return set()
 
 
@@ -267,7 +298,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _absent(announcement: Path | Remote, present: set[str]) -> list[LeftOut]:
     try:
-        announced = int(read_text(announcement, limit=_BLOCK))
+        announced = int(read_text(announcement, limit=512))
     except (ValueError, UnreadableData):
         return [LeftOut("nshards.txt", "does not hold a number", images=0)]
     if announced > 100_000:
