@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -46,14 +45,6 @@ def write(path: Path, value: Any) -> None:
     """Keep a JSON value (``keys.to_json`` says what that is)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_bytes(path, to_json(value))
-
-
-def change(path: Path, edit: Callable[[Any], Any]) -> Any:
-    """Replace a value by what ``edit`` makes of it (None for none), one after the other among threads and processes."""
-    with lock(path):
-        value = edit(read(path))
-        write(path, value)
-    return value
 
 
 def lock(path: Path) -> FileLock:

@@ -18,7 +18,7 @@ from core.analysis.curve import Curve, Recipe
 from core.errors import BadInput
 from core.evaluation import origins
 from core.frequency import choice, sources
-from core.types import Answer, ClassAnswer, FrequencyTable, ImageSet, Lens, Progress, Report
+from core.types import Answer, ClassAnswer, FrequencyTable, ImageSet, Lens, Report, silent
 
 Method = Literal["text", "image", "integrated"]
 
@@ -73,7 +73,7 @@ def evaluate(
 
     def live(lens: Lens) -> Answer:
         images = datasets.open_set(id) if opened is None else opened
-        return answer_lens(lens, image_set=images, report=report or _silent)
+        return answer_lens(lens, image_set=images, report=report or silent)
 
     question = origins.Question(model, id, prompts, precision)
     if opened is not None:
@@ -131,7 +131,3 @@ def compare(
         if own:
             tables[name] = load_counts(own) if isinstance(own, str) else own
     return comparing.compare(answers, tables=tables)
-
-
-def _silent(_progress: Progress) -> None:
-    pass

@@ -28,13 +28,12 @@ class FakeEncoder:
     bias = 0.0
     sigmoid = False
     context_length = 77
-    weights_fingerprint = "0" * 64
     precision = "float32"
 
     def __init__(self) -> None:
         self.images_encoded = 0
         self.texts_encoded = 0
-        self.fingerprint: dict[str, Any] = {"arch": "fake", "weights": self.weights_fingerprint}
+        self.fingerprint: dict[str, Any] = {"arch": "fake", "weights": "0" * 64}
 
     def preprocess(self, picture: Image.Image) -> np.ndarray:
         return np.asarray(picture.resize((1, 1)), np.uint8)[0, 0]

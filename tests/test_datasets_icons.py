@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cache.files import remove_orphans
-from core.datasets import detect, open_set
+from core.datasets import open_set
 from core.datasets.formats.icons import RECIPES, verify_drawn
 from core.errors import Stopped, StorageFault
 from core.icons.concepts import concepts, held_out
@@ -46,7 +46,7 @@ def test_pictures_are_the_committed_ones():
 @pytest.mark.parametrize(("id", "classes", "each"), [("icons", 586, 20), ("icons-tail", 117, 40)])
 def test_sets_have_the_stated_size_and_only_seen_pairs(id, classes, each):
     found = open_set(id)
-    assert detect(id) == found.kind == "icons"
+    assert found.kind == "icons"
     assert len(found.keys) == len(set(found.names)) == classes
     assert np.bincount(found.labels).tolist() == [each] * classes
     assert found.image_ids[each + 3] == f"{found.keys[1]}/3"

@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from cache.matrices import MatrixStore
 from core.cluster.embedding import embeddings_on_ray
-from core.datasets import detect, open_set
+from core.datasets import open_set
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import SMALL, WINDOW, Windows, open_address
 from core.datasets.io.tars import Shards
@@ -82,7 +82,7 @@ def test_an_address_gives_the_same_set_as_the_path(tmp_path, scheme, below):
     local, found = open_set(f"{root}{below}"), open_set(address + below, fresh=True)
     assert same(found, local)
     assert found.id == address + below
-    assert detect(address + below) == "webdataset"
+    assert found.kind == "webdataset"
     for index in range(len(local.labels)):
         assert found.image(index).tobytes() == local.image(index).tobytes()
 
@@ -239,9 +239,8 @@ def test_windows_read_what_the_file_holds_wherever_one_looks(tmp_path):
 
 def test_addresses_are_refused_where_roots_are_given(counted, tmp_path, monkeypatch):
     for address in (counted, tmp_path.as_uri(), "s3://bucket/set"):
-        for ask in (open_set, detect):
-            with pytest.raises(PathRefused, match=r"is an address.*command line"):
-                ask(address, roots=[tmp_path])
+        with pytest.raises(PathRefused, match=r"is an address.*command line"):
+            open_set(address, roots=[tmp_path])
     assert not [1 for what, _ in Counted.asked if what == "list"]
     monkeypatch.setattr(jobs, "is_local", lambda: False)
     for address in ("s3://bucket/set", "memory://bucket/set"):

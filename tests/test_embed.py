@@ -329,7 +329,7 @@ def test_a_damaged_block_of_sentences_is_computed_again(results):
     encoder = FakeEncoder()
     sentences = [f"word{i}" for i in range(300)]
     first = embed_texts(encoder, sentences, results)
-    identity = keys.digest({"schema": embed.SCHEMA, "encoder": {"weights": encoder.weights_fingerprint}})
+    identity = keys.digest({"schema": embed.SCHEMA, "encoder": {"weights": encoder.fingerprint["weights"]}})
     name = f"sentences:{identity}:5"
     lost = len(results.get_arrays(name)["digests"])
     results.put_arrays(name, {"digests": np.zeros((2, 32), np.uint8), "vectors": np.zeros((2, 3), np.float32)})

@@ -280,7 +280,7 @@ def test_fingerprint_says_what_decides_the_vectors(folder, encoder, tmp_path):
 
     found = encoder.fingerprint
     weights = hashlib.sha256((folder / "open_clip_model.safetensors").read_bytes()).hexdigest()
-    assert found["weights"] == encoder.weights_fingerprint == weights
+    assert found["weights"] == weights
     assert found["preprocessing"]["mean"] == [0.5, 0.4, 0.3]
     assert (found["activation"], found["precision"], found["device"]) == ("GELU", "float32", "cpu")
     assert found["versions"]["torch"] == torch.__version__.partition("+")[0]

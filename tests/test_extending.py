@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from core import plugins
 from core.cli.app import app
-from core.datasets import detect, layouts, open_set
+from core.datasets import layouts, open_set
 from core.errors import ExtensionFailed, UnknownName
 from core.frequency import sources
 from core.prompts import prompt_set, strategies
@@ -90,12 +90,11 @@ def test_the_source_gives_counts() -> None:
     assert "library:titles" in {one.name for one in sources.list_sources()}
     assert sources.load_source("library:titles").counts == {"anchor": 120, "bell": 45, "yeti": 0}
     assert sources.records("library:titles")["bell"] == {"text": 45, "image": None, "integrated": None}
-    assert sources.families("library:titles") == {}
+    assert sources.families_of("library:titles", ["anchor"]) == {}
 
 
 @pytest.mark.usefixtures("extras")
 def test_the_layout_is_detected_and_opened(by_name: Path) -> None:
-    assert detect(by_name) == "by-name"
     assert layouts()[-1] == "by-name"
     found = open_set(by_name)
     assert (found.kind, list(found.keys), found.labels.tolist()) == ("by-name", ["anchor", "bell"], [0, 0, 1])
@@ -174,7 +173,7 @@ def test_an_extension_that_fails_to_look_is_passed_over(install: Install, by_nam
     install(BROKEN, {"tailscope.datasets": {"mine": "tail_extras.fails:FORMAT"}})
     (by_name / "a").mkdir()
     Image.new("RGB", (8, 8)).save(by_name / "a" / "1.png")
-    assert detect(by_name) == "folders"
+    assert open_set(by_name).kind == "folders"
     assert "failed to look at pictures (KeyError: 'oh')" in plugins.problems()[0]
 
 

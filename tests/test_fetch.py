@@ -25,8 +25,8 @@ from core.datasets import open_set
 from core.downloads import hub, ranges
 from core.downloads.letitwag import class_folders
 from core.errors import BadInput, DownloadFailed, Stopped, UnknownName, UnreadableData
-from core.models import registry as models
 from core.types import Progress
+from tests.helpers.models import is_available
 from tests.hub import StandIn, serve
 
 LETITWAG = "bethgelab/Let-It-Wag"
@@ -612,9 +612,9 @@ def test_open_clip_loads_what_was_fetched_without_asking_again(
     stand_in.add("model", "org/tiny", tiny_model | {"README.md": b"not wanted"})
     plan = fetch.plan_model("hf_clip:org/tiny")
     assert (plan.id, plan.bytes) == ("hf-hub:org/tiny", sum(map(len, tiny_model.values())))
-    assert not models.is_available("hf-hub:org/tiny")
+    assert not is_available("hf-hub:org/tiny")
     assert fetch.run(plan, report=silent) == plan.target
-    assert models.is_available("hf-hub:org/tiny")
+    assert is_available("hf-hub:org/tiny")
     assert fetch.plan_model("hf-hub:org/tiny").bytes == 0
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     stand_in.requests.clear()
@@ -631,7 +631,7 @@ def test_the_stand_in_is_hub_enough_for_open_clip_itself(stand_in: StandIn, tiny
     stand_in.add("model", "org/tiny", tiny_model)
     model, _, _ = open_clip.create_model_and_transforms("hf-hub:org/tiny")
     assert model.visual.proj.shape == (16, 8)
-    assert models.is_available("hf-hub:org/tiny")
+    assert is_available("hf-hub:org/tiny")
 
 
 def test_a_stopped_model_goes_on_and_is_checked(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
@@ -639,14 +639,14 @@ def test_a_stopped_model_goes_on_and_is_checked(stand_in: StandIn, tiny_model: d
     plan = fetch.plan_model("hf-hub:org/tiny")
     with pytest.raises(Stopped):
         fetch.run(plan, report=stop_after(plan.bytes // 2))
-    assert not models.is_available("hf-hub:org/tiny")
+    assert not is_available("hf-hub:org/tiny")
     again = fetch.plan_model("hf-hub:org/tiny")
     assert "arrived earlier" in again.sentence
     fetch.run(again, report=silent)
     continued = [request.range for request in stand_in.requests if request.sent and request.range]
     assert len(continued) == 1
     assert int(continued[0].removeprefix("bytes=").rstrip("-")) >= plan.bytes // 2
-    assert models.is_available("hf-hub:org/tiny")
+    assert is_available("hf-hub:org/tiny")
 
 
 def test_a_pair_of_open_clip_comes_from_the_repository_it_names(
@@ -657,7 +657,7 @@ def test_a_pair_of_open_clip_comes_from_the_repository_it_names(
     plan = fetch.plan_model("ViT-B-32-quickgelu/laion400m_e32")
     assert [file.path for file in plan.files] == ["open_clip_model.safetensors"]
     fetch.run(plan, report=silent)
-    assert models.is_available("ViT-B-32-quickgelu,laion400m_e32")
+    assert is_available("ViT-B-32-quickgelu,laion400m_e32")
     assert "commit" in plan.sentence
     assert repository in plan.sentence
 
@@ -671,7 +671,7 @@ def test_a_tokenizer_elsewhere_is_fetched_too(stand_in: StandIn, tiny_model: dic
     assert [file.path for file in plan.files][2:] == ["tokenizer.json"]
     assert "as its configuration names it, from org/words (commit" in plan.sentence
     fetch.run(plan, report=silent)
-    assert models.is_available("hf-hub:org/tiny")
+    assert is_available("hf-hub:org/tiny")
 
 
 def test_a_repository_that_open_clip_cannot_load_is_told(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:

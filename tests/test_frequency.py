@@ -8,7 +8,8 @@ import pytest
 
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName
-from core.frequency import sources
+from core.frequency import icons, published, sources
+from core.frequency import letitwag as letitwag_counts
 from core.frequency.table import SourceInfo, join, match
 from core.icons import counts
 from core.icons.corpus import CORPORA, corpus, count
@@ -55,7 +56,7 @@ def test_list_and_load():
     assert table.counts["address-card"] == record["text"]
     assert "10,000" in sources.info("icons-10k").source
     assert table.queries["address-card"] == "address card"
-    assert sources.families("icons-10k").keys() == table.counts.keys()
+    assert icons.families("icons-10k").keys() == table.counts.keys()
 
 
 def test_unknown_names_and_methods():
@@ -163,7 +164,7 @@ def test_written_counts_are_the_committed_files(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_family_is_what_a_concept_is_and_not_a_data_set(concept: str, kind: str):
-    assert sources.families("published:laion400m/rampp0.7")[concept] == kind
+    assert published.families("published:laion400m/rampp0.7")[concept] == kind
 
 
 def test_families_reach_classes_given_as_wnids():
@@ -179,7 +180,7 @@ def test_let_it_wag_counts_are_sources():
     table = sources.load_source("letitwag:laion400m", "image")
     assert (len(table.counts), table.counts["Bank_Swallow"]) == (290, 8_864)
     assert sources.records("letitwag:laion200m")["eel"]["text"] is None
-    assert sources.families("letitwag:cc3m")["Affenpinscher"] == "dog"
+    assert letitwag_counts.families("letitwag:cc3m")["Affenpinscher"] == "dog"
     assert [info.name for info in sources.list_sources() if info.name.startswith("letitwag:")] == [
         f"letitwag:{name}" for name in ("cc3m", "cc12m", "yfcc15m", "laion400m", "synthci30m", "laion200m")
     ]

@@ -54,7 +54,8 @@ def test_changes_at_once_all_arrive() -> None:
 
     def add(number: int) -> None:
         start.wait()
-        kept.change(path, lambda found: [*(found or []), number])
+        with kept.lock(path):
+            kept.write(path, [*(kept.read(path) or []), number])
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(16)]
     for thread in threads:

@@ -23,6 +23,7 @@ from core.models import registry as models
 from core.models.encoder import load_encoder
 from core.models.hf_files import text_model_copy, tokenizer_copy
 from tests import tiny
+from tests.helpers.models import is_available
 from tests.helpers.pages import launched
 from tests.hub import StandIn, serve
 from tests.offline import forbid_network
@@ -449,7 +450,7 @@ def test_files_that_are_no_configuration_are_refused(tmp_path: Path, content: st
     (folder / "open_clip_config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UnreadableData, match=r"open_clip_config\.json"):
         models.canonical(f"local-dir:{folder}")
-    assert not models.is_available(f"local-dir:{folder}")
+    assert not is_available(f"local-dir:{folder}")
 
 
 @pytest.mark.parametrize(
@@ -488,4 +489,4 @@ def test_a_hub_model_with_a_bad_configuration_spoils_no_list(tmp_path: Path, mon
     (bad,) = [model for model in models.list_models() if model.kind == "hf-hub"]
     assert not bad.available
     assert "it is not JSON" in bad.note
-    assert not models.is_available("hf-hub:org/bad")
+    assert not is_available("hf-hub:org/bad")

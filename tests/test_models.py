@@ -17,6 +17,7 @@ from core.models import registry as models
 from core.models import weights
 from core.paths import ROOT
 from tests import tiny
+from tests.helpers.models import is_available
 from tests.offline import forbid_network
 
 LAION = "ViT-B-32,laion2b_s34b_b79k"
@@ -103,7 +104,7 @@ def test_an_unfinished_name_suggests_only_models_whose_activation_fits_their_wei
 
 def test_missing_weights_name_the_command_that_fetches_them(hub):
     for name in (LAION, "hf-hub:someone/theirs"):
-        assert not models.is_available(name)
+        assert not is_available(name)
         with pytest.raises(WeightsMissing) as caught:
             models.find(name)
         assert str(caught.value).endswith(f"fetch them with: python -m core fetch model {name}")
@@ -131,10 +132,10 @@ def test_weights_that_open_clip_fetched_by_url_are_seen(hub, tmp_path):
     clip = tmp_path / "home" / ".cache" / "clip"
     clip.mkdir(parents=True)
     (clip / "vit_b_32-quickgelu-laion400m_e32-46683a32.pt").write_bytes(b"weights")
-    assert models.is_available("ViT-B-32-quickgelu,laion400m_e32")
-    assert not models.is_available("ViT-B-32-quickgelu,laion400m_e31")
+    assert is_available("ViT-B-32-quickgelu,laion400m_e32")
+    assert not is_available("ViT-B-32-quickgelu,laion400m_e31")
     (clip / "ViT-B-32.pt").write_bytes(b"a TorchScript archive")
-    assert not models.is_available("ViT-B-32-quickgelu,openai"), "it cannot be opened with weights_only"
+    assert not is_available("ViT-B-32-quickgelu,openai"), "it cannot be opened with weights_only"
 
 
 def test_a_model_with_a_foreign_tokenizer_is_here_only_with_it(hub):
@@ -142,7 +143,7 @@ def test_a_model_with_a_foreign_tokenizer_is_here_only_with_it(hub):
     source = models.source(name)
     assert source.tokenizer == "timm/ViT-B-16-SigLIP"
     put(hub, source.repo, "open_clip_model.safetensors")
-    assert not models.is_available(name)
+    assert not is_available(name)
     file = put(hub, source.tokenizer, "tokenizer.json")
     assert models.find(name).tokenizer == file.parent
 
@@ -150,7 +151,7 @@ def test_a_model_with_a_foreign_tokenizer_is_here_only_with_it(hub):
 def test_a_hub_repository_needs_configuration_and_weights(hub):
     name = "hf-hub:someone/theirs"
     put(hub, "someone/theirs", "open_clip_model.safetensors")
-    assert not models.is_available(name)
+    assert not is_available(name)
     config = {"model_cfg": tiny.CLIP, "preprocess_cfg": {}}
     put(hub, "someone/theirs", weights.CONFIG, json.dumps(config).encode())
     assert models.find(name).folder == hub / "models--someone--theirs" / "snapshots" / "c0ffee"
@@ -282,7 +283,7 @@ def test_paths_that_lead_to_no_model(tmp_path):
     (tmp_path / weights.CONFIG).write_text("not JSON", encoding="utf-8")
     with pytest.raises(UnreadableData, match=r"open_clip_config\.json cannot be read: it is not JSON"):
         models.canonical(f"local-dir:{tmp_path}")
-    assert not models.is_available(f"local-dir:{tmp_path}")
+    assert not is_available(f"local-dir:{tmp_path}")
     with pytest.raises(UnreadableData, match="There is no file"):
         models.canonical(f"ViT-B-32,{tmp_path}/nothing.pt")
 

@@ -15,6 +15,7 @@ from core.errors import BadInput, NotHere, UnknownName
 from core.published import catalogue, curves, recipe_honest, sensitivity, store
 from core.published.anomalies import spelling_flags
 from core.published.decades import column_of
+from core.published.pool import Combination, Recipe, Rows, pool
 from core.published.sentences import difference, finding
 from core.stats.bootstrap import Resampler, interval
 from tests import published_release
@@ -24,6 +25,11 @@ RECORD_KEYS = [
     "bin_mean", "bin_n", "kept", "n_points", "r", "p",
 ]  # fmt: skip
 CC3M = {"family": "zero-shot", "pretraining": "cc3m", "method": "rampp0.7", "model": "RN50", "prompts": "class"}
+
+
+def rows_of(asked: Combination, *, recipe: Recipe = "honest") -> Rows:
+    """The raw rows of one curve."""
+    return pool(store.open_store(), asked, catalogue.choose_sets(asked.family, asked.method, None), recipe)
 
 
 def test_the_paper_recipe_is_the_notebooks_loop(release: Path):
@@ -123,7 +129,7 @@ def test_what_cannot_be_drawn_says_why(release: Path):
 
 def test_honest_figures_are_the_textbook_ones(release: Path):
     record = curves.curve_record(**CC3M)
-    rows = curves.rows_of(curves.combination(**CC3M))
+    rows = rows_of(curves.combination(**CC3M))
     x, found = np.log10(np.maximum(rows.counts, 1)), rows.counts > 0
     values = {
         ("raw", "pearson"): stats.pearsonr(x, rows.values)[0],
@@ -199,7 +205,7 @@ def test_between_data_sets_alone_is_no_partial_correlation():
 
 def test_sensitivity_contains_the_released_choice(release: Path):
     asked = curves.combination(**CC3M)
-    rows = curves.rows_of(asked, recipe="paper")
+    rows = rows_of(asked, recipe="paper")
     found = sensitivity.sensitivity(rows, asked)
     r = curves.curve_record(**CC3M, recipe="paper")["r"]
     assert next(item["r"] for item in found["bins"] if item["edges"] == 12) == r
@@ -221,7 +227,7 @@ def test_decades_cover_the_rows_below_ten_thousand(release: Path):
         (1000, 10000),
     ]
     asked = {**CC3M, "method": found["recipe"]["method"], "prompts": found["recipe"]["prompts"]}
-    rows = curves.rows_of(curves.combination(**asked), recipe="paper")
+    rows = rows_of(curves.combination(**asked), recipe="paper")
     assert sum(row["n"] for row in found["decades"]) == (rows.counts < 10_000).sum()
     assert found["decades"][0]["mean"] == pytest.approx(rows.values[rows.counts <= 1].mean())
     assert set(found["recipe"]) == {"prompts", "method", "datasets", "edges_rule"}

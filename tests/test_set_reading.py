@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets import Choices, choices_in, detect, open_set, split_option, with_choices
+from core.datasets import Choices, choices_in, open_set, split_option, with_choices
 from core.datasets.coverage import coverage, require_classes
 from core.datasets.levels import find_level, is_container, split_name
 from core.errors import BadInput, TailscopeError, UnreadableData
@@ -275,7 +275,7 @@ def test_several_labels_in_a_cell_are_listed(tmp_path):
 def test_the_table_beside_pictures_is_used(tmp_path, listed, files, note):
     root = write_tree(pictures(tmp_path / "s", f"{files}/0.png", f"{files}/1.png"), listed)
     found = open_set(root)
-    assert detect(root) == found.kind == "table"
+    assert found.kind == "table"
     assert pairs(found) == [(f"{files}/0.png", "ant"), (f"{files}/1.png", "bee")]
     assert found.image(1).getpixel((0, 0)) == (1, 0, 0)
     assert note in found.note

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from core.frequency.counted import COUNTS, PROVENANCE, REPORT
 from core.strict_json import write_json
 from core.text.folding import is_unspaced
 from core.text.matcher import shown
+from core.text.tables import csv_text
 from core.types import LeftOut
 from core.versions import version
 
@@ -173,7 +172,8 @@ def write(result: Result, out: Path) -> None:
     """Write every file of a finished run to ``out``; provenance last, so that it stands for all."""
     rows = result.counts()
     _table(out / COUNTS, {name: [row[name] for row in rows] for name in rows[0]} | _more_thresholds(result))
-    write_bytes(out / "counts.csv", _csv(("concept", "count", "status", "query"), rows))
+    header = ("concept", "count", "status", "query")
+    write_bytes(out / "counts.csv", csv_text(header, ([row[name] for name in header] for row in rows)).encode())
     tokens = {"text": "phrase", "text-paper": "lemmatized", "image": "image", "integrated": "integrated_tphrase_i"}
     token = tokens[result.request.mode]
     for at, threshold in enumerate(result.thresholds if result.image else (None,)):
@@ -283,14 +283,6 @@ def sentence(result: Result) -> str:
     text = found.text if isinstance(found, JoinedCounts) else found
     where = request.captions.rstrip("/").rpartition("/")[2] or request.captions
     return f"{text.tally.rows:,} captions of {where}, counted here ({request.mode} mode)."
-
-
-def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if row[name] is None else row[name] for name in header] for row in rows)
-    return text.getvalue().encode()
 
 
 def _table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:

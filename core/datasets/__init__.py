@@ -23,7 +23,7 @@ from core.datasets.formats.icons import open_icons
 from core.datasets.io.addresses import is_url
 from core.datasets.io.remote import Remote, open_address
 from core.datasets.io.roots import inside, resolve
-from core.datasets.layout import detect_layout, find_layout, stamp
+from core.datasets.layout import find_layout, stamp
 from core.datasets.names import Names, Naming
 from core.datasets.registry import OPENERS, claimed, layouts
 from core.datasets.subset import over
@@ -34,7 +34,6 @@ __all__ = [
     "Choices",
     "SetInfo",
     "choices_in",
-    "detect",
     "layouts",
     "list_sets",
     "no_set",
@@ -165,23 +164,6 @@ def _check_choices(kind: str, how: Opening) -> None:
         raise BadInput(
             f"Only ObjectNet has a border to cut off (#border={how.border}); this set is of the kind {kind}."
         )
-
-
-def detect(path: str | os.PathLike[str], *, roots: Sequence[Path] | None = None) -> str:
-    """Kind of the image set at this path (see ``core.types.ImageSet.kind``) without listing it.
-
-    Raises:
-        TailscopeError: there is nothing here, it may not be read, or its layout is unknown.
-    """
-    text = os.fspath(path)
-    if text in RECIPES:
-        return "icons"
-    found, _ = _locate(text, roots)
-    try:
-        own = claimed(found) if isinstance(found, Path) else None
-        return own.kind if own is not None else detect_layout(found)
-    except OSError as error:
-        raise UnreadableData(f"{text} cannot be read: {(error.strerror or str(error)).lower()}.") from error
 
 
 def list_sets() -> list[SetInfo]:

@@ -34,15 +34,6 @@ _ARCHIVES = (".gz", ".tgz", ".zip", ".zst", ".bz2", ".xz", ".7z", ".rar")
 _CONTAINERS = (*SPLITS, "data", "default", "img_emb", "metadata", MAPPINGS, "images")
 
 
-def detect_layout(path: Path | Remote, choices: Choices = NOTHING, *, roots: Sequence[Path] | None = None) -> str:
-    """Kind of the image set at an existing path; OSError when it cannot be listed.
-
-    Raises:
-        UnreadableData: nothing here is a layout that Tailscope reads.
-    """
-    return find_layout(path, choices, roots=roots)[0]
-
-
 def find_layout(
     path: Path | Remote, choices: Choices = NOTHING, *, roots: Sequence[Path] | None = None
 ) -> tuple[str, Path | Remote]:

@@ -19,7 +19,7 @@ from core.published import openclip
 from core.published.answers import find_set, published_answer
 from core.published.models import find_model
 from core.published.openclip import set_name
-from core.types import Answer, ClassAnswer, Lens, Origin
+from core.types import Answer, ClassAnswer, Lens
 
 Choice = Literal["auto", "live", "shipped", "published", "imported"]
 DEFAULT_PROMPTS = "simple"
@@ -60,20 +60,6 @@ def answer(question: Question, origin: Choice, live: Callable[[Lens], Answer]) -
     if origin == "published":
         return published_answer(question.model, question.image_set, question.prompts)
     return imported_answers.find(question.model, question.image_set, question.prompts)
-
-
-def origins(question: Question) -> tuple[Origin, ...]:
-    """Every origin that has this answer now, in the order in which ``auto`` takes them; nothing is computed."""
-    found: list[Origin] = []
-    if why_not_live(question) is None:
-        found.append("live")
-    for origin in ("shipped", "published", "imported"):
-        try:
-            answer(question, origin, _never)
-        except TailscopeError:
-            continue
-        found.append(origin)
-    return tuple(found)
 
 
 def why_not_live(question: Question) -> TailscopeError | None:

@@ -27,16 +27,6 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """Images of class ``true`` called ``said`` (class indices); ``share`` is their fraction of the true class."""
-
-    true: int
-    said: int
-    n: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Absorber:
     """A class that swallows others: ``n`` images of ``classes`` other classes were called ``said``.
 
@@ -207,19 +197,6 @@ def class_scores(
         interval = wilson(hit, count)
         scores.append(ClassScore(key, name, interval.value, interval.low, interval.high, count))
     return tuple(scores)
-
-
-def confusions(answer: Answer, top: int = 50) -> tuple[Confusion, ...]:
-    """The most frequent wrong answers as (true, said) pairs, most frequent first, ties by class index."""
-    said, true, classes = answer.top[:, 0].astype(np.int64), answer.labels, len(answer.keys)
-    wrong = said != true
-    pairs, counts = np.unique(true[wrong] * classes + said[wrong], return_counts=True)
-    totals = np.bincount(true, minlength=classes)
-    found = []
-    for index in np.argsort(-counts, kind="stable")[:top]:
-        owner, rival = divmod(int(pairs[index]), classes)
-        found.append(Confusion(owner, rival, int(counts[index]), float(counts[index] / totals[owner])))
-    return tuple(found)
 
 
 def absorbers(answer: Answer, top: int = 20) -> tuple[Absorber, ...]:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
+from cache.files import atomic_write
 from core.datasets.formats.columns import TABLES, Columns, as_text, by_name, read_columns
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName, UnreadableData
@@ -311,13 +310,8 @@ def _write(name: str, counts: Mapping[str, int], about: Mapping[str, Any]) -> No
     target.parent.mkdir(parents=True, exist_ok=True)
     columns = {"concept": pa.array(counts, pa.string()), "count": pa.array(counts.values(), pa.int64())}
     stored = pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about, ensure_ascii=False).encode()})
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        pq.write_table(stored, partial, compression="zstd")
-        os.replace(partial, target)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    with atomic_write(target) as file:
+        pq.write_table(stored, file, compression="zstd")
 
 
 def _opened(name: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:

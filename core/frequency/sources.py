@@ -95,11 +95,6 @@ def records(name: str) -> Records:
     return _find(name)[0].records(name)
 
 
-def families(name: str) -> Mapping[str, str]:
-    """Concept key -> family, for the concepts of one source that have one."""
-    return _find(name)[0].families(name)
-
-
 def families_of(name: str, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
     """Class key -> family, for the classes of an image set whose concept in this source has one."""
     provider, found = _find(name)

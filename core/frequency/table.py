@@ -55,7 +55,6 @@ class Provider(Protocol):
 
 
 Step = Literal["key", "name", "ImageNet name", "folded spelling"]
-STEPS: tuple[Step, ...] = ("key", "name", "ImageNet name", "folded spelling")
 SUGGESTIONS = 3
 
 

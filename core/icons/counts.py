@@ -6,8 +6,10 @@ import csv
 from functools import cache
 from pathlib import Path
 
+from cache.files import write_bytes
 from core.icons.concepts import ASSETS
 from core.icons.corpus import CORPORA, count
+from core.text.tables import csv_text
 from core.types import METHODS
 
 COUNTS = ASSETS / "counts"
@@ -17,10 +19,8 @@ def write_counts(folder: Path = COUNTS) -> None:
     """Count all icon corpora and write ``NAME.csv`` (concept, text, image, integrated) for each; takes a minute."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in CORPORA:
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("concept", *METHODS))
-            rows.writerows((key, *counts) for key, counts in count(name).items())
+        rows = ((key, *counts) for key, counts in count(name).items())
+        write_bytes(folder / f"{name}.csv", csv_text(("concept", *METHODS), rows).encode())
 
 
 @cache

@@ -7,8 +7,10 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from cache.files import write_bytes
 from core.icons.concepts import ASSETS, concepts
 from core.icons.corpus import CORPORA, corpus
+from core.text.tables import csv_text
 
 SYNONYMS = ASSETS / "synonyms.csv"
 
@@ -54,10 +56,9 @@ def count_terms(name: str) -> dict[tuple[str, str], tuple[int, int]]:
 def write_synonyms(path: Path = SYNONYMS) -> None:
     """Count the spellings in all corpora and write the committed table."""
     counts = {name: count_terms(name) for name in CORPORA}
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("concept", "term", *(column for name in CORPORA for column in (name, f"{name} shown"))))
-        rows.writerows((*pair, *(n for name in CORPORA for n in counts[name][pair])) for pair in spellings())
+    header = ("concept", "term", *(column for name in CORPORA for column in (name, f"{name} shown")))
+    rows = ((*pair, *(n for name in CORPORA for n in counts[name][pair])) for pair in spellings())
+    write_bytes(path, csv_text(header, rows).encode())
 
 
 @cache

@@ -47,14 +47,12 @@ class Encoder:
         precision: ``float32``, ``bf16`` or ``fp16``, as resolved for this machine.
         std: what the three channels of a picture in [0, 1] are divided by.
         fingerprint: what decides the vectors, and where they are made (JSON; see ``core.models.loading``).
-        weights_fingerprint: SHA-256 of the weights file.
     """
 
     def __init__(self, loaded: Loaded) -> None:
         self.id = loaded.id
         self.precision = loaded.precision
         self.fingerprint = loaded.fingerprint
-        self.weights_fingerprint: str = loaded.fingerprint["weights"]
         self.context_length = loaded.context_length
         self.device = torch.device(loaded.device)
         self._model: Any = loaded.model

@@ -173,14 +173,6 @@ def find(model_id: str) -> weights.Found:
     return found
 
 
-def is_available(model_id: str) -> bool:
-    """Whether the weights of a canonical model are on this disk."""
-    try:
-        return bool(find(model_id))
-    except (WeightsMissing, UnreadableData):
-        return False
-
-
 def fetch_command(model_id: str) -> str:
     """The command that fetches the weights of a model."""
     return f"python -m core fetch model {shlex.quote(model_id)}"

@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from core.errors import BadInput, NotHere
 from core.published.anomalies import RENAMED
 from core.published.manifest import CITATION
@@ -190,14 +188,3 @@ def _recipe(image_set: PublishedSet, prompts: str) -> str:
         return f"Retrieval, {prompts}: mean recall over the captions or images that hold the concept."
     names = "names verbatim, with their underscores"
     return f"Zero-shot with {_RECIPES[prompts]}; {names}; accuracy over the images of each class."
-
-
-def matrix(image_set: str, prompts: str | None = None) -> tuple[tuple[PublishedModel, ...], ClassAnswer, np.ndarray]:
-    """Every published model on one set: the models, one of their answers (for keys and names), accuracies [m, c]."""
-    chosen = find_set(image_set)
-    if chosen is None:
-        raise NotHere(f"The release has no scores on {image_set}.")
-    family = LET_IT_WAG if chosen.id == LET_IT_WAG else ZERO_SHOT
-    models = tuple(model for model in published_models() if family in model.families)
-    answers = [published_answer(model.id, image_set, prompts) for model in models]
-    return models, answers[0], np.array([[score.accuracy for score in one.classes] for one in answers])

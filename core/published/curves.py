@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import BadInput
 from core.published import catalogue, recipe_honest, recipe_paper
 from core.published.decades import decades as decades_of
-from core.published.pool import Combination, Recipe, Rows, pool
+from core.published.pool import Combination, Recipe, pool
 from core.published.store import Store, open_store
 from core.types import Progress, Report, silent
 
@@ -24,14 +24,6 @@ def combination(
     if condition is None:
         raise BadInput(f"{family} curves need --{needed}.")
     return Combination(family, pretraining, method, condition, model)
-
-
-def rows_of(asked: Combination, *, datasets: Iterable[str] | None = None, recipe: Recipe = "honest") -> Rows:
-    """The raw rows of one curve."""
-    store = open_store()
-    chosen = catalogue.choose_sets(asked.family, asked.method, datasets)
-    catalogue.require(store, asked, chosen)
-    return pool(store, asked, chosen, recipe)
 
 
 def record(asked: Combination, *, datasets: Iterable[str] | None = None, recipe: Recipe = "honest") -> dict[str, Any]:

@@ -9,11 +9,9 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
-from core.errors import UnknownName
 from core.paths import ASSETS
 from core.published.names import LET_IT_WAG
 from core.published.store import Store, open_store
@@ -124,14 +122,6 @@ def readable(key: str) -> str:
     return key.replace("_", " ")
 
 
-def concept(key: str) -> Concept:
-    """One concept by key or readable name; raises UnknownName."""
-    for found in concepts():
-        if key in (found.key, found.name):
-            return found
-    raise UnknownName(f"«{key}» is none of the 290 Let It Wag! concepts.")
-
-
 def fits() -> dict[str, Line]:
     """Let It Wag! on ImageNet accuracy: the paper's two segments (``below``, ``above``) and one line (``all``)."""
     imagenet = np.array([model.imagenet for model in models()])
@@ -190,16 +180,3 @@ def scale(found: Matrix) -> dict[str, np.ndarray]:
     gain = x[used] @ y[used] / (x[used] @ x[used])
     best, worst = np.nanmax(found.accuracy, axis=0), np.nanmin(found.accuracy, axis=0)
     return {"gain": gain, "best": best, "worst": worst, "models": np.array(int(used.sum()))}
-
-
-def page(key: str, found: Matrix) -> dict[str, Any]:
-    """What there is to say of one concept: counts, accuracy under every model, the hardest others of its family."""
-    item = concept(key)
-    column = found.concepts.index(item)
-    kin = sorted((o for o in found.concepts if o.family == item.family and o != item), key=lambda o: o.mean_accuracy)
-    return {
-        "concept": item,
-        "accuracy": list(zip(found.models, found.accuracy[:, column].tolist(), strict=True)),
-        "hardest_of_family": kin[:8],
-        "scale_gain": float(scale(found)["gain"][column]),
-    }

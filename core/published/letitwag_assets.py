@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from cache.files import write_bytes
 from core.published.letitwag import ASSETS, COLUMNS
 from core.published.names import HEADLINE_METHOD, LET_IT_WAG, ZERO_SHOT
 from core.published.pool import scores_of
 from core.published.store import Store, open_store
+from core.text.tables import csv_text
 
 SOURCES = (
     "birdsnap", "cub", "fgvcaircraft", "flowers102", "ucf101", "cifar100", "dtd", "imagenet", "imagenet-sketch",
@@ -81,16 +82,15 @@ def write_assets(folder: Path = ASSETS, store: Store | None = None) -> None:
 
 def _write_concepts(path: Path, store: Store, units: list[int], table: Mapping[tuple[str, str], np.ndarray]) -> None:
     counts = _counts(store)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("concept", "family", "source", *COLUMNS, "mean_accuracy"))
-        for unit in units:
-            key = store.concept[unit]
-            name = ALIASES.get(key, key)
-            source = next(s for s in SOURCES if any((s, name) in column for column in counts.values()))
-            row = [next(column[s, name] for s in SOURCES if (s, name) in column) for column in counts.values()]
-            mean = sum(values[unit] for values in table.values()) / len(table)
-            writer.writerow((key, _family(key, source), source, *row, f"{mean:.4f}"))
+    rows = []
+    for unit in units:
+        key = store.concept[unit]
+        name = ALIASES.get(key, key)
+        source = next(s for s in SOURCES if any((s, name) in column for column in counts.values()))
+        row = [next(column[s, name] for s in SOURCES if (s, name) in column) for column in counts.values()]
+        mean = sum(values[unit] for values in table.values()) / len(table)
+        rows.append((key, _family(key, source), source, *row, f"{mean:.4f}"))
+    write_bytes(path, csv_text(("concept", "family", "source", *COLUMNS, "mean_accuracy"), rows).encode())
 
 
 def _counts(store: Store) -> dict[str, dict[tuple[str, str], int]]:
@@ -116,23 +116,23 @@ def _write_models(path: Path, store: Store, units: list[int], table: Mapping[tup
     totals = "SELECT model, pretraining, score FROM totals WHERE family = ? AND dataset = ? AND condition = 'ensemble'"
     tail = {(m, p): full for m, p, full in store.rows(totals, [LET_IT_WAG, "letitwag"])}
     imagenet = {(m, p): full for m, p, full in store.rows(totals, [ZERO_SHOT, "imagenet"])}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ("model", "pretraining", "family", "parameters_millions", "imagenet", "imagenet_source", "letitwag",
-             "classes_at_zero", "classes_below_ten", "note")
+    rows = []
+    for model, pretraining in sorted(tail, key=lambda key: -tail[key]):
+        key = (model, pretraining)
+        values = table[key][units]
+        copied = key in _OPEN_CLIP_IMAGENET
+        rows.append(
+            (
+                model, pretraining, _FAMILIES[pretraining], _PARAMETERS_OF.get(key, _PARAMETERS.get(model, "")),
+                _OPEN_CLIP_IMAGENET[key] if copied else imagenet[key], "open_clip" if copied else "release",
+                repr(tail[key]), int((values == 0).sum()), int((values < 10).sum()), _NOTES.get(key, ""),
+            )
         )  # fmt: skip
-        for model, pretraining in sorted(tail, key=lambda key: -tail[key]):
-            key = (model, pretraining)
-            values = table[key][units]
-            copied = key in _OPEN_CLIP_IMAGENET
-            writer.writerow(
-                (
-                    model, pretraining, _FAMILIES[pretraining], _PARAMETERS_OF.get(key, _PARAMETERS.get(model, "")),
-                    _OPEN_CLIP_IMAGENET[key] if copied else imagenet[key], "open_clip" if copied else "release",
-                    repr(tail[key]), int((values == 0).sum()), int((values < 10).sum()), _NOTES.get(key, ""),
-                )
-            )  # fmt: skip
+    header = (
+        "model", "pretraining", "family", "parameters_millions", "imagenet", "imagenet_source", "letitwag",
+        "classes_at_zero", "classes_below_ten", "note",
+    )  # fmt: skip
+    write_bytes(path, csv_text(header, rows).encode())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cache.files import write_bytes
 from core.paths import ASSETS
+from core.text.tables import csv_text
 
 REPOSITORY = "bethgelab/frequency_determines_performance"
 RELEASE = "11ef009"
@@ -57,8 +59,5 @@ def write(release: Path, target: Path = PATH) -> int:
     used = [(path.relative_to(release).as_posix(), path.read_bytes()) for path in found]
     rows = [(name, len(content), blob_id(content)) for name, content in used if parse_path(name)]
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "size", "blob"))
-        writer.writerows(rows)
+    write_bytes(target, csv_text(("path", "size", "blob"), rows).encode())
     return len(rows)

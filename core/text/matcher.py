@@ -55,12 +55,10 @@ class Matcher(Generic[Key]):
 
     Attributes:
         queries: concept key -> the spellings actually searched, as published beside each count.
-        unmatchable: keys whose every spelling leaves no words.
     """
 
     def __init__(self, terms: Mapping[Key, Iterable[str]]) -> None:
         self.queries = {key: all_spellings(texts) for key, texts in terms.items()}
-        self.unmatchable = frozenset(key for key, spelled in self.queries.items() if not spelled)
         self._substrings: dict[str, set[Key]] = {}
         self._trie: dict[str, Any] = {}
         for key, spelled in self.queries.items():
