@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from core.charts.counts import LANE, count_axis
 from core.charts.palette import CHOSEN, GROUPS, QUIET, RIGHT, SYMBOLS, WRONG, blank, line, text
+from core.published.board import Entry
 from core.published.letitwag import SPLIT_AT, Concept, Line, Matrix, Model
 from core.published.view import set_name
 
@@ -27,12 +28,18 @@ def family_styles(models: Sequence[Model]) -> dict[str, tuple[str, str]]:
 
 
 def scatter(
-    models: Sequence[Model], fits: Mapping[str, Line], *, chosen: Collection[str] = (), height: int = 520
+    models: Sequence[Model],
+    fits: Mapping[str, Line],
+    *,
+    chosen: Collection[str] = (),
+    own: Sequence[Entry] = (),
+    height: int = 520,
 ) -> go.Figure:
     """Let It Wag! against ImageNet: the paper's two segments in grey, one line through all models, and the identity.
 
     Args:
         chosen: names of models to ring and label; the one with a note is labelled as suspected.
+        own: rows of one's own; those with an ImageNet accuracy are drawn.
     """
     figure = blank(height=height, x_title="ImageNet accuracy (%)", y_title="Let It Wag! accuracy (%)", drag="zoom")
     ends = np.array([min(model.imagenet for model in models) - 2, max(model.imagenet for model in models) + 2])
@@ -63,6 +70,18 @@ def scatter(
             hovertemplate="<b>%{customdata[0]}</b>, %{customdata[1]}<br>ImageNet %{x:.1f} %, Let It Wag! %{y:.1f} %"
             "<extra></extra>",
             name=text(family),
+        )
+    placed = [one for one in own if one.imagenet is not None]
+    if placed:
+        figure.add_scatter(
+            x=[100 * (one.imagenet or 0) for one in placed],
+            y=[100 * one.letitwag for one in placed],
+            mode="markers+text",
+            text=[text(one.name) for one in placed],
+            textposition="top center",
+            marker={"symbol": "star", "size": 15, "color": CHOSEN, "line": {"width": 1}},
+            hovertemplate="<b>%{text}</b><br>ImageNet %{x:.1f} %, Let It Wag! %{y:.1f} %<extra></extra>",
+            name="yours",
         )
     _name(figure, [model for model in models if model.name in chosen or model.note])
     figure.update_xaxes(range=ends.tolist())

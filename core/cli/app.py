@@ -10,6 +10,7 @@ import typer
 
 from core.cli import (
     answers,
+    board,
     catalogue,
     compare,
     composition,
@@ -36,6 +37,7 @@ app = typer.Typer(
 for group in (serve, catalogue, counting, evaluation, compare, composition, remedies, storage):
     group.register(app)
 app.add_typer(answers.app, name="answers")
+app.add_typer(board.app, name="board")
 app.add_typer(icons.app, name="icons")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(robustness.app, name="robustness")

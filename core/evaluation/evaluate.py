@@ -115,6 +115,13 @@ def evaluate(
     return assemble(lens, image_set, stored, about=about, prompts=prompts)
 
 
+def stored_answer(lens: Lens, *, image_set: ImageSet) -> Answer | None:
+    """The answer of a lens that an earlier run left in the cache; None without one."""
+    prompts = prompt_set(lens.prompts, image_set)
+    kept = _stored(answer_key(lens, image_set, prompts), image_set, kind="answer")
+    return assemble(lens, image_set, kept[0], about=kept[1], prompts=prompts) if kept else None
+
+
 def reading_for(encoder: Any, prompts: PromptSet) -> Reading:
     """How much of a prompt set a model reads, counted once."""
     tokenizer = {name: encoder.fingerprint.get(name) for name in ("config", "weights", "tokenizer")}
@@ -143,13 +150,17 @@ def cached_answer(
         compute: returns the arrays and a JSON object with ``made_from`` (see ``made_from``) among its facts.
         kind: separates answers of different shape.
     """
-    stored, about = results().get_arrays(f"{kind}:{key}"), results().get_json(f"about:{key}")
-    if stored is not None and about is not None and _still_holds(about, image_set):
-        return stored, about
+    if (kept := _stored(key, image_set, kind=kind)) is not None:
+        return kept
     stored, about = compute()
     results().put_arrays(f"{kind}:{key}", stored)
     results().put_json(f"about:{key}", about)
     return stored, about
+
+
+def _stored(key: str, image_set: ImageSet, *, kind: str) -> tuple[Arrays, dict[str, Any]] | None:
+    stored, about = results().get_arrays(f"{kind}:{key}"), results().get_json(f"about:{key}")
+    return (stored, about) if stored is not None and about is not None and _still_holds(about, image_set) else None
 
 
 def made_from(embeddings: Embeddings, image_set: ImageSet) -> dict[str, str | None]:

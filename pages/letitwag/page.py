@@ -8,7 +8,7 @@ from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
 from core.published import findings, letitwag
 from core.published.manifest import CITATION
-from pages.letitwag import parts
+from pages.letitwag import own, parts
 from pages.published import release
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
@@ -16,6 +16,7 @@ from pages.ui.text import finding, quiet, section
 models, concepts, fits = letitwag.models(), letitwag.concepts(), letitwag.fits()
 finding("Let It Wag!", findings.let_it_wag())
 release.source_line()
+mine = own.rows()
 
 left, right = st.columns([3, 2], gap="large")
 with right:
@@ -28,7 +29,7 @@ with left:
         f"{fits['below'].slope:.2f} and {fits['above'].slope:.2f} points per ImageNet point; one line through all has "
         f"{fits['all'].slope:.2f}.",
     )
-    figure = charts.scatter(models, fits, chosen=marked)
+    figure = charts.scatter(models, fits, chosen=marked, own=mine)
     st.plotly_chart(
         figure, key="wag-scatter", config=PLOT_CONFIG, selection_mode="points", alt=findings.let_it_wag(),
         on_select=lambda: parts.picked_model("wag-scatter"),
@@ -37,6 +38,8 @@ with left:
 for model in models:
     if model.note:
         quiet(f"{model.name}: {model.note}")
+
+own.own_rows(mine)
 
 st.divider()
 item = parts.choose_concept(concepts)

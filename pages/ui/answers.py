@@ -10,6 +10,7 @@ import streamlit as st
 from core.analysis.curve import Curve, curve
 from core.errors import NotHere, TailscopeError
 from core.evaluation import evaluate, origins
+from core.evaluation.evaluate import stored_answer
 from core.evaluation.shipped import shipped_answer
 from core.models.names import model_name
 from core.published.models import find_model
@@ -156,8 +157,15 @@ def _finished(lens: Lens) -> Answer | None:
 
 
 def known_answer(lens: Lens) -> Answer | None:
-    """An answer that is there without computing: a finished live run, or a shipped one."""
-    return _finished(lens) or shipped(lens)
+    """An answer that is there without computing: a live run, of this process or in the cache, or a shipped one."""
+    return _finished(lens) or _stored(lens) or shipped(lens)
+
+
+def _stored(lens: Lens) -> Answer | None:
+    try:
+        return _under(lens, stored_answer(lens, image_set=images(lens.image_set)))
+    except TailscopeError:
+        return None
 
 
 def curve_of(answer: Answer | ClassAnswer, source: str, *, recipe: str = "honest") -> Curve:
