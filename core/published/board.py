@@ -163,29 +163,22 @@ def entries() -> tuple[Entry, ...]:
 
 def add(rows: Sequence[Entry]) -> None:
     """Keep rows; one of the same model, prompts and spelling is replaced."""
-
-    def edit(value: Any) -> Any:
-        merged = {one.name: one for one in (() if value is None else _rows(value, place().name))}
-        merged |= {one.name: one for one in rows}
+    with kept.lock(place()):
+        merged = {one.name: one for one in (*entries(), *rows)}
         if len(merged) > MOST_ROWS:
             raise BadInput(f"A board holds at most {MOST_ROWS} rows; remove some first.")
-        return as_json(_ordered(merged.values()))
-
-    kept.change(place(), edit)
+        kept.write(place(), as_json(_ordered(merged.values())))
 
 
 def remove(name: str) -> None:
     """Drop a row by its name (or its model, when that is unique); raises UnknownName."""
-
-    def edit(value: Any) -> Any:
-        rows = () if value is None else _rows(value, place().name)
+    with kept.lock(place()):
+        rows = entries()
         gone = [one for one in rows if name in (one.name, one.model)]
         if len(gone) != 1:
             reason = f"{len(gone)} rows are of {name!r}" if gone else f"no row is called {name!r}"
             raise UnknownName(f"Nothing was removed: {reason}; the board has {', '.join(one.name for one in rows)}.")
-        return as_json([one for one in rows if one is not gone[0]])
-
-    kept.change(place(), edit)
+        kept.write(place(), as_json([one for one in rows if one is not gone[0]]))
 
 
 def as_json(rows: Sequence[Entry]) -> dict[str, Any]:
