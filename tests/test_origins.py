@@ -279,7 +279,7 @@ class TestChoice:
             ("RN50,cc12m", "published:cc12m/rampp0.7", ""), ("icon-RN,icons-50k", "icons-50k", ""),
             ("ViT-B-16,laion400m_e32", "letitwag:laion400m", ""),
             ("ViT-B-32,laion2b_s34b_b79k", "published:laion400m/rampp0.7", "LAION-400M"),
-            ("RN50,cc12m", "published:cc3m/lemmatized", "CC-3M"), ("RN50,cc12m", "imported:mine", "imported:mine"),
+            ("RN50,cc12m", "published:cc3m/lemmatized", "CC-3M"), ("RN50,cc12m", "imported:mine", "mine (imported)"),
         ],
     )  # fmt: skip
     def test_counts_of_another_set_are_called_by_its_name(self, model: str, counts: str, words: str):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from core.errors import UnreadableData
-from core.frequency import counted, icons, imported, published
+from core.frequency import counted, icons, imported, labels, published
 from core.frequency.table import match
 from core.icons.corpus import CORPORA
 from core.models.names import split_model
@@ -118,7 +118,7 @@ def elsewhere(model: str, source: str) -> str:
     counted_in = source.removeprefix(published.PREFIX).partition("/")[0].removeprefix("letitwag:")
     if own and (source == own or own == counted_in or own.startswith(f"{counted_in}_")):
         return ""
-    return PRETRAINING.get(counted_in, source).partition(",")[0]
+    return labels.place(source)
 
 
 def place(model: str, source: str) -> str:
@@ -192,5 +192,5 @@ def _offered(tag: str, own: str, offers: tuple[Offer, ...]) -> str:
         return f"{told}, and none that are known name these classes."
     near = offers[0]
     why = f" ({near.reason})" if near.reason else ""
-    label = PRETRAINING.get(near.source.removeprefix(published.PREFIX).partition("/")[0], near.source)
+    label = labels.place(near.source)
     return f"{told}. Nearest: counted in {label}{why}, {_matched(near)} Choose it with --frequency {near.source}."

@@ -7,6 +7,7 @@ import streamlit as st
 from core.analysis.curve import headline
 from core.charts import PLOT_CONFIG, frequency_figure
 from core.deck import slides as deck_slides
+from core.frequency import labels
 from core.types import Answer
 from pages.frequency import difficulty, overlay
 from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables, without_counts
@@ -55,7 +56,7 @@ with left:
         series,
         groups=groups,
         chosen=chosen,
-        x_title="Times counted" if others else f"Times counted in {lensbar.source_label(lens.frequency)}",
+        x_title="Times counted" if others else f"Times counted in {labels.label(lens.frequency)}",
     )
     st.plotly_chart(
         figure,

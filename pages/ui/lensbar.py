@@ -6,6 +6,7 @@ A page sees those parts of it that it needs (``pages.registry``); the others kee
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,18 @@ from core.datasets.layout import stamp
 from core.errors import TailscopeError, UnknownName, UnreadableData
 from core.evaluation import origins
 from core.faults import writing
-from core.frequency import choice, published, sources
+from core.frequency import choice, labels, published, sources
 from core.frequency.table import join, split
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_answer, published_sets
 from core.published.models import find_model, published_models
-from core.published.names import METHODS as WAYS
-from core.published.view import set_name
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag
 from core.types import FrequencyTable, ImageSet, Lens
 from pages.registry import Need
-from pages.ui import served
+from pages.ui import model_labels, served
 from pages.ui.jobs import finished, need, recall
 from pages.ui.selection import Named
 from pages.ui.text import plain, quiet, toast, warn
@@ -105,6 +104,30 @@ def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, 
     return found or first
 
 
+def _labelled(
+    label: str, key: str, values: Sequence[str], first: str, help: str, *, show: Callable[[str], str], free: bool
+) -> None:
+    """A choice shown in plain words whose value stands in the address; Streamlit's binding would put the words there.
+
+    A value in the address is taken when it changes, that is, when a link is followed.
+    """
+    linked, noted = st.query_params.get(key), f"_linked_{key}"
+    arrived = key in st.session_state.get("_asked", {})
+    if linked is not None and (arrived or linked != st.session_state.get(noted)):
+        st.session_state[key] = linked
+    options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
+    if st.session_state.get(key, first) not in options:
+        del st.session_state[key]
+    found = st.selectbox(
+        label, options, key=key, format_func=show, persist_state="session", accept_new_options=free, help=help
+    )
+    st.session_state[noted] = None if found in (None, first) else found
+    if st.session_state[noted] is None:
+        st.query_params.pop(key, None)
+    elif found is not None and linked != found:
+        st.query_params[key] = found
+
+
 def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     """Draw those parts of the lens that a page needs, and check it; nothing for a page that reads none of it.
 
@@ -135,7 +158,7 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     if "model" in needs and finished(_READ_MODELS) is not None and (warning := _warning(lens().model)):
         quiet(warning)
     if "frequency" in needs:
-        _choose_count(lens().frequency)
+        _choose_steps(lens().frequency)
     usual = question_of(lens()).prompts is None
     if "classes" in needs and usual and not is_here(lens().image_set):
         quiet("Its published accuracies are under other prompts; those are shown.")
@@ -149,7 +172,7 @@ def _warning(model: str) -> str | None:
         return None
 
 
-GROUPS = {"here": "Here", "published": "Published", "elsewhere": "Others"}
+GROUPS = {"here": "On this disk", "published": "Published scores", "elsewhere": "Can be fetched"}
 
 
 def model_groups() -> dict[str, list[str]]:
@@ -176,14 +199,18 @@ def _choose_model() -> None:
     groups = model_groups()
     shown = st.segmented_control(
         "Models", list(GROUPS), key="model-group", format_func=GROUPS.__getitem__, persist_state="session",
-        help="Here: the weights are on this disk, so answers are computed. Published: the authors of “No ‘Zero-Shot’ "
-        "Without Exponential Data” released per-class accuracies. Others: open_clip’s models that can be fetched.",
+        help="On this disk: answers are computed here. Published scores: the authors of “No ‘Zero-Shot’ Without "
+        "Exponential Data” released per-class accuracies. Can be fetched: all others that open_clip releases.",
     )  # fmt: skip
-    _choose(
+    sizes = {info.id: info.size_bytes for info in known_models()}
+    words = {id: GROUPS[name].lower() for name, ids in groups.items() for id in ids}
+    _labelled(
         "Model", "model", groups[shown] if shown else [id for ids in groups.values() for id in ids],
         defaults()["model"],
         "Any model that open_clip loads, in its own spelling: ARCH,PRETRAINED, hf-hub:ORG/REPO, local-dir:PATH, "
         "or ARCH,CHECKPOINT-FILE. The release's spellings (RN50,cc12m) are understood too.",
+        show=lambda id: model_labels.label(id, words[id], sizes.get(id)) if id in words else model_labels.short(id),
+        free=True,
     )  # fmt: skip
 
 
@@ -213,29 +240,72 @@ def _choose_prompts() -> None:
 
 
 def _choose_frequency() -> None:
-    _choose(
-        "Frequency", "frequency", [*(source.name for source in sources.list_sources()), NONE], OWN,
-        "Where the pretraining counts come from. auto: the data that this model was trained on, where known.",
-        free=False,
+    """The set that was counted; how, and by which threshold, is chosen below it (:func:`_choose_steps`)."""
+    sets = labels.counted_sets(sources.list_sources())
+    _one_kind_of_count()
+    now = st.session_state.get("frequency") or st.query_params.get("frequency")
+    named = {now if now in one.sources else one.first: one.label for one in sets}
+    shown = {OWN: "Auto: what this model was trained on", **named, NONE: "None"}
+    _labelled(
+        "Frequency", "frequency", list(shown), OWN,
+        "Where the pretraining counts come from. Auto: the data that this model was trained on, where they were "
+        "counted.",
+        show=lambda name: shown.get(name, name), free=False,
     )  # fmt: skip
     if reason := published.problem():
         quiet(reason)
 
 
+def _one_kind_of_count() -> None:
+    """Read addresses of the time when the columns of published counts were chosen apart from their source."""
+    source, kind = st.query_params.get("frequency") or "", st.query_params.get("count")
+    if not source.startswith(published.PREFIX) or published.problem() or not kind or "count" in st.session_state:
+        return
+    with suppress(StopIteration):
+        found = {one.how: one.name for one in published.steps() if one.name in labels.ways(source)}
+        st.query_params["frequency"] = found.get(kind, source)
+
+
+def _choose_steps(source: str) -> None:
+    """How the set was counted and by which threshold, each where there is a choice; the source's name stands below."""
+    if not source:
+        return
+    if source.startswith(published.PREFIX):
+        _step("How counted", "how-counted", source, labels.ways(source))
+        _step(
+            "Threshold" if "rampp" in source or "_i" in source else "Words",
+            "threshold",
+            source,
+            labels.variants(source),
+        )
+    else:
+        _choose_count(source)
+    quiet(" ".join(filter(None, (source, labels.truncation(source)))))
+
+
+def _step(label: str, key: str, source: str, offered: Mapping[str, str]) -> None:
+    if len(offered) < 2:
+        return
+    st.session_state[key] = source
+
+    def take() -> None:
+        st.session_state["frequency"] = st.session_state[key]
+
+    st.selectbox(label, list(offered), key=key, format_func=offered.__getitem__, on_change=take)
+
+
 def _choose_count(source: str) -> None:
-    """Which of a source's columns is read; another source starts with its own."""
+    """Which of a source's columns is read, where it has several; another source starts with its own."""
     if st.session_state.get("_counted_in", source) != source:
         st.session_state.pop("count", None)
     st.session_state["_counted_in"] = source
-    if not source:
-        return
-    if (label := source_label(source)) != source:
-        quiet(f"{label}.")
     offered = sources.info(source)
     if st.session_state.get("count", offered.default) not in offered.methods:
         del st.session_state["count"]
+    if len(offered.methods) < 2:
+        return
     _choose(
-        "Counts", "count", offered.methods, offered.default,
+        "How counted", "count", offered.methods, offered.default,
         "image: samples whose picture shows the concept. text: samples whose caption names it. "
         "integrated: both on the same sample.",
         free=False,
@@ -355,14 +425,6 @@ def switched_off() -> bool:
     return _value("frequency") == NONE
 
 
-def source_label(source: str) -> str:
-    """What was counted and how, in few words."""
-    if not source.startswith(published.PREFIX):
-        return source
-    pretraining, _, method = source.removeprefix(published.PREFIX).partition("/")
-    return f"{set_name(pretraining)}, {WAYS.get(method, method)}"
-
-
 def counted_in(classes: Named) -> str:
     """Where the counts of the lens come from and how many classes they join, in one sentence."""
     found = own_counts(lens(), classes)
@@ -460,7 +522,7 @@ def is_here(id: str) -> bool:
 def count_method(source: str) -> str:
     """The kind of count a person chose, or the source's own."""
     methods = sources.info(source).methods
-    wanted = st.session_state.get("count")
+    wanted = None if source.startswith(published.PREFIX) else st.session_state.get("count")
     return wanted if wanted in methods else sources.info(source).default
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.frequency import labels
 from core.frequency.choice import trained_on
 from core.models.names import model_name
 from core.types import Answer, ClassAnswer
@@ -28,14 +29,14 @@ def draw(place: str, answer: Answer | ClassAnswer) -> None:
         return
     why = f" ({found.offers[0].reason})" if found.offers[0].reason else ""
     quiet(
-        f"Nearest: {lensbar.source_label(found.offers[0].source)}{why}. Counts of another set tell how rare a concept "
+        f"Nearest: {labels.label(found.offers[0].source)}{why}. Counts of another set tell how rare a concept "
         "is there, not how often this model saw it."
     )
     with st.container(horizontal=True):
         for offer in found.offers[:MOST]:
             matched = f"{offer.matched:,} of {offer.total:,} classes" if offer.total else "counts"
             st.button(
-                plain(f"Use {lensbar.source_label(offer.source)}: {matched}"),
+                plain(f"Use {labels.label(offer.source)}: {matched}"),
                 key=f"use-{offer.source}",
                 on_click=lensbar.choose_counts,
                 args=(offer.source,),
