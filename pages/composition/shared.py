@@ -15,7 +15,7 @@ from core.composition.pairs import CompositionSet
 from core.composition.sets import PARTNER, with_partner
 from core.deck import slides as deck_slides
 from core.errors import UnreadableData
-from core.frequency import sources
+from core.frequency import labels, sources
 from core.runtime.jobs import Job
 from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens
@@ -134,6 +134,4 @@ def by_frequency(asked: measure.Question, found: measure.Measured) -> None:
         if group in shares
     ]
     if told:
-        quiet(
-            f"Composition accuracy by counts of the object in {lensbar.source_label(groups.source)}: " + ", ".join(told)
-        )
+        quiet(f"Composition accuracy by counts of the object in {labels.label(groups.source)}: " + ", ".join(told))
