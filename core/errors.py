@@ -4,6 +4,7 @@ TailscopeError
   BadInput           something a person gave cannot be used
     UnknownName      a model, image set, strategy, concept or source of that name does not exist
     UnreadableData   a file or folder is not what it claims to be
+      TooLarge       reading it would take more memory than is allowed (TAILSCOPE_MEMORY)
       ReadFailed     the disk, the network or the memory failed while it was read; it may be fine
     PathRefused      a path outside the folders the server may read
   NotHere            real, but not on this disk
@@ -34,6 +35,10 @@ class UnknownName(BadInput):
 
 class UnreadableData(BadInput):
     """A file or folder is not what it claims to be."""
+
+
+class TooLarge(UnreadableData):
+    """Reading it would take more memory than is allowed; ``TAILSCOPE_MEMORY`` changes that."""
 
 
 class ReadFailed(UnreadableData):

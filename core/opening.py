@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import ReadFailed, UnreadableData
+from core.memory import BUDGET, json_cost
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -78,16 +81,67 @@ def read_object(path: str | os.PathLike[str], *, limit: int) -> dict[str, Any]:
 
 def parse_object(data: bytes | str, *, name: str) -> dict[str, Any]:
     """The JSON object in ``data``; UnreadableData for anything else."""
-    try:
-        value = json.loads(data)
-    except RecursionError as error:
-        raise UnreadableData(f"{name} cannot be read: its JSON is nested too deeply.") from error
-    except ValueError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UnreadableData(f"{name} cannot be read: it is not JSON ({reason}).") from error
+    value = parse_json(data, name=name)
     if not isinstance(value, dict):
         raise UnreadableData(f"{name} cannot be read: it holds no JSON object.")
     return value
+
+
+def parse_json(data: bytes | str, *, name: str, **hooks: Any) -> Any:
+    """The JSON value in a text that nobody vouches for.
+
+    Args:
+        name: what errors call the text.
+        hooks: ``object_pairs_hook`` and the like of ``json.loads``.
+
+    Raises:
+        UnreadableData: it is no JSON or no UTF-8, is nested beyond Python's stack, or holds a number of absurd length.
+        TooLarge: it would take more memory than is allowed, which is known before it is parsed.
+    """
+    with BUDGET.reading(json_cost(data), name):
+        try:
+            return json.loads(data, **hooks)
+        except RecursionError as error:
+            raise UnreadableData(f"{name} cannot be read: its JSON is nested too deeply.") from error
+        except UnicodeDecodeError as error:
+            raise UnreadableData(f"{name} cannot be read: it is not JSON in UTF-8 (byte {error.start}).") from error
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UnreadableData(f"{name} cannot be read: it is not JSON ({reason}).") from error
+
+
+def open_zip(file: BinaryIO, *, name: str) -> zipfile.ZipFile:
+    """A zip archive opened for reading, once it is clear that the list of its members fits into memory.
+
+    Raises:
+        UnreadableData: it is no zip archive, is damaged. TooLarge: so is the list of its members.
+    """
+    try:
+        BUDGET.require(_MEMBER * _directory_size(file) // _LEAST_ENTRY, f"{name} cannot be read: its list", "split it")
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise UnreadableData(f"{name} cannot be read: it is no sound zip archive ({str(error)[:120]}).") from error
+
+
+def _directory_size(file: BinaryIO) -> int:
+    """Bytes of a zip's central directory, as its end tells; 0 where there is no such end."""
+    length = file.seek(0, os.SEEK_END)
+    file.seek(max(0, length - _ZIP_END))
+    tail = file.read(_ZIP_END)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        return 0
+    (size,) = struct.unpack_from("<I", tail, at + 12)
+    if size == 0xFFFFFFFF and at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":
+        (where,) = struct.unpack_from("<Q", tail, at - 12)
+        file.seek(min(where, length))
+        (size,) = struct.unpack_from("<Q", file.read(56).ljust(56), 40)
+    return min(size, length)
+
+
+_ZIP_END = (1 << 16) + 64
+_LEAST_ENTRY, _MEMBER = 46, 800
+"""Bytes of a member in a zip's list at least, and in Python's at most."""
 
 
 def _mode(path: str | os.PathLike[str]) -> int | None:

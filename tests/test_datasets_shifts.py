@@ -38,7 +38,7 @@ def test_vid_robust_has_anchors_neighbours_and_several_labels(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("metadata/pmsets.json", [1], "must hold an object"),
+        ("metadata/pmsets.json", [1], "holds no JSON object"),
         ("metadata/labels.json", {"val/v1/000010.JPEG": ["x"]}, "no class numbers"),
         ("metadata/labels.json", {"val/v1/000010.JPEG": [99_999]}, "no class numbers"),
         ("metadata/labels.json", None, "needs metadata"),

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import memory
 from core.datasets import open_set
 from core.datasets.io import picture
 from core.datasets.io.picture import MAX_PIXELS, safe_open
 from core.errors import UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun
-from core.runtime import decoding
+from core.memory import Budget
 from core.runtime import thumbnails as thumbs
-from core.runtime.decoding import Budget
 from core.runtime.held import Held
 from core.types import ImageSet
 from tests.fakes import FakeEncoder
@@ -75,7 +75,7 @@ def test_the_largest_picture_allowed_fits_the_budget_of_every_machine() -> None:
     dearest = max(
         picture._DECODING_ELSE, *picture._DECODING.values(), picture._DECODING["JPEG"] + picture._COEFFICIENTS
     )
-    assert dearest * MAX_PIXELS <= decoding._LEAST <= decoding.BUDGET.most
+    assert dearest * MAX_PIXELS <= memory.USUAL
 
 
 @pytest.mark.parametrize("format", FORMATS)

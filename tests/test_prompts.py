@@ -117,13 +117,13 @@ def test_text_file_holds_templates(frogs, tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "not valid JSON"),
+        (b"{", "it is not JSON"),
         (b"[1]", "one object"),
         (b'{"a": 0}', "'a' must have a list"),
         (b'{"a": [1]}', "'a' must have a list"),
         (b'{"a": ["x", {"y": 1}]}', "'a' must have a list"),
         (b'{"a": ["x"], "a": ["y"]}', "names a class twice"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "it is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (b"\xff\xfe{}", "UTF-8"),
     ],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 from core.datasets.formats.columns import by_name
 from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnreadableData
+from core.opening import parse_json
+from core.text.lines import Rows
 from core.text.matcher import spellings
 from core.types import LeftOut
 from core.uploads import MOST_BYTES
@@ -134,13 +134,10 @@ def _names(text: str, file: str) -> list[str]:
 def _rows(text: str, file: str) -> list[list[str]]:
     first = text.split("\n", 1)[0]
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",\t;", key=first.count)))
+        return list(Rows(text, name=file, delimiter=max(",\t;", key=first.count)))
     except csv.Error as error:
         raise UnreadableData(f"{file} is not a table: {error}.") from error
 
 
 def _json(text: str, file: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableData(f"{file} is not JSON: {str(error)[:120]}.") from error
+    return parse_json(text, name=file)

@@ -5,7 +5,6 @@ The pictures lie in ``images/``, ``data/`` or folders of splits, the table besid
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -26,7 +25,8 @@ from core.datasets.levels import folders_of, is_container, is_junk, same_split, 
 from core.datasets.listing import Listing
 from core.datasets.names import NAMES_FILES
 from core.datasets.placing import Place
-from core.errors import UnreadableData
+from core.errors import TooLarge, UnreadableData
+from core.opening import parse_json
 from core.text.lines import lines_of
 
 MORE_TABLES = (".json", ".txt")
@@ -116,6 +116,9 @@ def _find(
             continue
         try:
             columns = _read(file)
+        except TooLarge as error:
+            refused[shown] = str(error).rstrip(".")
+            continue
         except UnreadableData:
             continue  # any text or JSON may lie there
         found = readable_table(file, path, choices, columns=columns)
@@ -182,10 +185,7 @@ def _read(file: Path) -> Columns | None:
 
 
 def _parsed(file: Path) -> Any:
-    try:
-        return json.loads(read_text(file, limit=_LARGEST_LIST))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableData(f"{file.name} is not JSON ({str(error)[:80]})") from error
+    return parse_json(read_text(file, limit=_LARGEST_LIST), name=file.name)
 
 
 def _from_json(value: Any, name: str) -> Columns:

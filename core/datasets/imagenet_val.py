@@ -7,7 +7,6 @@ of WordNet ids in the order of the pictures, the development kit's ``ILSVRC2012_
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import re
@@ -25,7 +24,7 @@ from core.datasets.levels import same_split
 from core.datasets.listing import Listing, file_ends, fingerprint, make_listing, require_images
 from core.datasets.names import imagenet_classes
 from core.errors import UnreadableData
-from core.text.lines import lines_of
+from core.text.lines import Rows, lines_of
 from core.types import LeftOut
 
 SYNSETS = "LOC_synset_mapping.txt"
@@ -151,7 +150,7 @@ def _files(path: Path, below: str, names: Sequence[str]) -> list[Path]:
 
 
 def _from_kaggle(file: Path, _path: Path, _below: str) -> dict[str, str]:
-    rows = csv.reader(io.StringIO(read_text(file)))
+    rows = Rows(read_text(file), name=file.name)
     found = {row[0]: row[1].split()[0] for row in rows if len(row) > 1 and _WNID.match(row[1])}
     if not found:
         raise UnreadableData("it has no rows of a picture and a WordNet id")

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,8 @@ from typing import Any, Literal
 from core.datasets.cleaning import clean_names
 from core.datasets.io.picture import read_text
 from core.errors import UnreadableData
-from core.text.lines import lines_of
+from core.opening import parse_json
+from core.text.lines import Rows, lines_of
 
 NAMES_FILES = ("names.json", "names.csv", "names.tsv", "names.txt", "classnames.txt")
 """Names files that are used by themselves when they lie in a tree of class folders."""
@@ -184,12 +183,12 @@ def read_names(path: str | os.PathLike[str]) -> NamesFile:
     text, file = read_text(path), Path(path).name
     try:
         if Path(path).suffix.lower() == ".json":
-            listed = _from_json(json.loads(text))
+            listed = _from_json(parse_json(text, name=file))
         elif Path(path).suffix.lower() in (".csv", ".tsv"):
-            listed = _from_rows(list(csv.reader(io.StringIO(text), delimiter="\t" if "\t" in text else ",")))
+            listed = _from_rows(list(Rows(text, name=file, delimiter="\t" if "\t" in text else ",")))
         else:
             listed = _from_lines(lines_of(text))
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise UnreadableData(f"{file} is not a names file: {error}.") from error
     every = [*listed.by_key.values(), *listed.in_order]
     if not every:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from core.datasets.io.picture import safe_open
-from core.errors import BadInput, UnreadableData
+from core.errors import BadInput, TooLarge, UnreadableData
+from core.opening import parse_json
 from core.runtime.thumbnails import encode
 from core.uploads import MOST_BYTES
 
@@ -155,8 +156,10 @@ def from_json(data: bytes) -> Deck:
     if len(data) > MOST_FILE:
         raise UnreadableData("This project file is larger than 64 MB; a deck of 100 slides stays far below.")
     try:
-        whole = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        whole = parse_json(data, name="The project file", parse_constant=_no_constant)
+    except TooLarge:
+        raise
+    except UnreadableData as error:
         raise UnreadableData("This is no project file: it does not hold strict JSON. Open one saved here.") from error
     if not isinstance(whole, dict) or whole.get("format") != FORMAT or whole.get("version") != VERSION:
         raise UnreadableData(f"This is no {FORMAT} file of version {VERSION}. Open one saved with Save project.")

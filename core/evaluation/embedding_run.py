@@ -18,7 +18,7 @@ import numpy as np
 from cache.matrices import ShardWriter
 from core.errors import ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
-from core.runtime.decoding import BUDGET
+from core.memory import BUDGET
 from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
 
 

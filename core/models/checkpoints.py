@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from core.errors import TailscopeError, UnreadableData
-from core.opening import regular
+from core.opening import open_regular, open_zip, regular
 from core.runtime.machine import available_memory
 
 State = dict[str, torch.Tensor]
@@ -162,11 +162,8 @@ def _open(file: Path) -> Any:
 
 def _refuse_bomb(file: Path) -> None:
     """PyTorch stores its archives as they are; one that unpacks to more than it has could take any memory."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError):
-        return  # torch.load tells what is wrong
+    with open_regular(file) as opened, open_zip(opened, name=str(file)) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > 2 * file.stat().st_size + (1 << 20):
         raise UnreadableData(
             f"{file} unpacks to {unpacked:,} bytes, many times its size, and was not opened; "

@@ -7,7 +7,6 @@ What was matched how is told in the notes of the PromptSet.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, UnreadableData
-from core.opening import read_regular
+from core.opening import parse_json, read_regular
 from core.prompts.matching import count, folded_name, match_classes, some
 from core.prompts.templates import from_templates, parse_templates
 from core.types import Classes, PromptSet
@@ -71,12 +70,7 @@ def read_json(path: Path, text: str) -> Any:
             raise UnreadableData(f"{path} names a class twice; merge its sentences.")
         return content
 
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except RecursionError:
-        raise UnreadableData(f"{path} is nested too deeply for a prompt file.") from None
-    except ValueError as error:
-        raise UnreadableData(f"{path} is not valid JSON: {error}.") from None
+    return parse_json(text, name=str(path), object_pairs_hook=unique)
 
 
 Lists = dict[str, tuple[str, ...]]

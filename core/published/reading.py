@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import TooLarge
+from core.memory import BUDGET, json_cost
 from core.published.names import LET_IT_WAG, RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT, FileName
 
 MAX_FILE_BYTES = 32 * 2**20
@@ -44,7 +46,10 @@ def parse_json(content: bytes, *, limit: int = MAX_FILE_BYTES) -> Any:
     except UnicodeDecodeError as error:
         raise Refused("not UTF-8 text") from error
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        with BUDGET.reading(json_cost(text), "the file"):
+            value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except TooLarge as error:
+        raise Refused(str(error).rstrip(".")) from error
     except json.JSONDecodeError as error:
         raise Refused(f"not JSON: {error.msg} at character {error.pos:,} of {len(text):,}") from error
     except RecursionError as error:

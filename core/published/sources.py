@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import lzma
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
+from core.datasets.io.tars import BROKEN, Header
 from core.errors import UnreadableData
-from core.opening import read_regular, regular
+from core.opening import open_regular, open_zip, read_regular, regular
 from core.published.reading import MAX_FILE_BYTES
 
 MAX_TOTAL_BYTES = 2 * 2**30
 MAX_MEMBERS = 200_000
 MAX_ARCHIVE_BYTES = 16 * 2**30
 """Unpacked size of everything in a tar archive, which must be read through to reach what follows."""
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-)
+_BROKEN = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError, *BROKEN)
+_TARS: tuple[Literal["r:"], Literal["r:gz"], Literal["r:bz2"]] = ("r:", "r:gz", "r:bz2")
+"""Kinds of tar archives; unpacking xz may take any memory that the archive asks for."""
 FOLDERS = frozenset(
     (
         "search_counts", "zero_shot_evaluations", "retrieval_evaluations", "t2i_evaluations", "misalignment_metrics",
@@ -47,10 +41,8 @@ def read_files(path: Path) -> Iterator[tuple[str, bytes | str]]:
         raise UnreadableData(f"There is nothing at {path}. Give a folder, a clone or an archive of the release.")
     elif zipfile.is_zipfile(regular(path)):
         yield from _guarded(_zip(path), path)
-    elif tarfile.is_tarfile(path):
-        yield from _guarded(_tar(path), path)
     else:
-        raise UnreadableData(f"{path.name} is neither a folder nor a zip or tar archive of the release.")
+        yield from _guarded(_tar(path), path)
 
 
 def relative(path: str) -> str | None:
@@ -91,7 +83,7 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes | str]]:
 
 
 def _zip(path: Path) -> Iterator[tuple[str, bytes | str]]:
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as opened, open_zip(opened, name=path.name) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
             raise UnreadableData(f"{path.name} has {len(members):,} members, more than any release.")
@@ -110,7 +102,7 @@ def _zip(path: Path) -> Iterator[tuple[str, bytes | str]]:
 
 def _tar(path: Path) -> Iterator[tuple[str, bytes | str]]:
     budget, through = MAX_TOTAL_BYTES, 0
-    with tarfile.open(path) as archive:
+    with _open_tar(path) as archive:
         for index, member in enumerate(archive):
             through += member.size
             if index > MAX_MEMBERS or through > MAX_ARCHIVE_BYTES:
@@ -126,6 +118,17 @@ def _tar(path: Path) -> Iterator[tuple[str, bytes | str]]:
             budget -= member.size
             file = archive.extractfile(member)
             yield name, file.read(MAX_FILE_BYTES + 1) if file else "not a plain file"
+
+
+def _open_tar(path: Path) -> tarfile.TarFile:
+    reasons = set()
+    for mode in _TARS:
+        try:
+            return tarfile.open(path, mode, tarinfo=Header)
+        except _BROKEN as error:
+            reasons.add(str(error))
+    why = next((f" ({reason})" for reason in reasons if "header of" in reason), "")
+    raise UnreadableData(f"{path.name} is neither a folder nor a zip or tar (.tar, .gz, .bz2) archive{why}.")
 
 
 def _guarded(files: Iterator[tuple[str, bytes | str]], path: Path) -> Iterator[tuple[str, bytes | str]]:

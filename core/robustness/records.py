@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.errors import UnreadableData
+from core.opening import parse_json, read_regular
 from core.stats.intervals import wilson
 from core.strict_json import write_json
 
@@ -66,11 +66,9 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 def read_records(path: Path) -> list[Record]:
     """Read what ``write_records`` wrote; UnreadableData names what is wrong with another file."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES >> 20} MB")
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = parse_json(read_regular(path, limit=MOST_BYTES), name=str(path))
         return [_from_json(row) for row in listed]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableData(f"{path} is not a list of robustness records ({error}).") from error
 
 

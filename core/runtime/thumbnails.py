@@ -11,7 +11,7 @@ from threading import Lock
 from PIL import Image
 
 from core.errors import ImagesMissing, UnknownName
-from core.runtime.decoding import BUDGET
+from core.memory import BUDGET
 from core.runtime.held import Held
 from core.types import ImageSet
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import io
 import json
 import math
 import re
@@ -19,11 +18,14 @@ import numpy as np
 
 from core.datasets.choices import NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
+from core.datasets.io.parquet import read_values, refuse_fault
 from core.datasets.io.picture import read_text
 from core.datasets.listing import file_ends
 from core.datasets.sniff import what_is
 from core.errors import UnreadableData
+from core.memory import BUDGET, json_cost, text_cost
 from core.opening import regular
+from core.text.lines import Rows
 from core.types import LeftOut
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -47,6 +49,7 @@ _NOT_CLASSES = frozenset(
 _LABEL_WORDS = frozenset({"class", "label", "category", "species", "breed"})
 _LARGEST = 512 << 20
 _MOST_ROWS = 20_000_000
+_MOST_COLUMNS = 100_000
 _LOOKED_AT = 200
 _FLOAT = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _SEVERAL = re.compile(r"\s*[|;]\s*")
@@ -91,7 +94,10 @@ def read_columns(path: Path, choices: Choices = NOTHING) -> Columns:
         raise UnreadableData(f"{path.name} is not a table: it is a {found}{excel}.")
     text = read_text(path, limit=_LARGEST)
     try:
-        return _from_json_lines(text, path.name) if suffix in (".jsonl", ".ndjson") else _from_csv(text, path.name)
+        if suffix in (".jsonl", ".ndjson"):
+            with BUDGET.reading(json_cost(text) + text_cost(text), path.name):
+                return _from_json_lines(text, path.name)
+        return _from_csv(text, path.name)
     except csv.Error as error:
         raise UnreadableData(f"{path.name} is not a table: {error}.") from error
 
@@ -99,6 +105,7 @@ def read_columns(path: Path, choices: Choices = NOTHING) -> Columns:
 def from_records(records: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = ()) -> Columns:
     """Columns of JSON objects; a name that an object lacks is a missing cell."""
     names = dict.fromkeys(name for record in records for name in record)
+    BUDGET.require(64 * len(names) * len(records), "Its table cannot be made: every field of every record", "split it")
     made = {name: plain([record.get(name) for record in records]) for name in names}
     return Columns(
         {name: texts for name, (texts, _) in made.items()},
@@ -315,21 +322,27 @@ def _from_csv(text: str, file: str) -> Columns:
         delimiter, text = declared[1], text[declared.end() :]
     first = text.split("\n", 1)[0]
     delimiter = delimiter or max(",\t;|", key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
+    with BUDGET.reading(text_cost(text, delimiter), file):
+        return _from_rows(Rows(text, name=file, delimiter=delimiter), file, skipped=1 if declared else 0)
+
+
+def _from_rows(rows: Rows, file: str, *, skipped: int) -> Columns:
+    """Columns of the rows of a text, of whose beginning ``skipped`` lines are not among them."""
     header = [cell.strip() for cell in next(rows, [])]
     if not any(header):
         raise UnreadableData(f"{file} is empty.")
+    if len(header) > _MOST_COLUMNS:
+        raise UnreadableData(f"{file} has {len(header):,} columns; at most {_MOST_COLUMNS:,} are read.")
     body = []
     if any(Path(cell).suffix.lower() in SUFFIXES for cell in header):
         body.append(header)
         header = [f"column {number}" for number in range(1, len(header) + 1)]
     left_out = []
-    skipped = 1 if declared else 0
     for row in rows:
         if len(row) == len(header):
             body.append(row)
         elif any(row):
-            where = f"{file}, line {rows.line_num + skipped}"
+            where = f"{file}, line {rows.line + skipped}"
             left_out.append(LeftOut(where, f"{len(row)} cells instead of {len(header)}", images=0))
     # Of columns with one name the first counts.
     values = {
@@ -380,12 +393,13 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
             taken = [one.name for one in schema if _is_flat(one.type) or (one.name in named and not _is_huge(one))]
             if rows > _MOST_ROWS:
                 raise UnreadableData(f"{path.name} has more than {_MOST_ROWS:,} rows; split it.")
-            table = file.read(columns=taken)
+            columns = read_values(path, taken)
     except (OSError, pa.ArrowException) as error:
+        refuse_fault(error, path.name)
         found = what_is(file_ends(path))
         told = f": it is a {found}" if found and found != "Parquet" else f": {str(error)[:120]}"
         raise UnreadableData(f"{path.name} is not a Parquet table{told}.") from error
-    made = {name: plain(pylist(column)) for name, column in zip(table.column_names, table.columns, strict=True)}
+    made = {name: plain(values) for name, values in columns.items()}
     return Columns(
         {name: texts for name, (texts, _) in made.items()},
         rows,
@@ -394,16 +408,6 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
         odd={name: odd for name, (_, odd) in made.items() if odd},
         types={one.name: str(one.type) for one in schema if one.name not in taken},
     )
-
-
-def pylist(column: Any) -> list[Any]:
-    """The values of an Arrow column as Python has them; UnreadableData for a type that has no such values."""
-    import pyarrow as pa
-
-    try:
-        return column.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError, ImportError) as error:
-        raise UnreadableData(f"a column of the type {column.type} cannot be read ({str(error)[:80]})") from error
 
 
 def _is_huge(one: Any) -> bool:

@@ -20,10 +20,10 @@ from core.datasets.formats.columns import (
     class_labels,
     label_columns,
     plain,
-    pylist,
     same_spelling,
     single_labels,
 )
+from core.datasets.io.parquet import read_column, read_values, refuse_fault
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem
 from core.datasets.levels import folders_of, in_split_order, same_split, split_name, split_rank
@@ -37,12 +37,12 @@ from core.datasets.listing import (
     require_images,
     unique,
 )
-from core.errors import BadInput, ReadFailed, UnreadableData
+from core.errors import BadInput, UnreadableData
+from core.memory import BUDGET
 from core.opening import regular
 from core.types import LeftOut
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "webp", "bytes")
-_LARGEST_GROUP = 2 << 30
 _GROUPS_KEPT = 2
 _SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?![A-Za-z])", re.IGNORECASE)
 
@@ -166,6 +166,11 @@ def _no_label(schema: Any, image: str) -> str:
     return f"it has no label column; its columns are {listed[:120] or 'none'}: choose one with --label-column"
 
 
+def _largest_group() -> int:
+    """Bytes that the pictures of a row group may unpack to: what is kept of them leaves room for decoding."""
+    return BUDGET.most // 2
+
+
 class Shards:
     """The Parquet files of one set.
 
@@ -202,6 +207,7 @@ class Shards:
             try:
                 self._survey_file(number, path, ids, texts, rows)
             except (OSError, pa.ArrowException, UnreadableData) as error:
+                refuse_fault(error, path.name)
                 self.left_out.append(LeftOut(path.name, f"not a shard of this set ({str(error)[:200]})", images=0))
         self._rows = np.array(rows, np.int32).reshape(-1, 3)
         return ids, texts
@@ -223,16 +229,18 @@ class Shards:
             if (image, label) != (self.image, self.label):
                 raise UnreadableData("its columns differ from those of the first shard")
             place = self._places(lists.get(label, []))
-            values, where, first = [], [], 0
+            groups, where, first = [], [], 0
             for group in range(file.num_row_groups):
                 facts = file.metadata.row_group(group)
-                if facts.total_byte_size > _LARGEST_GROUP:
+                if facts.total_byte_size > _largest_group():
                     item = f"{path.name}, row group {group}"
-                    self.left_out.append(LeftOut(item, "larger than 2 GiB unpacked", images=facts.num_rows))
+                    reason = f"larger than {_largest_group() / 2**20:,.0f} MiB unpacked (half of TAILSCOPE_MEMORY)"
+                    self.left_out.append(LeftOut(item, reason, images=facts.num_rows))
                 else:
-                    values += pylist(file.read_row_group(group, columns=[label])[label])
+                    groups.append(group)
                     where += [(f"{path.stem}/{first + row}", (number, group, row)) for row in range(facts.num_rows)]
                 first += facts.num_rows
+        values = read_values(path, [label], groups=groups)[label]
         cells, odd = plain(values)
         if not place:
             cells, several = single_labels(cells)
@@ -317,23 +325,29 @@ class Shards:
 
     def _column(self, file: int, group: int) -> Any:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         with self._lock:  # the first thread reads the row group, the others find it
             if (file, group) not in self._groups:
                 try:
-                    with pq.ParquetFile(regular(self.files[file])) as opened:
-                        column = opened.read_row_group(group, columns=[self.image])[self.image]
+                    column = read_column(self.files[file], self.image, group, most=_largest_group())
                 except (OSError, MemoryError, pa.ArrowException) as error:
-                    # Arrow reports damaged content as OSError too, but without a number of the system's.
-                    system = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-                    kind = ReadFailed if system else UnreadableData
-                    raise kind(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error
+                    refuse_fault(error, self.files[file].name)
+                    raise UnreadableData(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error
                 self._groups[file, group] = column
-                while len(self._groups) > _GROUPS_KEPT:
-                    self._groups.popitem(last=False)
+                BUDGET.cache(column.nbytes)
+                self._forget_groups()
             self._groups.move_to_end((file, group))
             return self._groups[file, group]
+
+    def _forget_groups(self) -> None:
+        while len(self._groups) > _GROUPS_KEPT or (
+            len(self._groups) > 1 and sum(kept.nbytes for kept in self._groups.values()) > _largest_group()
+        ):
+            BUDGET.cache(-self._groups.popitem(last=False)[1].nbytes)
+
+    def __del__(self) -> None:
+        for column in self._groups.values():
+            BUDGET.cache(-column.nbytes)
 
     def fingerprint(self, ids: Sequence[str], labels: np.ndarray, keys: Sequence[str]) -> str:
         """Digest of the set; the sizes and ends (with the footers) of the shards stand for the pictures."""

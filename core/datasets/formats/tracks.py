@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from core.datasets.io.roots import Files, problem
 from core.datasets.listing import Listing, file_ends, fingerprint, make_listing, require_images, unique
 from core.datasets.names import read_names, shown
 from core.errors import UnreadableData
+from core.opening import parse_object
 from core.types import ImageSet, LeftOut, Track
 
 FOLDERS = ("", "metadata", "misc", "annotations")
@@ -51,13 +51,7 @@ def beside(path: Path, *names: str, roots: Sequence[Path] | None = None) -> Path
 
 def read_object(path: Path) -> Any:
     """A JSON object from outside; UnreadableData when it is anything else."""
-    try:
-        value = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableData(f"{path.name} is not JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise UnreadableData(f"{path.name} must hold an object, not {type(value).__name__}.")
-    return value
+    return parse_object(read_text(path), name=path.name)
 
 
 def list_frames(

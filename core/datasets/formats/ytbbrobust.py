@@ -8,7 +8,6 @@ its anchor's classes.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.datasets.formats.tracks import FrameListing, beside, list_frames, offs
 from core.datasets.io.picture import read_text
 from core.datasets.names import read_names
 from core.errors import UnreadableData
+from core.text.lines import lines_of
 from core.types import LeftOut
 
 ANCHORS, PAIRS = "anchor_labels.json", "pmk_labels.json"
@@ -101,7 +101,7 @@ def _first_labels(path: Path | None) -> dict[str, frozenset[int]]:
         return {}
     found = {}
     try:
-        for row in csv.DictReader(io.StringIO(read_text(path))):
+        for row in csv.DictReader(lines_of(read_text(path))):
             label = int(row["label"])
             found[f"{row['ytid']}_{row['time_ms']}"] = frozenset({_SWAPPED.get(label, label)})
     except (csv.Error, KeyError, TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Decoding a picture that nobody vouches for.
 
 Only six formats are read, whatever the file is called; pixels and memory are checked before a pixel is decoded
-(``core.runtime.decoding``); whatever a decoder throws at a damaged file becomes one sentence.
+(``core.memory``); whatever a decoder throws at a damaged file becomes one sentence.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from PIL import ExifTags, Image
 
 from core.datasets.io.remote import Remote
 from core.datasets.sniff import ENOUGH, what_is
-from core.errors import ReadFailed, UnreadableData
+from core.errors import BadInput, ReadFailed, UnreadableData
+from core.memory import BUDGET
 from core.opening import read_regular
-from core.runtime.decoding import BUDGET
 
 # Pillow writes to the log what this module says in its sentence.
 logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per pixel" not in record.getMessage())
@@ -78,6 +78,8 @@ def safe_open(
         return _decode(data, max_pixels, longest)
     except UnreadableData as error:
         raise UnreadableData(f"{name} cannot be read as a picture: {error}") from error
+    except BadInput:  # the budget itself
+        raise
     except MemoryError as error:
         raise ReadFailed(f"{name} cannot be decoded: this machine has too little memory left.") from error
     except Exception as error:  # Pillow's decoders raise anything at hostile bytes: struct.error, IndexError, warnings

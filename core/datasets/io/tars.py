@@ -30,21 +30,32 @@ PICTURES = ("webp", "png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff")
 _LARGEST_LABEL = 1 << 20
 _KEPT_LABEL = 64
 _NEAR = 1 << 16
-BROKEN = (tarfile.TarError, ValueError, EOFError, OverflowError)
+BROKEN = (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError)
 """What ``members`` raises for a tar that is damaged."""
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+_LARGEST_HEADER = 1 << 20
 
 
-class _Header(tarfile.TarInfo):
-    """A header that fails where tarfile would take an unreadable one for the end of the archive."""
+class Header(tarfile.TarInfo):
+    """A header that fails where tarfile would take an unreadable one for the end of the archive, or one that is huge.
+
+    Of an extended header (pax, a long name) tarfile reads as many bytes as it announces; 1 MiB is allowed here.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
-            return super().frombuf(buf, encoding, errors)
+            found = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if not any(buf):
                 raise
             raise tarfile.ReadError(f"an unreadable header: {error}") from error
+        if found.type in _EXTENDED and found.size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"an extended header of {found.size:,} bytes; {_LARGEST_HEADER:,} are allowed")
+        return found
 
 
 def members(
@@ -58,7 +69,7 @@ def members(
     Raises:
         one of ``BROKEN``: the tar is damaged or cut off.
     """
-    with tarfile.open(fileobj=file, mode="r|" if forwards else "r:", tarinfo=_Header) as tar:
+    with tarfile.open(fileobj=file, mode="r|" if forwards else "r:", tarinfo=Header) as tar:
         end = 0
         while (member := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; its stub has no members

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.paths import ASSETS
 from core.robustness.shifts.fit import Fit, fit_line
+from core.text.lines import Rows
 from core.uploads import MOST_BYTES
 
 ICONS = ASSETS / "robustness" / "icon_baselines.csv"
@@ -102,7 +102,7 @@ def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping
     name = name or (Path(source).name if not isinstance(source, bytes) else "the table")
     text = _decoded(source, name)
     try:
-        rows = [row for row, _ in zip(csv.reader(io.StringIO(text)), range(MOST_ROWS + 2), strict=False) if any(row)]
+        rows = [row for row, _ in zip(Rows(text, name=name), range(MOST_ROWS + 2), strict=False) if any(row)]
     except csv.Error as error:
         raise UnreadableData(f"{name} is not a CSV table ({error}).") from error
     if len(rows) < 2 or len(rows) > MOST_ROWS + 1 or len(rows[0]) > MOST_COLUMNS:
@@ -197,7 +197,7 @@ def icon_baselines() -> Baselines:
 
 def read_types(source: bytes, *, name: str = "the list of types") -> dict[str, str]:
     """Model -> type from a CSV of two columns, for tables that do not say which models are ordinary."""
-    rows = [row for row in csv.reader(io.StringIO(_decoded(source, name))) if len(row) >= 2]
+    rows = [row for row in Rows(_decoded(source, name), name=name) if len(row) >= 2]
     if not rows or len(rows) > MOST_ROWS:
         raise UnreadableData(f"{name} needs one model and its type a row, at most {MOST_ROWS:,} rows.")
     return {row[0].strip(): row[1].strip() for row in rows}

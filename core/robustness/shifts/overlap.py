@@ -7,7 +7,6 @@ on the clean rest.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,7 @@ from core.robustness.records import Record
 from core.robustness.shifts.hashes import distance, hashes_of
 from core.stats.blocks import in_blocks
 from core.stats.intervals import wilson
+from core.text.lines import Rows
 from core.types import Answer, ImageSet, Interval, Lens, Report, silent
 from core.uploads import MOST_BYTES
 
@@ -74,7 +74,7 @@ def read_ids(source: str | Path | bytes, *, name: str = "the list") -> list[str]
     else:
         text = read_text(source, limit=MOST_BYTES)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text)) if row and row[0].strip()]
+        rows = [row for row in Rows(text, name=name) if row and row[0].strip()]
     except csv.Error as error:
         raise UnreadableData(f"{name} is neither a list nor a CSV table ({error}).") from error
     head = [cell.strip().lower() for cell in rows[0]] if rows else []

@@ -1,0 +1,164 @@
+"""Small files that ask for a great deal of memory, and what opening one takes, measured in a process of its own."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.paths import IMPORT_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a piece of work came to: seconds, bytes by which the process grew at most, and how it ended."""
+
+    seconds: float
+    growth: int
+    kind: str
+    sentence: str
+
+
+_CHILD = """
+import gc, json, os, resource, sys, time, traceback
+from pathlib import Path
+from core.datasets import open_set
+from core.datasets.formats.columns import read_columns
+from core.errors import TailscopeError
+import pyarrow.parquet, duckdb, pandas, PIL.Image
+import core.models.checkpoints, core.published.importer, core.frequency.imported, core.deck.deck, core.counting.names
+
+def memory(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+
+def outcome(place, work, limit):
+    Path("/proc/self/clear_refs").write_text("5")
+    before, started, kind, sentence = memory("VmRSS"), time.perf_counter(), "fine", ""
+    resource.setrlimit(resource.RLIMIT_AS, (memory("VmSize") + limit, resource.RLIM_INFINITY))
+    try:
+        exec(work, {**globals(), "place": Path(place)})
+    except TailscopeError as error:
+        kind, sentence = type(error).__name__, str(error)
+    except BaseException as error:
+        kind, sentence = "traceback", traceback.format_exc()[-1500:]
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return [time.perf_counter() - started, memory("VmHWM") - before, kind, sentence]
+
+cases, limit = json.load(sys.stdin)
+gc.freeze()
+for name, (place, work) in cases.items():
+    if not os.fork():
+        print(json.dumps([name, outcome(place, work, limit)]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def tried(
+    cases: Mapping[str, tuple[Path, str]], *, budget: str = "", cache: Path | None = None, limit: int = 12 << 30
+) -> dict[str, Outcome]:
+    """Run Python statements over a path (``place``), each in a process of its own.
+
+    Args:
+        budget: ``TAILSCOPE_MEMORY`` of the processes; its default where empty.
+        cache: ``TAILSCOPE_CACHE`` of the processes.
+        limit: bytes of address space beyond what a process has when it begins.
+    """
+    set_to = {"TAILSCOPE_MEMORY": budget, "TAILSCOPE_CACHE": str(cache or "")}
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _CHILD],
+        input=json.dumps([{name: (str(place), work) for name, (place, work) in cases.items()}, limit]),
+        capture_output=True, text=True, check=False, cwd=IMPORT_ROOT,
+        env={**os.environ, **{name: value for name, value in set_to.items() if value}},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return {name: Outcome(*values) for name, values in map(json.loads, ran.stdout.splitlines())}
+
+
+OPEN = "found = open_set(place)"
+
+
+def tar_with_a_large_header(folder: Path, size: int, *, kind: bytes = b"x") -> Path:
+    """A tar whose first header (pax ``x`` or ``g``, GNU long name ``L``) says it is ``size`` bytes long; sparse."""
+    folder.mkdir(parents=True)
+    info = tarfile.TarInfo("././@PaxHeader")
+    info.type, info.size = kind, size
+    with open(folder / "0.tar", "wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        if kind in b"xg":
+            record = b"path=" + b"a" * 20 + b"\n"
+            file.write(f"{len(record) + len(str(size)) + 1} ".encode() + record)
+        file.truncate(512 + size + 1024)
+    return folder
+
+
+def large_png(side: int, *, mode: str = "RGBA") -> bytes:
+    """A PNG of ``side`` x ``side`` pixels of one colour, made without holding them."""
+    colour, bands = {"L": (0, 1), "RGB": (2, 3), "RGBA": (6, 4)}[mode]
+    packer, parts = zlib.compressobj(9), []
+    row = bytes(1 + bands * side)
+    for _ in range(side):
+        parts.append(packer.compress(row))
+    parts.append(packer.flush())
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"".join(parts)) + chunk(b"IEND", b"")
+
+
+def parquet_of_repeats(path: Path, *, rows: int, width: int, column: str = "label", dictionary: bool = True) -> Path:
+    """A Parquet table of a few KB in which one column unpacks to ``rows`` texts of ``width`` bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = pa.dictionary(pa.int32(), pa.string()) if dictionary else pa.string()
+    schema, step = pa.schema([("file_name", pa.string()), (column, kind)]), rows if dictionary else 500
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=dictionary, store_schema=False) as file:
+        for first in range(0, rows, step):
+            names = pa.array([f"{row}.png" for row in range(first, first + step)])
+            place = pa.array(np.zeros(step, np.int32))
+            value = pa.DictionaryArray.from_arrays(place, pa.array(["a" * width]))
+            file.write_table(pa.table({"file_name": names, column: value if dictionary else value.dictionary_decode()}))
+    return path
+
+
+def npy(path: Path, header: str, *, data: bytes = b"") -> Path:
+    """A ``.npy`` file with just this header, whether it can be true or not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = header.encode() + b"\n"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + struct.pack("<I", len(text)) + text + data)
+    return path
+
+
+def zip_bomb(path: Path, name: str, size: int) -> Path:
+    """A zip with one member of ``size`` zeros."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w", force_zip64=True) as file:
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    return path
+
+
+def gzip_bomb(path: Path, size: int, *, head: bytes = b"") -> Path:
+    """A gzip file that unpacks to ``size`` bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wb", compresslevel=6) as file:
+        file.write(head)
+        for _ in range(size >> 20):
+            file.write(b"a" * (1 << 20))
+    return path
