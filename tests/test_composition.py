@@ -30,6 +30,7 @@ from core.datasets import open_set
 from core.errors import BadInput, UnreadableData
 from core.icons.concepts import held_out
 from core.stats.intervals import wilson
+from core.stats.shots import shuffled_ranks
 from core.types import Classifier, Embeddings, Interval
 from tests.answers import make_answer
 
@@ -447,7 +448,7 @@ def test_one_image_a_class_of_many_is_a_probe_too():
 
 def test_support_and_test_images_never_overlap_and_seeds_differ():
     objects = np.repeat(np.arange(5), 20)
-    ranks = [probe._ranks(objects, seed) for seed in (0, 0, 1)]
+    ranks = [shuffled_ranks(objects, seed) for seed in (0, 0, 1)]
     assert np.array_equal(ranks[0], ranks[1])
     assert not np.array_equal(ranks[0], ranks[2])
     for rank in ranks:

@@ -9,6 +9,7 @@ import torch
 from core.analysis import label_bias
 from core.errors import BadInput
 from core.evaluation.zeroshot import build_classifier
+from core.stats.shots import shuffled_ranks
 from core.types import Classifier
 
 
@@ -90,7 +91,7 @@ def test_labels_of_one_half_correct_the_other() -> None:
     images, labels, classifier = world()
     found = label_bias.adjust(images, classifier, labels, keys=KEYS, counts={}, method="labelled", permutations=3)
     assert [one.group for one in found.changes] == ["all"]
-    half = label_bias._halves(labels, 0)
+    half = shuffled_ranks(labels, 0) % 2
     logits = logits_of(images, classifier)
     probabilities = np.exp(logits - logits.max(1, keepdims=True))
     probabilities /= probabilities.sum(1, keepdims=True)

@@ -25,7 +25,7 @@ class GroupChange:
         group: ``all``, ``head``, ``torso`` or ``tail``; classes: with images in it; n: its images.
         before, after: mean accuracy of its classes (fractions), interval over classes and their images.
         change: mean over classes of after - before, bootstrap over classes.
-        fixed, broken: images that are only correct after, and only correct before.
+        fixed, broken: images that are only correct after, and only correct before (over seeds: their mean).
     """
 
     group: str
@@ -38,35 +38,45 @@ class GroupChange:
     broken: int
 
 
-def group_changes(
-    labels: np.ndarray, before: np.ndarray, after: np.ndarray, parts: Sequence[str]
-) -> tuple[GroupChange, ...]:
-    """Compare two predictions of the same images in every group that has any.
+def tally(labels: np.ndarray, before: np.ndarray, after: np.ndarray, classes: int) -> np.ndarray:
+    """Images of every class, those correct before, correct after, fixed and broken, float64 [5, c].
 
     Args:
         labels, before, after: int [m], true class and the class predicted before and after.
+    """
+    was, now = before == labels, after == labels
+    return np.stack([
+        np.bincount(labels, weights, classes).astype(np.float64)
+        for weights in (None, was, now, now & ~was, was & ~now)
+    ])  # fmt: skip
+
+
+def group_changes(tallies: np.ndarray, parts: Sequence[str]) -> tuple[GroupChange, ...]:
+    """Compare two predictions in every group that has images.
+
+    Args:
+        tallies: [5, c] of ``tally``, or its mean over seeds.
         parts: [c], head, torso or tail of every class, or empty where unknown.
     """
-    n = np.bincount(labels, minlength=len(parts))
-    hit = {name: predicted == labels for name, predicted in (("before", before), ("after", after))}
-    rates = {name: np.bincount(labels, hits, len(parts)) / np.maximum(n, 1) for name, hits in hit.items()}
+    n, was, now, fixed, broken = tallies
     found = []
     for group in GROUPS:
         inside = members(parts, group) & (n > 0)
         if not inside.any():
             continue
-        mine = inside[labels]
-        before_all, after_all = (stats.mean(rates[name][inside], images=n[inside]) for name in ("before", "after"))
+        images = np.maximum(1, n[inside].round().astype(np.int64))
+        rates = [hits[inside] / n[inside] for hits in (was, now)]
+        before, after = (stats.mean(each, images=images) for each in rates)
         found.append(
             GroupChange(
                 group=group,
                 classes=int(inside.sum()),
-                n=int(mine.sum()),
-                before=before_all,
-                after=after_all,
-                change=mean_change(rates["after"][inside] - rates["before"][inside]),
-                fixed=int((mine & hit["after"] & ~hit["before"]).sum()),
-                broken=int((mine & hit["before"] & ~hit["after"]).sum()),
+                n=round(float(n[inside].sum())),
+                before=before,
+                after=after,
+                change=mean_change(rates[1] - rates[0]),
+                fixed=round(float(fixed[inside].sum())),
+                broken=round(float(broken[inside].sum())),
             )
         )
     return tuple(found)

@@ -19,13 +19,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.analysis.group_change import GroupChange, group_changes, in_words, members
+from core.analysis.group_change import GroupChange, group_changes, in_words, members, tally
 from core.analysis.group_change import as_json as change_json
 from core.datasets.coverage import require_classes
 from core.errors import BadInput
 from core.evaluation import evaluate, zeroshot
 from core.prompts import prompt_set
 from core.stats import intervals as stats
+from core.stats.shots import shuffled_ranks
 from core.types import Classifier, ImageSet, Interval, Lens, Progress, Report, silent
 
 Method = Literal["counts", "label-free", "labelled"]
@@ -174,7 +175,7 @@ def adjust(
     elif method == "label-free":
         priors = label_free_prior(vectors, classifier, report=report)[None]
     else:
-        half = _halves(labels, seed)
+        half = shuffled_ranks(labels, seed) % 2
         rows = [np.flatnonzero(half != side) for side in (0, 1)]
         priors = np.stack([labelled_prior(vectors[inside], classifier, labels[inside]) for inside in rows])
     rng = np.random.default_rng(seed)
@@ -184,7 +185,7 @@ def adjust(
     predicted = _predict(vectors, classifier, offsets, half, report)
     swept = dict(zip(strengths, predicted, strict=False))
     drawn = predicted[len(strengths) :]
-    changes = group_changes(labels, swept[0.0], swept[strength], parts)
+    changes = group_changes(tally(labels, swept[0.0], swept[strength], len(keys)), parts)
     return Adjustment(
         method=method,
         strength=strength,
@@ -247,15 +248,6 @@ def _add(sums: np.ndarray, n: np.ndarray, logits: np.ndarray, owners: np.ndarray
     odds = np.exp(logits - logits.max(1, keepdims=True))
     np.add.at(sums, owners, odds / odds.sum(1, keepdims=True))
     n += np.bincount(owners, minlength=len(n))
-
-
-def _halves(labels: np.ndarray, seed: int) -> np.ndarray:
-    """0 or 1 for every image, at random and evenly in every class."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    half = np.empty(len(labels), np.int64)
-    half[order] = np.arange(len(labels)) % 2
-    return half
 
 
 def _predict(

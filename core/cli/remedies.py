@@ -25,6 +25,7 @@ Out = Annotated[Path | None, typer.Option(help="Write JSON here and print the fi
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(adjust)
+    app.command("few-shot")(few_shot)
 
 
 def adjust(
@@ -58,6 +59,43 @@ def adjust(
         )  # fmt: skip
     result = {**_about(lens, source), **label_bias.as_json(found), **_covered(opened, len(found.predicted))}
     _tell(result, label_bias.headline(found), found.changes, out)
+
+
+def few_shot(
+    model: Model,
+    image_set: Set,
+    prompts: Strategy = "simple",
+    frequency: Counts = "auto",
+    support: Annotated[
+        str, typer.Option(metavar="SET", help="Pictures to train on, of the same class keys; default: of SET itself.")
+    ] = "",
+    only: Annotated[
+        Literal["head", "torso", "tail"] | None, typer.Option(help="Give pictures to these classes only.")
+    ] = None,
+    shots: Annotated[list[int] | None, typer.Option(min=1, help="Pictures a class; several times. [1 2 4 8]")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many draws of pictures.")] = 3,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Weight of the trained head in the mixture.")] = 0.5,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+    precision: Precision = "auto",
+    out: Out = None,
+) -> None:
+    """Train a linear head on a few (or retrieved) pictures and mix it with the zero-shot head: fixed and broken."""
+    from core.analysis import few_shot_head
+    from core.datasets import open_set
+
+    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    opened, other = open_set(lens.image_set), open_set(support) if support else None
+    source, counts = counts_of(lens, opened, frequency)
+    with progress_bar() as report:
+        found = few_shot_head.heads_of_lens(
+            lens, image_set=opened, counts=counts, support=other, only=(only,) if only else (),
+            shots=sorted(set(shots or few_shot_head.SHOTS)), seeds=range(seeds), alpha=alpha, report=report,
+        )  # fmt: skip
+    facts = {"support": support or lens.image_set, "only": only, "alpha": alpha, "n_seeds": seeds}
+    result = {**_about(lens, source), **facts, "points": [few_shot_head.as_json(one) for one in found]}
+    _tell(result, few_shot_head.headline(found), found[-2].changes, out)
 
 
 def _lens(model: str, image_set: str, prompts: str, precision: str) -> Lens:

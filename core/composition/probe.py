@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import BadInput
 from core.stats import intervals as stats
 from core.stats.bootstrap import Resampler, interval, ratio
+from core.stats.shots import shuffled_ranks
 from core.types import Interval, Progress, Report, silent
 
 Method = Literal["nearest mean", "linear"]
@@ -93,7 +94,7 @@ def probe(
     tallies: dict[tuple[Method, int, str], list[np.ndarray]] = {}
     total, done = len(seeds) * len(shots) * len(methods), 0
     for seed in seeds:
-        rank = _ranks(mine.objects, seed)
+        rank = shuffled_ranks(mine.objects, seed)
         tests = _joined(Vectors(*(part[rank >= most] for part in (mine.vectors, mine.objects, mine.seen))), others)
         groups = _groups(tests, int((rank >= most).sum()), part_of)
         for k in shots:
@@ -132,16 +133,6 @@ def _groups(tests: Vectors, own: int, part_of: np.ndarray) -> dict[str, np.ndarr
 def _tally(objects: np.ndarray, right: np.ndarray, classes: int) -> np.ndarray:
     """Right and all test images of every object, float64 [2, o]."""
     return np.stack([np.bincount(objects, weights=right, minlength=classes), np.bincount(objects, minlength=classes)])
-
-
-def _ranks(objects: np.ndarray, seed: int) -> np.ndarray:
-    """Place of every image among those of its object, after a shuffle."""
-    order = np.random.default_rng(seed).permutation(len(objects))
-    order = order[np.argsort(objects[order], kind="stable")]
-    starts = np.searchsorted(objects[order], objects[order])
-    ranks = np.empty(len(objects), np.int64)
-    ranks[order] = np.arange(len(objects)) - starts
-    return ranks
 
 
 def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoint:

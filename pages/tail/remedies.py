@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from core.analysis import label_bias
+from core.analysis import few_shot_head, label_bias
 from core.analysis.group_change import GroupChange
 from core.charts import PLOT_CONFIG
 from core.charts.remedies import change_figure, lines_figure
@@ -31,6 +31,8 @@ HEADER = ["group", "classes", "n", "before", "after", "change", "low", "high", "
 def draw(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
     """Each remedy under its heading."""
     bias(answer, image_set, counts)
+    few_shots(answer, image_set, counts)
+    quiet("A learned context of the prompt is a strategy like any other: docs/REMEDIES.md tells how to make one.")
 
 
 def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
@@ -82,6 +84,64 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
         st.plotly_chart(
             figure, key="bias-sweep", config=PLOT_CONFIG | {"displayModeBar": False},
             alt="Mean class accuracy of head, torso and tail at every strength",
+        )  # fmt: skip
+
+
+def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
+    """A linear head on a few pictures a class, mixed with the zero-shot head; trained when a person wants it."""
+    section(
+        "A few pictures a class",
+        "A linear head starts at the text vectors, is trained on a few pictures of each class (at most half; the "
+        "others test) and is mixed with the zero-shot head in equal parts (REAL-Linear).",
+    )
+    parts = ["all classes", *(["tail"] if counts else [])]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        given = st.segmented_control(
+            "Pictures for", parts, default=parts[0], required=True, key="pictures-for", bind="query-params"
+        )
+        head = st.segmented_control(
+            "Head", ("mixed", "alone"), default="mixed", required=True, key="head", bind="query-params",
+            format_func=str.capitalize,
+        )  # fmt: skip
+    only = ("tail",) if given == "tail" else ()
+    asked = question(
+        few_shot_head.heads_of_lens, answer.lens, image_set=image_set, counts=dict(counts), only=only,
+        label=f"Heads on a few pictures of {answer.lens.image_set}",
+    )  # fmt: skip
+    if asked.key not in st.session_state.setdefault("_heads", set()):
+        st.button(
+            "Train 12 heads", key=f"train-{given}", on_click=lambda: st.session_state["_heads"].add(asked.key),
+            help=f"1, 2, 4 and 8 pictures of {len(image_set.keys):,} classes, three draws each, on cached vectors.",
+        )  # fmt: skip
+        return
+    found = _result(asked)
+    if found is None:
+        return
+    points = [one for one in found if one.head == head]
+    sentence = few_shot_head.headline(found)
+    finding_of(sentence)
+    first = points[0].changes
+    lines = {one.group: [(0.5, one.before)] for one in first}
+    for point in points:
+        for change in point.changes:
+            lines[change.group].append((float(point.shots), change.after))
+    figure = lines_figure(lines, x_title="Pictures a class (first: zero-shot)", log=True)
+    figure.update_xaxes(
+        tickvals=[0.5, *(one.shots for one in points)], ticktext=["0", *(str(one.shots) for one in points)]
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.plotly_chart(figure, key="shots", config=PLOT_CONFIG | {"displayModeBar": False}, alt=sentence)
+        listed = [[one.shots, one.pictures, one.head, *row] for one in found for row in rows(one.changes)]
+        downloads(
+            "few-shot", ["shots", "pictures", "which_head", *HEADER], listed, figure=figure, title=sentence,
+            source=provenance(answer),
+        )  # fmt: skip
+    with right:
+        last = change_figure(points[-1].changes)
+        st.plotly_chart(
+            last, key="shots-change", config=PLOT_CONFIG | {"displayModeBar": False},
+            alt=f"Change of head, torso and tail with {points[-1].shots} pictures a class",
         )  # fmt: skip
 
 
