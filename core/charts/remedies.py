@@ -20,6 +20,7 @@ from core.charts.palette import (
     rows_axis,
     text,
     translucent,
+    whiskers,
 )
 from core.types import Interval
 
@@ -38,18 +39,15 @@ def change_figure(changes: Sequence[GroupChange], null: Sequence[Null] = ()) -> 
                 line={"color": translucent(QUIET, 0.7), "width": 1}, legendgroup="null", showlegend=not row,
                 name="priors dealt at random, middle 95 %", hoverinfo="skip",
             )  # fmt: skip
-    values = [100 * one.change.value for one in changes]
+    values, lows, highs = ([100 * getattr(one.change, end) for one in changes] for end in ("value", "low", "high"))
     figure.add_scatter(
-        x=values,
-        y=list(range(len(changes))),
-        error_x=bars([one.change for one in changes], QUIET, scale=100),
-        mode="markers",
+        x=values, y=list(range(len(changes))), error_x=whiskers(values, lows, highs, QUIET, width=5), mode="markers",
         marker={"color": [RIGHT if value > 0 else WRONG for value in values], "size": 12},
         customdata=[[100 * one.before.value, 100 * one.after.value, one.fixed, one.broken] for one in changes],
         hovertemplate="%{x:+.1f} points (%{customdata[0]:.1f} to %{customdata[1]:.1f} %)<br>%{customdata[2]:,} images "
         "fixed, %{customdata[3]:,} broken<extra></extra>",
         name="change, 95 % CI over classes",
-    )
+    )  # fmt: skip
     figure.update_xaxes(title="Change of mean class accuracy, points", showgrid=True)
     rows_axis(figure, [f"{one.group} ({one.classes:,})" for one in changes])
     return figure
@@ -62,11 +60,11 @@ def lines_figure(
     figure = blank(height=330, x_title=x_title)
     for group, points in lines.items():
         colour = PARTS.get(group, QUIET)
-        values = [one.value for _, one in points]
+        intervals = [one for _, one in points]
         figure.add_scatter(
             x=[x for x, _ in points],
-            y=values,
-            error_y=bars([one for _, one in points]),
+            y=[one.value for one in intervals],
+            error_y=bars(intervals, width=3),
             mode="lines+markers",
             line={"color": colour, "width": 2, "dash": "dot" if group == "all" else "solid"},
             marker={"color": colour, "size": 8, "symbol": PART_SYMBOLS.get(group, "circle-open")},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.cli.options import LabelColumn, Model, PathColumn, Precision, Set, Split, Strategy
+from core.cli.options import Frequency, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
 from core.cli.output import echo_json, echo_table, progress_bar
 from core.cli.sets import read_as, say
 from core.types import Lens
@@ -15,11 +15,6 @@ from core.types import Lens
 if TYPE_CHECKING:
     from core.analysis.group_change import GroupChange
     from core.types import ImageSet
-
-Counts = Annotated[
-    str, typer.Option("--frequency", help="Counts that tell head from tail; auto: of the model's own pretraining set.")
-]
-Out = Annotated[Path | None, typer.Option(help="Write JSON here and print the finding instead.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +27,7 @@ def adjust(
     model: Model,
     image_set: Set,
     prompts: Strategy = "simple",
-    frequency: Counts = "auto",
+    frequency: Frequency = None,
     method: Annotated[
         Literal["counts", "label-free", "labelled"],
         typer.Option(help="Where the prior comes from: counts, pseudo-labels, or the labels of the other half."),
@@ -43,7 +38,7 @@ def adjust(
     path_column: PathColumn = None,
     split: Split = None,
     precision: Precision = "auto",
-    out: Out = None,
+    out: Records = None,
 ) -> None:
     """Take a model's preference for common classes out of its scores: head and tail before and after, with a null."""
     from core.analysis import label_bias
@@ -65,7 +60,7 @@ def few_shot(
     model: Model,
     image_set: Set,
     prompts: Strategy = "simple",
-    frequency: Counts = "auto",
+    frequency: Frequency = None,
     support: Annotated[
         str, typer.Option(metavar="SET", help="Pictures to train on, of the same class keys; default: of SET itself.")
     ] = "",
@@ -79,7 +74,7 @@ def few_shot(
     path_column: PathColumn = None,
     split: Split = None,
     precision: Precision = "auto",
-    out: Out = None,
+    out: Records = None,
 ) -> None:
     """Train a linear head on a few (or retrieved) pictures and mix it with the zero-shot head: fixed and broken."""
     from core.analysis import few_shot_head
@@ -104,7 +99,7 @@ def _lens(model: str, image_set: str, prompts: str, precision: str) -> Lens:
     return Lens(canonical(model), image_set, prompts, precision=precision)
 
 
-def counts_of(lens: Lens, image_set: ImageSet, frequency: str) -> tuple[str, dict[str, int]]:
+def counts_of(lens: Lens, image_set: ImageSet, frequency: str | None) -> tuple[str, dict[str, int]]:
     """The source of counts (empty for none) and the counts of the classes that it knows."""
     from core.frequency import sources
     from core.frequency.table import join

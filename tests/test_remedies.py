@@ -1,0 +1,55 @@
+"""The commands about the tail on a real model and a few pictures: one JSON each, with what was used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core.cli.app import app
+from core.icons.concepts import concepts
+from core.icons.corpus import draw
+from core.icons.render import render
+
+MODEL = "icon-RN,icons-200k"
+SHOWN, EACH = 10, 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of freshly drawn icons, from the commonest to the rarest concepts."""
+    root = tmp_path_factory.mktemp("icons")
+    for place, concept in enumerate(concepts()[:: len(concepts()) // SHOWN][:SHOWN]):
+        (root / concept.key).mkdir()
+        for index in range(EACH):
+            seed = (9, place, index)
+            render(draw(concept, np.random.default_rng([2, *seed]), seed)).save(root / concept.key / f"{index}.png")
+    return root
+
+
+def output(*arguments: str) -> dict:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_adjust_and_few_shot_tell_before_and_after(folder: Path, tmp_path: Path) -> None:
+    found = output("adjust", MODEL, str(folder), "--method", "label-free", "--permutations", "5")
+    assert found["frequency"] == "icons-200k"
+    assert (found["n_found"], found["n_used"], found["permutations"]) == (40, 40, 5)
+    groups = {one["group"]: one for one in found["groups"]}
+    assert groups["all"]["n"] == SHOWN * EACH
+    change = groups["all"]["fixed"] - groups["all"]["broken"]
+    assert groups["all"]["change"]["value"] == pytest.approx(change / (SHOWN * EACH))
+    assert found["sweep"][0]["all"] == pytest.approx(groups["all"]["before"]["value"])
+
+    few = output("few-shot", MODEL, str(folder), "--shots", "1", "--shots", "2", "--seeds", "2")
+    assert [(one["shots"], one["head"], one["pictures"]) for one in few["points"]] == [
+        (1, "mixed", 10), (1, "alone", 10), (2, "mixed", 20), (2, "alone", 20),
+    ]  # fmt: skip
+    assert few["points"][0]["groups"][0]["n"] == SHOWN * EACH // 2
+    tail = output("few-shot", MODEL, str(folder), "--support", str(folder), "--only", "tail", "--shots", "1")
+    assert tail["points"][0]["pictures"] == sum(one["classes"] for one in found["groups"] if one["group"] == "tail")
