@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.robustness.metrics import difference, frame_accuracy, relative_robustness
-from core.robustness.shifts.baselines import columns_for, fit_set, read_baselines, read_types
+from core.robustness.shifts.baselines import TESTBED_TYPES, columns_for, fit_set, read_baselines, read_types
 from core.robustness.shifts.fit import LEAST, effective_robustness, fit_line, logit
 from core.stats.intervals import wilson
 from core.types import Interval
@@ -174,13 +174,26 @@ def test_the_model_that_filtered_the_pictures_is_not_on_the_line() -> None:
     assert fit_set(filtered, "icons", "hard").models == ("a", "b", "c")
 
 
+def test_the_testbeds_own_table_is_fitted_to_its_standard_models() -> None:
+    table = read_baselines("\n".join(line.rpartition(",")[0] for line in TESTBED.splitlines()).encode())
+    assert "5 of them with a type in imagenet-testbed's list" in table.note
+    assert set(fit_set(table, "val", "imagenet-a").models) == {"resnet50", "resnet101", "alexnet"}
+    types = read_types(b"model,type\nresnet50,standard\nresnet101,standard\nvit_b_32_clip_zeroshot,standard\n")
+    given = read_baselines("\n".join(line.rpartition(",")[0] for line in TESTBED.splitlines()).encode(), types=types)
+    assert "vit_b_32_clip_zeroshot" in fit_set(given, "val", "imagenet-a").models
+
+
+def test_the_types_that_ship_are_the_testbeds() -> None:
+    types = read_types(TESTBED_TYPES.read_bytes())
+    assert (len(types) - 1, sum(kind == "standard" for kind in types.values())) == (228, 87)  # two are subsamples
+    assert types["efficientnet-l2-noisystudent"] == "more data"
+    assert types["resnet50_l2_eps3_robust"] == "lp adversarial"
+
+
 def test_without_types_clip_models_stay_out() -> None:
-    untyped = "\n".join(line.rpartition(",")[0] for line in TESTBED.splitlines())
-    table = read_baselines(untyped.encode())
-    chosen = fit_set(table, "val", "imagenet-a")
-    assert set(chosen.models) == {"resnet50", "resnet101", "alexnet", "efficientnet-l2-noisystudent"}
-    types = read_types(b"model,type\nresnet50,standard\nresnet101,standard\nalexnet,standard\n")
-    assert fit_set(read_baselines(untyped.encode(), types=types), "val", "imagenet-a").fit.n == 3
+    rows = "a,60,40\nb,70,50\nc,80,65\nmy-clip,75,74\n"
+    chosen = fit_set(read_baselines(f"model,indoors,outdoors\n{rows}".encode()), "indoors", "outdoors")
+    assert set(chosen.models) == {"a", "b", "c"}
 
 
 def test_frames_have_columns_of_their_own() -> None:

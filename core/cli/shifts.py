@@ -34,7 +34,9 @@ def shifts(
     baselines: Annotated[
         Path | None, typer.Option(help="imagenet-testbed's robustness_top1s.csv, or a table like it.")
     ] = None,
-    types: Annotated[Path | None, typer.Option(help="CSV of model and type, to fit the standard ones only.")] = None,
+    types: Annotated[
+        Path | None, typer.Option(help="CSV of model and type, to fit the standard ones only; the testbed's own ship.")
+    ] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="SHIFT=IN:OUT, columns of the table where names do not say it.")
     ] = None,

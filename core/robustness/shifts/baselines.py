@@ -18,6 +18,9 @@ from core.text.lines import Rows
 from core.uploads import MOST_BYTES
 
 ICONS = ASSETS / "robustness" / "icon_baselines.csv"
+TESTBED_TYPES = ASSETS / "robustness" / "testbed_types.csv"
+"""Model -> type of imagenet-testbed's 228 typed models: facts of ``plotting/model_types.py`` at commit 0170eec of
+https://github.com/modestyachts/imagenet-testbed (MIT)."""
 STANDARD = "standard"
 MOST_ROWS, MOST_COLUMNS = 20_000, 2_000
 _MODEL = ("model", "name", "model_name")
@@ -91,7 +94,7 @@ def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping
 
     One row a model: its name, then one column a setting in percent, empty where it was not measured. A table without
     any number above 1 holds fractions, which the note says. A ``type`` column or ``types`` (model -> type) says which
-    models are ordinary ones (``standard``).
+    models are ordinary ones (``standard``); for the testbed's own table without either the types that ship are used.
 
     Args:
         source: a path, or the bytes of the file.
@@ -130,9 +133,10 @@ def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping
     unit = _unit(name, numbers)
     columns = {title: tuple(value / unit for value in values) for title, values in numbers.items()}
     given = {model: row[kind].strip() for model, row in zip(models, rows[1:], strict=True) if kind and kind < len(row)}
-    said = {**given, **(types or {})}
+    said = {**given, **(types or {})} or _testbed_types(models)
     listed = tuple(said.get(model, "") for model in models)
-    typed = f", {sum(map(bool, listed)):,} of them with a type" if any(listed) else ", no types"
+    whose = "" if given or types else " in imagenet-testbed's list"
+    typed = f", {sum(map(bool, listed)):,} of them with a type{whose}" if any(listed) else ", no types"
     read = "read as fractions, since no number is above 1" if unit == 1 else "read as percentages"
     return Baselines(name, models, listed, columns, f"{len(models):,} models, {len(columns):,} settings{typed}; {read}")
 
@@ -201,6 +205,12 @@ def read_types(source: bytes, *, name: str = "the list of types") -> dict[str, s
     if not rows or len(rows) > MOST_ROWS:
         raise UnreadableData(f"{name} needs one model and its type a row, at most {MOST_ROWS:,} rows.")
     return {row[0].strip(): row[1].strip() for row in rows}
+
+
+def _testbed_types(models: Sequence[str]) -> dict[str, str]:
+    """The types that ship, for a table that is mostly the testbed's; empty for any other."""
+    shipped = read_types(TESTBED_TYPES.read_bytes(), name=TESTBED_TYPES.name)
+    return shipped if 2 * sum(model in shipped for model in models) > len(models) else {}
 
 
 def columns_for(table: Baselines, condition: str) -> tuple[str, str] | None:
