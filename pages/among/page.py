@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG, published
+from core.charts import published
 from core.published import findings, view
 from core.published.manifest import CITATION
 from core.published.names import METHODS, PROMPTS, ZERO_SHOT, ZERO_SHOT_SETS
@@ -14,7 +14,7 @@ from core.published.view import View
 from pages.among import parts
 from pages.published import parts as parts_view
 from pages.published.choices import one_of
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
@@ -61,14 +61,14 @@ left, right = st.columns([3, 2], gap="medium")
 with left:
     section("Per concept", "Half-decade means with 95 % intervals over concepts; zeros in a lane.")
     figure = published.honest_figure(shown, about=st.session_state.get("about") or "")
-    st.plotly_chart(figure, key="among", config=PLOT_CONFIG, alt=findings.own(mine, others, len(run.values)))
+    plot(figure, key="among", alt=findings.own(mine, others, len(run.values)))
     title = findings.own(mine, others, len(run.values))
     source = f"{run.name} · {CITATION}"
     downloads("your-model", *parts_view.concept_rows(shown), figure=figure, title=title, source=source)
 with right:
     section("As in the paper", "The same rows as the paper would bin them.")
     figure = published.paper_figure(shown)
-    st.plotly_chart(figure, key="among-paper", config=PLOT_CONFIG, alt=f"{run.name} in the paper's recipe")
+    plot(figure, key="among-paper", alt=f"{run.name} in the paper's recipe")
     title = f"{run.name} in the paper's recipe"
     downloads("your-model-paper", *parts_view.bin_rows(shown), figure=figure, title=title, source=source)
 parts_view.table(shown)

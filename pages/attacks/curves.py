@@ -9,9 +9,7 @@ import streamlit as st
 
 from cache import keys
 from core.analysis.findings import percent
-from core.charts import PLOT_CONFIG
 from core.charts.attacks import eps_curves, needed_figure, parts_figure
-from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.frequency.sources import Frequency
 from core.prompts import strategies
@@ -24,8 +22,8 @@ from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import lensbar, pins, served
-from pages.ui.downloads import downloads
+from pages.ui import lensbar, served
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, watch
 from pages.ui.text import finding_of, quiet, section
 
@@ -53,15 +51,11 @@ def accuracy(lens: Lens, image_set: ImageSet) -> None:
     figure = eps_curves(found, units=f"{units}/255")
     with left:
         section("Right before and after", "Wilson 95 % intervals; ε = 0 is the unattacked sample. Dashed: supervised.")
-        st.plotly_chart(
-            figure, config=PLOT_CONFIG, key="eps-curves", alt=f"Accuracy against ε under {find(attack).title}"
-        )
+        plot(figure, key="eps-curves", alt=f"Accuracy against ε under {find(attack).title}")
         shared.about(attack)
         title = told or f"What {find(attack).title} leaves of {known_as(lens.model)}"
         source = f"{find(attack).title} · {lens.image_set} · {n} images · {units} units"
-        with st.container(horizontal=True):
-            downloads("attacks", *shared.record_rows(flat), figure=figure, title=title)
-            pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="eps-curves")
+        downloads("attacks", *shared.record_rows(flat), figure=figure, title=title, source=source)
     with right:
         _parts(found)
     shared.warnings(flat)
@@ -76,7 +70,7 @@ def _parts(found: Mapping[str, Sequence[Record]]) -> None:
         quiet("No pretraining counts are known for this model, or a part has no image that is right.")
         return
     quiet(told[:1].upper() + told[1:])
-    st.plotly_chart(parts_figure(records), config=PLOT_CONFIG, key="attack-parts", alt="Broken share of head and tail")
+    plot(parts_figure(records), key="attack-parts", alt="Broken share of head and tail")
 
 
 def _series(lens: Lens) -> dict[str, tuple[str, str]]:
@@ -187,14 +181,12 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
     upto = float(min(16.0, max(4.0, np.quantile(needed[np.isfinite(needed)], 0.98)))) if np.isfinite(median) else 16.0
     figure = needed_figure(eps, parts, upto=upto)
     section("How far the nearest mistake is", "Share broken by an ε up to x; bands are Wilson 95 % intervals.")
-    st.plotly_chart(figure, config=PLOT_CONFIG, key="minimal", alt="Share of images broken against ε, head and tail")
+    plot(figure, key="minimal", alt="Share of images broken against ε, head and tail")
     shared.about(attack)
     table = [
         [image_set.image_ids[row], image_set.names[image_set.labels[row]], value, part]
         for row, value, part in zip(rows.tolist(), eps.tolist(), parts.tolist(), strict=True)
     ]
-    with st.container(horizontal=True):
-        downloads("minimal-eps", ["image", "class", "eps_255", "part"], table, figure=figure, title="Minimal ε")
-        title = f"Half of the images need {told}"
-        source = f"{find(attack).title} · {known_as(lens.model)} · {lens.image_set} · {n} images · {units} units"
-        pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="minimal")
+    title = f"Half of the images need {told}"
+    source = f"{find(attack).title} · {known_as(lens.model)} · {lens.image_set} · {n} images · {units} units"
+    downloads("minimal-eps", ["image", "class", "eps_255", "part"], table, figure=figure, title=title, source=source)

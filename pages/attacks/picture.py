@@ -22,6 +22,7 @@ from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
 from pages.ui import answers, gallery, pins
+from pages.ui.downloads import plot
 from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
@@ -125,7 +126,7 @@ def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:
             if said is not None:
                 figure = top_bars(list(said.names), list(said.probabilities), true=looked.true_name, probability=True)
                 alt = f"{title}: " + ", ".join(said.names)
-                st.plotly_chart(figure, config={"displayModeBar": False}, key=f"one-{title}", alt=alt)
+                plot(figure, key=f"one-{title}", alt=alt, toolbar=False)
             elif attack != "typographic":
                 quiet(f"Largest change of a value: {looked.largest:.2f} of 255, before rounding to whole ones.")
     shared.about(attack, settings=attack != "typographic")

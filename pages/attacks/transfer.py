@@ -7,9 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.analysis.findings import percent
-from core.charts import PLOT_CONFIG
 from core.charts.attacks import transfer_figure
-from core.deck import slides as deck_slides
 from core.frequency.sources import Frequency
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT
@@ -19,8 +17,8 @@ from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import lensbar, pins
-from pages.ui.downloads import downloads
+from pages.ui import lensbar
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, quiet, section
 
@@ -68,13 +66,11 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
         f"{find(attack).title}, ε {eps:g}/255: broken among the images that the judge had right",
         "Down: who judges. Across: on whose gradients it was crafted; the diagonal is the attack on the model itself.",
     )
-    st.plotly_chart(figure, config=PLOT_CONFIG, key="transfer", alt="Transfer matrix of the attack between models")
+    plot(figure, key="transfer", alt="Transfer matrix of the attack between models")
     shared.about(attack)
-    with st.container(horizontal=True):
-        downloads("transfer", *shared.record_rows(records), figure=figure, title="Transfer")
-        title = told or f"What {find(attack).title} carries from model to model"
-        source = f"{find(attack).title} {eps:g}/255 · {lens.image_set} · {records[0].n} images"
-        pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="transfer")
+    title = told or f"What {find(attack).title} carries from model to model"
+    source = f"{find(attack).title} {eps:g}/255 · {lens.image_set} · {records[0].n} images"
+    downloads("transfer", *shared.record_rows(records), figure=figure, title=title, source=source)
 
 
 def _measured(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> list[Record]:

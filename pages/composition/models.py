@@ -6,20 +6,18 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts import composition_models as charts
 from core.composition import measure, probe, records
 from core.composition.answers import ask as ask_compositions
 from core.composition.generalisation import ModelResult, generalisation, headline
 from core.composition.probe import ProbePoint, as_json
-from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.models.names import model_name
 from core.robustness.committed import table
 from core.stats.intervals import wilson
 from core.types import ImageSet, Interval, Lens, Report
-from pages.ui import lensbar, pins, served
-from pages.ui.downloads import downloads
+from pages.ui import lensbar, served
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, need, question, watch
 from pages.ui.text import finding_of, quiet
 
@@ -60,7 +58,7 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     told = headline(fitted)
     finding_of(told)
     figure = charts.generalisation_figure(fitted, chosen=asked.lens.model, known=known)
-    st.plotly_chart(figure, key="generalisation", config=PLOT_CONFIG, alt=told)
+    plot(figure, key="generalisation", alt=told)
     quiet(
         "Effective compositional generalisation: composition accuracy less that of a logit-linear fit on the models "
         "shown. No published line exists, so residuals compare these models with each other and nothing else. "
@@ -70,16 +68,15 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
         [one.model, one.known.value, one.composed.value, off.value, off.low, off.high]
         for one, off in zip(fitted.models, fitted.residual, strict=True)
     ]
-    with st.container(horizontal=True):
-        downloads(
-            "generalisation",
-            ["model", "known", "composition", "off_line", "low", "high"],
-            rows,
-            figure=figure,
-            title=told,
-        )
-        source = f"{asked.lens.image_set} against {known} · prompts {asked.lens.prompts} · {len(found)} models"
-        pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="generalisation", label="Pin plot")
+    source = f"{asked.lens.image_set} against {known} · prompts {asked.lens.prompts} · {len(found)} models"
+    downloads(
+        "generalisation",
+        ["model", "known", "composition", "off_line", "low", "high"],
+        rows,
+        figure=figure,
+        title=told,
+        source=source,
+    )
 
 
 def _result(asked: measure.Question, model: str, known: ImageSet) -> ModelResult | None:
@@ -129,14 +126,12 @@ def probes(asked: measure.Question) -> None:
     finding_of(told)
     most = next(point for point in found if point.group == "all")
     figure = charts.probe_figure(found, groups)
-    st.plotly_chart(figure, key="probe", config=PLOT_CONFIG, alt=told)
+    plot(figure, key="probe", alt=told)
     quiet(
         f"Classes are objects; {most.objects:,} take part. Each of {most.seeds} seeds splits the larger set anew into "
         f"{max(point.k for point in found)} support images an object and test images. Intervals draw objects. Linear: "
         "multinomial logistic regression (scikit-learn, L2 0.001) on vectors scaled to mean square 1."
     )
     rows = [list(as_json(point).values()) for point in found]
-    with st.container(horizontal=True):
-        downloads("probe", list(as_json(found[0])), rows, figure=figure, title=told)
-        source = f"{model_name(asked.lens.model)} · {asked.lens.image_set} · cached vectors"
-        pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="probe", label="Pin plot")
+    source = f"{model_name(asked.lens.model)} · {asked.lens.image_set} · cached vectors"
+    downloads("probe", list(as_json(found[0])), rows, figure=figure, title=told, source=source)

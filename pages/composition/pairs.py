@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts import composition as charts
 from core.composition import measure, scores
 from core.composition.pairs import Compositions
 from core.composition.sets import seen_pairs
-from core.deck import slides as deck_slides
 from pages.composition import shared
 from pages.composition.shared import Shown
-from pages.ui import pins, points
-from pages.ui.downloads import downloads
+from pages.ui import points
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
 EACH = 18
@@ -34,18 +32,17 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
     with left:
         section("The whole and its parts", "Marks: top-1 with 95 % intervals (Wilson). Ticks: a uniform guess.")
         figure = charts.share_figure(told)
-        st.plotly_chart(figure, key="parts", config=PLOT_CONFIG, alt="Accuracy of compositions, objects and attributes")
+        plot(figure, key="parts", alt="Accuracy of compositions, objects and attributes")
         quiet(" · ".join(f"{name}: {about}" for name, (_, about) in scores.PARTS.items() if "|" not in name))
         rows = [[n, s.right, s.n, s.interval.value, s.interval.low, s.interval.high, s.chance] for n, s in told.items()]
-        with st.container(horizontal=True):
-            downloads(
-                "composition-parts",
-                ["condition", "right", "n", "acc1", "low", "high", "chance"],
-                rows,
-                figure=figure,
-                title=title,
-            )
-            pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key="parts", label="Pin plot")
+        downloads(
+            "composition-parts",
+            ["condition", "right", "n", "acc1", "low", "high", "chance"],
+            rows,
+            figure=figure,
+            title=title,
+            source=source,
+        )
     with right:
         section("Confused attributes", "Share of the images of each true attribute.")
         confusion = scores.attribute_confusion(found)
@@ -56,14 +53,14 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
         else:
             kept = np.arange(len(names))
         taken = charts.confusion_figure(confusion[np.ix_(kept, kept)], [names[at] for at in kept])
-        st.plotly_chart(taken, key="attributes", config=PLOT_CONFIG, alt="Predicted attribute for every true attribute")
+        plot(taken, key="attributes", alt="Predicted attribute for every true attribute")
         downloads(
             "attribute-confusion",
             ["true", *names],
             [[n, *row] for n, row in zip(names, confusion.tolist(), strict=True)],
         )
     section("Kinds of error", "What the best of all compositions gets right. Choose a kind to see its pictures.")
-    st.plotly_chart(charts.error_figure(kinds), key="kinds", config=PLOT_CONFIG, alt="Images by kind of error")
+    plot(charts.error_figure(kinds), key="kinds", alt="Images by kind of error")
     return _kind(asked, measured)
 
 
@@ -123,28 +120,20 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
             objects=[found.object_names[at] for at in things],
             composition=cells,
         )
-        st.plotly_chart(
-            figure,
-            key="pair-matrix",
-            config=PLOT_CONFIG,
-            on_select=_clicked(found.names),
-            selection_mode="points",
-            alt=told,
-        )
+        plot(figure, key="pair-matrix", alt=told, on_select=_clicked(found.names))
         present = np.flatnonzero(n)
         rows = [
             [found.attributes[a], found.objects[o], int(n[c]), int(hits[c]), hits[c] / n[c], seen[c]]
             for c, (a, o) in zip(present.tolist(), found.pairs[present].tolist(), strict=True)
         ]
-        with st.container(horizontal=True):
-            downloads(
-                "compositions", ["attribute", "object", "n", "right", "acc1", "seen"], rows, figure=figure, title=told
-            )
-            pins.pin(
-                lambda: deck_slides.plot_slide(told, figure, shared.source(asked, measured)),
-                key="pair-matrix",
-                label="Pin plot",
-            )
+        downloads(
+            "compositions",
+            ["attribute", "object", "n", "right", "acc1", "seen"],
+            rows,
+            figure=figure,
+            title=told,
+            source=shared.source(asked, measured),
+        )
     with right:
         return _pair(asked, sides, found, cells)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG, composition_models
 from core.charts import composition as charts
+from core.charts import composition_models
 from core.composition import additive, association, measure, seen
-from core.deck import slides as deck_slides
 from pages.composition import shared
-from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -26,13 +24,11 @@ def gaps(asked: measure.Question, measured: measure.Measured) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         section("Accuracy", "As it is: the two kinds of pairs may differ in how common their parts are.")
-        st.plotly_chart(
-            charts.gap_figure(found), key="gap", config=PLOT_CONFIG, alt="Accuracy on seen and unseen pairs"
-        )
+        plot(charts.gap_figure(found), key="gap", alt="Accuracy on seen and unseen pairs")
     with right:
         section("Difference", "Three estimators; intervals draw objects with all their images.")
         figure = charts.difference_figure(found)
-        st.plotly_chart(figure, key="gap-difference", config=PLOT_CONFIG, alt="Seen less never seen in points")
+        plot(figure, key="gap-difference", alt="Seen less never seen in points")
     quiet(
         f"At equal frequency: strata of up to {seen.OBJECT_BINS} groups of objects by {seen.ATTRIBUTE_BINS} of "
         f"attributes of equal size by pretraining count, weighted by their never-seen images ({whole.strata} strata; "
@@ -48,12 +44,14 @@ def gaps(asked: measure.Question, measured: measure.Measured) -> None:
     ]  # fmt: skip
     header = ["what", "n_seen", "n_never_seen", *(f"{field}_{end}" for field in
               ("seen", "never_seen", "raw", "matched", "within") for end in ("value", "low", "high"))]  # fmt: skip
-    with st.container(horizontal=True):
-        downloads("seen-and-never-seen", header, rows, figure=figure, title=seen.headline(whole))
-        pins.pin(
-            lambda: deck_slides.plot_slide(seen.headline(whole), figure, shared.source(asked, measured)),
-            key="gap", label="Pin plot",
-        )  # fmt: skip
+    downloads(
+        "seen-and-never-seen",
+        header,
+        rows,
+        figure=figure,
+        title=seen.headline(whole),
+        source=shared.source(asked, measured),
+    )
 
 
 def embedding(asked: measure.Question, measured: measure.Measured) -> None:
@@ -87,7 +85,7 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     finding_of(association.headline(found, asked.captions.name))
     st.latex(r"\mathrm{NMI} = \frac{2\,I(A;O)}{H(A)+H(O)},\qquad \mathrm{PMI} = \log_2\frac{p(a,o)}{p(a)\,p(o)}")
     figure = composition_models.pmi_figure(found, measured.sides.found.names)
-    st.plotly_chart(figure, key="pmi", config=PLOT_CONFIG, alt="Accuracy of a pair against its PMI in captions")
+    plot(figure, key="pmi", alt="Accuracy of a pair against its PMI in captions")
     n, right = found.never
     rate = f", {100 * right / n:.1f} % right" if n else ""
     quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
@@ -96,8 +94,12 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     rows = [
         [names[c], p, a, k] for c, p, a, k in zip(found.composition, found.pmi, found.accuracy, found.n, strict=True)
     ]
-    with st.container(horizontal=True):
-        title = f"PMI against accuracy, NMI {found.nmi:.3f}"
-        downloads("pmi", ["composition", "pmi", "acc1", "n"], rows, figure=figure, title=title)
-        pins.pin(lambda: deck_slides.plot_slide(title, figure, shared.source(asked, measured)), key="pmi",
-                 label="Pin plot")  # fmt: skip
+    title = f"PMI against accuracy, NMI {found.nmi:.3f}"
+    downloads(
+        "pmi",
+        ["composition", "pmi", "acc1", "n"],
+        rows,
+        figure=figure,
+        title=title,
+        source=shared.source(asked, measured),
+    )

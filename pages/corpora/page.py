@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts import corpora as charts
 from core.published import corpora, findings, view
 from core.published.manifest import CITATION
@@ -16,7 +15,7 @@ from core.published.view import set_name
 from pages.published import release
 from pages.published.choices import one_of
 from pages.ui import controls
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Corpora"
@@ -50,7 +49,7 @@ if tails:
         "be a power law. Zeros cannot be drawn there and are stated.",
     )
     figure = charts.tails_figure(tails)
-    st.plotly_chart(figure, key="tails", config=PLOT_CONFIG, alt=findings.corpora(tails, ()))
+    plot(figure, key="tails", alt=findings.corpora(tails, ()))
     rows = [[t.pretraining, t.method, rank, int(n)] for t in tails for rank, n in enumerate(t.counts, 1)]
     downloads(
         "corpora-ranks",
@@ -90,7 +89,7 @@ if pairs:
     )
     figure = charts.pairs_figure(pairs, TABLE_4)
     title = "Rank correlation of concept counts for every pair of sets"
-    st.plotly_chart(figure, key="pairs", config=PLOT_CONFIG, alt=title)
+    plot(figure, key="pairs", alt=title)
     header = ["a", "b", "method", "n", "by_name", "n_position", "by_position", "aligned"]
     rows = [[pair[key] for key in header] for pair in pairs]
     downloads("corpora-correlations", header, rows, figure=figure, title=title, source=CITATION)
@@ -103,7 +102,7 @@ rates = corpora.misalignment(store)
 if rates:
     section("Captions and images that share no concept", " ".join(corpora.MISALIGNMENT_CAVEATS))
     figure = charts.misalignment_figure(rates, TABLE_7)
-    st.plotly_chart(figure, key="misaligned", config=PLOT_CONFIG, alt="Misalignment rates of the pretraining sets")
+    plot(figure, key="misaligned", alt="Misalignment rates of the pretraining sets")
     header = ["pretraining", "pairs", "of_fixed", "fixed_size", "of_extracted", "extracted_size"]
     kinds = [(kind, key) for kind in ("fixed", "extracted") for key in ("rate", "size")]
     rows = [[row["pretraining"], row["pairs"], *(row[kind][key] for kind, key in kinds)] for row in rates]

@@ -8,7 +8,6 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts.corruptions import frame_margins
 from core.deck import slides as deck_slides
 from core.robustness.corruptions.metrics import flips, top5_distance
@@ -19,8 +18,8 @@ from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
-from pages.ui import gallery, pins
-from pages.ui.downloads import downloads
+from pages.ui import gallery
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
@@ -67,7 +66,7 @@ def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) ->
         {model: (answer.top[:, 0] == answer.labels).tolist() for model, answer in found.items()},
         flipped,
     )
-    st.plotly_chart(figure, key="frames", config=PLOT_CONFIG, alt=sentence)
+    plot(figure, key="frames", alt=sentence)
     quiet(
         "Dotted rules stand where the answer differs from "
         + ("that of the first frame." if noise else "that of the frame before.")
@@ -91,11 +90,11 @@ def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) ->
         for model, answer in found.items()
         for frame in range(len(answer.rows))
     ]
-    with st.container(horizontal=True):
-        downloads("sequence", ["model", "frame", "said", "margin", "flip"], rows, figure=figure, title=sentence)
-        first = next(iter(found.values()))
-        source = f"{deck_slides.source_line(first)} · in memory, not the ImageNet-P videos"
-        pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="sequence", label="Pin plot")
+    first = next(iter(found.values()))
+    source = f"{deck_slides.source_line(first)} · in memory, not the ImageNet-P videos"
+    downloads(
+        "sequence", ["model", "frame", "said", "margin", "flip"], rows, figure=figure, title=sentence, source=source
+    )
 
 
 def _flips(answer: Answer, noise: bool) -> list[int]:

@@ -18,7 +18,7 @@ from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
@@ -132,7 +132,7 @@ def _closer(found: Mapping[str, Answer], grid: ImageSet) -> None:
             quiet(f"{known_as(answer.lens.model)}: margin {answer.margin[row]:+.3f}".replace("-", "−"))
             figure = top_bars(names, answer.scores[row].tolist(), true=answer.names[int(answer.labels[row])])
             alt = "The best classes: " + ", ".join(names)
-            st.plotly_chart(figure, config={"displayModeBar": False}, key=f"closer-{side}", alt=alt)
+            plot(figure, key=f"closer-{side}", alt=alt, toolbar=False)
 
 
 def _rows(found: Mapping[str, Answer], grid: ImageSet) -> tuple[list[str], list[list[object]]]:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from cache import keys
-from core.charts import PLOT_CONFIG
 from core.charts.corruptions import condition_map
-from core.deck import slides as deck_slides
 from core.robustness.committed import committed
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import CORRUPTIONS, IN_MEMORY, words
@@ -17,8 +15,8 @@ from core.robustness.records import Record
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import broken, sample, shared
-from pages.ui import pins, points
-from pages.ui.downloads import downloads
+from pages.ui import points
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import quiet, section
 
 
@@ -72,15 +70,15 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
         ratio=measure == findings.MEASURES[2], chosen=chosen,
     )  # fmt: skip
     key = f"map-{keys.digest(model)[:8]}"
-    st.plotly_chart(
-        figure, key=key, config=PLOT_CONFIG, on_select=lambda: _clicked(key), selection_mode="points",
+    plot(
+        figure,
+        key=key,
         alt=f"{measure} of {known_as(model)} under each corruption and severity",
-    )  # fmt: skip
+        on_select=lambda: _clicked(key),
+    )
     source = f"{known_as(model)} · {image_set.id} · n = {records[0].n:,} · {IN_MEMORY}"
-    with st.container(horizontal=True):
-        downloads(f"corruptions-{key}", *shared.record_rows(records), figure=figure, title=source)
-        title = findings.headline(records) or source
-        pins.pin(lambda: deck_slides.plot_slide(title, figure, source), key=key, label="Pin plot")
+    title = findings.headline(records) or source
+    downloads(f"corruptions-{key}", *shared.record_rows(records), figure=figure, title=title, source=source)
 
 
 def _clicked(key: str) -> None:

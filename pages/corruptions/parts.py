@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts.corruptions import severity_lines
-from core.deck import slides as deck_slides
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import IN_MEMORY, words
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import sample, shared
-from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet
 
 
@@ -46,7 +43,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         finding_of(sentence)
     figure = severity_lines(lines)
     title = f"Accuracy of head and tail under {words(name) if name else 'the mean of all corruptions'}"
-    st.plotly_chart(figure, key="head-tail", config=PLOT_CONFIG, alt=title)
+    plot(figure, key="head-tail", alt=title)
     quiet(
         "Bars are Wilson 95 % intervals of one condition; head and tail are the commonest and rarest fifth by each "
         "model's own pretraining counts. Kept is accuracy over all conditions divided by clean accuracy, its interval "
@@ -54,11 +51,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     )
     first = next(iter(found.values()))
     source = f"{lens.image_set} · n = {first[0].n:,} · {IN_MEMORY}"
-    with st.container(horizontal=True):
-        records = [one for each in found.values() for one in each]
-        downloads("head-and-tail", *shared.record_rows(records), figure=figure, title=title)
-        pins.pin(
-            lambda: deck_slides.plot_slide(told[0] if told else title, figure, source),
-            key="head-tail",
-            label="Pin plot",
-        )
+    records = [one for each in found.values() for one in each]
+    downloads(
+        "head-and-tail", *shared.record_rows(records), figure=figure, title=told[0] if told else title, source=source
+    )

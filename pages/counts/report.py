@@ -10,13 +10,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts.counted import rank_figure
 from core.counting.findings import ambiguity, many
 from core.errors import UnreadableData
 from core.frequency import counted
 from pages.published.choices import one_of
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import may_change, require_change
 from pages.ui.text import finding_of, quiet, section
 
@@ -32,7 +31,7 @@ def draw(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]],
     with left:
         section("Rank and frequency", "Each concept once; head and tail are its commonest and rarest fifths.")
         figure = rank_figure(rows, method="count")
-        st.plotly_chart(figure, key="counted-ranks", config=PLOT_CONFIG, alt=sentence)
+        plot(figure, key="counted-ranks", alt=sentence)
     with right:
         section("Counts", "With the query that was searched. Unmatchable is not zero: no caption could have matched.")
         shown = ["concept", "count", *(["image", "text"] if facts["mode"] == "integrated" else []), "status", "query"]

@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.analysis import concepts
 from core.analysis.concepts import PublishedConcept
-from core.charts import PLOT_CONFIG
 from core.charts.concepts import models_figure
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
@@ -17,7 +16,7 @@ from core.published.names import METHODS
 from core.published.view import set_name
 from pages import registry
 from pages.ui import lensbar
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
@@ -54,10 +53,7 @@ def models(found: PublishedConcept, model: str) -> None:
         )  # fmt: skip
     shown = [score for score in found.scores if score.image_set == image_set]
     figure = models_figure(shown, chosen=model)
-    st.plotly_chart(
-        figure, key=CHART, config=PLOT_CONFIG, on_select=_look, selection_mode="points",
-        alt=f"Accuracy of published models on {found.name}",
-    )  # fmt: skip
+    plot(figure, key=CHART, alt=f"Accuracy of published models on {found.name}", on_select=_look)
     header = ["model", "pretraining", "set", "accuracy", "count", "source"]
     rows = [[s.model, s.pretraining, s.image_set, s.accuracy, s.count, s.source] for s in found.scores]
     downloads("concept-models", header, rows, figure=figure, title=found.name, source=CITATION)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import streamlit as st
-
 from core.analysis import findings
-from core.charts import PLOT_CONFIG
 from core.charts.concepts import accuracies_figure
 from core.published.answers import find_set
 from core.types import ClassAnswer
+from pages.ui.downloads import plot
 from pages.ui.points import clicked
 from pages.ui.selection import select
 from pages.ui.text import section
@@ -44,10 +42,7 @@ def draw(answer: ClassAnswer, chosen: Sequence[int], found: Sequence[int], count
     equal = ", those counted most often first among equals" if counts and not chosen else ""
     section("Chosen" if chosen else "Hardest concepts", f"Click one to see all that was published on it{equal}.")
     figure = accuracies_figure([answer.classes[index] for index in shown], counts)
-    st.plotly_chart(
-        figure, key="hardest", config=PLOT_CONFIG, on_select=_select, selection_mode="points",
-        alt="Accuracy of the hardest concepts",
-    )  # fmt: skip
+    plot(figure, key="hardest", alt="Accuracy of the hardest concepts", on_select=_select)
 
 
 def _select() -> None:

@@ -10,14 +10,13 @@ import streamlit as st
 
 from core.analysis.confusable import Mistaken, mistaken
 from core.analysis.failures import Cells, cell_differences, cells, cluster_order, correct_of, exchanged, merged
-from core.charts import PLOT_CONFIG
 from core.charts.failures import MOST, confusion_figure
 from core.deck import slides as deck_slides
 from core.types import Answer, ImageSet, Lens
 from pages.lab import lenses
 from pages.ui import gallery, pins
 from pages.ui import points as points_ui
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
 from pages.ui.text import finding_of, quiet, section
 
@@ -124,15 +123,15 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         correct, images = correct_of(answer)
         diagonal = {} if other is not None else {"correct": correct, "images": images}
         figure = confusion_figure(found, order, answer.names, difference=other is not None, **diagonal)
-        st.plotly_chart(figure, key="matrix", config=PLOT_CONFIG, on_select=_clicked, selection_mode="points", alt=told)
+        plot(figure, key="matrix", alt=told, on_select=_clicked)
         rows = [
             [answer.keys[a], answer.keys[b], value, share]
             for a, b, value, share in zip(found.true, found.said, found.value, found.share, strict=True)
         ]
-        with st.container(horizontal=True):
-            downloads("confusion-matrix", ["true", "said", "images", "share"], rows, figure=figure, title=told)
-            source = deck_slides.source_line(answer)
-            pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="matrix", label="Pin plot")
+        source = deck_slides.source_line(answer)
+        downloads(
+            "confusion-matrix", ["true", "said", "images", "share"], rows, figure=figure, title=told, source=source
+        )
     with right:
         picked = st.session_state.get("_cell")
         if picked and max(picked) < len(answer.keys):

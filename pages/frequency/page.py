@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from core.analysis.curve import headline
-from core.charts import PLOT_CONFIG, frequency_figure
+from core.charts import frequency_figure
 from core.deck import slides as deck_slides
 from core.frequency import labels
 from core.types import Answer
 from pages.frequency import difficulty, overlay
-from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables, without_counts
-from pages.ui.downloads import downloads
+from pages.ui import answers, detail, gallery, lensbar, selection, tables, without_counts
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
@@ -58,21 +58,17 @@ with left:
         chosen=chosen,
         x_title="Times counted" if others else f"Times counted in {labels.label(lens.frequency)}",
     )
-    st.plotly_chart(
+    plot(
         figure,
         key="cloud",
-        config=PLOT_CONFIG | {"displayModeBar": True},
-        on_select=lambda: overlay.selected("cloud", answer.keys),
-        selection_mode=("points", "box", "lasso"),
         alt=headline(curve),
+        toolbar=False,
+        on_select=lambda: overlay.selected("cloud", answer.keys),
+        select=("points", "box", "lasso"),
     )
     header, rows = overlay.rows(curve)
-    with st.container(horizontal=True):
-        downloads("frequency", header, rows, figure=figure, title=headline(curve))
-        source_line = deck_slides.source_line(answer) if isinstance(answer, Answer) else answers.provenance(answer)
-        pins.pin(
-            lambda: deck_slides.plot_slide(headline(curve), figure, source_line), key="frequency", label="Pin plot"
-        )
+    source_line = deck_slides.source_line(answer) if isinstance(answer, Answer) else answers.provenance(answer)
+    downloads("frequency", header, rows, figure=figure, title=headline(curve), source=source_line)
     difficulty.draw(lens, curve.method)
 with right:
     if chosen:

@@ -13,8 +13,7 @@ from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
 from core.prompts.notes import content_unread
 from core.types import Answer, ImageSet, Lens, Report
-from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, section
 
@@ -41,12 +40,17 @@ def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     sentence = _sentence(found, lens.prompts, content_unread(answer.reading))
     finding_of(sentence)
     figure = count_figure(found)
-    st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=sentence)
+    plot(figure, key="counts", alt=sentence, toolbar=False)
     rows = [[label, one.n, one.mean, one.sd, len(one.values)] for label, points in found.items() for one in points]
-    with st.container(horizontal=True):
-        downloads("sentence-counts", ["strategy", "sentences", "acc1", "sd", "draws"], rows, figure=figure)
-        source = deck_slides.source_line(answer)
-        pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="counts", label="Pin plot")
+    source = deck_slides.source_line(answer)
+    downloads(
+        "sentence-counts",
+        ["strategy", "sentences", "acc1", "sd", "draws"],
+        rows,
+        figure=figure,
+        title=sentence,
+        source=source,
+    )
 
 
 def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> dict[str, tuple[CountPoint, ...]]:

@@ -29,6 +29,7 @@ from core.runtime import thumbnails as thumbs
 from core.text.lines import lines_of
 from core.types import Answer, ImageSet, Lens
 from pages.ui import detail, pins
+from pages.ui.downloads import plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.own_picture import TYPES
 from pages.ui.text import finding_of, quiet, section
@@ -140,7 +141,7 @@ def _columns(
         order = np.argsort(-one.cosines[0], kind="stable")
         quiet(f"{one.strategy}, cosine")
         figure = top_bars([names[i] for i in order], [float(one.cosines[0, i]) for i in order], true=true)
-        st.plotly_chart(figure, key=f"walk-{one.strategy}", config={"displayModeBar": False}, alt=one.strategy)
+        plot(figure, key=f"walk-{one.strategy}", alt=one.strategy, toolbar=False)
     pins.pin(
         lambda: deck_slides.comparison_slide(
             sentence,

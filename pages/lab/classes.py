@@ -9,14 +9,14 @@ import streamlit as st
 
 from core.analysis.compare import Difference
 from core.analysis.curve import Curve
-from core.charts import PLOT_CONFIG, frequency_figure
+from core.charts import frequency_figure
 from core.charts.lab import change_bars, change_scatter
 from core.deck import slides as deck_slides
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
 from pages.lab import lenses
 from pages.ui import answers, gallery, lensbar, pins, selection
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import quiet, section
 
 if TYPE_CHECKING:
@@ -58,13 +58,8 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
 
 
 def _chart(figure: go.Figure, key: str, class_keys: Sequence[str], alt: str) -> None:
-    st.plotly_chart(
-        figure,
-        key=key,
-        config=PLOT_CONFIG,
-        on_select=lambda: overlay.selected(key, class_keys),
-        selection_mode=("points", "box", "lasso"),
-        alt=alt,
+    plot(
+        figure, key=key, alt=alt, on_select=lambda: overlay.selected(key, class_keys), select=("points", "box", "lasso")
     )
 
 
@@ -90,9 +85,12 @@ def curves(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     keys = next(iter(found.values())).keys
     _chart(figure, "lab-curves", keys, "; ".join(lines))
     source = deck_slides.source_line(next(iter(found.values())))
-    with st.container(horizontal=True):
-        rows = [
-            [label, row.key, row.count, row.accuracy, row.n] for label, curve in drawn.items() for row in curve.rows
-        ]
-        downloads("lab-curves", ["lens", "concept", "count", "accuracy", "n"], rows, figure=figure)
-        pins.pin(lambda: deck_slides.plot_slide("; ".join(lines), figure, source), key="curves", label="Pin plot")
+    rows = [[label, row.key, row.count, row.accuracy, row.n] for label, curve in drawn.items() for row in curve.rows]
+    downloads(
+        "lab-curves",
+        ["lens", "concept", "count", "accuracy", "n"],
+        rows,
+        figure=figure,
+        title="; ".join(lines),
+        source=source,
+    )

@@ -18,6 +18,7 @@ from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
+from pages.ui.downloads import plot
 from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import quiet, section
 
@@ -99,7 +100,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
                 true = found[view.lens].names[view.true]
                 figure = top_bars([one.name for one in view.top], [one.score for one in view.top], true=true)
                 said = f"{view.lens} says {view.top[0].name}"
-                st.plotly_chart(figure, config={"displayModeBar": False}, key=f"top-{number}", alt=said)
+                plot(figure, key=f"top-{number}", alt=said, toolbar=False)
     looked_at = st.selectbox(
         "Sentence by sentence", [view.lens for view in seen], index=None, key="sentences-of", width=420,
         placeholder="Choose a setup", help="Cosine with every sentence of the true and the predicted class",
@@ -119,7 +120,7 @@ def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], tr
         with column:
             section(one.name, f"class score {one.score:.4f} from {len(one.texts)} sentences")
             figure = sentence_bars(one.texts, one.cosines, colour=RIGHT if one.index == true else WRONG)
-            st.plotly_chart(figure, config={"displayModeBar": False}, key=f"sentences-{one.index}", alt=one.name)
+            plot(figure, key=f"sentences-{one.index}", alt=one.name, toolbar=False)
 
 
 def _bars(lens: Lens, image_set: ImageSet, row: int, classes: list[int], *, report: Report) -> tuple[Bars, ...]:

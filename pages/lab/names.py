@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import streamlit as st
 
 from core.analysis.renaming import Arrow, arrows
-from core.charts import PLOT_CONFIG
 from core.charts.lab_names import arrow_figure
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
@@ -16,8 +14,7 @@ from core.prompts import real
 from core.stats import intervals as stats
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
-from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
 ID = "real"
@@ -48,16 +45,17 @@ def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
         return
     corpus = option if option in real.CORPORA else real.CORPUS if not option else "the counted captions"
     figure = arrow_figure(listed, before=before, after=after, corpus=corpus)
-    st.plotly_chart(
-        figure, key="arrows", config=PLOT_CONFIG, alt=sentence, selection_mode=("points", "box", "lasso"),
+    plot(
+        figure,
+        key="arrows",
+        alt=sentence,
         on_select=lambda: overlay.selected("arrows", found[before].keys),
-    )  # fmt: skip
+        select=("points", "box", "lasso"),
+    )
     rows = [[one.name, one.spelling, *one.counts, one.before, one.after, one.n] for one in listed]
-    with st.container(horizontal=True):
-        header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
-        downloads("synonyms", header, rows, figure=figure, title=sentence)
-        source = deck_slides.source_line(found[after])
-        pins.pin(lambda: deck_slides.plot_slide(sentence, figure, source), key="arrows", label="Pin plot")
+    header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
+    source = deck_slides.source_line(found[after])
+    downloads("synonyms", header, rows, figure=figure, title=sentence, source=source)
 
 
 def told(listed: tuple[Arrow, ...], classes: int) -> str:

@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 from core.analysis import prompt_gains
 from core.analysis.compare import ClassChange
 from core.analysis.prompt_gains import WORDS, Gain, Scores
-from core.charts import PLOT_CONFIG
 from core.charts.lab import change_scatter
 from core.charts.prompt_gains import gains_figure, told
 from core.published.answers import find_set
@@ -21,7 +20,7 @@ from core.published.store import open_store
 from core.stats.format import percent, point_span, points
 from core.types import Interval, Lens
 from pages.ui import address, lensbar
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, recall
 from pages.ui.links import to_page
 from pages.ui.points import clicked
@@ -114,10 +113,12 @@ def _forest(gains: Sequence[Gain], found: Scores, *, by_set: bool) -> None:
     order = sorted(gains, key=lambda one: -one.change.value)
     figure = gains_figure(order, chosen=st.session_state.get(SET) or "")
     title = f"{WORDS[found.b]} against {WORDS[found.a]}"
-    st.plotly_chart(
-        figure, key=FOREST, config=PLOT_CONFIG, on_select=_pick, selection_mode="points",
+    plot(
+        figure,
+        key=FOREST,
         alt=f"{title}: " + "; ".join(f"{one.title} {points(one.change.value)} points" for one in order),
-    )  # fmt: skip
+        on_select=_pick,
+    )
     downloads(f"prompts-by-{what.replace(' ', '-')}", *_rows(order), figure=figure, title=title, source=CITATION)
 
 
@@ -164,10 +165,12 @@ def _concepts(lens: Lens, found: Scores, sets: Sequence[Gain]) -> None:
             changes, index, recall(prompt_gains.counts_of, inside), a=WORDS[found.a], b=WORDS[found.b],
             chosen=[index[picked]] if picked in index else [],
         )  # fmt: skip
-        st.plotly_chart(
-            figure, key=CLOUD, config=PLOT_CONFIG, on_select=lambda: _choose([one.key for one in changes]),
-            selection_mode="points", alt="Accuracy of every concept under both strategies",
-        )  # fmt: skip
+        plot(
+            figure,
+            key=CLOUD,
+            alt="Accuracy of every concept under both strategies",
+            on_select=lambda: _choose([one.key for one in changes]),
+        )
         rows = [[one.key, one.name, one.before, one.after, one.change, one.n] for one in changes]
         header = ["key", "name", found.a, found.b, "change", "images"]
         downloads("prompts-concepts", header, rows, figure=figure, title="Concepts under both", source=CITATION)

@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band, against, band, is_written, waffle_answers
-from core.charts import PLOT_CONFIG
 from core.charts.lab_null import accuracy_figure
 from core.deck import slides as deck_slides
 from core.errors import TailscopeError
@@ -17,8 +16,7 @@ from core.models import registry as models
 from core.models.names import model_name
 from core.prompts.waffle import PAIRS, SEEDS
 from core.types import Answer, ImageSet, Lens, Report
-from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, plain, quiet, section
 
@@ -44,15 +42,13 @@ def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: 
         finding_of(sentence)
     figure = accuracy_figure(lenses, bands)
     alt = " ".join(told) or "Top-1 accuracy of every lens"
-    st.plotly_chart(figure, key="null", config=PLOT_CONFIG | {"displayModeBar": False}, alt=alt)
+    plot(figure, key="null", alt=alt, toolbar=False)
     rows = [
         [label, one.acc1, *((bands[label].mean, bands[label].sd) if label in bands else (None, None))]
         for label, one in lenses.items()
     ]
-    with st.container(horizontal=True):
-        downloads("null-band", ["lens", "acc1", "waffle_mean", "waffle_sd"], rows, figure=figure, title=alt)
-        source = deck_slides.source_line(next(iter(found.values())))
-        pins.pin(lambda: deck_slides.plot_slide(alt, figure, source), key="null", label="Pin plot")
+    source = deck_slides.source_line(next(iter(found.values())))
+    downloads("null-band", ["lens", "acc1", "waffle_mean", "waffle_sd"], rows, figure=figure, title=alt, source=source)
 
 
 def _band(lens: Lens, image_set: ImageSet) -> Band | None:

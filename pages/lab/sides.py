@@ -8,13 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis.compare import Comparison, Difference
-from core.charts import PLOT_CONFIG
 from core.charts.lab import difference_figure, is_clear, reliability_figure
 from core.deck import slides as deck_slides
 from core.types import Answer
 from pages.lab import lenses
 from pages.ui import pins
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import section
 
 
@@ -46,13 +45,13 @@ def draw(found: Mapping[str, Answer], compared: Comparison[Difference], sentence
             "interval holds zero, or McNemar's exact p over the images is above 0.05 after Holm.",
         )
         figure = difference_figure(compared.pairs)
-        st.plotly_chart(figure, key="differences", config={"displayModeBar": False}, alt=sentence)
+        plot(figure, key="differences", alt=sentence, toolbar=False)
         _pairs(compared.pairs)
         downloads("differences", *lenses.pair_rows(compared.pairs), figure=figure, title=sentence)
     with right:
         section("Calibration", "How often a lens is right when it is this sure; larger marks hold more images.")
         figure = reliability_figure({label: one.reliability for label, one in compared.lenses.items()})
-        st.plotly_chart(figure, key="reliability", config=PLOT_CONFIG, alt="Share right against confidence")
+        plot(figure, key="reliability", alt="Share right against confidence")
         pins.pin(
             lambda: deck_slides.plot_slide("Share right against confidence", figure, source),
             key="reliability",

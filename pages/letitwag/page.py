@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
 from core.published import findings, letitwag
 from core.published.manifest import CITATION
 from pages.letitwag import own, parts
 from pages.published import release
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 models, concepts, fits = letitwag.models(), letitwag.concepts(), letitwag.fits()
@@ -30,10 +29,7 @@ with left:
         f"{fits['all'].slope:.2f}.",
     )
     figure = charts.scatter(models, fits, chosen=marked, own=mine)
-    st.plotly_chart(
-        figure, key="wag-scatter", config=PLOT_CONFIG, selection_mode="points", alt=findings.let_it_wag(),
-        on_select=lambda: parts.picked_model("wag-scatter"),
-    )  # fmt: skip
+    plot(figure, key="wag-scatter", alt=findings.let_it_wag(), on_select=lambda: parts.picked_model("wag-scatter"))
     downloads("letitwag-models", *parts.model_rows(models), figure=figure, title=findings.let_it_wag(), source=CITATION)
 for model in models:
     if model.note:
@@ -48,7 +44,7 @@ matrix = findings.whole_matrix()
 left, right = st.columns(2, gap="large")
 with left:
     figure = charts.counts_figure(item)
-    st.plotly_chart(figure, key="wag-counts", config=PLOT_CONFIG, alt=f"Counts of {item.name} in every pretraining set")
+    plot(figure, key="wag-counts", alt=f"Counts of {item.name} in every pretraining set")
     title = f"Counts of {item.name} in every pretraining set"
     rows = list(item.counts.items())
     downloads("letitwag-counts", ["column", "count"], rows, figure=figure, title=title, source=CITATION)
@@ -57,7 +53,7 @@ with right:
     if matrix is not None:
         accuracy = matrix.accuracy[:, matrix.concepts.index(item)]
         figure = charts.scale_figure(matrix.models, accuracy)
-        st.plotly_chart(figure, key="wag-scale", config=PLOT_CONFIG, alt=f"Accuracy of {item.name} against model size")
+        plot(figure, key="wag-scale", alt=f"Accuracy of {item.name} against model size")
         of_models = [[model.name, value] for model, value in zip(matrix.models, accuracy.tolist(), strict=True)]
         title = f"Accuracy of {item.name} against model size"
         downloads("letitwag-concept", ["model", "accuracy"], of_models, figure=figure, title=title, source=CITATION)

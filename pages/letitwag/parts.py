@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts import letitwag as charts
 from core.published import findings, letitwag
 from core.published.letitwag import Concept, Matrix, Model
 from core.published.manifest import CITATION
 from pages.published import concept as concept_view
 from pages.published.choices import any_of
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.points import custom
 from pages.ui.text import quiet, section
 
@@ -157,7 +156,7 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     columns = findings.order_of(found, by)
     rows = _model_order(found, models_by)
     figure = charts.matrix_figure(found, rows, columns, chosen=found.concepts.index(item))
-    st.plotly_chart(figure, key="wag-matrix", config=PLOT_CONFIG, alt=fate.sentence(found.concepts))
+    plot(figure, key="wag-matrix", alt=fate.sentence(found.concepts))
     header = ["concept", *(found.models[row].name for row in rows)]
     table = [[found.concepts[c].key, *found.accuracy[rows, c].tolist()] for c in columns]
     downloads("letitwag-matrix", header, table, figure=figure, title=fate.sentence(found.concepts), source=CITATION)

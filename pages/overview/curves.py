@@ -8,10 +8,10 @@ import streamlit as st
 
 from core.analysis import overview
 from core.analysis.overview import ModelCurve
-from core.charts import PLOT_CONFIG
 from core.charts.overview import curves_figure
 from core.published.view import set_name
 from pages.overview.links import into
+from pages.ui.downloads import plot
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
@@ -27,10 +27,7 @@ def draw(found: Sequence[ModelCurve]) -> None:
     )
     shown = _choose(found)
     figure = curves_figure(found, shown.model)
-    st.plotly_chart(
-        figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=lambda: _look(found),
-        selection_mode="points", alt=overview.headline(found),
-    )  # fmt: skip
+    plot(figure, key=CHART, alt=overview.headline(found), toolbar=False, on_select=lambda: _look(found))
     quiet(overview.summary(shown))
     with st.container(horizontal=True):
         lens = {"model": shown.model, "set": overview.IMAGE_SET, "prompts": overview.PROMPTS}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG, SERIES
+from core.charts import SERIES
 from core.charts.letitwag import scatter
 from core.charts.palette import CHOSEN
 from core.published import findings, letitwag
 from core.published.letitwag import Model
 from core.published.names import PRETRAINING
 from pages.overview.links import into
+from pages.ui.downloads import plot
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
@@ -33,10 +34,7 @@ def draw() -> None:
         marker={"symbol": "circle-open", "size": 18, "color": CHOSEN, "line": {"width": 2.5}},
     )  # fmt: skip
     figure.update_layout(dragmode=False)
-    st.plotly_chart(
-        figure, key=CHART, config=PLOT_CONFIG | {"displayModeBar": False}, on_select=_look, selection_mode="points",
-        alt=findings.let_it_wag(),
-    )  # fmt: skip
+    plot(figure, key=CHART, alt=findings.let_it_wag(), toolbar=False, on_select=_look)
     quiet(_told(model))
     with st.container(horizontal=True):
         lens = {"model": f"{model.model},{model.pretraining}", "set": letitwag.LET_IT_WAG, "prompts": "ensemble"}

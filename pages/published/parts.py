@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG, published, published_parts
+from core.charts import published, published_parts
 from core.published import findings
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
@@ -18,7 +18,7 @@ from core.published.sentences import finding, unit
 from core.published.view import Shown
 from pages.published.choices import one_of
 from pages.ui import points
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import section
 
 TINTS = ("one colour", "data set", "flag")
@@ -47,10 +47,12 @@ def pooled(shown: Sequence[Shown]) -> None:
             )
             groups = _groups(shown[0], tint)
         figure = published.honest_figure(shown, groups=groups, about=about, height=480 if groups is None else 500)
-        st.plotly_chart(
-            figure, key="published-cloud", config=PLOT_CONFIG, selection_mode="points", alt=findings.curves(shown),
+        plot(
+            figure,
+            key="published-cloud",
+            alt=findings.curves(shown),
             on_select=lambda: _picked("published-cloud", shown),
-        )  # fmt: skip
+        )
         downloads(
             "published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown), source=CITATION
         )
@@ -61,7 +63,7 @@ def pooled(shown: Sequence[Shown]) -> None:
             "beside it.",
         )
         figure = published.paper_figure(shown, height=480)
-        st.plotly_chart(figure, key="published-paper", config=PLOT_CONFIG, alt=finding(shown[0].paper))
+        plot(figure, key="published-paper", alt=finding(shown[0].paper))
         downloads("published-paper", *bin_rows(shown), figure=figure, title=finding(shown[0].paper), source=CITATION)
 
 
@@ -119,9 +121,7 @@ def _figures(one: Shown, name: str) -> dict[str, Any]:
 def by_dataset(by_set: Mapping[str, Sequence[Shown]], shown: Sequence[Shown]) -> None:
     """Slopes within data sets, then a small multiple for each."""
     figure = published_parts.sets_figure(by_set, shown)
-    st.plotly_chart(
-        figure, key="published-sets", config=PLOT_CONFIG, alt="Slope per tenfold frequency within each data set"
-    )
+    plot(figure, key="published-sets", alt="Slope per tenfold frequency within each data set")
     rows = [
         {"data set": name} | _figures(one, published.label(one, shown))
         for name, parts in by_set.items()
@@ -135,9 +135,7 @@ def by_dataset(by_set: Mapping[str, Sequence[Shown]], shown: Sequence[Shown]) ->
         for column, name in zip(st.columns(ACROSS, gap="medium"), names[start : start + ACROSS], strict=False):
             with column:
                 figure = published_parts.panel(name, by_set[name], shown)
-                st.plotly_chart(
-                    figure, key=f"panel-{name}", config={"displayModeBar": False}, alt=finding(by_set[name][0].honest)
-                )
+                plot(figure, key=f"panel-{name}", alt=finding(by_set[name][0].honest), toolbar=False)
 
 
 def choices_matter(shown: Sequence[Shown]) -> None:
@@ -154,9 +152,7 @@ def choices_matter(shown: Sequence[Shown]) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         figure = published_parts.edges_figure(shown, found)
-        st.plotly_chart(
-            figure, key="edges", config=PLOT_CONFIG, alt="The paper's correlation over the number of bin edges"
-        )
+        plot(figure, key="edges", alt="The paper's correlation over the number of bin edges")
         rows = [
             [published.label(o, shown), i["edges"], i["r"], i["p"]]
             for o, f in zip(shown, found, strict=True)
@@ -168,9 +164,7 @@ def choices_matter(shown: Sequence[Shown]) -> None:
         labels = [published.label(one, shown) for one in shown]
         at = labels.index(one_of("Curve", "cut", labels, label_visibility="collapsed")) if len(shown) > 1 else 0
         figure = published_parts.cuts_figure(found[at])
-        st.plotly_chart(
-            figure, key="cuts", config=PLOT_CONFIG, alt="The paper's correlation over the bins cut at both ends"
-        )
+        plot(figure, key="cuts", alt="The paper's correlation over the bins cut at both ends")
         header = ["low", "high", "n_points", "r", "p"]
         downloads(
             "published-cuts", header, [[item[key] for key in header] for item in found[at]["cuts"]], figure=figure,

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts.shifts import KINDS, board_figure, figure_of, robustness_figure
-from core.deck import slides as deck_slides
 from core.robustness.records import Record
 from core.robustness.shifts.baselines import FitSet
 from core.robustness.shifts.findings import condition_name, of_cell
 from core.robustness.shifts.measure import CLEAN
 from core.supervised.names import known_as
 from core.types import Lens
-from pages.ui import pins, points
-from pages.ui.downloads import downloads
+from pages.ui import points
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
 HELP = (
@@ -37,18 +35,14 @@ def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditi
     shown = {**({CLEAN: "in distribution"} if kind == "accuracy" else {}), **conditions}
     figure = board_figure(rows, models, shown, kind=kind, chosen=chosen)
     told = f"{kind.capitalize()} of {len(models)} models under {len(conditions)} conditions, in percent or points"
-    st.plotly_chart(
-        figure, key="shift-board", config=PLOT_CONFIG, on_select=_clicked, selection_mode="points", alt=told
-    )
+    plot(figure, key="shift-board", alt=told, on_select=_clicked)
     if any(row.more.get("excluded_from_ranking") for row in rows):
         quiet("A crossed cell: this model's own mistakes chose the pictures, so it has no place in a ranking on them.")
     if kind == "rho" and not any(figure_of(row, "rho") for row in rows):
         quiet("Effective robustness needs a table of ordinary models: upload one under Baselines.")
     header, listed = table_rows(rows)
-    with st.container(horizontal=True):
-        downloads("shifts", header, listed, figure=figure, title=told)
-        source = f"{lens.image_set} · prompts {lens.prompts} · {len(models)} models"
-        pins.pin(lambda: deck_slides.plot_slide(told, figure, source), key="shift-board", label="Pin board")
+    source = f"{lens.image_set} · prompts {lens.prompts} · {len(models)} models"
+    downloads("shifts", header, listed, figure=figure, title=told, source=source)
 
 
 def _clicked() -> None:
@@ -84,7 +78,7 @@ def robustness(rows: Sequence[Record], condition: str, model: str, chosen: FitSe
     figure = robustness_figure(
         shown, chosen, names, x_title="In distribution, same classes", y_title=f"Under {condition_name(condition)}"
     )
-    st.plotly_chart(figure, key="shift-scatter", config=PLOT_CONFIG, alt=of_cell(own))
+    plot(figure, key="shift-scatter", alt=of_cell(own))
     if chosen is None:
         quiet(f"No line is drawn: {why}.")
     else:
@@ -95,13 +89,12 @@ def robustness(rows: Sequence[Record], condition: str, model: str, chosen: FitSe
             f"R² {fit.r2:.3f}, residual {fit.error:.3f} logits; columns {chosen.x} and {chosen.y}. Accuracies are "
             "clipped to 0.1–99.9 %; the number beside a mark is ρ in points; an open mark is not ranked."
         )
-    with st.container(horizontal=True):
-        header, listed = table_rows(shown)
-        downloads("effective-robustness", header, listed, figure=figure, title=of_cell(own))
-        pins.pin(
-            lambda: deck_slides.plot_slide(
-                of_cell(own), figure, f"{own.set} · prompts {own.prompts} · {own.reference}"
-            ),
-            key="shift-scatter",
-            label="Pin plot",
-        )
+    header, listed = table_rows(shown)
+    downloads(
+        "effective-robustness",
+        header,
+        listed,
+        figure=figure,
+        title=of_cell(own),
+        source=f"{own.set} · prompts {own.prompts} · {own.reference}",
+    )

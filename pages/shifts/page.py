@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.charts import PLOT_CONFIG
 from core.charts.shifts import parts_figure
 from core.robustness.shifts.findings import condition_name, headline, of_parts
 from core.robustness.shifts.measure import CLEAN
@@ -13,7 +12,7 @@ from core.supervised.names import known_as
 from pages.shifts import board, cell, overlap, shared
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, finding_of, quiet
 
 VIEWS = ("board", "head and tail", "frames", "overlap")
@@ -70,7 +69,7 @@ else:
     own = [row for row in rows if row.model == model and row.more.get("head") is not None]
     if own:
         figure = parts_figure(own, {CLEAN: "in distribution", **named})
-        st.plotly_chart(figure, key="shift-parts", config=PLOT_CONFIG, alt=told)
+        plot(figure, key="shift-parts", alt=told)
         quiet("Mean accuracy of the classes in each fifth of the pretraining counts; intervals resample classes.")
         parts = ("head", "torso", "tail", "id_head", "id_torso", "id_tail")
         listed = [[row.model, row.condition, *(row.more.get(part) for part in parts)] for row in own]

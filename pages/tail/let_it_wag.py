@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.charts import PLOT_CONFIG, SERIES
+from core.charts import SERIES
 from core.charts.letitwag import scatter
 from core.published import findings, letitwag
 from pages.ui import lensbar
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.links import to_data, to_page
 from pages.ui.text import finding_of, plain, quiet, section
 
@@ -30,7 +30,7 @@ def let_it_wag() -> None:
         marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
     )
     with left:
-        st.plotly_chart(figure, key="wag-models", config=PLOT_CONFIG, alt="Let It Wag! against ImageNet accuracy")
+        plot(figure, key="wag-models", alt="Let It Wag! against ImageNet accuracy")
         header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
         rows = [[m.model, m.pretraining, m.imagenet, m.letitwag, m.at_zero] for m in models]
         downloads("letitwag-models", header, rows, figure=figure, title=findings.let_it_wag(), source=SOURCE)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.analysis import findings
-from core.charts import PLOT_CONFIG, tail_scatter
+from core.charts import tail_scatter
 from core.types import Answer
 from pages.tail import cards, let_it_wag, models_compared, remedies
 from pages.ui import answers, detail, lensbar, tables, without_counts
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
@@ -70,9 +70,7 @@ if rare:
     figure = tail_scatter(points, x_title="All concepts", y_title="Rarest fifth")
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.plotly_chart(
-            figure, key="models", config=PLOT_CONFIG, alt="Tail accuracy against overall accuracy of every model"
-        )
+        plot(figure, key="models", alt="Tail accuracy against overall accuracy of every model")
         title = "Accuracy of the rarest fifth against that of all concepts, every model"
         source = f"{lens.image_set} · prompts {lens.prompts}"
         downloads("tail-models", *models_compared.rows(points), figure=figure, title=title, source=source)

@@ -9,13 +9,12 @@ import streamlit as st
 
 from core.analysis import few_shot_head, label_bias
 from core.analysis.group_change import GroupChange
-from core.charts import PLOT_CONFIG
 from core.charts.remedies import change_figure, lines_figure
 from core.errors import TailscopeError
 from core.runtime.jobs import Question
 from core.types import Answer, ImageSet, Interval
 from pages.ui.answers import provenance
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
@@ -71,7 +70,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
     left, right = st.columns(2, gap="large")
     with left:
         figure = change_figure(found.changes, found.null)
-        st.plotly_chart(figure, key="bias-change", config=PLOT_CONFIG | {"displayModeBar": False}, alt=sentence)
+        plot(figure, key="bias-change", alt=sentence, toolbar=False)
         downloads("label-bias", HEADER, rows(found.changes), figure=figure, title=sentence, source=provenance(answer))
     with right:
         lines = {
@@ -81,10 +80,9 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
             for one in found.changes
         }
         figure = lines_figure(lines, x_title="Strength")
-        st.plotly_chart(
-            figure, key="bias-sweep", config=PLOT_CONFIG | {"displayModeBar": False},
-            alt="Mean class accuracy of head, torso and tail at every strength",
-        )  # fmt: skip
+        plot(
+            figure, key="bias-sweep", alt="Mean class accuracy of head, torso and tail at every strength", toolbar=False
+        )
 
 
 def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:

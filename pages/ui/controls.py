@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.charts import PLOT_CONFIG, published
+from core.charts import published
 from core.published import findings, view
 from core.published.manifest import CITATION
 from core.published.names import HEADLINE_METHOD, ZERO_SHOT
@@ -13,7 +13,7 @@ from core.published.sentences import finding as sentence_of
 from core.published.store import Store
 from core.published.view import Shown, View
 from pages.published import parts, release
-from pages.ui.downloads import downloads
+from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
@@ -56,7 +56,7 @@ def draw(store: Store, head: DeltaGenerator) -> None:
                 continue
             for recipe, make in (("honest", published.honest_figure), ("paper", published.paper_figure)):
                 figure = make(shown, height=400)
-                st.plotly_chart(figure, key=f"{title}-{recipe}", config=PLOT_CONFIG, alt=sentence_of(shown[0].honest))
+                plot(figure, key=f"{title}-{recipe}", alt=sentence_of(shown[0].honest))
                 name = f"control-{shown[0].combination.pretraining.partition('_')[0]}-{recipe}"
                 rows = parts.concept_rows(shown)
                 downloads(

@@ -20,6 +20,7 @@ from core.evaluation.standing import Standing, classifier_of, kept, standings
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet, Lens
 from pages.ui import pins
+from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, gallery, tile
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import quiet, section
@@ -84,7 +85,7 @@ def _chart(answer: Answer, shown: list[Standing], position: int) -> None:
         chances=[one.probability for one in shown],
     )
     alt = "Cosine of the best classes and of the true one: " + ", ".join(names)
-    st.plotly_chart(figure, config={"displayModeBar": False}, key=f"bars-{position}", alt=alt)
+    plot(figure, key=f"bars-{position}", alt=alt, toolbar=False)
 
 
 def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -> list[Standing] | None:

@@ -1,19 +1,21 @@
-"""What is shown can be taken along: tables as CSV, figures as PNG, SVG or one HTML file that needs no network."""
+"""Figures, and what can be taken along: tables as CSV, figures as PNG, SVG or one HTML file that needs no network."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.charts import standalone_html
+from core.charts import PLOT_CONFIG, standalone_html
 from core.deck.slides import plot_slide
 from pages.ui import pins
 
+Mark = Literal["points", "box", "lasso"]
 _HERE = Path(__file__).parent
 _svg = st.components.v2.component(
     "tailscope_figure_svg",
@@ -21,6 +23,26 @@ _svg = st.components.v2.component(
     css=(_HERE / "figure_svg.css").read_text(encoding="utf-8"),
     js=(_HERE / "figure_svg.js").read_text(encoding="utf-8"),
 )
+
+
+def plot(
+    figure: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    toolbar: bool = True,
+    on_select: Callable[[], None] | Literal["ignore"] = "ignore",
+    select: Mark | Sequence[Mark] = "points",
+) -> None:
+    """A figure with the sentence that says it to whoever cannot see it.
+
+    Args:
+        on_select: called when marks are chosen, in one of the ways of ``select`` (``points``, ``box``, ``lasso``).
+    """
+    st.plotly_chart(
+        figure, key=key, alt=alt, config=PLOT_CONFIG if toolbar else PLOT_CONFIG | {"displayModeBar": False},
+        on_select=on_select, selection_mode=select,
+    )  # fmt: skip
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

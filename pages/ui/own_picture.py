@@ -11,6 +11,7 @@ from core.evaluation import evaluate
 from core.runtime.jobs import question
 from core.text.lines import lines_of
 from core.types import ImageSet, Lens
+from pages.ui.downloads import plot
 from pages.ui.jobs import ask, watch
 from pages.ui.text import quiet, section
 
@@ -57,5 +58,5 @@ def own_picture(lens: Lens, image_set: ImageSet) -> None:
         values = probabilities[0] if by_chance == "probability" else cosines[0]
         best = [names[label] for label in order]
         figure = top_bars(best, values[order].tolist(), true=None, probability=by_chance == "probability")
-        st.plotly_chart(figure, config={"displayModeBar": False}, key="own-bars", alt="Best: " + ", ".join(best))
+        plot(figure, key="own-bars", alt="Best: " + ", ".join(best), toolbar=False)
         quiet(f"Best {len(order)} of {len(names):,}; the probability is a softmax over these {len(names):,} texts.")
