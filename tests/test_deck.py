@@ -111,7 +111,15 @@ def test_a_deck_without_plots_stays_small() -> None:
 def test_a_project_file_that_is_not_what_it_should_be_is_refused(change) -> None:
     whole = json.loads(to_json(hostile_deck()))
     change(whole)
-    with pytest.raises(UnreadableData):
+    with pytest.raises(UnreadableData) as refused:
+        from_json(json.dumps(whole).encode())
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_the_refusal_of_a_project_file_says_where() -> None:
+    whole = json.loads(to_json(hostile_deck()))
+    whole["slides"][0]["pictures"][0]["label"] = 7
+    with pytest.raises(UnreadableData, match="slides, 1, pictures, 1, label"):
         from_json(json.dumps(whole).encode())
 
 

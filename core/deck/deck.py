@@ -11,10 +11,12 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool, TypeAdapter, ValidationError
 
 from core.datasets.io.picture import safe_open
-from core.errors import BadInput, TooLarge, UnreadableData
+from core.errors import BadInput, TailscopeError, TooLarge, UnreadableData
 from core.opening import parse_json
 from core.runtime.thumbnails import encode
 from core.uploads import MOST_BYTES
@@ -29,13 +31,39 @@ _TRACES = {"scatter", "bar", "contour", "heatmap"}
 _REMOTE = ("images", "updatemenus", "sliders", "template", "mapbox", "map", "geo")
 
 
+def _picture(value: Any) -> bytes:
+    """A picture of a project file, written anew."""
+    try:
+        if not isinstance(value, str) or len(value) > MOST_PICTURE:
+            raise ValueError("a picture is base64 text of at most 2 MB")
+        return rewritten(base64.b64decode(value, validate=True), name="It")
+    except (binascii.Error, TailscopeError) as error:
+        raise ValueError(f"this picture cannot be read ({error})") from error
+
+
+def _figure(value: Any) -> str:
+    try:
+        return "" if value is None else figure_json(value)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+Text = Annotated[str, Field(max_length=MOST_TEXT)]
+Cells = Annotated[tuple[Text, ...], Field(max_length=MOST_CELLS)]
+Pixels = Annotated[
+    bytes, Field(alias="webp"), BeforeValidator(_picture), PlainSerializer(lambda data: base64.b64encode(data).decode())
+]
+FigureText = Annotated[str, BeforeValidator(_figure), PlainSerializer(lambda text: json.loads(text) if text else None)]
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One embedded picture (WebP bytes) with its label; ``right`` marks it ✓ or ✗, None leaves it unmarked."""
 
-    data: bytes
-    label: str
-    right: bool | None = None
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    data: Pixels
+    label: Text
+    right: StrictBool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +76,24 @@ class Slide:
         header, rows: a small table of text; figure: Plotly JSON as ``figure_json`` writes it, or empty.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     kind: Kind
-    title: str
-    caption: str = ""
-    source: str = ""
-    facts: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    header: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    figure: str = ""
+    title: Text
+    caption: Text = ""
+    source: Text = ""
+    facts: Cells = ()
+    pictures: Annotated[tuple[Picture, ...], Field(max_length=MOST_PICTURES)] = ()
+    header: Cells = ()
+    rows: Annotated[tuple[Cells, ...], Field(max_length=MOST_ROWS)] = ()
+    figure: FigureText = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Deck:
     """Slides in order under a title; changes give a new deck."""
 
-    title: str = "Failure cases"
-    slides: tuple[Slide, ...] = ()
+    title: Text = "Failure cases"
+    slides: Annotated[tuple[Slide, ...], Field(max_length=MOST_SLIDES)] = ()
 
     def add(self, slide: Slide) -> Deck:
         """With this slide at the end; a slide that is there already is not pinned twice."""
@@ -124,27 +153,13 @@ def figure_json(figure: Any) -> str:
     return text
 
 
+_DECK = TypeAdapter(Deck)
+
+
 def to_json(deck: Deck) -> str:
     """The project file of a deck: strict JSON with pictures as base64."""
-    slides = [
-        {
-            "kind": slide.kind,
-            "title": slide.title,
-            "caption": slide.caption,
-            "source": slide.source,
-            "facts": list(slide.facts),
-            "pictures": [
-                {"webp": base64.b64encode(one.data).decode(), "label": one.label, "right": one.right}
-                for one in slide.pictures
-            ],
-            "header": list(slide.header),
-            "rows": [list(row) for row in slide.rows],
-            "figure": json.loads(slide.figure) if slide.figure else None,
-        }
-        for slide in deck.slides
-    ]
-    whole = {"format": FORMAT, "version": VERSION, "title": deck.title, "slides": slides}
-    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+    content = {"format": FORMAT, "version": VERSION, **_DECK.dump_python(deck, mode="json", by_alias=True)}
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
 
 
 def from_json(data: bytes) -> Deck:
@@ -156,75 +171,24 @@ def from_json(data: bytes) -> Deck:
     if len(data) > MOST_FILE:
         raise UnreadableData("This project file is larger than 64 MB; a deck of 100 slides stays far below.")
     try:
-        whole = parse_json(data, name="The project file", parse_constant=_no_constant)
+        content = parse_json(data, name="The project file", parse_constant=_no_constant)
     except TooLarge:
         raise
     except UnreadableData as error:
         raise UnreadableData("This is no project file: it does not hold strict JSON. Open one saved here.") from error
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT or whole.get("version") != VERSION:
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise UnreadableData(f"This is no {FORMAT} file of version {VERSION}. Open one saved with Save project.")
-    listed = whole.get("slides")
-    if not isinstance(listed, list) or len(listed) > MOST_SLIDES:
-        raise UnreadableData(f"The project file must hold a list of at most {MOST_SLIDES} slides.")
-    slides = tuple(_slide(one, number) for number, one in enumerate(listed, start=1))
-    return Deck(_text(whole.get("title"), "the title"), slides)
+    try:
+        return _DECK.validate_python({name: content.get(name) for name in ("title", "slides")})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ", ".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise UnreadableData(f"This project file cannot be used: {where}: {why}.") from error
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _slide(value: Any, number: int) -> Slide:
-    where = f"slide {number}"
-    known = set(Slide.__slots__)
-    if not isinstance(value, dict) or set(value) - known or value.get("kind") not in get_args(Kind):
-        raise UnreadableData(f"In this project file {where} is not a slide: unknown kind or fields.")
-    figure = value.get("figure")
-    try:
-        figure = figure_json(figure) if figure is not None else ""
-    except BadInput as error:
-        raise UnreadableData(f"In this project file the figure of {where} cannot be used: {error}") from error
-    return Slide(
-        kind=value["kind"],
-        title=_text(value.get("title"), where),
-        caption=_text(value.get("caption", ""), where),
-        source=_text(value.get("source", ""), where),
-        facts=_texts(value.get("facts", []), where, MOST_CELLS),
-        pictures=tuple(_picture(one, where) for one in _list(value.get("pictures", []), where, MOST_PICTURES)),
-        header=_texts(value.get("header", []), where, MOST_CELLS),
-        rows=tuple(_texts(row, where, MOST_CELLS) for row in _list(value.get("rows", []), where, MOST_ROWS)),
-        figure=figure,
-    )
-
-
-def _list(value: Any, where: str, most: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > most:
-        raise UnreadableData(f"In this project file {where} has a list that is none, or is longer than {most}.")
-    return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise UnreadableData(f"In this project file {where} has a text that is none, or is over-long.")
-    return value
-
-
-def _texts(value: Any, where: str, most: int) -> tuple[str, ...]:
-    return tuple(_text(one, where) for one in _list(value, where, most))
-
-
-def _picture(value: Any, where: str) -> Picture:
-    if not isinstance(value, dict) or set(value) != {"webp", "label", "right"}:
-        raise UnreadableData(f"In this project file {where} has a picture with unknown fields.")
-    if not isinstance(value["right"], bool | None) or not isinstance(value["webp"], str):
-        raise UnreadableData(f"In this project file {where} has a picture with unknown fields.")
-    if len(value["webp"]) > MOST_PICTURE:
-        raise UnreadableData(f"In this project file {where} has a picture larger than 1.5 MB.")
-    try:
-        raw = base64.b64decode(value["webp"], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UnreadableData(f"In this project file {where} has a picture that is not base64.") from error
-    return Picture(rewritten(raw, name=f"A picture of {where}"), _text(value["label"], where), value["right"])
 
 
 def rewritten(raw: bytes, *, name: str) -> bytes:
