@@ -7,7 +7,8 @@ import pytest
 
 from core.charts.attacks import eps_curves, needed_figure, transfer_figure
 from core.robustness import committed
-from core.robustness.attacks.findings import difference, headline, prompts_matter, tail_breaks_first
+from core.robustness.attacks.findings import headline, prompts_matter, tail_breaks_first
+from core.robustness.metrics import difference
 from core.robustness.records import Record, record
 from core.runtime.jobs import Engine
 from core.stats.intervals import wilson

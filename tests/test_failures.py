@@ -12,7 +12,6 @@ from core.analysis import failures, name_audit
 from core.charts.failures import confusion_figure
 from core.errors import BadInput
 from core.evaluation.similar import Search
-from core.evaluation.zeroshot import absorbers
 from core.types import Answer
 from tests.answers import make_answer
 
@@ -119,13 +118,20 @@ def test_confident_mistakes_are_wrong_and_sorted():
     assert failures.confident_mistakes(answer, top=20).tolist() == expected
 
 
-def test_absorbers_are_counted_one_by_one():
+def test_attractors_are_counted_one_by_one():
     answer = random_answer(3)
-    for one in absorbers(answer, top=9):
-        called = [int(t) for t, s in zip(answer.labels, answer.top[:, 0], strict=True) if s == one.said]
-        others = [true for true in called if true != one.said]
+    for one in failures.attractors(answer, top=9):
+        called = [int(t) for t, s in zip(answer.labels, answer.top[:, 0], strict=True) if s == one.label]
+        others = [true for true in called if true != one.label]
         assert (one.n, one.classes) == (len(others), len(set(others)))
         assert one.precision == pytest.approx(1 - len(others) / len(called))
+
+
+def test_attractors_come_by_the_images_they_attract():
+    answer = make_answer([0, 0, 0, 0, 1, 1, 2, 2, 3], [0, 2, 2, 1, 2, 1, 2, 2, 0], keys="abcd")
+    greedy, *rest = failures.attractors(answer, top=9)
+    assert (greedy.label, greedy.n, greedy.classes, greedy.precision) == (2, 3, 2, pytest.approx(2 / 5))
+    assert [one.label for one in rest] == [0, 1]
 
 
 def clouds(seed: int, *, k: int = 10) -> tuple[Answer, np.ndarray, list[int]]:

@@ -13,7 +13,6 @@ from scipy.special import expit, softmax
 
 from core.errors import BadInput, Stopped
 from core.evaluation import zeroshot
-from tests.answers import make_answer
 
 
 def unit(rng: np.random.Generator, n: int, d: int = 24) -> np.ndarray:
@@ -173,15 +172,6 @@ def test_class_scores_count_and_bound():
     assert empty.n == 0
     assert np.isnan(empty.accuracy)
     assert (last.accuracy, last.low) == (0.0, 0.0)
-
-
-def test_classes_predicted_too_often():
-    labels = [0, 0, 0, 0, 1, 1, 2, 2, 3]
-    said = [0, 2, 2, 1, 2, 1, 2, 2, 0]
-    answer = make_answer(labels, said, keys=["a", "b", "c", "d"])
-    greedy, *rest = zeroshot.absorbers(answer)
-    assert (greedy.said, greedy.n, greedy.classes, greedy.precision) == (2, 3, 2, pytest.approx(2 / 5))
-    assert [absorber.said for absorber in rest] == [0, 1]
 
 
 def test_neighbours_leave_the_query_out():

@@ -5,12 +5,13 @@ The built-in stand-in for the article's tree frog and tailed frog: the pair is c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from core.analysis.failures import cells
 from core.errors import BadInput
 from core.evaluation import zeroshot
 from core.evaluation.evaluate import classifier_for, encoders
@@ -25,7 +26,7 @@ PUBLISHED = ("tree frog", "tailed frog")
 
 @dataclass(frozen=True, slots=True)
 class Mistaken:
-    """Classes ``a`` < ``b``: images of a called b, of b called a, and their share of both classes' images."""
+    """Classes ``a`` < ``b``: images of a predicted as b, of b as a, and their share of both classes' images."""
 
     a: int
     b: int
@@ -69,17 +70,23 @@ def mistaken(answer: Answer, top: int = 50) -> tuple[Mistaken, ...]:
 
     Ties go to the lower class indices.
     """
-    said, true, classes = answer.top[:, 0].astype(np.int64), answer.labels, len(answer.keys)
-    wrong = said != true
-    codes, counts = np.unique(true[wrong] * classes + said[wrong], return_counts=True)
-    directed = dict(zip(codes.tolist(), counts.tolist(), strict=True))
-    totals = np.bincount(true, minlength=classes)
-    pairs = sorted({(min(divmod(code, classes)), max(divmod(code, classes))) for code in directed})
-    found = []
-    for a, b in pairs:
-        there, back = directed.get(a * classes + b, 0), directed.get(b * classes + a, 0)
-        found.append(Mistaken(a, b, there, back, float((there + back) / (totals[a] + totals[b]))))
-    return tuple(sorted(found, key=lambda one: -one.share)[:top])
+    counts = _counts(answer)
+    totals = np.bincount(answer.labels, minlength=len(answer.keys)).tolist()
+    pairs = sorted({(min(pair), max(pair)) for pair in counts})
+    return tuple(sorted((_pair(*pair, counts, totals) for pair in pairs), key=lambda one: -one.share)[:top])
+
+
+def _counts(answer: Answer) -> dict[tuple[int, int], int]:
+    """Images of each class predicted as each other, where there are any."""
+    found = cells(answer)
+    return dict(
+        zip(zip(found.true.tolist(), found.said.tolist(), strict=True), found.value.astype(int).tolist(), strict=True)
+    )
+
+
+def _pair(a: int, b: int, counts: Mapping[tuple[int, int], int], totals: Sequence[int]) -> Mistaken:
+    there, back = counts.get((a, b), 0), counts.get((b, a), 0)
+    return Mistaken(a, b, there, back, (there + back) / (totals[a] + totals[b]))
 
 
 def most_confusable(answer: Answer) -> Mistaken | None:
@@ -93,16 +100,13 @@ def published_pair(answer: Answer) -> Mistaken | None:
     """The article's two classes, where an image set has both with pictures; however seldom they are confused."""
     folded = [fold(name) for name in answer.names]
     a, b = (folded.index(name) if name in folded else -1 for name in PUBLISHED)
-    totals = np.bincount(answer.labels, minlength=len(answer.keys))
-    if min(a, b) < 0 or not (totals[a] and totals[b]):
-        return None
-    a, b = min(a, b), max(a, b)
-    there, back = (int(((answer.labels == x) & (answer.top[:, 0] == y)).sum()) for x, y in ((a, b), (b, a)))
-    return Mistaken(a, b, there, back, float((there + back) / (totals[a] + totals[b])))
+    totals = np.bincount(answer.labels, minlength=len(answer.keys)).tolist()
+    known = min(a, b) >= 0 and totals[a] and totals[b]
+    return _pair(min(a, b), max(a, b), _counts(answer), totals) if known else None
 
 
 def close_calls(answer: Answer, pair: Mistaken) -> np.ndarray:
-    """Rows (int64) of images of the pair that are called the other, the most confident mistake first.
+    """Rows (int64) of images of the pair predicted as the other, the most confident mistake first.
 
     Where none is, all images of the pair, the closest call first.
     """

@@ -244,15 +244,15 @@ def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -
         "n_unknown": found.n_unknown,
         "matched": matched.sentence,
         "unmatched": matched.suggestions(),
-        "slope_per_decade": _interval(found.slope_per_decade),
-        "pearson": _interval(found.pearson),
-        "spearman": _interval(found.spearman),
+        "slope_per_decade": asdict(found.slope_per_decade),
+        "pearson": asdict(found.pearson),
+        "spearman": asdict(found.spearman),
         "groups": {
             tag: {
                 "n": len(counts[tag]),
                 "count_from": min(counts[tag]),
                 "count_to": max(counts[tag]),
-                "accuracy": _interval(parts[tag]),
+                "accuracy": asdict(parts[tag]),
             }
             for tag in parts
             if counts[tag]
@@ -264,17 +264,13 @@ def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -
             "kind": found.shape.kind or None,
             "test": TEST,
             "p": found.shape.p,
-            "break": _interval(found.shape.at),
-            "slope_before": _interval(found.shape.before),
-            "slope_after": _interval(found.shape.after),
+            "break": asdict(found.shape.at),
+            "slope_before": asdict(found.shape.before),
+            "slope_after": asdict(found.shape.after),
             "n": found.shape.n,
         },
-        "logit": {"log_odds_per_decade": _interval(found.logit.slope)},
+        "logit": {"log_odds_per_decade": asdict(found.logit.slope)},
     }
-
-
-def _interval(figure: Interval) -> dict[str, float]:
-    return {"value": figure.value, "low": figure.low, "high": figure.high}
 
 
 def headline(found: Curve) -> str:

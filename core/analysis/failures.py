@@ -26,6 +26,21 @@ class Cells:
     share: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Attractor:
+    """A class that is predicted for images of others.
+
+    Attributes:
+        label: class index; n: images of other classes predicted as it; classes: how many those are.
+        precision: fraction correct of all images predicted as it.
+    """
+
+    label: int
+    n: int
+    classes: int
+    precision: float
+
+
 @dataclass(frozen=True)
 class Suspects:
     """Images whose label, not whose answer, may be wrong.
@@ -71,6 +86,18 @@ def _cells(true: np.ndarray, said: np.ndarray, weight: np.ndarray, classes: int,
     owner, rival = np.divmod(codes[order], classes)
     totals = np.bincount(true, minlength=classes) / halves
     return Cells(owner, rival, value[order], value[order] / totals[owner])
+
+
+def attractors(answer: Answer, top: int) -> tuple[Attractor, ...]:
+    """Classes by how many images of other classes are predicted as them, most first, ties by class index."""
+    found, size = cells(answer), len(answer.keys)
+    wrong = np.bincount(found.said, weights=found.value, minlength=size).astype(int)
+    owners, predicted = (np.bincount(labels, minlength=size) for labels in (found.said, answer.top[:, 0]))
+    order = [index for index in np.argsort(-wrong, kind="stable")[:top].tolist() if wrong[index]]
+    return tuple(
+        Attractor(index, int(wrong[index]), int(owners[index]), float(1 - wrong[index] / predicted[index]))
+        for index in order
+    )
 
 
 def merged(found: Cells, labels: np.ndarray) -> Cells:

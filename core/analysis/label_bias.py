@@ -26,6 +26,7 @@ from core.errors import BadInput
 from core.evaluation import evaluate, zeroshot
 from core.prompts import prompt_set
 from core.stats import intervals as stats
+from core.stats.format import points
 from core.stats.shots import shuffled_ranks
 from core.types import Classifier, ImageSet, Interval, Lens, Progress, Report, silent
 
@@ -289,7 +290,7 @@ def headline(found: Adjustment) -> str:
     null = next((one for one in found.null if one.group == where), None)
     by_chance = ""
     if null:
-        middle = f"{100 * null.low:.1f} to {100 * null.high:.1f}".replace("-", "−")
+        middle = f"{points(null.low)} to {points(null.high)}"
         by_chance = f" Priors dealt at random change the {where} by {middle} points (p = {null.p:.3f})."
         if where == "all":
             by_chance = by_chance.replace("the all", "accuracy")

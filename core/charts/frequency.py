@@ -27,7 +27,7 @@ from core.charts.palette import (
     translucent,
     whiskers,
 )
-from core.stats.format import signed
+from core.stats.format import points
 from core.stats.intervals import Bin, Trend
 
 MANY = 2_000  # Points beyond which the browser draws with WebGL.
@@ -164,8 +164,8 @@ def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
 
 
 def _slope(one: Series) -> str:
-    value = 100 * one.trend.slope.value
-    return "no trend" if math.isnan(value) else f"{signed(value, 1, plus=True)} points per tenfold"
+    slope = one.trend.slope.value
+    return "no trend" if math.isnan(slope) else f"{points(slope, plus=True)} points per tenfold"
 
 
 def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: bool) -> None:

@@ -96,7 +96,7 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
         kept = np.zeros(len(edges), dtype=bool)
         kept[start:stop] = True
         star = "**" if record["p"] < SIGNIFICANT else ""
-        r = signed(record["r"], 2).replace("nan", "undefined")
+        r = signed(record["r"], 2)
         name = f"{text(label(one, shown))}, ρ = {r}{star}"
         for part, told in ((kept, True), (~kept & (n > 0), False)):
             words = "mean %{y:.4~g} of %{customdata:,} rows"

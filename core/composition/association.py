@@ -9,6 +9,7 @@ import numpy as np
 from core.composition.counts import PairCounts, nmi, pmi
 from core.composition.pairs import Compositions
 from core.stats import intervals as stats
+from core.stats.format import signed
 from core.types import Interval
 
 
@@ -63,14 +64,11 @@ def association(counts: PairCounts, found: Compositions, labels: np.ndarray, rig
 
 def headline(found: Association, source: str) -> str:
     """NMI, and the rank correlation of PMI and accuracy, in two sentences."""
-    low, value, high = (signed(end) for end in (found.spearman.low, found.spearman.value, found.spearman.high))
+    low, value, high = (
+        signed(end, 2, plus=True) for end in (found.spearman.low, found.spearman.value, found.spearman.high)
+    )
     return (
         f"NMI(attribute; object) is {found.nmi:.3f} over {found.captions:,} mentions of a pair in {source} (0: spread "
         f"as if by chance; 1: each tells the other). PMI of a pair and accuracy correlate with ρ = {value} "
         f"(95 % CI {low} to {high}; {len(found.n):,} pairs)."
     )
-
-
-def signed(value: float) -> str:
-    """A correlation as people read it."""
-    return "undefined" if np.isnan(value) else f"{value:+.2f}".replace("-", "−")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.models.names import model_name
 from core.robustness.shifts.fit import Fit, effective_robustness, fit_line
+from core.stats.format import points
 from core.stats.intervals import UNDEFINED
 from core.types import Interval
 
@@ -55,7 +56,7 @@ def headline(found: Generalisation) -> str:
     if found.fit is None:
         return "A line needs three models that differ in accuracy."
     at, off = max(enumerate(found.residual), key=lambda pair: abs(pair[1].value))
-    low, value, high = (f"{100 * end:+.1f}".replace("-", "−") for end in (off.low, off.value, off.high))
+    low, value, high = (points(end, plus=True) for end in (off.low, off.value, off.high))
     clear = "more than chance" if off.low > 0 or off.high < 0 else "which may be chance"
     return (
         f"Of {len(found.models)} models {model_name(found.models[at].model)} lies furthest off their common line of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def as_records(
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
     if asked.captions and (tied := measured.association):
         more = {
-            "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": _figure(tied.pearson),
-            "pmi_spearman": _figure(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
+            "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": asdict(tied.pearson),
+            "pmi_spearman": asdict(tied.spearman), "pairs": len(tied.n), "never": list(tied.never),
             "counts": asked.captions.name,
         }  # fmt: skip
         rows.append(_unscored(*head, "captions", int(tied.n.sum()), more, **prompts))
@@ -96,7 +97,7 @@ def known(lens: Lens, image_set: ImageSet, report: Report = silent) -> dict[str,
     answer = evaluate.evaluate(lens, image_set=image_set, report=report)
     right = int((answer.top[:, 0] == answer.labels).sum())
     share = wilson(right, len(answer.labels))
-    return {"set": lens.image_set, "n": len(answer.labels), **_figure(share)}
+    return {"set": lens.image_set, "n": len(answer.labels), **asdict(share)}
 
 
 def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
@@ -108,8 +109,8 @@ def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
             if not n:
                 continue
             more = {
-                "what": what, "partner": partner, "candidates": len(shown.found.pairs), "raw": _figure(gap.raw),
-                "matched": _figure(gap.matched), "within": _figure(gap.within), "strata": gap.strata,
+                "what": what, "partner": partner, "candidates": len(shown.found.pairs), "raw": asdict(gap.raw),
+                "matched": asdict(gap.matched), "within": asdict(gap.within), "strata": gap.strata,
                 "unmatched_images": gap.unmatched, "interval": "bootstrap over objects",
             }  # fmt: skip
             condition = side if what == "composition" else f"{side} {what}"
@@ -123,10 +124,6 @@ def _seen(asked: measure.Question, shown: measure.SeenSides) -> list[Record]:
 def _unscored(model: str, image_set: str, condition: str, n: int, more: Mapping[str, Any], *, prompts: str) -> Record:
     nan = float("nan")
     return Record(model, image_set, condition, n, nan, nan, nan, prompts, more=more)
-
-
-def _figure(value: Interval) -> dict[str, float]:
-    return {"value": value.value, "low": value.low, "high": value.high}
 
 
 def interval_of(figure: Mapping[str, float | None]) -> Interval:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.stats.bootstrap import UNDEFINED, Resampler, interval
+from core.stats.format import points
 from core.stats.intervals import RESAMPLES
 from core.types import Interval
 
@@ -154,7 +155,7 @@ def headline(gap: SeenGap) -> str:
     """The matched comparison in one sentence."""
     if not np.isfinite(gap.matched.value):
         return "Which pairs were seen in pretraining is unknown here, or all or none of them were."
-    points, low, high = (100 * value for value in (gap.matched.value, gap.matched.low, gap.matched.high))
+    value, low, high = gap.matched.value, gap.matched.low, gap.matched.high
     verdict = (
         "the model does worse on pairs it never saw"
         if low > 0
@@ -162,9 +163,8 @@ def headline(gap: SeenGap) -> str:
         if high < 0
         else "that may be chance"
     )
-    interval_text = f"{low:+.1f} to {high:+.1f}".replace("-", "−")
     return (
-        f"At equal frequency of object and attribute, seen pairs are right {abs(points):.1f} points "
-        f"{'more' if points >= 0 else 'less'} often than never-seen ones (95 % CI {interval_text}; "
-        f"{gap.n_seen:,} and {gap.n_unseen:,} images): {verdict}."
+        f"At equal frequency of object and attribute, seen pairs are right {points(abs(value))} points "
+        f"{'more' if value >= 0 else 'less'} often than never-seen ones (95 % CI {points(low, plus=True)} to "
+        f"{points(high, plus=True)}; {gap.n_seen:,} and {gap.n_unseen:,} images): {verdict}."
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from core.analysis import findings
 from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
 from core.models.names import model_name
 from core.runtime import thumbnails as thumbs
+from core.stats.format import signed
 from core.types import Answer, ImageSet
 
 
@@ -34,7 +33,7 @@ def pictures(
         true, said = int(answer.labels[position]), int(answer.top[position, 0])
         data = thumbs.encode(image_set.image(int(answer.rows[position])), size)
         words = answer.names[true] if true == said else f"{answer.names[true]}, predicted as {answer.names[said]}"
-        found.append(Picture(data, f"{words} (margin {_signed(answer.margin[position])})", true == said))
+        found.append(Picture(data, f"{words} (margin {signed(answer.margin[position], 3, plus=True)})", true == said))
     return tuple(found)
 
 
@@ -52,7 +51,7 @@ def image_slide(answer: Answer, image_set: ImageSet, position: int) -> Slide:
         kind="image",
         title=f"“{answer.names[true]}” {verdict}",
         facts=(
-            f"Margin {_signed(answer.margin[position])}, probability of the predicted class "
+            f"Margin {signed(answer.margin[position], 3, plus=True)}, probability of the predicted class "
             f"{findings.percent(answer.probability[position])} · {image_set.image_ids[index]}",
         ),
         pictures=pictures(answer, image_set, [position], size=thumbs.SIZES[1]),
@@ -91,7 +90,3 @@ def comparison_slide(
     return Slide(
         kind="comparison", title=title, source=source, pictures=tuple(shown)[:MOST_PICTURES], **table(header, rows)
     )
-
-
-def _signed(value: Any) -> str:
-    return f"{float(np.nan_to_num(value)):+.3f}".replace("-", "−")

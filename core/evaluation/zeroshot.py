@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import BadInput
 from core.stats.blocks import in_blocks, take_top
 from core.stats.intervals import wilson
-from core.types import Aggregation, Answer, Classifier, ClassScore, Report, silent
+from core.types import Aggregation, Classifier, ClassScore, Report, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,6 @@ class Scores:
     scores: np.ndarray
     margin: np.ndarray
     probability: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Absorber:
-    """A class that swallows others: ``n`` images of ``classes`` other classes were called ``said``.
-
-    ``precision`` is the fraction right among all images that were called this.
-    """
-
-    said: int
-    n: int
-    classes: int
-    precision: float
 
 
 def build_classifier(
@@ -197,19 +184,6 @@ def class_scores(
         interval = wilson(hit, count)
         scores.append(ClassScore(key, name, interval.value, interval.low, interval.high, count))
     return tuple(scores)
-
-
-def absorbers(answer: Answer, top: int = 20) -> tuple[Absorber, ...]:
-    """Classes by how many images of other classes they swallow, most first, ties by class index."""
-    said, classes = answer.top[:, 0].astype(np.int64), len(answer.keys)
-    wrong = said != answer.labels
-    swallowed, called = (np.bincount(s, minlength=classes) for s in (said[wrong], said))
-    sources = np.unique(said[wrong] * classes + answer.labels[wrong]) // classes
-    victims = np.bincount(sources, minlength=classes)
-    order = [index for index in np.argsort(-swallowed, kind="stable")[:top] if swallowed[index]]
-    return tuple(
-        Absorber(int(i), int(swallowed[i]), int(victims[i]), float(1 - swallowed[i] / called[i])) for i in order
-    )
 
 
 def neighbours(vectors: np.ndarray, index: int, k: int = 10, *, block: int = 8192) -> tuple[np.ndarray, np.ndarray]:

@@ -24,13 +24,19 @@ def percent(fraction: float) -> str:
     return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{signed(shown, 0)} %"
 
 
-def points(fraction: float, digits: int = 1) -> str:
-    """A difference of shares in percentage points, with a minus sign and without a negative zero."""
-    return signed(100 * fraction, digits)
+def points(fraction: float, digits: int = 1, *, plus: bool = False) -> str:
+    """A difference of shares in percentage points, written as ``signed``."""
+    return signed(100 * fraction, digits, plus=plus)
 
 
 def signed(value: float, digits: int, *, plus: bool = False) -> str:
-    """A number with so many digits and a typographic minus (``plus``: gains have their sign too); zero has none."""
+    """A number with so many digits and a typographic minus; zero has no sign, NaN is ``undefined``.
+
+    Args:
+        plus: numbers above zero have a sign too.
+    """
+    if math.isnan(value):
+        return "undefined"
     text = f"{value:{'+' if plus else ''}.{digits}f}"
     if not float(text):
         return text.lstrip("+-")

@@ -8,6 +8,7 @@ import streamlit as st
 from core.charts import composition as charts
 from core.charts import composition_models
 from core.composition import additive, association, measure, seen
+from core.stats.format import signed
 from pages.composition import shared
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
@@ -89,7 +90,7 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     n, right = found.never
     rate = f", {100 * right / n:.1f} % right" if n else ""
     quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
-          f"objects. Pearson r = {association.signed(found.pearson.value)}.")  # fmt: skip
+          f"objects. Pearson r = {signed(found.pearson.value, 2, plus=True)}.")  # fmt: skip
     names = measured.sides.found.names
     rows = [
         [names[c], p, a, k] for c, p, a, k in zip(found.composition, found.pmi, found.accuracy, found.n, strict=True)

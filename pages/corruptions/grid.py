@@ -13,6 +13,7 @@ from core.deck import slides as deck_slides
 from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, words
 from core.robustness.corruptions.views import severity_grid
 from core.runtime import thumbnails as thumbs
+from core.stats.format import signed
 from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
@@ -129,7 +130,7 @@ def _closer(found: Mapping[str, Answer], grid: ImageSet) -> None:
     for column, (side, answer) in zip(columns[1:], found.items(), strict=True):
         with column:
             names = [answer.names[one] for one in answer.top[row]]
-            quiet(f"{known_as(answer.lens.model)}: margin {answer.margin[row]:+.3f}".replace("-", "−"))
+            quiet(f"{known_as(answer.lens.model)}: margin {signed(answer.margin[row], 3, plus=True)}")
             figure = top_bars(names, answer.scores[row].tolist(), true=answer.names[int(answer.labels[row])])
             alt = "The best classes: " + ", ".join(names)
             plot(figure, key=f"closer-{side}", alt=alt, toolbar=False)

@@ -1,4 +1,4 @@
-"""Views of failures that start from classes and single images: worst, absorbers, confident mistakes, suspect labels."""
+"""Views of failures from classes and single images: worst, attractors, confident mistakes, suspect labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis import findings
-from core.analysis.failures import Suspects, confident_mistakes, label_suspects
+from core.analysis.failures import Suspects, attractors, confident_mistakes, label_suspects
 from core.deck import slides as deck_slides
 from core.evaluation.similar import search_for
-from core.evaluation.zeroshot import absorbers
 from core.frequency.choice import place
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, lensbar, pins
@@ -49,9 +48,9 @@ def worst(answer: Answer, image_set: ImageSet) -> None:
         )
 
 
-def swallowing(answer: Answer, image_set: ImageSet) -> None:
-    """Classes that swallow others: how many images of how many classes are called this."""
-    found = absorbers(answer, top=40)
+def attracting(answer: Answer, image_set: ImageSet) -> None:
+    """Classes that attract images of others: how many, of how many classes."""
+    found = attractors(answer, top=40)
     if not found:
         quiet("No class attracts images of another.")
         return
@@ -59,7 +58,7 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
     wrong = int((answer.top[:, 0] != answer.labels).sum())
     total = sum(one.n for one in found[:10])
     sentence = (
-        f"“{answer.names[first.said]}” attracts {first.n} images of {first.classes} other classes; the ten strongest "
+        f"“{answer.names[first.label]}” attracts {first.n} images of {first.classes} other classes; the ten strongest "
         f"attractors account for {100 * total / wrong:.0f} % of all {wrong:,} errors."
     )
     finding_of(sentence)
@@ -67,7 +66,7 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
     with left:
         counts = lensbar.counts(image_set)
         rows = [
-            [answer.names[one.said], one.n, one.classes, 100 * one.precision, counts.get(answer.keys[one.said])]
+            [answer.names[one.label], one.n, one.classes, 100 * one.precision, counts.get(answer.keys[one.label])]
             for one in found
         ]
         event = st.dataframe(
@@ -81,13 +80,13 @@ def swallowing(answer: Answer, image_set: ImageSet) -> None:
             },
             alt=sentence,
         )  # fmt: skip
-        downloads("absorbers", ["class", "swallowed", "classes", "precision_percent", "count"], rows)
+        downloads("absorbers", ["class", "attracted", "classes", "precision_percent", "count"], rows)
     with right:
-        said = found[event.selection.rows[0] if event.selection.rows else 0].said
+        said = found[event.selection.rows[0] if event.selection.rows else 0].label
         places = np.flatnonzero((answer.top[:, 0] == said) & (answer.labels != said))
         places = places[np.argsort(answer.margin[places], kind="stable")][:24].tolist()
         quiet(f"Images of other classes that are predicted as {answer.names[said]}, most confident first.")
-        grid(answer, image_set, places, key="swallowed", title=f"Images predicted as “{answer.names[said]}”")
+        grid(answer, image_set, places, key="attracted", title=f"Images predicted as “{answer.names[said]}”")
 
 
 def confident(answer: Answer, image_set: ImageSet) -> None:

@@ -38,7 +38,7 @@ elif view == "matrix":
 elif view == "worst":
     images.worst(answer, image_set)
 elif view == "absorbers":
-    images.swallowing(answer, image_set)
+    images.attracting(answer, image_set)
 elif view == "confident":
     images.confident(answer, image_set)
 elif view == "labels":

@@ -14,6 +14,7 @@ from core.charts import Series
 from core.errors import TailscopeError
 from core.models import registry as models
 from core.prompts import strategies
+from core.stats.format import signed
 from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, jobs, lensbar
 from pages.ui.points import custom
@@ -25,10 +26,8 @@ MOST, PROMPTS = 5, "prompts: "
 
 def interval(found: Interval) -> str:
     """A correlation with its interval in few digits."""
-    text = f"{found.value:.2f}"
-    if np.isfinite(found.low):
-        text += f" ({found.low:.2f} to {found.high:.2f})"
-    return text.replace("-", "−").replace("nan", "undefined")
+    bounds = f" ({signed(found.low, 2)} to {signed(found.high, 2)})" if np.isfinite(found.low) else ""
+    return signed(found.value, 2) + bounds
 
 
 def choose(lens: Lens) -> list[tuple[str, Lens]]:

@@ -12,6 +12,7 @@ from core.evaluation import evaluate
 from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
 from core.prompts.notes import content_unread
+from core.stats.format import points
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import ask, question, watch
@@ -71,10 +72,9 @@ def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str, unread: str)
     null = found[RANDOM][-1]
     if unread:
         return f"{label}: {unread}, so nothing can be said about what further sentences add."
-    gain = 100 * (last.mean - first.mean)
-    against = 100 * (last.mean - null.mean)
+    against = last.mean - null.mean
     return (
         f"From {first.n} to {last.n} sentences a class, {label} goes from {100 * first.mean:.1f} % to "
-        f"{100 * last.mean:.1f} % ({gain:+.1f} points); that is {abs(against):.1f} points "
-        f"{'above' if against > 0 else 'below'} the same model with {null.n} sentences of random words."
-    ).replace("-", "−")
+        f"{100 * last.mean:.1f} % ({points(last.mean - first.mean, plus=True)} points); that is {points(abs(against))} "
+        f"points {'above' if against > 0 else 'below'} the same model with {null.n} sentences of random words."
+    )

@@ -12,6 +12,7 @@ from core.analysis.curve import Curve
 from core.charts import frequency_figure
 from core.charts.lab import change_bars, change_scatter
 from core.deck import slides as deck_slides
+from core.stats.format import points
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
 from pages.lab import lenses
@@ -75,8 +76,8 @@ def curves(found: Mapping[str, Answer], image_set: ImageSet) -> None:
         return
     series = [overlay.series(found[label], curve, label) for label, curve in drawn.items()]
     lines = [
-        f"{label}: {100 * curve.slope_per_decade.value:+.1f} points per tenfold count "
-        f"({100 * curve.slope_per_decade.low:.1f} to {100 * curve.slope_per_decade.high:.1f})".replace("-", "−")
+        f"{label}: {points(curve.slope_per_decade.value, plus=True)} points per tenfold count "
+        f"({points(curve.slope_per_decade.low)} to {points(curve.slope_per_decade.high)})"
         for label, curve in drawn.items()
     ]
     where = overlay.counted_in(drawn.values())

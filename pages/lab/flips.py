@@ -16,6 +16,7 @@ from core.deck import slides as deck_slides
 from core.evaluation import evaluate
 from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
+from core.stats.format import signed
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import plot
@@ -95,7 +96,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
         columns = st.columns(min(2, len(seen)), gap="medium")
         for number, view in enumerate(seen):
             with columns[number % len(columns)]:
-                margin = f"{view.margin:+.4f}".replace("-", "−")
+                margin = signed(view.margin, 4, plus=True)
                 section(view.lens, f"margin {margin}, probability {view.probability:.0%}")
                 true = found[view.lens].names[view.true]
                 figure = top_bars([one.name for one in view.top], [one.score for one in view.top], true=true)

@@ -12,6 +12,7 @@ from core.deck import slides as deck_slides
 from core.errors import TailscopeError
 from core.prompts import real
 from core.stats import intervals as stats
+from core.stats.format import points
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
 from pages.ui.downloads import downloads, plot
@@ -64,8 +65,8 @@ def told(listed: tuple[Arrow, ...], classes: int) -> str:
         return "No class is renamed: every name is its own most frequent spelling, or was not counted."
     better, worse = sum(one.after > one.before for one in listed), sum(one.after < one.before for one in listed)
     change = stats.mean(np.array([one.after - one.before for one in listed]))
-    size = f"{100 * change.value:+.1f} points"
+    size = f"{points(change.value, plus=True)} points"
     if np.isfinite(change.low):
-        size += f" on average (95 % CI {100 * change.low:.1f} to {100 * change.high:.1f})"
+        size += f" on average (95 % CI {points(change.low)} to {points(change.high)})"
     n = f"1 of {classes:,} classes has" if len(listed) == 1 else f"{len(listed):,} of {classes:,} classes have"
-    return f"{n} a more frequent synonym: {better:,} gain and {worse:,} lose, {size}.".replace("-", "−")
+    return f"{n} a more frequent synonym: {better:,} gain and {worse:,} lose, {size}."

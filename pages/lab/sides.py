@@ -10,6 +10,7 @@ import streamlit as st
 from core.analysis.compare import Comparison, Difference
 from core.charts.lab import difference_figure, is_clear, reliability_figure
 from core.deck import slides as deck_slides
+from core.stats.format import signed
 from core.types import Answer
 from pages.lab import lenses
 from pages.ui import pins
@@ -26,7 +27,7 @@ def draw(found: Mapping[str, Answer], compared: Comparison[Difference], sentence
     shown = [
         [
             label, *map(_percent, (one.acc1, one.mean_per_class_recall, one.head, one.torso, one.tail, one.ece)),
-            f"{one.margin:+.4f}".replace("-", "−"),
+            signed(one.margin, 4, plus=True),
         ]
         for label, one in compared.lenses.items()
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from core.errors import TailscopeError
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
+from core.stats.format import signed
 from core.supervised.ask import answer_of
 from core.supervised.names import is_supervised, known_as
 from core.types import Answer, ImageSet, Lens, Report, Track
@@ -152,7 +153,7 @@ def _strip(track: Track, answer: Answer, image_set: ImageSet, place: dict[int, i
         ok, said = bool(right[place[row]]), answer.names[int(answer.top[place[row], 0])]
         colour, mark = ("#2f7ed8", "✓") if ok else ("#e07b1f", "✗")
         source = html.escape(thumbs.url(image_set, row), quote=True)
-        step = "A" if offset == 0 else f"{offset:+d}".replace("-", "−")
+        step = "A" if offset == 0 else signed(offset, 0, plus=True)
         cells.append(
             f'<figure style="margin:0;width:84px;font-size:.75rem;line-height:1.25">'
             f'<img src="{source}" loading="lazy" alt="frame {step}, said {html.escape(said, quote=True)}" '

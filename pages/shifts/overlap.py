@@ -12,6 +12,7 @@ from core.deck import slides as deck_slides
 from core.errors import BadInput, TailscopeError
 from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
+from core.stats.format import points
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins, served
@@ -95,9 +96,10 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     told = (
         f"{found.n['overlapping']:,} of {found.n['all']:,} images overlap; {known_as(lens.model)} gets "
         f"{100 * found.overlapping.value:.1f} % of them right and {100 * found.clean.value:.1f} % of the clean ones: "
-        f"{100 * gap.value:+.1f} points (95 % CI {100 * gap.low:+.1f} to {100 * gap.high:+.1f}), {sure}."
-    ).replace("-", "−")
-    quiet(f"Without the overlap accuracy changes by {-100 * found.gain:+.2f} points · {source}".replace("-", "−"))
+        f"{points(gap.value, plus=True)} points (95 % CI {points(gap.low, plus=True)} to {points(gap.high, plus=True)})"
+        f", {sure}."
+    )
+    quiet(f"Without the overlap accuracy changes by {points(-found.gain, 2, plus=True)} points · {source}")
     shares = (("all", found.all), ("overlapping", found.overlapping), ("clean", found.clean))
     header = ["images", "accuracy", "low", "high", "n"]
     listed = [(name, share.value, share.low, share.high, found.n[name]) for name, share in shares]

@@ -12,6 +12,7 @@ from core.analysis.group_change import GroupChange
 from core.charts.remedies import change_figure, lines_figure
 from core.errors import TailscopeError
 from core.runtime.jobs import Question
+from core.stats.format import signed
 from core.types import Answer, ImageSet, Interval
 from pages.ui.answers import provenance
 from pages.ui.downloads import downloads, plot
@@ -65,7 +66,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
     finding_of(sentence)
     if found.follows_counts.value == found.follows_counts.value:
         rho = found.follows_counts
-        words = f"Spearman’s ρ {rho.value:.2f} (95 % CI {rho.low:.2f} to {rho.high:.2f})".replace("-", "−")
+        words = f"Spearman’s ρ {signed(rho.value, 2)} (95 % CI {signed(rho.low, 2)} to {signed(rho.high, 2)})"
         quiet(f"This prior against the pretraining counts: {words}.")
     left, right = st.columns(2, gap="large")
     with left:

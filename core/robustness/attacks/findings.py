@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from core.analysis.findings import percent
 from core.robustness.attacks import ATTACKS, find
+from core.robustness.metrics import difference
 from core.robustness.records import Record
 from core.stats.format import points
 from core.stats.intervals import wilson
@@ -87,13 +87,6 @@ def tail_breaks_first(one: Record) -> str | None:
         f"are broken ({100 * gap.value:+.0f} points, 95 % CI {_points(gap)}; {n})."
     )
     return f"{verdict}: {told}" if verdict else f"Head and tail cannot be told apart: {told}"
-
-
-def difference(a: Interval, b: Interval) -> Interval:
-    """a − b of two independent shares with Newcombe's 95 % interval (Statistics in Medicine 17:873, method 10)."""
-    value = a.value - b.value
-    low = value - math.hypot(a.value - a.low, b.high - b.value)
-    return Interval(value, low, value + math.hypot(a.high - a.value, b.value - b.low))
 
 
 def _range(one: Record) -> str:

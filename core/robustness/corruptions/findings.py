@@ -13,6 +13,7 @@ from core.robustness.corruptions.records import ALL
 from core.robustness.corruptions.registry import BENCHMARK, words
 from core.robustness.records import Record
 from core.robustness.tail_first import verdict
+from core.stats.format import points
 from core.stats.intervals import wilson
 from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
@@ -66,8 +67,9 @@ def tail_sentence(whole: Record) -> str | None:
         "neither": "Which end breaks first cannot be told",
     }
     kept = " and ".join(f"the {part} keeps {percent(_number(whole, f'{part}_kept'))}" for part in ("head", "tail"))
-    points = f"{100 * gap.value:+.0f} points, 95 % CI {100 * gap.low:+.0f} to {100 * gap.high:+.0f}".replace("-", "−")
-    return f"{opening[verdict(gap)]}: of its clean accuracy {kept} (head minus tail {points})."
+    low, value, high = (points(end, 0, plus=True) for end in (gap.low, gap.value, gap.high))
+    told = f"{value} points, 95 % CI {low} to {high}"
+    return f"{opening[verdict(gap)]}: of its clean accuracy {kept} (head minus tail {told})."
 
 
 def sequences_sentence(records: Sequence[Record]) -> str | None:

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.robustness.corruptions.metrics import flips, mean_over, relative_to, top5_distance
 from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
-from core.robustness.corruptions.run import how_asked
+from core.robustness.corruptions.run import how_asked, within
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
 from core.stats.intervals import Tag, mean
@@ -69,17 +69,13 @@ def watch(
         for model in models:
             what = f"{model}: {words(name)} sequences"
             report(Progress(done, total, what))
-            answer = ask.answer_for(model, view, prompts=prompts, report=_inside(report, done, total, what))
+            answer = ask.answer_for(model, view, prompts=prompts, report=within(report, done, total, what))
             if len(answer.rows) < len(view.labels):
                 raise BadInput(f"Some pictures of {image_set.id} cannot be read, so their sequences would have holes.")
             found[model].top[name] = answer.top.reshape(len(rows), frames, -1)
             done += 1
     report(Progress(done, total, "Done"))
     return found
-
-
-def _inside(report: Report, done: int, total: int, what: str) -> Report:
-    return lambda progress: report(Progress(done, total, f"{what}, {progress.message}"))
 
 
 def records(

@@ -171,7 +171,7 @@ def run(models: Sequence[str], source: Source, plan: Plan, *, report: Report) ->
             for condition, view in views.items():
                 what = in_words(*condition)
                 report(Progress(done, total, f"{model}: {what}"))
-                answer = ask.answer_for(model, view, prompts=plan.prompts, report=_inside(report, done, total, what))
+                answer = ask.answer_for(model, view, prompts=plan.prompts, report=within(report, done, total, what))
                 said = np.full(len(source.labels), NOT_USED, np.int32)
                 said[answer.rows] = answer.top[:, 0]
                 found[model].said[condition] = said
@@ -186,7 +186,7 @@ def how_asked(model: str, prompts: str) -> str:
     return supervised.PROMPTS if supervised.is_supervised(model) else prompts
 
 
-def _inside(report: Report, done: int, total: int, what: str) -> Report:
+def within(report: Report, done: int, total: int, what: str) -> Report:
     """Reports of one answer, told as part of the whole run."""
     return lambda progress: report(Progress(done, total, f"{what}: {progress.message}"))
 

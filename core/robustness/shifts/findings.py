@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.robustness.records import Record
 from core.robustness.shifts.measure import CLEAN
-from core.stats.format import MINUS, points
+from core.stats.format import points
 from core.supervised.names import known_as
 
 FLOOR = 0.05
@@ -37,8 +37,8 @@ def headline(rows: Sequence[Record], model: str) -> str:
     worst = max(fair, key=lambda row: row.more["drop"])
     sentence = (
         f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from "
-        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {_points(worst.more['drop'])} points, "
-        f"95 % CI {_points(worst.more['drop_low'])} to {_points(worst.more['drop_high'])})"
+        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {points(worst.more['drop'])} points, "
+        f"95 % CI {points(worst.more['drop_low'])} to {points(worst.more['drop_high'])})"
     )
     lined = [row for row in fair if row.more.get("rho") is not None]
     if not lined:
@@ -48,7 +48,7 @@ def headline(rows: Sequence[Record], model: str) -> str:
     mean = sum(row.more["rho"] for row in lined) / len(lined)
     return (
         f"{sentence}; against ordinary models of its accuracy it is clearly above on {above} and clearly below on "
-        f"{below} of {len(lined)} shifts (mean effective robustness {_points(mean, sign=True)} points)."
+        f"{below} of {len(lined)} shifts (mean effective robustness {points(mean, plus=True)} points)."
     )
 
 
@@ -67,8 +67,8 @@ def of_cell(row: Record) -> str:
         within = "as an ordinary model might" if lower <= row.acc1 <= upper else "unlike an ordinary model"
         sentence += (
             f"; ordinary models of that accuracy reach {_percent(row.more['expected'])}, so ρ is "
-            f"{_points(row.more['rho'], sign=True)} points (95 % CI {_points(row.more['rho_low'], sign=True)} to "
-            f"{_points(row.more['rho_high'], sign=True)}): {within}"
+            f"{points(row.more['rho'], plus=True)} points (95 % CI {points(row.more['rho_low'], plus=True)} to "
+            f"{points(row.more['rho_high'], plus=True)}): {within}"
         )
         if row.more.get("extrapolated"):
             sentence += ", though its accuracy lies outside theirs"
@@ -90,7 +90,7 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
     lost = {part: had[part] - has[part] for part in had}
     more = sum(row.more["id_tail"] - row.more["tail"] > row.more["id_head"] - row.more["head"] for row in known)
     sentence = (
-        f"Under shift {known_as(model)} loses {_points(lost['head'])} points in the head and {_points(lost['tail'])} "
+        f"Under shift {known_as(model)} loses {points(lost['head'])} points in the head and {points(lost['tail'])} "
         f"in the tail on average; the tail loses more points on {more} of {len(known)} shifts."
     )
     if had["tail"] < FLOOR:
@@ -105,8 +105,3 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _points(share: float, *, sign: bool = False) -> str:
-    shown = points(share)
-    return f"+{shown}" if sign and not shown.startswith(MINUS) else shown
