@@ -130,7 +130,7 @@ def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) ->
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.plotly_chart(figure, key="shots", config=PLOT_CONFIG | {"displayModeBar": False}, alt=sentence)
+        plot(figure, key="shots", alt=sentence, toolbar=False)
         listed = [[one.shots, one.pictures, one.head, *row] for one in found for row in rows(one.changes)]
         downloads(
             "few-shot", ["shots", "pictures", "which_head", *HEADER], listed, figure=figure, title=sentence,
@@ -138,10 +138,8 @@ def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) ->
         )  # fmt: skip
     with right:
         last = change_figure(points[-1].changes)
-        st.plotly_chart(
-            last, key="shots-change", config=PLOT_CONFIG | {"displayModeBar": False},
-            alt=f"Change of head, torso and tail with {points[-1].shots} pictures a class",
-        )  # fmt: skip
+        alt = f"Change of head, torso and tail with {points[-1].shots} pictures a class"
+        plot(last, key="shots-change", alt=alt, toolbar=False)
 
 
 def rows(changes: tuple[GroupChange, ...]) -> list[list[object]]:
