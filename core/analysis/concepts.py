@@ -14,8 +14,9 @@ from core.frequency.sources import load_source
 from core.frequency.table import match
 from core.published.answers import find_set
 from core.published.models import find_model
-from core.published.names import LET_IT_WAG, MORE_SETS, PRETRAINING, ZERO_SHOT, ZERO_SHOT_SETS, fold
+from core.published.names import LET_IT_WAG, MORE_SETS, PRETRAINING, ZERO_SHOT, ZERO_SHOT_SETS
 from core.published.store import Store, open_store
+from core.text.spelling import fold
 
 SETS = (*ZERO_SHOT_SETS, *MORE_SETS, LET_IT_WAG)
 """Image sets with a per-class accuracy of each concept."""

@@ -20,11 +20,12 @@ from core.frequency.sources import load_source
 from core.frequency.table import join
 from core.published.answers import IMAGES, find_set
 from core.published.models import PublishedModel, find_model, published_models
-from core.published.names import PROMPTS, ZERO_SHOT, ZERO_SHOT_SETS, fold
+from core.published.names import PROMPTS, ZERO_SHOT, ZERO_SHOT_SETS
 from core.published.store import Store
 from core.stats.format import points
 from core.stats.intervals import TAGS, tags
 from core.stats.paired import difference_of_means, holm, mean_change, sign_flips
+from core.text.spelling import fold
 from core.types import Interval, Progress, Report, silent
 
 WORDS = {"class": "the class name alone", "simple": "one template", "ensemble": "80 templates"}

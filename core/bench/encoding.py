@@ -114,7 +114,7 @@ class _Decoded(Derived):
 def _decoded(images: ImageSet, pixels: list[np.ndarray]) -> _Decoded:
     pictures = [Image.fromarray(array) for array in pixels]
     return _Decoded(
-        base=images,
+        parent=images,
         rows=np.arange(len(pictures)),
         conditions=["decoded"] * len(pictures),
         make=pictures.__getitem__,

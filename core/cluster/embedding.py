@@ -136,7 +136,7 @@ def _describe(load: Callable[[], Any]) -> Described:
 
 def _computed(ray: Any, order: Order, run: EmbeddingRun, given: Share, report: Report, retries: int) -> list[list[Any]]:
     """What all shards left out, in order, once every one of them is to be seen in the store."""
-    done = run.taken_up()
+    done = run.completed_shards()
     left = [index for index in range(order.shards) if index not in done]
     message = f"Embedding {run.image_set.id} with {run.encoder.id} on {min(given.workers, len(left)) or 1} workers"
     n = len(run.image_set.labels)

@@ -49,8 +49,8 @@ class TextCounter:
         crowd = np.bincount(caption, minlength=n)
         crowded = crowd > CROWD
         tally.crowded += int(crowded.sum())
-        calm = ~crowded[caption]
-        keys, at = within(caption[calm], owner[calm], base=self._base)
+        few = ~crowded[caption]
+        keys, at = within(caption[few], owner[few], base=self._base)
         a, b = np.divmod(keys, self._base)
         both = b < self._concepts
         mixed = (a < self._concepts) & ~both

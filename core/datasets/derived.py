@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.datasets.plain import Plain
+from core.datasets.plain import Borrowed
 from core.errors import UnreadableData
 from core.runtime.held import Held
-from core.types import FileState, ImageSet, LeftOut, Progress, Report
+from core.types import LeftOut, Progress, Report
 
 _REPORT_EVERY = 16
 _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
@@ -20,16 +20,13 @@ _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Derived(Plain):
+class Derived(Borrowed):
     """An ImageSet (see ``core.types``) whose pictures are made when asked for, or all by ``prepare``.
 
     Attributes:
-        base: the set with the pictures; rows: int64 [n], index into it of every picture here.
         conditions: [n], what was done to each, in words; make: index -> picture.
     """
 
-    base: ImageSet
-    rows: np.ndarray
     conditions: Sequence[str]
     make: Callable[[int], Image.Image]
     id: str
@@ -40,32 +37,16 @@ class Derived(Plain):
     has_images: bool = True
 
     @property
-    def kind(self) -> str:
-        return self.base.kind
-
-    @property
-    def drawn(self) -> bool:
-        return self.base.drawn
-
-    @property
-    def pixel_art(self) -> bool:
-        return self.base.pixel_art
-
-    @property
     def keys(self) -> Sequence[str]:
-        return self.base.keys
+        return self.parent.keys
 
     @property
     def names(self) -> Sequence[str]:
-        return self.base.names
-
-    @property
-    def templates(self) -> Sequence[str]:
-        return self.base.templates
+        return self.parent.names
 
     @property
     def labels(self) -> np.ndarray:
-        return np.asarray(self.base.labels)[self.rows]
+        return np.asarray(self.parent.labels)[self.rows]
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index; UnreadableData when the one below cannot be read or used."""
@@ -75,13 +56,9 @@ class Derived(Plain):
         """The same: what was done to it is done to the whole picture."""
         return self.image(index)
 
-    def state(self, index: int) -> FileState | None:
-        """In which state the file of the picture below is now, None where there is no file on this disk."""
-        return self.base.state(int(self.rows[index]))
-
     def details(self, index: int) -> Mapping[str, Any]:
         """What is recorded of the picture below, and what was done to it."""
-        return {**self.base.details(int(self.rows[index])), "condition": self.conditions[index]}
+        return {**self.parent.details(int(self.rows[index])), "condition": self.conditions[index]}
 
     def prepare(self, report: Report) -> None:
         """Make pictures ahead with progress, as many as are kept; the others are made when they are read."""

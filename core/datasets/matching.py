@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput
+from core.text.spelling import fold
 from core.types import ImageSet
 
 Groups = tuple[tuple[int, ...], ...]
@@ -34,8 +35,8 @@ def imagenet_groups(image_set: ImageSet) -> Groups:
         return tuple((by_number[key],) if key in by_number else () for key in keys)
     by_name = defaultdict(list)
     for index, (_, name) in enumerate(listed):
-        by_name[_plain(name)].append(index)
-    found = tuple(tuple(by_name.get(_plain(name), ())) for name in names)
+        by_name[fold(name)].append(index)
+    found = tuple(tuple(by_name.get(fold(name), ())) for name in names)
     return found if sum(map(bool, found)) >= max(1.0, _ENOUGH * len(keys)) else ()
 
 
@@ -55,8 +56,8 @@ def match(image_set: ImageSet, other: ImageSet) -> Groups:
     if not any(found):
         by_name = defaultdict(list)
         for label, name in enumerate(other.names):
-            by_name[_plain(name)].append(label)
-        found = tuple(tuple(by_name.get(_plain(name), ())) for name in image_set.names)
+            by_name[fold(name)].append(label)
+        found = tuple(tuple(by_name.get(fold(name), ())) for name in image_set.names)
     if not any(found):
         raise BadInput(
             f"{image_set.id} and {other.id} have no class in common ({_some(image_set.names)} against "
@@ -67,10 +68,6 @@ def match(image_set: ImageSet, other: ImageSet) -> Groups:
 
 def _mostly(groups: Groups) -> bool:
     return sum(map(bool, groups)) > len(groups) / 2
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").lower().split())
 
 
 def _some(names: Sequence[str]) -> str:

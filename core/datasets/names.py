@@ -20,6 +20,7 @@ from core.datasets.io.picture import read_text
 from core.errors import UnreadableData
 from core.opening import parse_json
 from core.text.lines import Rows, lines_of
+from core.text.spelling import fold
 
 NAMES_FILES = ("names.json", "names.csv", "names.tsv", "names.txt", "classnames.txt")
 """Names files that are used by themselves when they lie in a tree of class folders."""
@@ -130,10 +131,10 @@ def _from_order(
     cleaned, told = clean_names(lines)
     folded: dict[str, list[int]] = {}
     for place, line in enumerate(lines):
-        for form in dict.fromkeys((fold(line), fold(cleaned[place]))):
+        for form in dict.fromkeys((_comparable(line), _comparable(cleaned[place]))):
             folded.setdefault(form, []).append(place)
-    own = [fold(key) for key in clean_names(keys)[0]]
-    places = [folded.get(fold(key)) or folded.get(form) for key, form in zip(keys, own, strict=True)]
+    own = [_comparable(key) for key in clean_names(keys)[0]]
+    places = [folded.get(_comparable(key)) or folded.get(form) for key, form in zip(keys, own, strict=True)]
     if all(place and len(place) == 1 for place in places):
         found = [cleaned[place[0]] for place in places if place]
         return found, f"Names come from {origin}, matched by name. {told}".strip()
@@ -166,9 +167,9 @@ def _numbers(keys: Sequence[str]) -> list[int]:
     return [int(match[2]) for match in found if match]
 
 
-def fold(name: str) -> str:
+def _comparable(name: str) -> str:
     """A name for comparing: case, underscores, hyphens and blanks do not count."""
-    return " ".join(re.sub(r"[\s_\-]+", " ", name.casefold()).split())
+    return fold(name.replace("-", " "))
 
 
 def read_names(path: str | os.PathLike[str]) -> NamesFile:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.types import FileState, Track
+from core.types import FileState, ImageSet, Track
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from core.types import ImageSet
 
 
 class Plain:
@@ -79,3 +78,35 @@ class Plain:
     def __repr__(self: ImageSet) -> str:
         skipped = f", {len(self.left_out):,} skipped" if self.left_out else ""
         return f"<ImageSet {self.id}: {len(self.labels):,} images of {len(self.keys):,} classes ({self.kind}){skipped}>"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Borrowed(Plain):
+    """Base of the sets whose pictures are those of another one, or are made from them.
+
+    Attributes:
+        parent: the set with the pictures; rows: int64 [n], index into it of every picture here.
+    """
+
+    parent: ImageSet
+    rows: np.ndarray
+
+    @property
+    def kind(self) -> str:
+        return self.parent.kind
+
+    @property
+    def drawn(self) -> bool:
+        return self.parent.drawn
+
+    @property
+    def pixel_art(self) -> bool:
+        return self.parent.pixel_art
+
+    @property
+    def templates(self) -> Sequence[str]:
+        return self.parent.templates
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this picture is now, None where there is no file on this disk."""
+        return self.parent.state(int(self.rows[index]))

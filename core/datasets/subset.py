@@ -17,22 +17,16 @@ from PIL import Image
 from cache import keys as cache_keys
 from core.datasets.matching import Groups, imagenet_groups, match
 from core.datasets.names import imagenet_classes
-from core.datasets.plain import Plain
+from core.datasets.plain import Borrowed
 from core.errors import BadInput, UnknownName
-from core.types import FileState, ImageSet, LeftOut, Report, Track
+from core.types import ImageSet, LeftOut, Report, Track
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Subset(Plain):
-    """An ImageSet (see ``core.types``) of pictures of another one, perhaps in other classes; it embeds nothing anew.
-
-    Attributes:
-        parent: the set that holds the pictures; rows: int64 [n], index into it of every picture here.
-    """
+class Subset(Borrowed):
+    """An ImageSet (see ``core.types``) of pictures of another one, perhaps in other classes; it embeds nothing anew."""
 
     id: str
-    parent: ImageSet
-    rows: np.ndarray
     keys: Sequence[str]
     names: Sequence[str]
     labels: np.ndarray
@@ -46,18 +40,6 @@ class Subset(Plain):
     as_one: Sequence[frozenset[int]] = ()
 
     @property
-    def kind(self) -> str:
-        return self.parent.kind
-
-    @property
-    def drawn(self) -> bool:
-        return self.parent.drawn
-
-    @property
-    def pixel_art(self) -> bool:
-        return self.parent.pixel_art
-
-    @property
     def reference(self) -> str:
         return self.parent.reference
 
@@ -69,10 +51,6 @@ class Subset(Plain):
     def image_ids(self) -> Sequence[str]:
         ids = self.parent.image_ids
         return [ids[row] for row in self.rows.tolist()]
-
-    @property
-    def templates(self) -> Sequence[str]:
-        return self.parent.templates
 
     @property
     def has_images(self) -> bool:
@@ -93,10 +71,6 @@ class Subset(Plain):
     def prepare(self, report: Report) -> None:
         """Make a full pass quick."""
         self.parent.prepare(report)
-
-    def state(self, index: int) -> FileState | None:
-        """In which state the file of this picture is now, None where there is no file on this disk."""
-        return self.parent.state(int(self.rows[index]))
 
 
 def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> Subset:

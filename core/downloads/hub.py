@@ -92,7 +92,7 @@ def headers_for(file: RemoteFile) -> dict[str, str]:
 def files(repository_id: str, *, kind: Kind) -> tuple[RemoteFile, ...]:
     """All files of the newest commit of a repository, pinned to that commit."""
     api = HfApi(endpoint=endpoint(), library_name="tailscope")
-    with speaking(repository_id):
+    with download_errors(repository_id):
         info = (api.dataset_info if kind == "dataset" else api.model_info)(repository_id, files_metadata=True)
         if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise DownloadFailed(f"{endpoint()} did not say which commit of {repository_id} is the newest; try again.")
@@ -148,7 +148,7 @@ def plain(url: str, *, sha256: str = "") -> RemoteFile:
     """A file behind a plain URL, with the size its server announces."""
     name = PurePosixPath(urlsplit(url).path).name
     probe = RemoteFile(name, url, 0)
-    with speaking(url):
+    with download_errors(url):
         answer = get_session().head(url, headers=headers_for(probe), timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
         answer.raise_for_status()
         size = answer.headers.get("content-length", "")
@@ -171,7 +171,7 @@ def read_text(file: RemoteFile) -> str:
                 if len(data) > file.size:
                     break
 
-    with speaking(file.path):
+    with download_errors(file.path):
         retrying(attempt)
     _require_equal(file, len(data), hashlib.sha256(data).hexdigest())
     return data.decode("utf-8", "replace")
@@ -186,7 +186,7 @@ def download(file: RemoteFile, target: Path, *, advance: Advance) -> Path:
         advance(file.size)
         return target
     partial = partial_of(target)
-    with speaking(file.path):
+    with download_errors(file.path):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
         if partial.stat().st_size > file.size:
@@ -271,7 +271,7 @@ def retrying(attempt: Callable[[], None], arrived: Callable[[], int] = int) -> N
 
 
 @contextmanager
-def speaking(what: str) -> Iterator[None]:
+def download_errors(what: str) -> Iterator[None]:
     """Turn whatever goes wrong while ``what`` is fetched into a sentence."""
     host = endpoint()
     try:

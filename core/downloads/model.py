@@ -111,7 +111,7 @@ def _fetch(file: hub.RemoteFile, advance: hub.Advance) -> None:
         hub.download(file, _place(file), advance=advance)
     if file.repository is None:
         return
-    with hub.speaking(file.path):
+    with hub.download_errors(file.path):
         # The content is in its place: huggingface_hub only links it into the snapshot of this commit.
         hf_hub_download(
             file.repository.id,
@@ -127,7 +127,7 @@ def _fetch(file: hub.RemoteFile, advance: hub.Advance) -> None:
 def _point_main_to(repository: hub.Repository) -> None:
     """Make a commit what huggingface_hub finds offline; done last, so that an older snapshot serves until then."""
     newest = _folder(repository) / "refs" / constants.DEFAULT_REVISION
-    with hub.speaking(repository.id):
+    with hub.download_errors(repository.id):
         newest.parent.mkdir(exist_ok=True)
         write_bytes(newest, repository.commit.encode())
 

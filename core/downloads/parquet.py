@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -11,10 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.datasets.formats.columns import class_labels
+from core.datasets.sniff import what_is
 from core.downloads.ranges import RangeFile
 from core.errors import DownloadFailed
 
 IMAGE, LABEL = "image", "label"
+_ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 LARGEST_GROUP = 4 << 30  # bytes of one row group once uncompressed
 
 
@@ -48,7 +50,7 @@ def survey(sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = ()
     for file, source in enumerate(sources):
         parquet = open_parquet(source)
         footers.append(parquet.metadata)
-        names = _class_names(parquet.schema_arrow) or names
+        names = class_labels(parquet.schema_arrow).get(LABEL) or names
         labels = _labels(source, parquet)
         columns.extend(labels)
         first = 0
@@ -128,10 +130,7 @@ def pictures(parquet: pq.ParquetFile, group: int, rows: Sequence[int]) -> Iterat
 
 def image_type(data: bytes) -> str:
     """File extension by the first bytes (``jpg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tif``), empty if unknown."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    starts = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif"}
-    return next((name for start, name in starts.items() if data.startswith(start)), "")
+    return _ENDINGS.get(what_is(data), "")
 
 
 def _image_chunk(meta: pq.RowGroupMetaData) -> pq.ColumnChunkMetaData:
@@ -172,12 +171,3 @@ def _single(chunk: pq.ColumnChunkMetaData) -> int | None:
 def _span(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:
     start = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
     return start, start + chunk.total_compressed_size
-
-
-def _class_names(schema: pa.Schema) -> list[str]:
-    """Class names that the datasets library recorded in the schema."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return [str(name) for name in features[LABEL]["names"]]
-    except (KeyError, TypeError, ValueError):
-        return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError
 
+from core.datasets.io.remote import Ranged
 from core.downloads import hub
 from core.errors import DownloadFailed
 
@@ -32,7 +32,7 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> list[R
         pool.shutdown(cancel_futures=True)
 
 
-class RangeFile(io.RawIOBase):
+class RangeFile(Ranged):
     """Read-only view of a remote file through HTTP range requests.
 
     Args:
@@ -45,42 +45,26 @@ class RangeFile(io.RawIOBase):
     def __init__(
         self, file: hub.RemoteFile, *, window: int = 0, largest: int = 1 << 30, advance: hub.Advance = lambda n: None
     ) -> None:
-        super().__init__()
+        super().__init__(file.size)
         self.file = file
-        self.size = file.size
         self.window = window
         self.largest = largest
         self.advance = advance
-        self._position = 0
         self._blocks: dict[int, bytes] = {}  # start -> bytes held in memory
         self._starts: list[int] = []
         self._located = file.url
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
     def read(self, size: int = -1) -> bytes:
-        left = max(0, self.size - self._position)
+        left = max(0, self.size - self._at)
         size = left if size is None or size < 0 else min(size, left)
-        data = self._held(self._position, size)
+        data = self._held(self._at, size)
         if data is None:
-            stop = min(self.size, self._position + max(size, self.window))
-            block = self.fetch(self._position, stop)
+            stop = min(self.size, self._at + max(size, self.window))
+            block = self.fetch(self._at, stop)
             if self.window:
-                self._hold({self._position: block})
+                self._hold({self._at: block})
             data = block[:size]
-        self._position += size
+        self._at += size
         return data
 
     def readinto(self, buffer: WriteableBuffer) -> int:
@@ -104,7 +88,7 @@ class RangeFile(io.RawIOBase):
                 f"{self.file.path} claims a part of {stop - start:,} bytes that it cannot have; it is damaged."
             )
         parts: list[bytes] = []
-        with hub.speaking(self.file.path):
+        with hub.download_errors(self.file.path):
             hub.retrying(lambda: self._fetch(start, stop, parts))
         data = b"".join(parts)
         self.advance(len(data))

@@ -54,7 +54,7 @@ class Site:
                 return  # another process was faster
             self.data.mkdir(parents=True, exist_ok=True)
             self.work.mkdir(parents=True, exist_ok=True)
-            with hub.speaking(self.id):
+            with hub.download_errors(self.id):
                 self._publish(build(meter))
 
         return Plan(self.id, "set", self.files, size, self.target, sentence, self.per_class, work)

@@ -73,7 +73,7 @@ class EmbeddingRun:
         the same vectors.
         """
         n = len(self.image_set.labels)
-        shards = [self._taken_up(index, n) for index in indices]
+        shards = [self._resumed(index, n) for index in indices]
         left = [shard for shard in shards if shard.seen < shard.size]
         done, total = sum(shard.seen for shard in shards), sum(shard.size for shard in shards)
         message = f"Embedding {self.image_set.id} with {self.encoder.id}"
@@ -100,10 +100,10 @@ class EmbeddingRun:
             raise
         return [entry for shard in shards for entry in shard.left_out]
 
-    def taken_up(self) -> dict[int, list[list[Any]]]:
+    def completed_shards(self) -> dict[int, list[list[Any]]]:
         """The shards that are complete already, each with what it left out."""
         n = len(self.image_set.labels)
-        shards = [self._taken_up(index, n) for index in range(self.writer.shards)]
+        shards = [self._resumed(index, n) for index in range(self.writer.shards)]
         return {shard.index: shard.left_out for shard in shards if shard.seen == shard.size}
 
     def join(self, left_out: Sequence[list[Any]]) -> None:
@@ -151,7 +151,7 @@ class EmbeddingRun:
     def _shard_of(self, row: int, n: int) -> int:
         return ((row + 1) * self.writer.shards - 1) // n
 
-    def _taken_up(self, index: int, n: int) -> _Shard:
+    def _resumed(self, index: int, n: int) -> _Shard:
         shard = self._empty_shard(index, n)
         if self.writer.has(index):
             note = self.writer.note(index)

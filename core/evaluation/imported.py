@@ -15,6 +15,7 @@ from cache import keys
 from core.errors import BadInput, NotHere, TailscopeError, UnknownName, UnreadableData
 from core.frequency.counted import check_name
 from core.models.names import split_model
+from core.opening import read_regular
 from core.published import runs
 from core.stats.intervals import UNDEFINED, wilson
 from core.strict_json import write_json
@@ -38,12 +39,7 @@ def keep(path: Path, *, name: str, model: str = "", image_set: str = "", prompts
     Raises:
         UnreadableData: the file holds no results; BadInput: it holds several, or does not say what they are of.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UnreadableData(f"{path.name} is larger than {MAX_BYTES >> 20} MB; no file of results is.")
-        found = runs.read(path.read_bytes(), path.name)
-    except OSError as error:
-        raise UnreadableData(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    found = runs.read(read_regular(path, limit=MAX_BYTES, name=path.name), path.name)
     if len(found) > 1:
         raise BadInput(f"{path.name} holds the results of {len(found)} models; give a file with those of one.")
     run = found[0]

@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 def retrieval(lens: Lens, metrics: Mapping[str, float], used: RetrievalUse) -> dict[str, Any]:
     """One retrieval run in CLIP_benchmark's schema, with how much of the set was used."""
-    arch, pretrained = split_model(lens.model)
-    run = {"dataset": lens.image_set, "model": arch, "pretrained": pretrained, "task": "zeroshot_retrieval"}
     return {
-        **run,
-        "metrics": dict(metrics),
-        "language": "en",
+        **_run(lens.model, lens.image_set, metrics, "zeroshot_retrieval"),
         "n_images": used.images,
         "n_used": used.used,
         "n_captions": used.captions,
@@ -29,18 +25,9 @@ def retrieval(lens: Lens, metrics: Mapping[str, float], used: RetrievalUse) -> d
 
 def clip_benchmark(answer: Answer) -> dict[str, Any]:
     """One zero-shot run in CLIP_benchmark's schema, with ``classwise`` (fractions, by original key) and fingerprint."""
-    arch, pretrained = split_model(answer.lens.model)
+    metrics = {"acc1": answer.acc1, "acc5": answer.acc5, "mean_per_class_recall": answer.mean_per_class_recall}
     return {
-        "dataset": answer.lens.image_set,
-        "model": arch,
-        "pretrained": pretrained,
-        "task": "zeroshot_classification",
-        "metrics": {
-            "acc1": answer.acc1,
-            "acc5": answer.acc5,
-            "mean_per_class_recall": answer.mean_per_class_recall,
-        },
-        "language": "en",
+        **_run(answer.lens.model, answer.lens.image_set, metrics),
         "prompts": answer.lens.prompts,
         "prompt_notes": list(answer.prompt_notes),
         "n_images": answer.n_images,
@@ -57,16 +44,12 @@ def clip_benchmark(answer: Answer) -> dict[str, Any]:
 
 def class_results(answer: ClassAnswer) -> dict[str, Any]:
     """Published or imported per-class values in the same schema; ``n`` is null where the images are not told."""
-    arch, pretrained = split_model(answer.lens.model)
     classified = answer.metric == "acc1"
+    metrics = {answer.metric: answer.acc1, "mean_per_class_recall": answer.mean_per_class_recall}
+    metrics |= {"acc5": None} if classified else {}
+    task = "zeroshot_classification" if classified else "zeroshot_retrieval"
     return {
-        "dataset": answer.lens.image_set,
-        "model": arch,
-        "pretrained": pretrained,
-        "task": "zeroshot_classification" if classified else "zeroshot_retrieval",
-        "metrics": {answer.metric: answer.acc1, "mean_per_class_recall": answer.mean_per_class_recall}
-        | ({"acc5": None} if classified else {}),
-        "language": "en",
+        **_run(answer.lens.model, answer.lens.image_set, metrics, task),
         "prompts": answer.lens.prompts,
         "classwise": {
             score.key: {"name": score.name, "accuracy": score.accuracy, "n": score.n, "low": score.low,
@@ -82,15 +65,19 @@ def class_results(answer: ClassAnswer) -> dict[str, Any]:
 
 def only_total(model: str, image_set: str, value: float, metric: str, source: str) -> dict[str, Any]:
     """A published figure of a model on a whole set, in the same schema: no class of it is told."""
-    arch, pretrained = split_model(model)
+    metrics = {"acc1": None, "acc5": None, "mean_per_class_recall": None, metric: value}
     return {
-        "dataset": image_set,
-        "model": arch,
-        "pretrained": pretrained,
-        "task": "zeroshot_classification",
-        "metrics": {"acc1": None, "acc5": None, "mean_per_class_recall": None, metric: value},
-        "language": "en",
+        **_run(model, image_set, metrics),
         "classwise": {},
         "origin": "published",
         "provenance": source,
     }
+
+
+def _run(
+    model: str, image_set: str, metrics: Mapping[str, float | None], task: str = "zeroshot_classification"
+) -> dict[str, Any]:
+    """What CLIP_benchmark says of every run."""
+    arch, pretrained = split_model(model)
+    run = {"dataset": image_set, "model": arch, "pretrained": pretrained, "task": task}
+    return {**run, "metrics": dict(metrics), "language": "en"}

@@ -27,6 +27,7 @@ from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import synonyms
 from core.frequency.counted import check_name
 from core.frequency.table import Records, SourceInfo
+from core.opening import read_regular
 from core.published import reading
 from core.types import METHODS, FrequencyTable
 
@@ -79,7 +80,7 @@ def keep(
     check_name(name)
     if method not in METHODS:
         raise BadInput(f"{method!r} is no kind of count; choose one of {', '.join(METHODS)}.")
-    content = _bytes(path)
+    content = read_regular(path, limit=MAX_BYTES, name=path.name)
     if path.suffix.lower() in TABLES:
         rows, columns = _from_table(read_columns(path), path.name, concept_column, count_column)
     elif path.suffix.lower() == ".json":
@@ -165,15 +166,6 @@ def records(name: str) -> Records:
 def families(name: str) -> Mapping[str, str]:
     """Imported counts know no families."""
     return {}
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UnreadableData(f"{path.name} is larger than {MAX_BYTES >> 20} MB; no table of concepts is.")
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableData(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
 
 
 Row = tuple[str, Any, str]

@@ -15,3 +15,13 @@ def model_name(model: str) -> str:
     """A model id in words: architecture and what it was pretrained on."""
     arch, pretrained = split_model(model)
     return f"{arch} ({pretrained})" if pretrained else arch
+
+
+def typed_pair(name: str) -> tuple[str, str]:
+    """Architecture, and the tag or file after it, of ``ARCH,PRETRAINED``, ``ARCH/PRETRAINED`` or clip-retrieval's
+    ``open_clip:ARCH/PRETRAINED`` as a person typed it."""
+    name = name.strip().removeprefix("open_clip:")
+    arch, comma, pretrained = name.partition(",")
+    if not comma:
+        arch, _, pretrained = name.rpartition("/")
+    return arch.strip().replace("/", "-"), pretrained.strip()

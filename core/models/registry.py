@@ -18,6 +18,7 @@ from typing import Any, Literal
 from core import paths
 from core.errors import UnknownName, UnreadableData, WeightsMissing
 from core.models import weights
+from core.models.names import typed_pair
 from core.models.open_clip_table import Pair, table
 from core.opening import regular
 
@@ -100,7 +101,7 @@ def typed_path(text: str) -> str:
         return ""
     if name.startswith(_LOCAL):
         return name.removeprefix(_LOCAL)
-    _, pretrained = _pair(name)
+    _, pretrained = typed_pair(name)
     return pretrained if _looks_like_path(pretrained) else ""
 
 
@@ -124,7 +125,7 @@ def canonical(text: str) -> str:
         folder = _absolute(name.removeprefix(_LOCAL))
         weights.find_in_folder(folder)
         return f"{_LOCAL}{folder}"
-    arch, pretrained = _pair(name)
+    arch, pretrained = typed_pair(name)
     pair = table().pairs.get((arch, pretrained.lower().replace("-", "_")))
     if pair:
         return f"{pair.arch},{pair.tag}"
@@ -281,15 +282,6 @@ def _canonical_repo(repo: str) -> str:
 
 def _absolute(text: str) -> Path:
     return Path(text.strip()).expanduser().absolute()
-
-
-def _pair(name: str) -> tuple[str, str]:
-    """Architecture, and the tag or file after it, as typed."""
-    name = name.removeprefix("open_clip:")
-    arch, comma, pretrained = name.partition(",")
-    if not comma:
-        arch, _, pretrained = name.rpartition("/")
-    return arch.strip().replace("/", "-"), pretrained.strip()
 
 
 def _looks_like_path(text: str) -> bool:

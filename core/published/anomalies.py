@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.published.names import RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT, fold
+from core.published.names import RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
+from core.text.spelling import fold
 
 RENAMED = {("cifar10", "plane"): "airplane"}
 """(data set, name in the results) -> name in the counts: the one rename that the authors' notebooks make."""

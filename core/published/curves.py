@@ -26,14 +26,6 @@ def combination(
     return Combination(family, pretraining, method, condition, model)
 
 
-def record(asked: Combination, *, datasets: Iterable[str] | None = None, recipe: Recipe = "honest") -> dict[str, Any]:
-    """The record of one curve, plain values (an undefined r is NaN and written as null)."""
-    store = open_store()
-    chosen = catalogue.choose_sets(asked.family, asked.method, datasets)
-    catalogue.require(store, asked, chosen)
-    return dict(_record(store, asked, chosen, recipe))
-
-
 @lru_cache(maxsize=1024)
 def _record(store: Store, asked: Combination, datasets: tuple[str, ...], recipe: Recipe) -> dict[str, Any]:
     rows = pool(store, asked, datasets, recipe)
@@ -52,11 +44,14 @@ def curve_record(
     datasets: Iterable[str] | None = None,
     recipe: Recipe = "honest",
 ) -> dict[str, Any]:
-    """One curve by its names, as ``published curve`` prints it."""
+    """One curve by its names, as ``published curve`` prints it: plain values, an undefined r is NaN."""
     asked = combination(
         family=family, pretraining=pretraining, method=method, model=model, prompts=prompts, metric=metric
     )
-    return record(asked, datasets=datasets, recipe=recipe)
+    store = open_store()
+    chosen = catalogue.choose_sets(asked.family, asked.method, datasets)
+    catalogue.require(store, asked, chosen)
+    return dict(_record(store, asked, chosen, recipe))
 
 
 def curves(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from core.models.names import typed_pair
 from core.published.names import LET_IT_WAG, ZERO_SHOT
 from core.published.store import Store, open_store
 
@@ -125,10 +126,6 @@ def _aliases(store: Store) -> dict[str, PublishedModel]:
 
 
 def _plain(text: str) -> str:
-    """Without case, ``/`` for ``,`` and prefix: as ``core.models.registry.canonical`` reads a pair."""
-    name = text.strip().removeprefix("open_clip:")
-    if "," not in name:
-        arch, _, tag = name.rpartition("/")
-        name = f"{arch},{tag}"
-    arch, _, tag = name.partition(",")
-    return f"{arch.strip().replace('/', '-').casefold()},{tag.strip().casefold().replace('-', '_')}"
+    """Without case and prefix, one spelling of every pair."""
+    arch, tag = typed_pair(text)
+    return f"{arch.casefold()},{tag.casefold().replace('-', '_')}"

@@ -127,8 +127,3 @@ def default_sets(family: str, method: str) -> tuple[str, ...]:
     if family == TEXT_TO_IMAGE:
         return T2I_SETS
     return tuple(name for name in ZERO_SHOT_SETS if name != SKETCH or not is_text(method))
-
-
-def fold(concept: str) -> str:
-    """A concept's spelling without case and underscores: for clustering and suggestions, never for joining counts."""
-    return concept.replace("_", " ").casefold()

@@ -14,11 +14,11 @@ from cache import CacheError, kept
 from cache.keys import digest
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.published import recipe_honest, recipe_paper, store
-from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS, fold
+from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS
 from core.published.pool import Combination, Recipe, Rows
 from core.published.runs import Run
 from core.published.store import Store, open_store
-from core.text.spelling import spellings
+from core.text.spelling import fold, spellings
 from core.types import LeftOut
 
 SUGGESTIONS = 3

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from core.published.names import fold
 from core.published.pool import Combination, Rows
 from core.published.recipe_paper import labels
 from core.stats.bootstrap import (
@@ -28,6 +27,7 @@ from core.stats.bootstrap import (
     slope,
 )
 from core.stats.intervals import wilson
+from core.text.spelling import fold
 from core.types import Interval
 
 BINS_PER_DECADE = 2

@@ -14,3 +14,11 @@ def spellings(key: str, name: str) -> Iterator[str]:
         yield text
         yield text.replace(" ", "_")
         yield text.replace("_", " ")
+
+
+def fold(name: str) -> str:
+    """A name without case, underscores and repeated blanks: for clustering and suggestions, never for joining counts.
+
+    Where captions are searched, or any spelling of a name is meant, ``core.text.folding`` folds more.
+    """
+    return " ".join(name.replace("_", " ").casefold().split())

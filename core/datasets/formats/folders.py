@@ -33,6 +33,7 @@ from core.datasets.names import NAMES_FILES
 from core.errors import BadInput, UnreadableData
 from core.paths import ASSETS
 from core.text.lines import lines_of
+from core.text.spelling import fold
 from core.types import LeftOut
 
 _DEEPEST = 12
@@ -118,7 +119,7 @@ def _alike(keys: Sequence[str]) -> str:
     """A sentence on folders that differ only by case or blanks."""
     spelled: dict[str, list[str]] = {}
     for key in keys:
-        spelled.setdefault(" ".join(key.replace("_", " ").casefold().split()), []).append(key)
+        spelled.setdefault(fold(key), []).append(key)
     several = [" and ".join(f"“{key}”" for key in alike) for alike in spelled.values() if len(alike) > 1]
     if not several:
         return ""

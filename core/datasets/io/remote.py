@@ -98,11 +98,16 @@ class Remote:
         return Windows(self)
 
 
-class Windows(io.RawIOBase):
-    """A file read in windows of a MiB, or of 8 KiB once it is walked in longer steps than that."""
+class Ranged(io.RawIOBase):
+    """A file of which parts are fetched when they are read.
 
-    def __init__(self, file: Remote) -> None:
-        self._file, self._at, self._start, self._held = file, 0, 0, b""
+    Attributes:
+        size: bytes of all of it.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self._at = size, 0
 
     def readable(self) -> bool:
         return True
@@ -114,14 +119,22 @@ class Windows(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + (0, self._at, self._file.size)[whence])
+        self._at = max(0, offset + (0, self._at, self.size)[whence])
         return self._at
+
+
+class Windows(Ranged):
+    """A file read in windows of a MiB, or of 8 KiB once it is walked in longer steps than that."""
+
+    def __init__(self, file: Remote) -> None:
+        super().__init__(file.size)
+        self._file, self._start, self._held = file, 0, b""
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= WINDOW:
             raise tarfile.ReadError("a header of more than 1 MiB")
         end = self._start + len(self._held)
-        if not self._start <= self._at <= self._at + size <= end and self._at < self._file.size:
+        if not self._start <= self._at <= self._at + size <= end and self._at < self.size:
             window = SMALL if self._at > end + WINDOW else WINDOW
             self._start, self._held = self._at, self._file.fetch(self._at, max(size, window))
         data = self._held[self._at - self._start :][:size] if self._at >= self._start else b""

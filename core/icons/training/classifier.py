@@ -7,9 +7,8 @@ holds ``model.safetensors`` (half precision) and ``card.json`` (run, classes in 
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,11 @@ from torch.nn.functional import cross_entropy
 
 from core.icons.concepts import concepts
 from core.icons.corpus import CORPORA, drawn_labels
-from core.icons.training.fitting import Run, as_images, losses_for_card, optimise, rendered, revision
+from core.icons.training.fitting import Run, as_images, optimise, rendered, save_run
 from core.icons.training.train import ARCHITECTURES
 from core.types import Report, silent
 
-WEIGHTS, CARD = "model.safetensors", "card.json"
+WEIGHTS = "model.safetensors"
 REFERENCE = "icon-reference"
 """The classifier in the place of AlexNet: corruption errors and the adversarial filter are relative to it."""
 
@@ -103,27 +102,11 @@ def save(
     command: str,
 ) -> None:  # fmt: skip
     """Write weights (half precision) and card."""
-    from safetensors.torch import save_file
-
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(half, folder / WEIGHTS)
-    card = {
-        "name": name,
-        "run": asdict(run),
-        "classes": [concept.key for concept in concepts()],
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "training_images": run.images or CORPORA[run.corpus].pairs,
-        "steps": len(losses),
-        "git_revision": revision(),
-        "torch": torch.__version__,
-        "seconds": round(seconds),
-        "command": command,
-        **losses_for_card(losses),
-        "licence": "MIT; drawn from Font Awesome Free icons (CC BY 4.0)",
-    }
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    save_run(
+        folder, WEIGHTS, model.state_dict(), name, run, losses, seconds=seconds, command=command,
+        classes=[concept.key for concept in concepts()], parameters=sum(p.numel() for p in model.parameters()),
+        training_images=run.images or CORPORA[run.corpus].pairs,
+    )  # fmt: skip
 
 
 def train(

@@ -6,11 +6,13 @@ weights.
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from core.icons.corpus import CORPORA, LARGEST, corpus
 from core.icons.render import render
 from core.types import Progress, Report, silent
 
+CARD = "card.json"
 CHECKPOINT_EVERY = 100  # steps
 
 
@@ -139,13 +142,44 @@ def _save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.
         torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, file)
 
 
-def losses_for_card(losses: list[float]) -> dict[str, object]:
-    """``loss_every`` and ``loss``: about fifty means over blocks of steps."""
+def save_run(
+    folder: Path,
+    weights: str,
+    state: Mapping[str, torch.Tensor],
+    name: str,
+    run: Run,
+    losses: list[float],
+    *,
+    seconds: float,
+    command: str,
+    **facts: Any,
+) -> None:
+    """Write tensors (half precision) and ``card.json``; ``facts`` stand in the card beside what every run has.
+
+    The losses are about fifty means over blocks of steps.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    save_file({k: value.half() if value.is_floating_point() else value for k, value in plain.items()}, folder / weights)
     block = max(1, len(losses) // 50)
-    means = [round(float(np.mean(losses[i : i + block])), 4) for i in range(0, len(losses), block)]
-    return {"loss_every": block, "loss": means}
+    card = {
+        "name": name,
+        "run": asdict(run),
+        **facts,
+        "steps": len(losses),
+        "git_revision": _revision(),
+        "torch": torch.__version__,
+        "seconds": round(seconds),
+        "command": command,
+        "loss_every": block,
+        "loss": [round(float(np.mean(losses[i : i + block])), 4) for i in range(0, len(losses), block)],
+        "licence": "MIT; drawn from Font Awesome Free icons (CC BY 4.0)",
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def revision() -> str:
+def _revision() -> str:
     """The commit of the running code, empty outside a checkout."""
     return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from core.icons.corpus import corpus
 from core.icons.render import SIZE
-from core.icons.training.fitting import Run, as_images, losses_for_card, optimise, rendered, revision
+from core.icons.training.fitting import Run, as_images, optimise, rendered, save_run
 from core.models.text_tower import trimmed_text_features
 from core.types import Report, silent
 
@@ -138,31 +138,24 @@ def save(
     model: torch.nn.Module, run: Run, data: TrainingData, losses: list[float], folder: Path, *, seconds: float
 ) -> None:
     """Write weights, config and card in open_clip's ``local-dir:`` layout; untouched token rows are zeros."""
-    from safetensors.torch import save_file
-
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    table = torch.zeros(VOCAB, state["token_embedding.weight"].shape[1])
-    table[torch.from_numpy(data.vocabulary)] = state["token_embedding.weight"]
-    state["token_embedding.weight"] = table
-    half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(half, folder / "open_clip_model.safetensors")
+    state = model.state_dict()
+    known = state["token_embedding.weight"].detach().cpu()
+    table = torch.zeros(VOCAB, known.shape[1])
+    table[torch.from_numpy(data.vocabulary)] = known
+    save_run(
+        folder,
+        "open_clip_model.safetensors",
+        {**state, "token_embedding.weight": table},
+        f"{run.arch},{run.corpus}",
+        run,
+        losses,
+        seconds=seconds,
+        command=f"python -m core icons train {run.arch},{run.corpus}",
+        parameters=sum(p.numel() for p in build(run.arch).parameters()),
+        training_pairs=len(data.tokens),
+    )
     config = {"model_cfg": ARCHITECTURES[run.arch], "preprocess_cfg": PREPROCESS}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    card = {
-        "name": f"{run.arch},{run.corpus}",
-        "run": asdict(run),
-        "parameters": sum(p.numel() for p in build(run.arch).parameters()),
-        "training_pairs": len(data.tokens),
-        "steps": len(losses),
-        "git_revision": revision(),
-        "torch": torch.__version__,
-        "seconds": round(seconds),
-        "command": f"python -m core icons train {run.arch},{run.corpus}",
-        **losses_for_card(losses),
-        "licence": "MIT; drawn from Font Awesome Free icons (CC BY 4.0)",
-    }
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def train(name: str, *, out: Path, work: Path, device: str | None = None, report: Report = silent) -> Path:

@@ -85,7 +85,7 @@ class OnDisk:
             return one
         rows = self._rows
         return Derived(
-            base=one,
+            parent=one,
             rows=rows,
             conditions=["as on disk"] * len(rows),
             make=lambda index: one.image(int(rows[index])),

@@ -65,7 +65,7 @@ def sequences(
         return frame(image_set.image(chosen[which]), name, number, seed=seeds[which], frames=frames)
 
     return Derived(
-        base=image_set,
+        parent=image_set,
         rows=np.repeat(np.array(chosen, np.int64), frames),
         conditions=[f"{words(name)}, frame {number}" for _ in seeds for number in range(frames)],
         make=make,

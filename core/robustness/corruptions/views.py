@@ -99,7 +99,7 @@ def _view(image_set: ImageSet, cases: Sequence[Case], ids: Sequence[str], seed: 
         return corrupt(picture, case.corruption, case.severity, seed=own)
 
     return Derived(
-        base=image_set,
+        parent=image_set,
         rows=np.array([case.row for case in cases], np.int64),
         conditions=[condition(*case[1:]) for case in cases],
         make=make,

@@ -18,7 +18,8 @@ from typing import Any
 from core.datasets import open_set
 from core.datasets.formats.icon_recipes import SHIFTS
 from core.icons.training.baselines import BASELINES, STAND_IN
-from core.icons.training.classifier import CARD, REFERENCE, WEIGHTS, train
+from core.icons.training.classifier import REFERENCE, WEIGHTS, train
+from core.icons.training.fitting import CARD
 from core.robustness.shifts.adversarial import is_current, write_adversarial
 from core.robustness.shifts.baselines import ICONS, STANDARD
 from core.robustness.shifts.measure import measure, measure_clean
