@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +14,7 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+from core.deck import example
 from core.deck import store as deck_store
 from core.deck.deck import MOST_SLIDES, Deck, Picture, Slide, figure_json, from_json, to_json
 from core.deck.page import page
@@ -59,6 +61,7 @@ def test_the_export_runs_only_scripts_of_the_project() -> None:
     assert {tag for tag, _ in found.tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "button", "span", "main", "section",
         "h2", "div", "figure", "img", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "footer", "script",
+        "nav", "aside",
     }  # fmt: skip
     assert sum(HOSTILE in words for words in found.words) >= 7
 
@@ -153,9 +156,52 @@ def test_slides_are_moved_captioned_and_removed() -> None:
     deck = Deck().add(Slide("image", "a")).add(Slide("image", "b")).add(Slide("image", "c"))
     assert [slide.title for slide in deck.move(2, 0).slides] == ["c", "a", "b"]
     assert [slide.title for slide in deck.move(0, 99).slides] == ["b", "c", "a"]
-    assert deck.caption(1, "said").slides[1].caption == "said"
+    assert deck.write(1, caption="said").slides[1].caption == "said"
     assert [slide.title for slide in deck.remove(1).slides] == ["a", "c"]
-    assert deck.caption(1, "said").add(Slide("image", "b")).slides == deck.caption(1, "said").slides
+    assert deck.write(1, caption="said").add(Slide("image", "b")).slides == deck.write(1, caption="said").slides
+
+
+def test_titles_and_notes_are_written_and_kept() -> None:
+    shown = comparison_slide("A", ("lens",), [("a",)], "here")
+    deck = Deck().add(shown).write(0, title="Mine", notes="say this")
+    assert (deck.slides[0].title, deck.slides[0].notes) == ("Mine", "say this")
+    assert deck.write(0, title="").slides[0].title == "Mine"
+    noted = Deck().add(shown).write(0, notes="say this")
+    assert noted.add(shown) == noted
+    assert from_json(to_json(deck).encode()) == deck
+    assert '<aside class="notes" aria-label="Notes">say this</aside>' in page(deck)
+    older = json.loads(to_json(deck))
+    del older["slides"][0]["notes"]
+    assert from_json(json.dumps(older).encode()).slides[0].notes == ""
+
+
+def test_a_table_that_is_cut_says_so() -> None:
+    rows = [tuple(range(20)) for _ in range(100)]
+    slide = comparison_slide("A", [f"column {place}" for place in range(20)], rows, "here")
+    assert slide.header[-1] == "… and 9 more columns"
+    assert slide.rows[-1] == ("… and 41 more rows",)
+    assert {len(row) for row in slide.rows[:-1]} == {11}
+    whole = comparison_slide("A", ("a",), rows[0:60], "here")
+    assert len(whole.rows) == 60
+    assert "more" not in str(whole.rows)
+
+
+@pytest.mark.parametrize(("n", "grid"), [(1, (1, 1)), (2, (2, 1)), (6, (3, 2)), (12, (6, 2)), (24, (8, 3))])
+def test_pictures_stand_in_the_grid_that_makes_them_largest(n: int, grid: tuple[int, int]) -> None:
+    slide = Slide("concept", "a", pictures=(Picture(webp(), "b"),) * n)
+    assert f'style="--columns:{grid[0]};--rows:{grid[1]}"' in page(Deck("t", (slide,)))
+
+
+def test_the_example_that_ships_is_what_its_command_computes() -> None:
+    shipped, computed = example.example(), example.compute()
+    assert shipped.title == computed.title
+    for old, new in zip(shipped.slides, computed.slides, strict=True):
+        assert replace(old, pictures=(), figure="") == replace(new, pictures=(), figure="")
+        assert [one.label for one in old.pictures] == [one.label for one in new.pictures]
+        assert bool(old.figure) == bool(new.figure)
+        if old.figure:
+            before, after = json.loads(old.figure)["data"], json.loads(new.figure)["data"]
+            assert [sorted(trace) for trace in before] == [sorted(trace) for trace in after]
 
 
 def test_a_full_deck_refuses_more() -> None:
@@ -186,7 +232,7 @@ def test_the_kept_deck_outlives_whoever_made_it():
     deck = hostile_deck()
     first = deck_store.save(deck)
     assert deck_store.load() == deck_store.Kept(deck, first)
-    second = deck_store.save(deck.caption(0, "other"))
+    second = deck_store.save(deck.write(0, caption="other"))
     assert first != second == deck_store.version()
     assert [path.name for path in deck_store.place().parent.iterdir()] == [deck_store.NAME]
 

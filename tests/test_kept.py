@@ -101,7 +101,7 @@ def test_ninety_six_pins_at_once_are_all_kept() -> None:
 def test_a_kill_while_pinning_keeps_a_whole_deck() -> None:
     deck = hostile_deck()
     deck_store.save(deck)
-    other = json.dumps(to_json(deck.caption(0, "other")))
+    other = json.dumps(to_json(deck.write(0, caption="other")))
     prepare = (
         "from core.deck import store as deck_store\nfrom core.deck.deck import from_json\n"
         f"other = from_json({other}.encode())"
@@ -125,11 +125,11 @@ def test_a_damaged_deck_does_not_replace_the_one_set_aside_before() -> None:
 
 def test_a_deck_that_could_not_be_written_is_not_lost_by_the_next_change() -> None:
     unwritten = deck_store.Kept(hostile_deck(), deck_store.version())
-    before, now = deck_store.change(lambda deck: deck.caption(0, "other"), known=unwritten)
+    before, now = deck_store.change(lambda deck: deck.write(0, caption="other"), known=unwritten)
     assert before == unwritten.deck
     assert deck_store.load().deck.slides[0].caption == "other"
     _, third = deck_store.change(lambda deck: Deck("third", deck.slides))
-    before, _ = deck_store.change(lambda deck: deck.caption(0, "stale"), known=now)
+    before, _ = deck_store.change(lambda deck: deck.write(0, caption="stale"), known=now)
     assert before == third.deck, "another tab has written since"
 
 

@@ -12,13 +12,14 @@ from core.analysis import random_words_band as waffle_band
 from core.datasets import open_set
 from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
+from core.deck.example import example
 from core.evaluation import evaluate, sentences
 from core.prompts import prompt_set
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.failures import pairs
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import Stub, deck_of, figures, opened, settled, switch, words
+from tests.helpers.pages import Stub, deck_of, figures, links, opened, settled, switch, words
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
 
@@ -177,16 +178,39 @@ def test_the_deck_is_captioned_reordered_and_never_renders_data() -> None:
     assert "Nothing is pinned yet" in words(app)
     app.session_state["_deck"] = Deck("t", (Slide("image", HOSTILE), Slide("image", "second")))
     app.run()
-    assert "\\*\\*bold\\*\\*" in words(app)
+    assert app.text_input[1].value == HOSTILE
     assert "<script>" not in "".join(item.body for item in app.get("html"))
     app.text_area[0].input(HOSTILE).run()
     assert deck_of(app).slides[0].caption == HOSTILE
+    app.text_input[2].input("renamed").run()
+    assert [slide.title for slide in deck_of(app).slides] == [HOSTILE, "renamed"]
+    app.text_area[3].input("say this").run()
+    assert deck_of(app).slides[1].notes == "say this"
     app.button(key="down-0").click().run()
-    assert [slide.title for slide in deck_of(app).slides] == ["second", HOSTILE]
+    assert [slide.title for slide in deck_of(app).slides] == ["renamed", HOSTILE]
     app.button(key="remove-0").click().run()
     assert [slide.caption for slide in deck_of(app).slides] == [HOSTILE]
     app.segmented_control(key="deck-show").set_value("present").run()
     assert not app.exception
+
+
+def test_an_empty_deck_shows_the_example_to_start_from() -> None:
+    app = opened("deck")
+    assert not app.exception
+    assert "an example of 4 slides" in words(app)
+    app.button(key="deck-example").click().run()
+    assert deck_of(app) == example()
+    assert "4 slides: 1 concept, 2 plots, 1 comparison." in words(app)
+    assert [box.value for box in app.text_area if "notes" in box.label] == [slide.notes for slide in example().slides]
+    app.button(key="deck-empty").click().run()
+    assert not deck_of(app).slides
+
+
+def test_a_pin_leads_to_the_deck() -> None:
+    app = opened("lab", lenses=["simple", "ensemble"])
+    assert "Open the deck (1 slide)" not in links(app)
+    app.button(key="pin-lenses").click().run()
+    assert links(app)["Open the deck (1 slide)"][0] == "deck"
 
 
 def test_a_deck_outlives_its_tab_and_tabs_share_it() -> None:

@@ -24,7 +24,7 @@ def gains_figure(gains: Sequence[Gain], *, chosen: str = "") -> go.Figure:
     parts = [one for one in gains if one.tail is not None]
     figure = make_subplots(
         rows=1, cols=2 if parts else 1, shared_yaxes=True, horizontal_spacing=0.04,
-        subplot_titles=("All concepts", "Head and tail")[: 2 if parts else 1],
+        subplot_titles=("All concepts, points", "Head and tail, points")[: 2 if parts else 1],
     )  # fmt: skip
     figure.update_layout(blank(height=96 + 24 * len(gains)).layout)
     colours = [(RIGHT if one.change.value > 0 else WRONG) if one.clear else QUIET for one in gains]
@@ -44,10 +44,10 @@ def gains_figure(gains: Sequence[Gain], *, chosen: str = "") -> go.Figure:
         tickmode="array", tickvals=list(range(len(gains))), ticktext=names, range=[len(gains) - 0.4, -0.6],
         showgrid=False, automargin=True,
     )  # fmt: skip
-    figure.update_xaxes(title="points", zeroline=True, zerolinecolor=RULE, zerolinewidth=1, showgrid=True)
+    figure.update_xaxes(zeroline=True, zerolinecolor=RULE, zerolinewidth=1, showgrid=True)
     figure.update_layout(
         margin={"t": 40, "l": 8, "r": 8, "b": 8},
-        legend={"x": 1, "xanchor": "right", "y": -44 / (24 * len(gains)), "yanchor": "top", "orientation": "h"},
+        legend={"x": 1, "xanchor": "right", "y": -26 / (24 * len(gains)), "yanchor": "top", "orientation": "h"},
     )  # fmt: skip
     figure.update_annotations(font={"size": 14})
     return figure

@@ -72,6 +72,7 @@ class Slide:
 
     Attributes:
         title: what it is, or what it says; caption: a person's own words; source: where the numbers come from.
+        notes: what to say beside the slide, not part of it.
         facts: short lines under the title; pictures: at most 24.
         header, rows: a small table of text; figure: Plotly JSON as ``figure_json`` writes it, or empty.
     """
@@ -86,6 +87,7 @@ class Slide:
     header: Cells = ()
     rows: Annotated[tuple[Cells, ...], Field(max_length=MOST_ROWS)] = ()
     figure: FigureText = ""
+    notes: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Deck:
         """With this slide at the end; a slide that is there already is not pinned twice."""
         if len(self.slides) >= MOST_SLIDES:
             raise BadInput(f"A deck holds {MOST_SLIDES} slides; remove one before pinning another.")
-        pinned = [replace(other, caption="") for other in self.slides]
+        pinned = [replace(other, caption="", notes="") for other in self.slides]
         return self if slide in pinned else replace(self, slides=(*self.slides, slide))
 
     def remove(self, index: int) -> Deck:
@@ -112,9 +114,17 @@ class Deck:
         to = min(max(to, 0), len(rest.slides))
         return replace(self, slides=(*rest.slides[:to], self.slides[index], *rest.slides[to:]))
 
-    def caption(self, index: int, text: str) -> Deck:
-        """With another caption on one slide."""
-        changed = replace(self.slides[index], caption=text[:MOST_TEXT])
+    def write(
+        self, index: int, *, title: str | None = None, caption: str | None = None, notes: str | None = None
+    ) -> Deck:
+        """With other words on one slide; None keeps what is there, and so does an empty title."""
+        old = self.slides[index]
+        changed = replace(
+            old,
+            title=(title or old.title)[:MOST_TEXT],
+            caption=old.caption if caption is None else caption[:MOST_TEXT],
+            notes=old.notes if notes is None else notes[:MOST_TEXT],
+        )
         return replace(self, slides=(*self.slides[:index], changed, *self.slides[index + 1 :]))
 
 
@@ -198,6 +208,12 @@ def rewritten(raw: bytes, *, name: str) -> bytes:
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
-    """Header and rows as the text a slide keeps, cut to what a slide can show."""
-    cells = tuple(tuple(str(cell)[:200] for cell in row[:MOST_CELLS]) for row in rows[:MOST_ROWS])
-    return {"header": tuple(str(cell)[:200] for cell in header[:MOST_CELLS]), "rows": cells}
+    """Header and rows as the text a slide keeps; what does not fit is cut, and the last row or column says so."""
+    wide = max(map(len, (header, *rows)), default=0) > MOST_CELLS
+    most = MOST_CELLS - 1 if wide else MOST_CELLS
+    kept = rows if len(rows) <= MOST_ROWS else rows[: MOST_ROWS - 1]
+    cells = [tuple(str(cell)[:200] for cell in row[:most]) for row in kept]
+    if len(kept) < len(rows):
+        cells.append((f"… and {len(rows) - len(kept):,} more rows",))
+    more = (f"… and {len(header) - most} more columns",) if wide else ()
+    return {"header": (*(str(cell)[:200] for cell in header[:most]), *more), "rows": tuple(cells)}

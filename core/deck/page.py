@@ -40,6 +40,7 @@ def page(deck: Deck, *, presenting: bool = False) -> str:
             "form-action 'none'",
         ]
     )
+    noted = any(slide.notes for slide in deck.slides)
     slides = "\n".join(_slide(slide, number, len(deck.slides)) for number, slide in enumerate(deck.slides, start=1))
     return f"""<!doctype html>
 <html lang="en"{' data-presenting=""' if presenting else ""}>
@@ -54,10 +55,18 @@ def page(deck: Deck, *, presenting: bool = False) -> str:
 <body>
 <header class="cover"><h1>{_text(deck.title)}</h1><p class="keys">
 <button type="button" id="present">Present</button>
-<span>→ next · ← back · F full screen · Esc all slides</span></p></header>
+{'<button type="button" class="plain" id="notes">Notes</button>' if noted else ""}
+<span>→ next · ← back · S notes · F full screen · Esc all slides</span></p></header>
 <main>
 {slides}
 </main>
+<nav class="bar" aria-label="Slides">
+<button type="button" class="plain" id="back" aria-label="Previous slide">‹</button>
+<span id="place"></span>
+<button type="button" class="plain" id="next" aria-label="Next slide">›</button>
+{'<button type="button" class="plain" id="with-notes">Notes</button>' if noted else ""}
+<button type="button" class="plain" id="full">Full screen</button>
+</nav>
 {"".join(f"<script>{script}</script>" for script in scripts)}
 </body>
 </html>
@@ -86,16 +95,37 @@ def _slide(slide: Slide, number: int, total: int) -> str:
     if slide.caption:
         parts.append(f'<p class="caption">{_text(slide.caption)}</p>')
     parts += [f'<p class="fact">{_text(fact)}</p>' for fact in slide.facts]
+    shown = []
     if slide.pictures:
         alone = " alone" if len(slide.pictures) == 1 else ""
-        parts.append(f'<div class="pictures{alone}">{"".join(map(_picture, slide.pictures))}</div>')
+        columns, rows = _grid(len(slide.pictures), beside=bool(slide.rows or slide.figure))
+        shown.append(
+            f'<div class="pictures{alone}" style="--columns:{columns};--rows:{rows}">'
+            f"{''.join(map(_picture, slide.pictures))}</div>"
+        )
     if slide.figure:
-        parts.append(f'<div class="plot" role="img" aria-label="{_text(slide.title)}"')
-        parts[-1] += f' data-figure="{_text(slide.figure)}"></div>'
+        shown.append(
+            f'<div class="plot" role="img" aria-label="{_text(slide.title)}" data-figure="{_text(slide.figure)}"></div>'
+        )
     if slide.rows:
-        parts.append(_table(slide))
+        shown.append(_table(slide))
+    if shown:
+        parts.append(f'<div class="body{" beside" if len(shown) > 1 else ""}">{"".join(shown)}</div>')
+    if slide.notes:
+        parts.append(f'<aside class="notes" aria-label="Notes">{_text(slide.notes)}</aside>')
     parts.append(f"<footer><span>{_text(slide.source)}</span><span>{number} / {total}</span></footer>")
     return f'<section class="slide" data-kind="{slide.kind}" id="slide-{number}">{"".join(parts)}</section>'
+
+
+def _grid(n: int, *, beside: bool) -> tuple[int, int]:
+    """Columns and rows in which n square pictures with a line of text are largest on a wide screen."""
+    width, height, line = (0.5 if beside else 1.0) * 1.9, 1.0, 0.09
+
+    def side(columns: int) -> float:
+        return min(width / columns, height / -(-n // columns) - line)
+
+    columns = max(range(1, n + 1), key=lambda columns: (side(columns), -columns))
+    return columns, -(-n // columns)
 
 
 def _picture(picture: Picture) -> str:
@@ -114,4 +144,5 @@ def _picture(picture: Picture) -> str:
 def _table(slide: Slide) -> str:
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in slide.header)
     body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in slide.rows)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="table">{table}<p class="cut"></p></div>'

@@ -23,17 +23,17 @@ def source_line(answer: Answer) -> str:
 
 
 def pictures(
-    answer: Answer, image_set: ImageSet, positions: Sequence[int], *, size: int = thumbs.SIZES[0]
+    answer: Answer, image_set: ImageSet, positions: Sequence[int], *, size: int = thumbs.SIZES[1]
 ) -> tuple[Picture, ...]:
-    """Pictures at rows of an answer with what was said of each; empty for a set of bare embeddings."""
+    """Pictures at rows of an answer with the class predicted for each, sized for a hall; empty without images."""
     if not image_set.has_images:
         return ()
     found = []
     for position in list(positions)[:MOST_PICTURES]:
         true, said = int(answer.labels[position]), int(answer.top[position, 0])
         data = thumbs.encode(image_set.image(int(answer.rows[position])), size)
-        words = answer.names[true] if true == said else f"{answer.names[true]}, predicted as {answer.names[said]}"
-        found.append(Picture(data, f"{words} (margin {signed(answer.margin[position], 3, plus=True)})", true == said))
+        words = answer.names[said] if true == said else f"{answer.names[said]}, not {answer.names[true]}"
+        found.append(Picture(data, words, true == said))
     return tuple(found)
 
 
@@ -54,7 +54,7 @@ def image_slide(answer: Answer, image_set: ImageSet, position: int) -> Slide:
             f"Margin {signed(answer.margin[position], 3, plus=True)}, probability of the predicted class "
             f"{findings.percent(answer.probability[position])} · {image_set.image_ids[index]}",
         ),
-        pictures=pictures(answer, image_set, [position], size=thumbs.SIZES[1]),
+        pictures=pictures(answer, image_set, [position]),
         source=source_line(answer),
         **table(("rank", "class", "cosine"), ranked),
     )

@@ -10,6 +10,7 @@ from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
 from core.errors import TailscopeError
 from pages.ui.jobs import is_local, may_change
+from pages.ui.links import to_page
 from pages.ui.text import toast
 
 
@@ -50,16 +51,23 @@ def edit(change: Callable[[Deck], Deck]) -> tuple[Deck, Deck]:
 
 
 def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> None:
-    """A button that adds a slide to the deck; the slide is only made when it is pressed."""
-    st.button(label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(make,))
+    """A button that adds a slide to the deck, and then a link there; the slide is only made when it is pressed."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+        st.button(label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(key, make))
+        if st.session_state.get("_pinned") == key:
+            to_page("deck", f"Open the deck ({_slides(deck())})")
 
 
-def _add(make: Callable[[], Slide]) -> None:
+def _slides(of: Deck) -> str:
+    return f"{len(of.slides)} slide{'s' * (len(of.slides) != 1)}"
+
+
+def _add(key: str, make: Callable[[], Slide]) -> None:
     try:
         slide = make()
         before, after = edit(lambda deck: deck.add(slide))
     except TailscopeError as error:
         toast(error)
         return
-    n = f"{len(after.slides)} slide{'s' * (len(after.slides) != 1)}"
-    toast("It is in the deck already." if after is before else f"Pinned; the deck holds {n}.")
+    st.session_state["_pinned"] = key
+    toast("It is in the deck already." if after is before else f"Pinned; the deck holds {_slides(after)}.")

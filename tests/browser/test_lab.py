@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from core.deck.deck import Deck
+from core.deck.example import example
+from core.deck.page import page as export
+from core.deck.slides import comparison_slide
 from tests.helpers.browser import Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
+SIZES = "all => all.filter(one => one.textContent).map(one => parseFloat(getComputedStyle(one).fontSize))"
 
 
 def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chromium: Browser, tmp_path: Path) -> None:
@@ -54,7 +59,7 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     assert alone.locator(".caption").first.inner_text() == caption
     assert alone.locator(".slide").count() == 2
     labels = alone.locator(".slide").first.locator("img").evaluate_all("images => images.map(image => image.alt)")
-    assert [label.split(",")[0].split(" (")[0] for label in labels] == [one.split(" · ")[0] for one in said]
+    assert [label.split(", not ")[-1] for label in labels] == [one.split(" · ")[0] for one in said]
     assert alone.locator("img").evaluate_all("images => images.every(one => one.naturalWidth > 0)")
     alone.locator("#present").click()
     assert alone.locator(".slide:visible").count() == 1
@@ -68,6 +73,47 @@ def test_two_strategies_to_flips_to_a_deck_that_opens_offline(visit: Open, chrom
     assert len(pictures) == len(labels) + 1
     assert all(base64.b64decode(one)[8:12] == b"WEBP" for one in pictures)
     alone.context.close()
+
+
+def test_slides_fill_the_screen_of_a_hall(chromium: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "deck.html"
+    many = [(f"concept {row}", row) for row in range(90)]
+    slides = (*example().slides, comparison_slide("Many", ("concept", "seen"), many, "here"))
+    file.write_text(export(Deck("Example", slides)), encoding="utf-8")
+    alone = chromium.new_context(offline=True, viewport={"width": 1440, "height": 900}).new_page()
+    alone.goto(file.as_uri())
+    for number in range(1, len(slides) + 1):
+        alone.keyboard.press("ArrowRight")  # the first one begins
+        slide = alone.locator(f"#slide-{number}")
+        slide.wait_for()
+        assert slide.evaluate("one => one.scrollHeight <= innerHeight && one.scrollWidth <= innerWidth")
+        if slide.locator(".plot").count():
+            slide.locator(".main-svg text").first.wait_for()
+            assert min(slide.locator(".main-svg text").evaluate_all(SIZES)) >= 16
+        for box in slide.locator("img").evaluate_all("all => all.map(one => one.clientHeight)"):
+            assert box >= 200
+        if slide.locator(".table").count():
+            assert slide.locator("td").first.evaluate("cell => parseFloat(getComputedStyle(cell).fontSize)") >= 16
+    shown = slide.locator("tr:visible").count() - 1
+    assert f"… and {60 - shown} more rows" in slide.locator(".cut").inner_text()
+    alone.keyboard.press("Home")
+    assert not alone.locator("#slide-1 .notes").is_visible()
+    alone.keyboard.press("s")
+    assert alone.locator("#slide-1 .notes").inner_text() == slides[0].notes
+    alone.context.close()
+
+
+def test_arrows_move_the_slides_of_the_deck_page_at_once(visit: Open) -> None:
+    tab = visit("/deck")
+    if tab.page.get_by_text("present", exact=True).count():
+        with tab.run():
+            tab.page.get_by_text("present", exact=True).click()
+    place = tab.page.frame_locator("iframe[title=Deck]").locator("#place")
+    tab.page.wait_for_selector("iframe[title=Deck]")
+    tab.page.keyboard.press("ArrowRight")
+    place.filter(has_text=re.compile("^2 /")).wait_for()
+    tab.page.keyboard.press("ArrowLeft")
+    place.filter(has_text=re.compile("^1 /")).wait_for()
 
 
 @pytest.mark.parametrize("dark", [False, True])
