@@ -217,12 +217,17 @@ def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept
     app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
     settled(app)
     assert "12 of 13 classes of my model have a count in CC-3M" in said(app)
-    app.button(key="names-likeliest").click().run()
+    app.session_state["names-several"] = True
+    settled(app.run())
+    app.slider(key="names-likeness").set_value(70).run()
+    assert app.button(key="names-take").label == "Take these 1"
+    app.button(key="names-take").click().run()
     settled(app)
     assert "13 of 13 classes of my model" in said(app)
-    app.button(key="names-forget").click().run()
+    app.button(key="names-undo").click().run()
     settled(app)
     assert "12 of 13 classes of my model" in said(app)
+    assert not any(button.key == "names-undo" for button in app.button)
 
 
 def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store) -> None:

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from cache import kept
 from core.charts.published import honest_figure
 from core.cli.app import app
 from core.errors import BadInput, UnknownName, UnreadableData
@@ -22,6 +23,7 @@ from core.published.importer import import_release
 from core.published.pool import Combination, Rows
 from core.published.runs import Run
 from core.published.view import View, draw
+from core.text.spelling import alike
 from tests import published_release
 
 
@@ -80,6 +82,30 @@ class TestOverlay:
         assert (found.spelled, list(found.unmatched)) == ({"DTD 1": "dtd 01"}, ["x"])
         with pytest.raises(UnknownName, match="no counted name"):
             overlay.lay_over(mine, pretraining="cc3m", method="rampp0.7", mapping={"x": "invented"})
+
+    def test_a_short_name_is_not_like_a_long_one_that_holds_its_letters(self):
+        names = {text: text for text in ("t", "at", "a t shirt", "atoms", "blue macaw", "star", "starfish")}
+        assert [key for key, _ in alike("atom", names, most=3, at_least=65)] == ["atoms", "at"]
+        assert alike("t", {"t shirt": "t shirt", "t": "t"}, most=3, at_least=65) == (("t", 100.0),)
+        assert alike("macaw", names, most=1, at_least=65) == (("blue macaw", 90.0),)
+
+    def test_a_bulk_take_proposes_only_what_is_alike_and_can_be_undone(self, release: Path):
+        mine = Run("mine", {"DTD 1": 10.0, "DTD 01": 3.0, "t": 1.0}, "")
+        found = overlay.lay_over(mine, pretraining="cc3m", method="rampp0.7", dataset="dtd")
+        assert [(one.name, one.counted) for one in overlay.proposals(found, 95)] == [("DTD 01", "dtd 01")]
+        assert {one.name for one in overlay.proposals(found, 65)} == {"DTD 1", "DTD 01"}
+        assert overlay.mapping_before(mine) is None
+        overlay.keep_mapping(mine, {"DTD 1": "dtd 01"})
+        overlay.keep_mapping(mine, {"DTD 1": "dtd 02"})
+        overlay.undo_mapping(mine)
+        assert (overlay.kept_mapping(mine), overlay.mapping_before(mine)) == ({"DTD 1": "dtd 01"}, None)
+        overlay.undo_mapping(mine)
+        assert overlay.kept_mapping(mine) == {"DTD 1": "dtd 01"}
+
+    def test_a_mapping_that_an_older_version_kept_is_read(self):
+        mine = Run("mine", {"a": 1.0}, "")
+        kept.write(overlay._mapping_path(mine), {"a": "b"})
+        assert (overlay.kept_mapping(mine), overlay.mapping_before(mine)) == ({"a": "b"}, None)
 
     def test_a_full_run_gives_both_records(self, release: Path):
         values = {name: float(index) for index, name in enumerate(counts(release, "imagenet"))}

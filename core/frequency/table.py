@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from core.frequency import synonyms
 from core.stats.intervals import Tag, tags
-from core.text.spelling import spellings
+from core.text.spelling import alike, spellings
 from core.types import FrequencyTable
 
 Records = dict[str, dict[str, int | None]]
@@ -86,15 +86,11 @@ class Match:
 
     def suggestions(self) -> dict[str, tuple[str, ...]]:
         """Unmatched class key -> up to three concepts that look like its name, best first."""
-        from rapidfuzz import fuzz, process
-
         folded = {concept: fold(concept) for concept in self.concepts} if self.unmatched else {}
         found = {}
         for key in self.unmatched:
-            near = process.extract(
-                fold(self.names[key]), folded, scorer=fuzz.WRatio, limit=SUGGESTIONS, score_cutoff=75
-            )
-            found[key] = tuple(concept for _, _, concept in near)
+            near = alike(fold(self.names[key]), folded, most=SUGGESTIONS, at_least=65)
+            found[key] = tuple(concept for concept, _ in near)
         return found
 
 

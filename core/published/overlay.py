@@ -18,7 +18,7 @@ from core.published.names import ZERO_SHOT, ZERO_SHOT_SETS
 from core.published.pool import Combination, Recipe, Rows
 from core.published.runs import Run
 from core.published.store import Store, open_store
-from core.text.spelling import fold, spellings
+from core.text.spelling import alike, fold, spellings
 from core.types import LeftOut
 
 SUGGESTIONS = 3
@@ -114,12 +114,30 @@ def _counted(opened: Store, pretraining: str, method: str, dataset: str | None) 
 
 def suggest(name: str, names: Iterable[str]) -> tuple[str, ...]:
     """Counted names that look like this one, best first; case and underscores are no difference."""
-    from rapidfuzz import fuzz, process
+    return tuple(key for key, _ in alike(fold(name), _folded(tuple(names)), most=SUGGESTIONS, at_least=65))
 
-    found = process.extract(
-        fold(name), {text: fold(text) for text in names}, scorer=fuzz.WRatio, limit=SUGGESTIONS, score_cutoff=70
-    )
-    return tuple(key for _, _, key in found)
+
+@lru_cache(maxsize=8)
+def _folded(names: tuple[str, ...]) -> dict[str, str]:
+    return {text: fold(text) for text in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A class without a count, the counted name that looks most like it, and how much (0 to 100)."""
+
+    name: str
+    counted: str
+    likeness: float
+
+
+def proposals(overlay: Overlay, at_least: float) -> list[Proposal]:
+    """What a person may confirm in one go: the likeliest name of every class without a count, most alike first."""
+    found = []
+    for name, near in overlay.unmatched.items():
+        for counted, likeness in alike(fold(name), {text: fold(text) for text in near}, most=1, at_least=at_least):
+            found.append(Proposal(name, counted, likeness))
+    return sorted(found, key=lambda one: (-one.likeness, one.name))
 
 
 def mapping_key(run: Run) -> str:
@@ -133,16 +151,40 @@ def kept_mapping(run: Run) -> dict[str, str]:
     Raises:
         UnreadableData: its file is damaged; it was set aside, so that the next one starts afresh.
     """
+    return _kept(run)[0]
+
+
+def mapping_before(run: Run) -> dict[str, str] | None:
+    """The mapping that the kept one replaced, None where there is nothing to undo; same errors."""
+    return _kept(run)[1]
+
+
+def keep_mapping(run: Run, mapping: Mapping[str, str]) -> None:
+    """Keep a mapping for this vocabulary; the one before it can be had back with :func:`undo_mapping`."""
+    kept.write(_mapping_path(run), {"mapping": dict(mapping), "before": kept_mapping(run)})
+
+
+def undo_mapping(run: Run) -> None:
+    """Take the mapping back to what it was before the last change; nothing changes where there was none."""
+    if (before := mapping_before(run)) is not None:
+        kept.write(_mapping_path(run), {"mapping": before, "before": None})
+
+
+def _kept(run: Run) -> tuple[dict[str, str], dict[str, str] | None]:
     try:
         found = kept.read(_mapping_path(run))
     except CacheError as error:
         raise UnreadableData(f"The mapping of this vocabulary is lost: {error}") from error
-    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}, None
+    if not isinstance(found.get("mapping"), dict):  # as versions before 0.2 kept it
+        return _strings(found), None
+    before = found.get("before")
+    return _strings(found["mapping"]), _strings(before) if isinstance(before, dict) else None
 
 
-def keep_mapping(run: Run, mapping: Mapping[str, str]) -> None:
-    """Keep a mapping for this vocabulary."""
-    kept.write(_mapping_path(run), dict(mapping))
+def _strings(found: Mapping[Any, Any]) -> dict[str, str]:
+    return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, str)}
 
 
 def _mapping_path(run: Run) -> Path:

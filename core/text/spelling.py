@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+SHORTEST = 4
+"""Letters that a word must have for a name that holds it to look like it: “t shirt” is not “t”."""
 
 
 def spellings(key: str, name: str) -> Iterator[str]:
@@ -22,3 +25,24 @@ def fold(name: str) -> str:
     Where captions are searched, or any spelling of a name is meant, ``core.text.folding`` folds more.
     """
     return " ".join(name.replace("_", " ").casefold().split())
+
+
+def alike(name: str, folded: Mapping[str, str], *, most: int, at_least: float) -> tuple[tuple[str, float], ...]:
+    """Names that look like this one, best first, each with its likeness from 0 to 100.
+
+    Likeness is that of the letters (Indel), of the letters with the words sorted, or nine tenths of that of the words
+    in common, where the shorter of the two has at least four letters.
+
+    Args:
+        name: folded as the others are; folded: name -> its folded spelling.
+    """
+    from rapidfuzz import fuzz, process
+
+    found: dict[str, float] = {}
+    for scorer, weight in ((fuzz.ratio, 1.0), (fuzz.token_sort_ratio, 1.0), (fuzz.token_set_ratio, 0.9)):
+        for text, score, key in process.extract(
+            name, folded, scorer=scorer, limit=None, score_cutoff=min(100.0, at_least / weight)
+        ):
+            if weight == 1 or min(len(name), len(text)) >= SHORTEST:
+                found[key] = max(found.get(key, 0.0), weight * score)
+    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:most])

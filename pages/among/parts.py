@@ -74,6 +74,8 @@ def names(store: Store, overlay: Overlay, where: view.Where) -> None:
         wanted = {str(name): str(text).strip() for name, text in typed if text and str(text).strip()}
         wanted |= {name: text for name, text in kept.items() if name not in shown}
         _keep(overlay, wanted, kept, view.applicable(store, wanted, where))
+        if jobs.may_change():
+            _take_several(overlay, kept)
     unmatched = [[name, "; ".join(near)] for name, near in overlay.unmatched.items()]
     downloads("your-model-names", ["class", "looks like"], unmatched)
 
@@ -82,16 +84,52 @@ def _keep(overlay: Overlay, wanted: dict[str, str], kept: dict[str, str], counte
     unknown = [text for name, text in wanted.items() if name not in counted and kept.get(name) != text]
     if unknown:
         quiet(f"No concept is counted here as {', '.join(f'«{text}»' for text in unknown[:5])}.")
-    best = {name: near[0] for name, near in overlay.unmatched.items() if near}
     with st.container(horizontal=True):
         if wanted != kept and not unknown:
             st.button("Keep the mapping", key="names-keep", type="primary", on_click=_save, args=(overlay, wanted))
-        if best:
-            st.button(
-                f"Take the likeliest of {len(best)}", key="names-likeliest", on_click=_save, args=(overlay, kept | best)
-            )
+        if overlays.mapping_before(overlay.run) is not None:
+            st.button("Undo the last change", key="names-undo", on_click=_undo, args=(overlay,))
         if kept:
             st.button("Forget the mapping", key="names-forget", on_click=_save, args=(overlay, {}))
+
+
+def _take_several(overlay: Overlay, kept: dict[str, str]) -> None:
+    """The likeliest names above a likeness, listed to be confirmed before any is taken."""
+    if not any(overlay.unmatched.values()):
+        return
+    shown = st.expander("Take suggestions", key="names-several", on_change="rerun")
+    if not shown.open:
+        return
+    with shown:
+        least = st.slider(
+            "Likeness at least", 65, 100, 90, key="names-likeness", width=320,
+            help="100: the same letters. Likeness of letters, of sorted words, or of the words in common.",
+        )  # fmt: skip
+        found = overlays.proposals(overlay, least)
+        if not found:
+            quiet("No class without a count has a name that is this much alike; lower the likeness.")
+            return
+        edited = st.data_editor(
+            pd.DataFrame([(True, one.name, one.counted, one.likeness) for one in found],
+                         columns=["Take", "Class", "Counted as", "Likeness"]),
+            key=f"several-{overlays.mapping_key(overlay.run)}-{least}-{len(found)}",
+            hide_index=True,
+            height=min(320, 36 * (len(found) + 1) + 4),
+            disabled=["Class", "Counted as", "Likeness"],
+            column_config={"Likeness": st.column_config.NumberColumn(format="%.0f")},
+            alt="Suggestions to confirm",
+        )  # fmt: skip
+        ticked = edited[edited["Take"]]
+        chosen = dict(zip(map(str, ticked["Class"]), map(str, ticked["Counted as"]), strict=True))
+        st.button(
+            f"Take these {len(chosen)}", key="names-take", disabled=not chosen, on_click=_save,
+            args=(overlay, kept | chosen),
+        )  # fmt: skip
+
+
+def _undo(overlay: Overlay) -> None:
+    jobs.require_change("changing a mapping")
+    overlays.undo_mapping(overlay.run)
 
 
 def _save(overlay: Overlay, mapping: dict[str, str]) -> None:
