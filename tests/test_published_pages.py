@@ -235,3 +235,10 @@ def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store)
     app.file_uploader(key="results-file").set_value([("mine.json", b"[[1]]", "application/json")]).run()
     assert not app.exception
     assert any("mine" in warning.value for warning in app.warning)
+
+
+def test_slopes_stand_against_model_size() -> None:
+    app = open_page("published", view="slope and size")
+    drawn = {trace["name"]: trace for trace in figures(app)[0]["data"]}
+    assert drawn["LAION-400M"]["x"] == pytest.approx([149.62, 151.28, 427.62])
+    assert "per tenfold size" in said(app)

@@ -9,12 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.counts import positions
-from core.charts.palette import CHOSEN, RULE, blank, text, translucent, whiskers
+from core.charts.palette import CHOSEN, RULE, bars, blank, style, text, translucent, whiskers
 from core.charts.published import axis, factor, label, means, slope_of, styles
 from core.published.names import TEXT_TO_IMAGE
 from core.published.recipe_paper import SIGNIFICANT
+from core.published.scale import SizePoint
 from core.published.sentences import unit
-from core.published.view import Shown
+from core.published.view import Shown, set_name
 from core.stats.format import signed
 
 ENOUGH = 10
@@ -133,6 +134,31 @@ def cuts_figure(found: Mapping[str, Any]) -> go.Figure:
     )
     figure.update_xaxes(dtick=1)
     figure.update_yaxes(dtick=1, autorange="reversed", showgrid=False)
+    return figure
+
+
+def size_figure(found: Sequence[SizePoint]) -> go.Figure:
+    """Slope of every model against its size; models of one pretraining set share a colour and a line."""
+    figure = blank(height=440, x_title="Parameters (millions, log scale)", y_title="Points per tenfold count, 95 % CI")
+    for rank, name in enumerate(dict.fromkeys(one.pretraining for one in found)):
+        colour, symbol = style(rank)
+        members = sorted(
+            (one for one in found if one.pretraining == name and one.parameters), key=lambda one: one.parameters or 0
+        )
+        figure.add_scatter(
+            x=[one.parameters for one in members],
+            y=[one.slope.value for one in members],
+            mode="lines+markers",
+            line={"color": translucent(colour, 0.5), "width": 1.5},
+            marker={"color": colour, "symbol": symbol, "size": 10},
+            error_y=bars([one.slope for one in members], colour),
+            customdata=[[text(one.model), one.slope.low, one.slope.high, one.n] for one in members],
+            hovertemplate="<b>%{customdata[0]}</b>, %{x:,.0f} M<br>%{y:.1f} points per tenfold count "
+            "(%{customdata[1]:.1f}–%{customdata[2]:.1f}), n %{customdata[3]:,}<extra></extra>",
+            name=text(set_name(name)),
+        )
+    figure.update_xaxes(type="log", dtick="D2")
+    figure.update_yaxes(rangemode="tozero")
     return figure
 
 

@@ -109,6 +109,40 @@ def list_(as_json: AsJson = False) -> None:
     )
 
 
+@app.command("slopes")
+def slopes(
+    method: Annotated[str, typer.Option(help="How the pretraining sets were counted.")] = "integrated_tlemmatized_i0.7",
+    prompts: Annotated[str, typer.Option(help="class, simple or ensemble.")] = "ensemble",
+    as_json: AsJson = False,
+) -> None:
+    """Points per tenfold count of every model against its size, and how they change with size within training sets."""
+    from dataclasses import asdict
+
+    from core.published import scale
+
+    with progress_bar() as report:
+        found, absent = scale.slopes(method=method, prompts=prompts, report=report)
+    change = scale.effect(found)
+    if as_json:
+        echo_json(
+            {
+                "slopes": [asdict(one) for one in found],
+                "change_per_tenfold_parameters": asdict(change),
+                "absent": [{"model": item.item, "reason": item.reason} for item in absent],
+            }
+        )
+        return
+    echo_table(
+        ("model", "pretraining", "parameters, M", "slope", "95 %", "n"),
+        [
+            (one.model, one.pretraining, "" if one.parameters is None else f"{one.parameters:.0f}",
+             f"{one.slope.value:.2f}", f"{one.slope.low:.2f}-{one.slope.high:.2f}", one.n)
+            for one in found
+        ],
+    )  # fmt: skip
+    typer.echo(change.sentence)
+
+
 @app.command("models")
 def models(as_json: AsJson = False) -> None:
     """Models with published per-class accuracies, by open_clip's name, with the authors' spelling and which weights."""

@@ -9,17 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from core.charts import published, published_parts
-from core.published import findings
+from core.errors import BadInput
+from core.published import findings, scale
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
+from core.published.names import ZERO_SHOT
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sensitivity import sensitivity
 from core.published.sentences import finding, unit
-from core.published.view import Shown
+from core.published.view import Shown, View
 from pages.published.choices import one_of
 from pages.ui import points
 from pages.ui.downloads import downloads, plot
-from pages.ui.text import section
+from pages.ui.jobs import need, question
+from pages.ui.text import quiet, section
 
 TINTS = ("one colour", "data set", "flag")
 ACROSS = 3
@@ -136,6 +139,40 @@ def by_dataset(by_set: Mapping[str, Sequence[Shown]], shown: Sequence[Shown]) ->
             with column:
                 figure = published_parts.panel(name, by_set[name], shown)
                 plot(figure, key=f"panel-{name}", alt=finding(by_set[name][0].honest), toolbar=False)
+
+
+def size(asked: View) -> None:
+    """Is the slope smaller for larger models? Every model whose pretraining set was counted, for the chosen counts."""
+    if asked.family != ZERO_SHOT:
+        quiet("Sizes are known for the classification models; choose zero-shot classification.")
+        return
+    found, absent = need(
+        question(
+            scale.slopes,
+            method=asked.method,
+            prompts=asked.condition,
+            label="Slopes of every published model",
+            lane="io",
+        )
+    )
+    try:
+        told = scale.effect(found).sentence
+    except BadInput as error:
+        told = str(error)
+    section("Slope against model size", told)
+    figure = published_parts.size_figure(found)
+    plot(figure, key="slope-size", alt=told)
+    quiet(
+        "Lines join models of one pretraining set; sets differ in data and cannot be compared by height alone. The "
+        "change is a least-squares slope within sets. A ResNet and a ViT differ in more than size."
+        + "".join(f" Not drawn: {item.item}. {item.reason}" for item in absent)
+    )
+    header = ["model", "pretraining", "parameters_millions", "slope", "low", "high", "n"]
+    rows = [
+        [one.model, one.pretraining, one.parameters, one.slope.value, one.slope.low, one.slope.high, one.n]
+        for one in found
+    ]
+    downloads("published-slopes", header, rows, figure=figure, title=told, source=CITATION)
 
 
 def choices_matter(shown: Sequence[Shown]) -> None:
