@@ -15,9 +15,8 @@ from scipy import stats
 
 from core.errors import BadInput, NotHere
 from core.published import letitwag, view
-from core.published.curves import record
+from core.published.curves import curve_record
 from core.published.names import HEADLINE_METHOD, PROMPTS, ZERO_SHOT
-from core.published.pool import Combination
 from core.published.store import open_store
 from core.stats.format import point_span, points
 from core.types import Interval, LeftOut, Progress, Report, silent
@@ -77,7 +76,7 @@ def slopes(
     for done, (model, pretraining) in enumerate(asked):
         report(Progress(done, len(asked), "Slopes by bootstrap over concepts"))
         try:
-            found = record(Combination(ZERO_SHOT, pretraining, method, prompts, model))
+            found = curve_record(family=ZERO_SHOT, pretraining=pretraining, method=method, model=model, prompts=prompts)
         except (BadInput, NotHere) as error:
             absent.append(LeftOut(f"{model} · {view.set_name(pretraining)}", str(error)))
             continue
