@@ -11,7 +11,7 @@ from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
 from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
-from pages.ui import address, answers, jobs, lensbar, selection
+from pages.ui import address, answers, jobs, lensbar, selection, sidebar
 from pages.ui.links import to_data
 from pages.ui.text import finding, inform, warn
 
@@ -53,7 +53,7 @@ with jobs.asking():
     top = st.container()
     try:
         with st.sidebar:
-            lensbar.sidebar(current.needs, top)
+            sidebar.sidebar(current.needs, top)
             if "concepts" in current.needs:
                 selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
         page.run()

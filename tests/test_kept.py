@@ -21,7 +21,7 @@ from core.errors import StorageFault, UnreadableData
 from core.evaluation import evaluate
 from core.published import overlay
 from core.published.runs import Run
-from pages.ui import lensbar
+from pages.ui import corrections
 from tests.helpers.decks import hostile_deck
 from tests.killed import ROOT, at_every_step
 
@@ -134,7 +134,7 @@ def test_a_deck_that_could_not_be_written_is_not_lost_by_the_next_change() -> No
 
 
 def test_corrected_names_outlive_answers_and_clearing() -> None:
-    lensbar.correct("/photos", {"n01": "tench"})
+    corrections.keep("/photos", {"n01": "tench"})
     small = evaluate.results()
     small.size_limit, old = 1 << 20, small.size_limit
     small._cache.reset("size_limit", 1 << 20)
@@ -142,29 +142,29 @@ def test_corrected_names_outlive_answers_and_clearing() -> None:
         for number in range(40):  # more than it holds: the oldest values go
             small.put_arrays(f"answer:{number}", {"top": np.random.default_rng(number).random(12_000)})
         assert small.get_arrays("answer:0") is None
-        assert lensbar.corrections("/photos") == {"n01": "tench"}
+        assert corrections.of("/photos") == {"n01": "tench"}
     finally:
         small.size_limit = old
     small.clear()
-    assert lensbar.corrections("/photos") == {"n01": "tench"}
-    assert lensbar.corrections("/other") == {}
-    lensbar.correct("/photos", {})
-    assert lensbar.corrections("/photos") == {}
+    assert corrections.of("/photos") == {"n01": "tench"}
+    assert corrections.of("/other") == {}
+    corrections.keep("/photos", {})
+    assert corrections.of("/photos") == {}
 
 
 def test_damaged_corrections_are_said_and_the_set_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lensbar.st, "toast", said.append)
-    lensbar.correct("/photos", {"n01": "tench"})
-    lensbar._corrections_file("/photos").write_bytes(b"{")
-    assert lensbar.corrections("/photos") == {}
+    monkeypatch.setattr(corrections, "toast", said.append)
+    corrections.keep("/photos", {"n01": "tench"})
+    corrections.file_of("/photos").write_bytes(b"{")
+    assert corrections.of("/photos") == {}
     assert "/photos are lost" in said[0]
-    assert lensbar.corrections("/photos") == {}
+    assert corrections.of("/photos") == {}
     assert len(said) == 1
 
 
 def test_a_full_disk_keeps_the_old_corrections_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    lensbar.correct("/photos", {"n01": "tench"})
+    corrections.keep("/photos", {"n01": "tench"})
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -172,8 +172,8 @@ def test_a_full_disk_keeps_the_old_corrections_and_says_so(monkeypatch: pytest.M
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
         with pytest.raises(StorageFault, match="no space left"):
-            lensbar.correct("/photos", {"n01": "goldfish"})
-    assert lensbar.corrections("/photos") == {"n01": "tench"}
+            corrections.keep("/photos", {"n01": "goldfish"})
+    assert corrections.of("/photos") == {"n01": "tench"}
 
 
 def test_a_damaged_mapping_is_said_and_set_aside() -> None:

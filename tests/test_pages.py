@@ -327,11 +327,11 @@ def test_every_part_of_the_data_page_draws(show: str) -> None:
 
 
 def test_corrected_names_are_said_and_can_be_taken_back() -> None:
-    from pages.ui import lensbar
+    from pages.ui import corrections
 
-    lensbar.correct("icons", {"dog": "hound"})
+    corrections.keep("icons", {"dog": "hound"})
     assert "“hound” is recognised" in words(opened(concept="hound"))
-    lensbar.correct("icons", {})
+    corrections.keep("icons", {})
     assert "“dog” is recognised" in words(opened(concept="dog"))
 
 

@@ -13,7 +13,7 @@ from core.errors import TailscopeError
 from core.runtime.jobs import question
 from core.types import ImageSet
 from pages.data import fetching
-from pages.ui import answers, jobs, lensbar
+from pages.ui import answers, corrections, jobs, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, plain, quiet, section, size
 
@@ -83,7 +83,7 @@ def _names(image_set: ImageSet) -> None:
         for key, name, old in zip(image_set.keys, edited["Name"], image_set.names, strict=True)
         if name and name != old
     }
-    kept = lensbar.corrections(image_set.id)
+    kept = corrections.of(image_set.id)
     with st.container(horizontal=True):
         if changed:
             st.button(
@@ -99,7 +99,7 @@ def _names(image_set: ImageSet) -> None:
 def _correct(id: str, names: dict[str, str]) -> None:
     jobs.require_change("renaming classes")
     try:
-        lensbar.correct(id, names)
+        corrections.keep(id, names)
     except TailscopeError as error:
         st.toast(plain(error))
 
