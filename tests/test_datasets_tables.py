@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.datasets import open_set
-from core.datasets.formats.columns import as_text, read_columns
+from core.datasets.cells import as_text
+from core.datasets.formats.columns import read_columns
 from core.errors import TailscopeError, UnreadableData
 from tests.pictures import encoded, snapshot, write_tree
 

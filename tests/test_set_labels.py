@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.datasets import open_set
+from core.datasets.cells import plain, same_spelling, single_labels
 from core.datasets.cleaning import clean_names
-from core.datasets.formats.columns import plain, same_spelling, single_labels
 from core.datasets.io.picture import safe_open
 from core.datasets.matching import imagenet_groups
 from core.datasets.names import name_classes, read_names

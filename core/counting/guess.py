@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from core.datasets.formats.columns import by_name
+from core.datasets.headings import by_name
 from core.errors import BadInput
 
 CAPTIONS = (

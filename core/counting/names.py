@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.datasets.formats.columns import by_name
+from core.datasets.headings import by_name
 from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnreadableData
 from core.opening import parse_json

@@ -13,7 +13,7 @@ from core.counting.places import Place
 from core.counting.shards import first_of_tar, tar_rows
 from core.counting.streams import line_blocks, opened, opened_text, packing
 from core.counting.tables import first_of_table, table_rows
-from core.datasets.formats.columns import by_name
+from core.datasets.headings import by_name
 from core.errors import UnreadableData
 
 _LOOKED_AT = 200

@@ -20,7 +20,7 @@ from core.counting.places import Place, find
 from core.counting.query import Query
 from core.counting.rows import as_id
 from core.counting.streams import opened
-from core.datasets.formats.columns import by_name
+from core.datasets.headings import by_name
 from core.errors import BadInput, UnreadableData
 from core.text.spelling import spellings
 

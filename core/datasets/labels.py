@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import numpy as np
 
+from core.datasets.cells import same_spelling, single_labels
 from core.datasets.choices import FOLDER, NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
-from core.datasets.formats.columns import (
-    SPLIT_COLUMNS,
-    Columns,
-    by_name,
-    is_set,
-    label_columns,
-    may_be_classes,
-    one_hot,
-    same_spelling,
-    single_labels,
-)
+from core.datasets.formats.columns import Columns
+from core.datasets.headings import IDS, PATHS, SPLIT_COLUMNS, by_name, label_columns
 from core.datasets.levels import containers, in_split_order, same_split, split_name
 from core.datasets.listing import by_class, some, unique
 from core.errors import BadInput, UnreadableData
 
 _SHOWN = 20
+_NOT_CLASSES = frozenset(
+    {*PATHS, *IDS, *SPLIT_COLUMNS, "width", "height", "size", "url", "md5", "sha1", "sha256", "caption", "captions"}
+    | {"text", "title", "description", "license", "date", "time", "timestamp", "index", "row", "unnamed: 0"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +166,7 @@ def _from_column(columns: Columns, name: str, verbatim: bool, others: Sequence[s
 
 def _unnamed(columns: Columns, where: str, folders: list[str], verbatim: bool) -> Classes:
     """No column is called like a class: one-hot columns, the only column that could be one, or folders."""
-    hot, possible = one_hot(columns, other_than=where), may_be_classes(columns, other_than=where)
+    hot, possible = _one_hot(columns, other_than=where), _may_be_classes(columns, other_than=where)
     distinct = sorted(set(folders) - {""})
     by_folder = len(distinct) > 1 and not containers(distinct)
     rest = [name for name in columns.values if name != where]
@@ -188,6 +185,42 @@ def _unnamed(columns: Columns, where: str, folders: list[str], verbatim: bool) -
         alone = "" if len(distinct) > 1 else " alone"
         why = f" The folders of the pictures ({some(distinct)}{alone}) are not taken for classes."
     raise UnreadableData(f"No column says the class of a picture.{why} {_ways(columns, where)}")
+
+
+def _may_be_classes(columns: Columns, *, other_than: str = "") -> list[str]:
+    """Columns of another name that could hold classes: text or whole numbers that repeat, and not what they are for."""
+    found = []
+    for name, values in columns.values.items():
+        some = [value for value in values if value]
+        if name == other_than or name.strip().casefold() in _NOT_CLASSES or not some:
+            continue
+        distinct = set(some)
+        number = all(re.fullmatch(r"-?[0-9]*\.?[0-9]+(e-?[0-9]+)?", value.casefold()) for value in distinct)
+        if 2 <= len(distinct) <= len(some) / 2 and max(map(len, distinct)) <= 200 and not number:
+            found.append(name)
+    return found
+
+
+def _one_hot(columns: Columns, *, other_than: str = "") -> list[str]:
+    """Columns of zeros and ones of which just one is one in most rows: each is a class; none otherwise."""
+    flags = {"0", "1", "0.0", "1.0", "true", "false"}
+    found = [
+        name
+        for name, values in columns.values.items()
+        if name != other_than
+        and name.strip().casefold() not in _NOT_CLASSES
+        and values
+        and {value.casefold() for value in values} <= flags
+    ]
+    if len(found) < 2:
+        return []
+    marked = np.array([[_is_set(value) for value in columns.values[name]] for name in found]).sum(0)
+    return found if (marked == 1).mean() > 0.5 else []
+
+
+def _is_set(value: str) -> bool:
+    """Whether a cell of a one-hot column is one."""
+    return value.casefold() in ("1", "1.0", "true")
 
 
 def _ways(columns: Columns, where: str) -> str:
@@ -209,7 +242,7 @@ def _not_single(columns: Columns, name: str, odd: Mapping[int, str]) -> str:
 def _from_one_hot(columns: Columns, names: Sequence[str]) -> Classes:
     texts, odd = [], {}
     for row in range(columns.rows):
-        marked = [name for name in names if is_set(columns.values[name][row])]
+        marked = [name for name in names if _is_set(columns.values[name][row])]
         texts.append(marked[0] if len(marked) == 1 else "")
         if len(marked) > 1:
             odd[row] = f"several labels ({', '.join(marked)[:80]})"

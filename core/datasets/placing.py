@@ -12,11 +12,13 @@ import numpy as np
 
 from core.datasets.choices import Choices
 from core.datasets.conventions import SUFFIXES
-from core.datasets.formats.columns import IDS, PATHS, Columns, by_name, path_column
+from core.datasets.formats.columns import Columns
+from core.datasets.headings import IDS, PATHS, by_name
 from core.datasets.levels import folders_of, is_container, split_name
 from core.errors import BadInput
 
 _LOOKED_AT = 25
+_READ = 200
 _FOLDERS = 200
 
 
@@ -81,7 +83,7 @@ def find_place(columns: Columns, base: Path, choices: Choices, *, table: str = "
             listed = ", ".join(list(columns.values)[:20])
             raise BadInput(f"There is no column “{choices.path_column[:80]}”; the columns are {listed}.")
         return _placed(columns.values[asked], asked, base, table)
-    guess = path_column(columns)
+    guess = _path_column(columns)
     named = [name for name in columns.values if name.strip().casefold() in (*PATHS, *IDS)]
     tried = [name for name in dict.fromkeys([guess, *named]) if name]
     best: Place | None = None
@@ -93,6 +95,17 @@ def find_place(columns: Columns, base: Path, choices: Choices, *, table: str = "
     if best is not None and best.found:
         return best
     return Place(guess, base) if guess else None
+
+
+def _path_column(columns: Columns) -> str:
+    """The column with paths of pictures: by its name, else by endings of its values; empty when there is none."""
+    if named := by_name(columns.values, PATHS):
+        return named
+    for name, values in columns.values.items():
+        some = [value for value in values[:_READ] if value]
+        if some and sum(Path(value).suffix.lower() in SUFFIXES for value in some) * 2 > len(some):
+            return name
+    return ""
 
 
 def _placed(cells: Sequence[str], column: str, base: Path, table: str) -> Place:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.datasets.formats.columns import class_labels
+from core.datasets.headings import class_labels
 from core.datasets.sniff import what_is
 from core.downloads.ranges import RangeFile
 from core.errors import DownloadFailed

@@ -21,7 +21,9 @@ from typing import Any
 
 from cache import keys
 from cache.files import atomic_write
-from core.datasets.formats.columns import TABLES, Columns, as_text, by_name, read_columns
+from core.datasets.cells import as_text
+from core.datasets.formats.columns import TABLES, Columns, read_columns
+from core.datasets.headings import by_name
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency import synonyms

@@ -13,8 +13,10 @@ import numpy as np
 
 from cache import keys as cache_keys
 from cache.files import atomic_write, is_sealed, seal
+from core.datasets.cells import same_spelling
 from core.datasets.format import Opening
-from core.datasets.formats.columns import PATHS, by_name, read_columns, same_spelling
+from core.datasets.formats.columns import read_columns
+from core.datasets.headings import PATHS, by_name
 from core.datasets.io.roots import Files, problem
 from core.datasets.labels import classes_of
 from core.datasets.listing import Listing, by_class, file_ends, fingerprint, make_listing, require_images

@@ -12,17 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from core.datasets.cells import plain, same_spelling, single_labels
 from core.datasets.choices import FOLDER, Choices
 from core.datasets.conventions import SPLITS
 from core.datasets.format import Opening
-from core.datasets.formats.columns import (
-    by_name,
-    class_labels,
-    label_columns,
-    plain,
-    same_spelling,
-    single_labels,
-)
+from core.datasets.headings import by_name, class_labels, label_columns
 from core.datasets.io.parquet import read_column, read_values, refuse_fault
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.datasets.cells import same_spelling, single_labels
 from core.datasets.choices import Choices
 from core.datasets.format import Opening
-from core.datasets.formats.columns import same_spelling, single_labels
 from core.datasets.io.picture import read_text
 from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
