@@ -456,9 +456,40 @@ def test_integrated_counts_a_sample_once_however_often_its_id_occurs(tmp_path):
     pq.write_table(pa.table(scores), tmp_path / "s.parquet")
     asked = request(captions, "integrated", scores=str(tmp_path / "s.parquet"), thresholds=(0.5, 0.8, 0.95))
     result = run.count(asked, tmp_path / "out", engine=here)
-    assert result.joined.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
+    assert result.joined.found.both[:, list(CONCEPTS).index("dog")].tolist() == [1, 1, 0]
     written = {file.name for file in (tmp_path / "out").glob("*_search_counts.json")}
     assert written == {f"own_integrated_tphrase_i{t}_search_counts.json" for t in ("0.5", "0.8", "0.95")}
+
+
+def test_misaligned_samples_share_no_concept_by_a_loop_over_samples(tmp_path):
+    rng = np.random.default_rng(3)
+    words = ["dog", "cat", "frog"]
+    names = {word: word for word in words}
+    named = [[word for word in words if rng.random() < 0.4] for _ in range(120)]
+    score = rng.random((120, 3)).astype(np.float32)
+    captions = tmp_path / "a.jsonl"
+    captions.write_text("".join(json.dumps({"id": f"s{n}", "text": " ".join(n_)}) + "\n" for n, n_ in enumerate(named)))
+    pq.write_table(
+        pa.table({"id": [f"s{n}" for n in range(120)], **{word: score[:, at] for at, word in enumerate(words)}}),
+        tmp_path / "s.parquet",
+    )
+    asked = request(captions, "integrated", names=names, scores=str(tmp_path / "s.parquet"), thresholds=(0.6, 0.9))
+    run.count(asked, tmp_path / "out", engine=here)
+    told = json.loads((tmp_path / "out" / "report.json").read_text())["misalignment"]
+    for row, threshold in zip(told["thresholds"], (0.6, 0.9), strict=True):
+        shown = [{word for at, word in enumerate(words) if score[n, at] >= np.float32(threshold)} for n in range(120)]
+        pairs = [(set(a), b) for a, b in zip(named, shown, strict=True)]
+        both = [(a, b) for a, b in pairs if a and b]
+        assert row["on_both"] == len(both)
+        assert row["misaligned"] == sum(not a & b for a, b in both)
+        assert row["extracted"] == max(sum(bool(a) for a, _ in pairs), sum(bool(b) for _, b in pairs))
+        assert row["samples"] == 120
+        assert row["share_of_samples"]["value"] == pytest.approx(row["misaligned"] / 120)
+    assert told["examples"]
+    for example in told["examples"]:
+        at = int(example["id"][1:])
+        assert set(example["caption"]) == set(named[at])
+        assert not set(example["caption"]) & set(example["image"])
 
 
 @pytest.mark.parametrize(
@@ -612,4 +643,4 @@ def test_images_scored_by_clip_are_counted_from_their_cosines(tmp_path):
     captions = tmp_path / "captions.jsonl"
     captions.write_text("".join(json.dumps({"file_name": id, "text": "a frog"}) + "\n" for id in ids))
     both = run.count(request(captions, "integrated", names=concepts, **more), tmp_path / "both", engine=here)
-    assert both.joined.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]
+    assert both.joined.found.both[0].tolist() == [int((cosines[:, 0] >= middle).sum()), 0]

@@ -171,6 +171,7 @@ def test_integrated_counts_on_the_page(captions):
     press(app, "Count")
     assert counted.records("mine")["apple"] == {"text": 8, "image": 10, "integrated": 4}
     assert "joined by id" in words(app)
+    assert "none of them in common" in words(app)
 
 
 def test_zeros_stand_in_a_lane_and_unknown_counts_are_not_drawn():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,28 @@ from core.errors import BadInput
 from core.types import Progress, Report, silent
 
 _JOIN_MEMORY = "1GB"
+EXAMPLES = 20
+"""Misaligned samples that are kept by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Captions and images of the same samples, at every threshold [t].
+
+    Attributes:
+        both: samples whose caption names a concept and whose image shows it, int64 [t, concepts].
+        captions: samples whose caption names a concept; images: whose image shows one, int64 [t].
+        on_both: samples with a concept on either side, int64 [t]; misaligned: those without a common one, int64 [t]
+            (algorithm 1 of arXiv 2404.04125).
+        examples: misaligned at the first threshold: id, concepts of the caption, concepts of the image.
+    """
+
+    both: np.ndarray
+    captions: int
+    images: np.ndarray
+    on_both: np.ndarray
+    misaligned: np.ndarray
+    examples: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
 
 
 class _Discarded(Exception):
@@ -84,8 +107,8 @@ def join(
     concepts: int,
     spill: Path,
     report: Report = silent,
-) -> np.ndarray:
-    """Samples whose caption names a concept and whose image shows it, int64 [thresholds, concepts].
+) -> Joined:
+    """Concepts that captions and images of the same samples share, and samples on which they share none.
 
     A sample counts once for a concept, however often its id occurs. DuckDB joins in at most 1 GB and spills the rest.
 
@@ -111,19 +134,52 @@ def join(
             _load(database, name, files, by_id=by_id)
         if by_id and not database.execute("SELECT 1 FROM captions SEMI JOIN images USING (id) LIMIT 1").fetchone():
             _no_common(database)
-        sums = ", ".join(f"count(*) FILTER (score >= {float(threshold)!r}::FLOAT)" for threshold in thresholds)
+        database.execute("CREATE TEMP TABLE named AS SELECT DISTINCT id, concept FROM captions")
+        database.execute(
+            "CREATE TEMP TABLE shown AS SELECT id, concept, max(score) AS score FROM images GROUP BY id, concept"
+        )
+        limits = [f"{float(threshold)!r}::FLOAT" for threshold in thresholds]
+        sums = ", ".join(f"count(*) FILTER (score >= {limit})" for limit in limits)
         found = database.execute(
-            f"SELECT concept, {sums} FROM (SELECT DISTINCT id, concept FROM captions) "
-            "JOIN (SELECT id, concept, max(score) AS score FROM images GROUP BY id, concept) USING (id, concept) "
-            "GROUP BY concept"
+            f"SELECT concept, {sums} FROM named JOIN shown USING (id, concept) GROUP BY concept"
         ).fetchall()
+        per_sample = [_samples(database, limit) for limit in limits]
+        captioned = int(database.execute("SELECT count(DISTINCT id) FROM named").fetchall()[0][0])
+        examples = _examples(database, limits[0])
     finally:
         database.close()
         shutil.rmtree(spill, ignore_errors=True)
     counts = np.zeros((len(thresholds), concepts), np.int64)
     for concept, *both in found:
         counts[:, concept] = both
-    return counts
+    images_with, on_both, aligned = np.array(per_sample, np.int64).T
+    return Joined(counts, captioned, images_with, on_both, on_both - aligned, examples)
+
+
+def _samples(database: Any, limit: str) -> tuple[int, int, int]:
+    """Samples whose image shows a concept, those whose caption names one too, and those with a common one."""
+    counted = "SELECT count(*) FROM (SELECT DISTINCT id FROM"
+    (images,) = database.execute(f"{counted} shown WHERE score >= {limit})").fetchone()
+    (both,) = database.execute(f"{counted} shown SEMI JOIN named USING (id) WHERE score >= {limit})").fetchone()
+    (aligned,) = database.execute(f"{counted} shown JOIN named USING (id, concept) WHERE score >= {limit})").fetchone()
+    return images, both, aligned
+
+
+def _examples(database: Any, limit: str) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
+    rows = database.execute(
+        f"""
+        WITH passed AS (SELECT id, concept FROM shown WHERE score >= {limit}),
+        apart AS (
+            SELECT DISTINCT id FROM passed SEMI JOIN named USING (id)
+            WHERE id NOT IN (SELECT id FROM passed JOIN named USING (id, concept))
+            ORDER BY md5(id::VARCHAR) LIMIT {EXAMPLES}
+        )
+        SELECT id::VARCHAR, (SELECT list(concept ORDER BY concept) FROM named WHERE named.id = apart.id),
+               (SELECT list(concept ORDER BY concept) FROM passed WHERE passed.id = apart.id)
+        FROM apart ORDER BY md5(id::VARCHAR)
+        """
+    ).fetchall()
+    return tuple((id, tuple(named), tuple(shown)) for id, named, shown in rows)
 
 
 def _load(database: Any, name: str, files: Sequence[tuple[Path, int]], *, by_id: bool) -> None:

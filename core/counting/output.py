@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 from cache import keys
 from cache.files import atomic_write, write_bytes
 from core.counting import summary
+from core.counting.hits import Joined
 from core.counting.parts import Part, Plan
 from core.counting.query import Query
 from core.counting.tally import Tally
 from core.frequency.counted import COUNTS, PROVENANCE, REPORT
+from core.stats.intervals import wilson
 from core.strict_json import write_json
 from core.text.folding import is_unspaced
 from core.text.matcher import shown
@@ -102,11 +104,11 @@ class ImageCounts:
 
 @dataclass(frozen=True, eq=False)
 class JoinedCounts:
-    """Concepts counted in captions and in their pictures: int64 [thresholds, concepts], and what rows are joined by."""
+    """Concepts counted in captions and in their pictures, and what rows are joined by."""
 
     text: TextCounts
     image: ImageCounts
-    both: np.ndarray
+    found: Joined
     joined_by: str
 
 
@@ -160,7 +162,7 @@ class Result:
                 row["image"], said = self.image.of(at)
                 asked.append(said)
             if self.joined and None not in (row["text"], row["image"]):
-                row["integrated"] = int(self.joined.both[0, at])
+                row["integrated"] = int(self.joined.found.both[0, at])
             row["query"] = " and ".join(filter(None, asked))
             row["count"] = row["text" if self.request.mode == "text-paper" else self.request.mode]
             row["status"] = UNMATCHABLE if row["count"] is None else self.text.status(at) if self.text else "ok"
@@ -193,7 +195,7 @@ def write(result: Result, out: Path) -> None:
 
 def _at(result: Result, row: Mapping[str, Any], at: int, place: int) -> int:
     if result.joined:
-        return int(result.joined.both[at, place])
+        return int(result.joined.found.both[at, place])
     return int(result.image.tally.image[at, place]) if result.image else row["count"]
 
 
@@ -206,7 +208,7 @@ def _more_thresholds(result: Result) -> dict[str, list[int]]:
     for at, threshold in list(enumerate(result.thresholds))[1:]:
         more[f"image@{threshold:g}"] = image.tally.image[at].tolist()
         if result.joined:
-            more[f"integrated@{threshold:g}"] = result.joined.both[at].tolist()
+            more[f"integrated@{threshold:g}"] = result.joined.found.both[at].tolist()
     return more
 
 
@@ -218,6 +220,8 @@ def about(result: Result) -> dict[str, Any]:
         "zero": sum(not count for count in counts),
         "unmatchable": [row["concept"] for row in result.counts() if row["count"] is None],
     }
+    if result.joined:
+        found["misalignment"] = _misalignment(result.joined, result.thresholds)
     if result.text:
         query, tally = result.text.query, result.text.tally
         found["captions"] = summary.crowding(tally)
@@ -226,6 +230,29 @@ def about(result: Result) -> dict[str, Any]:
             found["contained"] = summary.inside_others(query, tally)
             found["pairs_exact"] = tally.together.exact and tally.described.exact
     return found
+
+
+def _misalignment(found: JoinedCounts, thresholds: Sequence[float]) -> dict[str, Any]:
+    """Share of samples whose caption and image share no concept, over the denominators of arXiv 2404.04125.
+
+    ``extracted`` is the larger of the samples with a concept in the caption and with one in the image; ``samples`` are
+    all captions read; ``on_both`` those with a concept on both sides.
+    """
+    text, joined = found.text, found.found
+    names, samples = text.query.concepts, text.tally.rows
+    rows = []
+    for at, threshold in enumerate(thresholds):
+        misaligned, on_both = int(joined.misaligned[at]), int(joined.on_both[at])
+        totals = {"extracted": max(joined.captions, int(joined.images[at])), "samples": samples, "on_both": on_both}
+        rows.append(
+            {"threshold": threshold, "misaligned": misaligned, **totals}
+            | {f"share_of_{name}": asdict(wilson(misaligned, total)) for name, total in totals.items()}
+        )
+    examples = [
+        {"id": id, "caption": [names[at] for at in named], "image": [names[at] for at in shown]}
+        for id, named, shown in joined.examples
+    ]
+    return {"thresholds": rows, "examples": examples}
 
 
 def provenance(result: Result) -> dict[str, Any]:

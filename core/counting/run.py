@@ -167,11 +167,11 @@ def _joined(text: output.TextCounts, image: output.ImageCounts, store: Path, rep
             )
     else:
         images = [(image.scores.hits, 0)]
-    both = hits.join(
+    joined = hits.join(
         captions, images, by_id=by_id, thresholds=image.query.thresholds, concepts=len(text.query.concepts),
         spill=store / "spill", report=report,
     )  # fmt: skip
-    return output.JoinedCounts(text, image, both, id if by_id else "number of the row")
+    return output.JoinedCounts(text, image, joined, id if by_id else "number of the row")
 
 
 def _files(

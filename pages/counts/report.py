@@ -14,6 +14,8 @@ from core.charts.counted import rank_figure
 from core.counting.findings import ambiguity, many
 from core.errors import UnreadableData
 from core.frequency import counted
+from core.stats.format import percent, span
+from core.types import Interval
 from pages.published.choices import one_of
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import may_change, require_change
@@ -45,6 +47,8 @@ def draw(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]],
             _file(file, file.name, "JSON, as the paper names it")
         if may_change():
             st.button("Delete these counts", type="tertiary", on_click=_delete, args=(name,))
+    if "misalignment" in about:
+        _misalignment(name, about["misalignment"])
     if "captions" in about:
         _captions(place, about)
 
@@ -59,6 +63,33 @@ def _provenance(facts: Mapping[str, Any]) -> None:
     if facts["left_out"]:
         with st.expander(f"{many(facts['left_out_count'], 'item')} left out"):
             _table(pd.DataFrame(facts["left_out"]), "Items left out, with reasons")
+
+
+def _misalignment(name: str, found: Mapping[str, Any]) -> None:
+    rows = found["thresholds"]
+    first = rows[0]
+    share = Interval(**first["share_of_samples"])
+    section(
+        "Misaligned pairs",
+        f"{percent(share.value)} of {first['samples']:,} pairs (95 % CI {span(share)}) have concepts on both sides, "
+        f"none of them in common, at a score of {first['threshold']:g} or more.",
+    )
+    shown = pd.DataFrame(
+        {
+            "Threshold": [row["threshold"] for row in rows],
+            "Misaligned": [row["misaligned"] for row in rows],
+            "of all pairs": [percent(row["share_of_samples"]["value"]) for row in rows],
+            "of pairs with a concept": [percent(row["share_of_extracted"]["value"]) for row in rows],
+            "of pairs with one on both sides": [percent(row["share_of_on_both"]["value"]) for row in rows],
+        }
+    )
+    _table(shown, "Misaligned pairs by threshold")
+    quiet("Algorithm 1 of arXiv 2404.04125, whose two denominators are the first two shares. Published sets: Corpora.")
+    if found["examples"]:
+        with st.expander(f"{many(len(found['examples']), 'misaligned pair')}, drawn at random"):
+            listed = [[one["id"], ", ".join(one["caption"]), ", ".join(one["image"])] for one in found["examples"]]
+            _table(pd.DataFrame(listed, columns=["Sample", "In the caption", "In the image"]), "Misaligned pairs")
+            downloads(f"misaligned-{name}", ["id", "caption", "image"], listed)
 
 
 def _captions(place: Path, about: Mapping[str, Any]) -> None:
