@@ -6,6 +6,7 @@ TailscopeError
     UnreadableData   a file or folder is not what it claims to be
       TooLarge       reading it would take more memory than is allowed (TAILSCOPE_MEMORY)
       ReadFailed     the disk, the network or the memory failed while it was read; it may be fine
+      FileChanged    a picture's file is another one than when its set was opened
     PathRefused      a path outside the folders the server may read
   NotHere            real, but not on this disk
     WeightsMissing   a checkpoint must be fetched first
@@ -43,6 +44,10 @@ class TooLarge(UnreadableData):
 
 class ReadFailed(UnreadableData):
     """Reading failed for a reason that says nothing about the content: the same file may be read later."""
+
+
+class FileChanged(UnreadableData):
+    """The file of a picture was written after its set was opened: what is in it belongs to another state of the set."""
 
 
 class PathRefused(BadInput):

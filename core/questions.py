@@ -58,11 +58,9 @@ def model_digest(model: str) -> str:
     versions = {name: version(name) for name in ("torch", "open_clip_torch", "timm")}
     try:
         if supervised.is_supervised(model):
-            found: Any = answers.weights_digest(model)
+            found: Any = answers.digests(model)
         else:
-            files = registry.find(model)
-            config = files.folder / weights.CONFIG if files.folder else None
-            found = [weights.sha256(files.weights), keys.file_digest(config) if config else None]
+            found = weights.digests(registry.find(model))
     except TailscopeError:
         found = None  # not on this disk; once it is, a question about it is another one
     return keys.digest([model, found, versions])

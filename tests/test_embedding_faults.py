@@ -17,7 +17,7 @@ from cache import keys
 from cache.matrices import MatrixStore
 from core import faults
 from core.datasets import open_set
-from core.errors import ReadFailed, StorageFault, UnreadableData
+from core.errors import FileChanged, ReadFailed, StorageFault, UnreadableData
 from core.evaluation import embed, embedding_run
 from core.evaluation.embed import embed_images
 from tests.fakes import FakeEncoder, FakeImageSet
@@ -110,8 +110,25 @@ def test_a_shard_that_goes_away_during_the_run_spoils_nothing(store, tmp_path):
         with pytest.raises(StorageFault, match=r"0\.tar"):
             embed_images(FakeEncoder(), image_set, store, batch=4)
         shard.write_bytes(sound)
-    found = embed_images(FakeEncoder(), image_set, store, batch=4)
+    found = embed_images(FakeEncoder(), open_set(str(tmp_path / "wds")), store, batch=4)
     assert (found.left_out, len(found.rows)) == ((), 12)
+
+
+def test_a_picture_written_after_its_set_was_opened_is_no_part_of_it(store, tmp_path):
+    """Else its vector would stand under the digest of the former picture for ever."""
+    folder = photos(tmp_path / "set")
+    whole = embed_images(FakeEncoder(), open_set(str(folder)), MatrixStore(tmp_path / "reference"))
+    image_set, file = open_set(str(folder)), folder / "class1" / "07.png"
+    former = file.read_bytes()
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(file)
+    found = embed_images(FakeEncoder(), image_set, store)
+    assert [item.item for item in found.left_out] == ["class1/07.png"]
+    with pytest.raises(FileChanged, match="after the set was opened"):
+        image_set.preview(list(image_set.image_ids).index("class1/07.png"), 64)
+    file.write_bytes(former)
+    again = embed_images(FakeEncoder(), open_set(str(folder)), store)
+    assert again.left_out == ()
+    np.testing.assert_array_equal(again.vectors, whole.vectors)
 
 
 def test_a_picture_that_is_damaged_is_skipped_until_its_file_changes(store, tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.errors import TailscopeError, UnknownName, UnreadableData
 from core.models import encoder as encoder_module
-from core.models import loading
+from core.models import loading, registry, weights
 from core.models.encoder import Encoder, EncoderPool, load_encoder
 from core.models.text_tower import text_lengths, trimmed_text_features
 from tests import tiny
@@ -333,9 +333,34 @@ def test_files_that_are_not_the_model_are_refused_in_one_sentence(folder, tmp_pa
     assert "\n" not in str(caught.value)
 
 
+def on_cpu(name, *, precision):
+    return load_encoder(name, precision=precision, device="cpu")
+
+
+def state_of(name):
+    return weights.digests(registry.find(name))
+
+
+def test_a_model_whose_files_changed_is_loaded_again(tmp_path):
+    folder = tiny.save(tmp_path / "model")
+    name, pool = f"local-dir:{folder}", EncoderPool(on_cpu, state=state_of)
+    first = pool.get(name, "float32")
+    before = first.encode_texts(["a cat"])
+    assert pool.get(name, "float32") is first
+    tiny.save(folder, seed=1)
+    after = pool.get(name, "float32").encode_texts(["a cat"])
+    np.testing.assert_array_equal(after, on_cpu(name, precision="float32").encode_texts(["a cat"]))
+    assert np.abs(after - before).max() > 0.01
+    settings = json.loads((folder / "open_clip_config.json").read_text())
+    settings["preprocess_cfg"]["mean"] = [0.0, 0.0, 0.0]
+    (folder / "open_clip_config.json").write_text(json.dumps(settings))
+    assert pool.get(name, "float32").fingerprint["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
+    assert pool.held() == [name]
+
+
 def test_the_pool_frees_the_model_used_longest_ago(folder, tmp_path):
     names = [f"local-dir:{folder}", *(f"local-dir:{tiny.save(tmp_path / str(seed), seed=seed)}" for seed in (1, 2))]
-    pool = EncoderPool(lambda name, *, precision: load_encoder(name, precision=precision, device="cpu"), limit=2)
+    pool = EncoderPool(on_cpu, state=state_of, limit=2)
     first = pool.get(names[0], "float32")
     second = pool.get(names[1], "float32")
     assert pool.get(names[0], "float32") is first
@@ -352,7 +377,7 @@ def test_the_pool_frees_the_model_used_longest_ago(folder, tmp_path):
 
 
 def test_a_load_that_fails_leaves_the_pool_usable(folder):
-    pool = EncoderPool(load_encoder, limit=1)
+    pool = EncoderPool(load_encoder, state=state_of, limit=1)
     with pytest.raises(UnknownName):
         pool.get("ViT-B-32,nonsense")
     assert pool.held() == []

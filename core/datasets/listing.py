@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from core.datasets.format import Opening
 from core.datasets.io.picture import read_bytes, safe_open
 from core.datasets.names import name_classes
 from core.datasets.plain import Plain
-from core.errors import ReadFailed, UnreadableData
+from core.errors import FileChanged, ReadFailed, UnreadableData
 from core.opening import open_regular
 from core.types import FileState, LeftOut, Report
 
@@ -36,6 +37,7 @@ class Listing(Plain):
         source: index -> encoded bytes or the path of the picture.
         holder: index -> the file on this disk that holds the picture where ``source`` gives its bytes; else None.
         extra: index -> what else is recorded of the picture.
+        opened: when it was listed, in nanoseconds since the epoch: a file written later is no picture of this state.
     """
 
     id: str
@@ -52,14 +54,27 @@ class Listing(Plain):
     has_images: bool = True
     extra: Callable[[int], Mapping[str, Any]] = field(default=lambda index: {})
     holder: Callable[[int], Path | None] = field(default=lambda index: None)
+    opened: int = field(default_factory=time.time_ns)
 
     def image(self, index: int) -> Image.Image:
-        """The picture at this index, upright RGB; UnreadableData with the reason when it cannot be decoded."""
-        return safe_open(self.source(index), name=self.image_ids[index])
+        """The picture at this index, upright RGB.
+
+        Raises:
+            UnreadableData: it cannot be decoded. FileChanged: its file was written after the set was opened.
+        """
+        return self._decoded(index)
 
     def preview(self, index: int, longest: int) -> Image.Image:
         """The same, decoded to fewer pixels where the format can."""
-        return safe_open(self.source(index), name=self.image_ids[index], longest=longest)
+        return self._decoded(index, longest=longest)
+
+    def _decoded(self, index: int, *, longest: int | None = None) -> Image.Image:
+        source = self.source(index)
+        picture = safe_open(source, name=self.image_ids[index], longest=longest)
+        file = source if isinstance(source, Path) else self.holder(index)
+        if file is not None and _written(file) > self.opened:
+            raise FileChanged(f"{self.image_ids[index]} was written after the set was opened; open the set again.")
+        return picture
 
     def state(self, index: int) -> FileState | None:
         """In which state the file of this picture is now, None where there is no file on this disk."""
@@ -119,6 +134,13 @@ def make_listing(
         left_out=(*left_out, *empty_classes(keys, labels)),
         **fields,
     )
+
+
+def _written(file: Path) -> int:
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return 0  # gone since it was read
 
 
 def fingerprint(

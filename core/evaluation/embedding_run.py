@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cache.matrices import ShardWriter
-from core.errors import ReadFailed, StorageFault, UnreadableData
+from core.errors import FileChanged, ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
 from core.memory import BUDGET
 from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
@@ -193,7 +193,8 @@ class EmbeddingRun:
         except ReadFailed:
             raise
         except UnreadableData as error:
-            return _Skipped(str(error), state)
+            # A record without a state is tried again: another run may open the set later than the file was written.
+            return _Skipped(str(error), None if isinstance(error, FileChanged) else state)
 
     def _decode(self, row: int) -> np.ndarray:
         try:

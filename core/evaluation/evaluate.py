@@ -67,7 +67,7 @@ def encoders() -> EncoderPool[Encoder]:
     # would walk all objects of torch while the model waits.
     gc.collect()
     gc.freeze()
-    return EncoderPool(load_encoder)
+    return EncoderPool(load_encoder, state=lambda model: weights.digests(models.find(model)))
 
 
 def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Embeddings:
@@ -112,7 +112,9 @@ def evaluate(
     stored, about = cached_answer(
         answer_key(lens, image_set, prompts), image_set, lambda: _compute(lens, image_set, prompts, report)
     )
-    return assemble(lens, image_set, stored, about=about, prompts=prompts)
+    # Names decide nothing that is cached (the sentences do), so they are those of the set as it is now.
+    named = {**about["fingerprint"], "names": keys.digest(list(image_set.names))}
+    return assemble(lens, image_set, stored, about={**about, "fingerprint": named}, prompts=prompts)
 
 
 def stored_answer(lens: Lens, *, image_set: ImageSet) -> Answer | None:
@@ -176,13 +178,11 @@ def _still_holds(about: Mapping[str, Any], image_set: ImageSet) -> bool:
 
 def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
     """Digest of all that decides an answer; computed from files, without loading the model."""
-    found = models.find(lens.model)
     return keys.digest(
         {
             "schema": [ANSWER_SCHEMA, embed.SCHEMA],
             "model": lens.model,
-            "weights": weights.sha256(found.weights),
-            "config": keys.file_digest(found.folder / weights.CONFIG) if found.folder else None,
+            **weights.digests(models.find(lens.model)),
             "precision": settled_precision(lens.precision),
             "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
             "images": image_set.fingerprint,
@@ -223,7 +223,6 @@ def _compute(
         "fingerprint": {
             "model": dict(encoder.fingerprint),
             "images": image_set.fingerprint,
-            "names": keys.digest(list(image_set.names)),
             "prompts": _about_prompts(prompts),
         },
         "reading": asdict(reading_for(encoder, prompts)),

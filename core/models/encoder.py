@@ -173,22 +173,29 @@ class Loader(Protocol[M_co]):
 
 
 class EncoderPool(Generic[M]):
-    """The models in memory: at most ``limit``, the one used longest ago leaves first and is really freed."""
+    """The models in memory: at most ``limit``, the one used longest ago leaves first and is really freed.
 
-    def __init__(self, loader: Loader[M], *, limit: int = 2) -> None:
+    Args:
+        state: model -> what its files are now (a value to compare): one whose files changed is loaded again.
+    """
+
+    def __init__(self, loader: Loader[M], *, state: Callable[[str], object], limit: int = 2) -> None:
         self.limit = limit
         self._loader = loader
-        self._held: OrderedDict[tuple[str, str], M] = OrderedDict()
+        self._state = state
+        self._held: OrderedDict[tuple[str, str], tuple[object, M]] = OrderedDict()
 
     def get(self, model_id: str, precision: str = "auto") -> M:
-        """The model of this name, loaded now unless it is in memory; errors of the loader."""
-        key = (model_id, precision)
+        """The model of this name as it is on the disk, loaded now unless it is in memory; errors of the loader."""
+        key, state = (model_id, precision), self._state(model_id)
+        if key in self._held and self._held[key][0] != state:
+            self._held.pop(key)[1].close()
         if key not in self._held:
             while len(self._held) >= self.limit:
-                self._held.popitem(last=False)[1].close()
-            self._held[key] = self._loader(model_id, precision=precision)
+                self._held.popitem(last=False)[1][1].close()
+            self._held[key] = state, self._loader(model_id, precision=precision)
         self._held.move_to_end(key)
-        return self._held[key]
+        return self._held[key][1]
 
     def held(self) -> list[str]:
         """Names of the models in memory, the latest used last."""
@@ -197,7 +204,7 @@ class EncoderPool(Generic[M]):
     def clear(self) -> None:
         """Free all of them."""
         while self._held:
-            self._held.popitem()[1].close()
+            self._held.popitem()[1][1].close()
 
 
 def load_encoder(model_id: str, *, precision: str = "auto", device: str | None = None) -> Encoder:

@@ -24,6 +24,8 @@ VOCABULARIES = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json",
 )  # fmt: skip
 """Files of which a tokenizer has at least one."""
+TOKENIZER_FILES = (*VOCABULARIES, "merges.txt", CONFIG, TOKENIZER_CONFIG, SPECIAL_TOKENS, ADDED_TOKENS)
+"""All that is read of a tokenizer."""
 LARGEST_VOCABULARY = 128 << 20
 
 _TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")

@@ -90,7 +90,11 @@ def load(model_id: str, *, precision: str = "auto", device: str | None = None) -
         "config": keys.digest(config.model),
         "weights": sha256(found.weights),
         "preprocessing": json.loads(json.dumps(asdict(settings))),
-        "tokenizer": {"kind": type(tokenizer).__name__, "context_length": context},
+        "tokenizer": {
+            "kind": type(tokenizer).__name__,
+            "context_length": context,
+            **({"files": weights.tokenizer_digests(found.tokenizer)} if found.tokenizer else {}),
+        },
         "precision": precision,
         "device": device,
         "versions": {name: version(name) for name in ("torch", "torchvision", "open_clip_torch", "timm", "pillow")},

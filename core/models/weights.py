@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cache import keys
 from cache.files import write_bytes
 from core.errors import UnreadableData
 from core.models import model_config
 from core.models.hf_files import CONFIG as CONFIG_OF_TEXT_MODEL
-from core.models.hf_files import VOCABULARIES
+from core.models.hf_files import TOKENIZER_FILES, VOCABULARIES
 from core.models.open_clip_table import Pair, table
 from core.opening import regular
 
@@ -188,6 +189,22 @@ def sha256(path: Path) -> str:
         memory.parent.mkdir(mode=0o700, exist_ok=True)
         write_bytes(memory, found.encode())
     return found
+
+
+def digests(found: Found) -> dict[str, Any]:
+    """SHA-256 of every file that decides what a model computes: its weights, configuration, tokenizer, text tower."""
+    more: dict[str, Any] = {}
+    if found.tokenizer:
+        more["tokenizer"] = tokenizer_digests(found.tokenizer)
+    if found.text_model:
+        more["text_model"] = sha256(found.text_model / CONFIG_OF_TEXT_MODEL)
+    config = keys.file_digest(found.folder / CONFIG) if found.folder else None
+    return {"weights": sha256(found.weights), "config": config, **more}
+
+
+def tokenizer_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a tokenizer, by name."""
+    return {name: sha256(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
 
 
 def _candidates(source: Source) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from core.datasets.subset import Subset
 from core.evaluation import embed
 from core.evaluation.evaluate import assemble, cached_answer, made_from, matrices
 from core.models import weights
-from core.supervised.names import ICON, PROMPTS, WEIGHTS, canonical, folder_of
+from core.supervised.names import CARD, ICON, PROMPTS, WEIGHTS, canonical, folder_of
 from core.types import Answer, Embeddings, ImageSet, Lens, Progress, Report, silent
 from core.versions import version
 
@@ -32,7 +32,7 @@ def answer_key(model: str, image_set: ImageSet) -> str:
         {
             "schema": [_SCHEMA, embed.SCHEMA],
             "model": model,
-            "weights": weights_digest(model),
+            "weights": digests(model),
             "versions": {name: version(name) for name in ("torch", "timm", "open_clip_torch")},
             "images": image_set.fingerprint,
             "classes": keys.digest([list(image_set.keys), list(image_set.names), labels]),
@@ -65,7 +65,7 @@ def pool() -> EncoderPool[SupervisedModel]:
     from core.models.encoder import EncoderPool
     from core.supervised.classifiers import load
 
-    return EncoderPool(load)
+    return EncoderPool(load, state=digests)
 
 
 def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -109,10 +109,10 @@ def _logits(loaded: SupervisedModel, image_set: ImageSet, report: Report) -> Emb
     return Embeddings(whole.vectors[at[rows]], rows, missing, whole.key)
 
 
-def weights_digest(model: str) -> str:
-    """SHA-256 of a classifier's weights; errors as they are found."""
+def digests(model: str) -> str | list[str]:
+    """SHA-256 of the files that decide what a classifier computes; errors as they are found."""
     if model.startswith(ICON):
-        return weights.sha256(folder_of(model) / WEIGHTS)
+        return [weights.sha256(folder_of(model) / name) for name in (WEIGHTS, CARD)]
     from core.supervised.timm_models import find
 
     return weights.sha256(find(model))

@@ -14,7 +14,7 @@ from core.robustness.attacks.findings import DIRECT, headline
 from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
-from core.runtime.jobs import Job, question
+from core.runtime.jobs import Job, Question, question
 from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
@@ -51,10 +51,9 @@ def _known(lens: Lens, image_set: ImageSet) -> Sequence[Record]:
     if any(one.prompts == lens.prompts for one in mine):
         return mine
     found: list[Record] = []
-    asked = st.session_state.get("_measured_attacks", {}).values()
-    for model, fingerprint, one in asked:
-        if (model, fingerprint) == (lens.model, image_set.fingerprint):
-            found = [row for row in finished(one) or () if row.prompts == lens.prompts] or found
+    for what, how in st.session_state.get("_measured_attacks", ()):
+        if what == (lens.model, lens.prompts):
+            found = finished(_question(lens, image_set, *how)) or found
     return found
 
 
@@ -111,20 +110,24 @@ def measure(
     lens: Lens, image_set: ImageSet, model: str, prompts: str, attack: str, *, units: Units, n: int
 ) -> Job[list[Record]]:
     """The job that attacks a sample of one model and strategy; cells that are known come from the cache."""
-    other = replace(lens, model=model, prompts=prompts)
-    label = f"{find(attack).title} on {known_as(model)}, {prompts}"
-    asked = question(_sampled, other, image_set, attack, units, n, lensbar.chosen_counts(), label=label)
-    measured = st.session_state.setdefault("_measured_attacks", {})
-    measured[asked.key] = (other.model, image_set.fingerprint, asked)
-    return ask(asked)
+    # What was asked for, not its answer: the page's finding asks it of the model and the images as they are then.
+    st.session_state.setdefault("_measured_attacks", {})[(model, prompts), (attack, units, n)] = None
+    return ask(_question(replace(lens, model=model, prompts=prompts), image_set, attack, units, n))
+
+
+def _question(lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int) -> Question[list[Record]]:
+    label = f"{find(attack).title} on {known_as(lens.model)}, {lens.prompts}"
+    other = replace(lens, frequency="")
+    return question(_sampled, other, image_set, attack, units, n, lensbar.chosen_counts(), label=label)
 
 
 def _sampled(
     lens: Lens, image_set: ImageSet, attack: str, units: Units, n: int, frequency: Frequency, *, report: Report
 ) -> list[Record]:
-    from core.robustness.attacks.run import Question, attack_records, with_prompt_notes
+    from core.robustness.attacks.run import Question as Sample
+    from core.robustness.attacks.run import attack_records, with_prompt_notes
 
-    sample = Question(image_set, n=n, attacks=(attack,), eps=EPS, units=units, frequency=frequency)
+    sample = Sample(image_set, n=n, attacks=(attack,), eps=EPS, units=units, frequency=frequency)
     found = attack_records(lens.model, sample, prompts=lens.prompts, report=report)
     return with_prompt_notes(found, image_set)
 

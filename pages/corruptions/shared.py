@@ -13,7 +13,7 @@ from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
 from core.robustness.corruptions.registry import IN_MEMORY, library_version
 from core.robustness.records import Record
-from core.runtime.jobs import Job, question
+from core.runtime.jobs import Job, Question, question
 from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
@@ -70,9 +70,9 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
 def known(lens: Lens, image_set: ImageSet) -> list[Record]:
     """Records of a model on this set: those measured here last, else the committed ones; empty without either."""
     measured: list[Record] = []
-    for asked in st.session_state.get("_measured_corruptions", {}).values():
-        found = corruption_findings.of_model(finished(asked) or (), lens.model, lens.prompts)
-        measured = [one for one in found if one.set == image_set.id] or measured
+    for asked in st.session_state.get("_measured_corruptions", ()):
+        records = finished(_question(lens, image_set, *asked)) or ()
+        measured = corruption_findings.of_model(records, lens.model, lens.prompts) or measured
     kept = committed(image_set.id, corruption_findings.TABLE) if lensbar.chosen_counts() is None else ()
     shipped = corruption_findings.of_model(kept, lens.model, lens.prompts)
     if not measured:
@@ -131,13 +131,18 @@ def measure(
     lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int = 0
 ) -> Job[list[Record]]:
     """The job that measures models under the fifteen corruptions at five severities on a sample."""
-    lenses = [replace(lens, model=model) for model in models]
+    # What was asked for, not its answer: the page's finding asks it of the model and the images as they are then.
+    st.session_state.setdefault("_measured_corruptions", {})[tuple(models), per_class, seed] = None
+    return ask(_question(lens, image_set, models, per_class, seed))
+
+
+def _question(
+    lens: Lens, image_set: ImageSet, models: Sequence[str], per_class: int | None, seed: int
+) -> Question[list[Record]]:
+    lenses = [replace(lens, model=model, frequency="") for model in models]
     label = f"Corruptions on {', '.join(map(known_as, models))}"
-    asked = question(
-        _sampled, lenses, image_set, per_class, seed, reference_here(image_set), lensbar.chosen_counts(), label=label
-    )
-    st.session_state.setdefault("_measured_corruptions", {})[asked.key] = asked
-    return ask(asked)
+    counts = lensbar.chosen_counts()
+    return question(_sampled, lenses, image_set, per_class, seed, reference_here(image_set), counts, label=label)
 
 
 def _sampled(
