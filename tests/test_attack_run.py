@@ -18,7 +18,7 @@ from core.robustness.attacks.figures import guard, median, on_grid, shares
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.attacks.plan import Plan, sample_rows
 from core.robustness.attacks.run import Question, attack_records, transfer_records
-from core.robustness.attacks.runner import BATCH, TOP, Bench
+from core.robustness.attacks.runner import BATCH, TOP, AttackRunner
 from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
@@ -52,7 +52,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> str:
 def images(model: str) -> Noise:
     """Labels are what the model says, but for every fifth image."""
     found = Noise(classes=10, n=N)
-    said = Bench(model, found, np.arange(N)).clean()["said"]
+    said = AttackRunner(model, found, np.arange(N)).clean()["said"]
     found.labels = np.where(np.arange(N) % 5 == 0, (said + 1) % 10, said)
     return found
 
@@ -96,7 +96,7 @@ def test_a_loss_is_climbed_by_the_attacks_that_can(model: str, images: Noise) ->
 
 
 def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: Noise) -> None:
-    bench = Bench(model, images, np.arange(N))
+    bench = AttackRunner(model, images, np.arange(N))
     plan = Plan("bim", 1.0)
     needed = bench.minimal(plan)["eps"]
     assert np.isnan(needed).tolist() == (np.arange(N) % 5 == 0).tolist()
@@ -112,7 +112,7 @@ def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: N
 
 
 def test_normalised_units_are_smaller_by_the_standard_deviation(model: str, images: Noise) -> None:
-    bench = Bench(model, images, np.arange(4))
+    bench = AttackRunner(model, images, np.arange(4))
     x, _, _ = bench.batch(0)
     for units, factor in (("pixel", (1, 1, 1)), ("normalised", (0.2, 0.25, 0.3))):
         change = (bench.perturbed(Plan("fgsm", 2.0, units), 0) - x).abs().amax((0, 2, 3))
@@ -129,14 +129,14 @@ def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        Bench(model, images, rows, report=stop).attacked(plan)
+        AttackRunner(model, images, rows, report=stop).attacked(plan)
     asked = []
-    watched = Bench(model, images, rows)
+    watched = AttackRunner(model, images, rows)
     original = watched.perturbed
     monkeypatch.setattr(watched, "perturbed", lambda *given: asked.append(given[1]) or original(*given))
     first = watched.attacked(plan)
     assert asked == [BATCH]  # the first batch was kept
-    again = Bench(model, images, rows)
+    again = AttackRunner(model, images, rows)
     second = again.attacked(plan)
     assert again._scorer is None
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -159,7 +159,7 @@ def test_what_is_asked_beside_an_image_changes_nothing_where_draws_are_its_own(
 ) -> None:
     settings = {"alpha": 0.15, "queries": 4, "steps": 2, "sigma": 1e-3} if attack != "noise" else {}
     monkeypatch.setattr("core.robustness.attacks.settings_of", lambda *asked: settings)
-    together, turned, alone = (Bench(model, images, rows) for rows in ([1, 2, 3], [3, 2, 1], [2]))
+    together, turned, alone = (AttackRunner(model, images, rows) for rows in ([1, 2, 3], [3, 2, 1], [2]))
     of_all, of_turned, of_one = (one.perturbed(Plan(attack, 2.0), 0) for one in (together, turned, alone))
     assert torch.equal(of_all[1], of_one[0])
     assert torch.equal(of_all, of_turned.flip(0))
@@ -179,7 +179,7 @@ def test_the_control_writes_as_much_and_names_nothing(
         return overlay(pixels, text, **options)
 
     monkeypatch.setattr("core.robustness.attacks.runner.overlay", watched)
-    bench = Bench(model, images, np.arange(4))
+    bench = AttackRunner(model, images, np.arange(4))
     words = bench.written(Plan("typographic"))["word"]
     assert (bench.written(Plan("letters"))["word"] == words).all()
     for row in range(4):
@@ -249,7 +249,7 @@ def test_what_cannot_be_asked_is_told(options: dict, told: str) -> None:
 
 def test_one_class_cannot_be_attacked() -> None:
     with pytest.raises(BadInput, match="another one"):
-        Bench("icon-RN,icons-10k", FakeImageSet(classes=1), [0])
+        AttackRunner("icon-RN,icons-10k", FakeImageSet(classes=1), [0])
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_the_command_writes_what_a_rerun_reads(tmp_path: Path) -> None:
 
 
 def test_the_bench_gives_float32_pixels_in_the_box(model: str, images: Noise) -> None:
-    x, _, rows = Bench(model, images, [3, 1]).batch(0)
+    x, _, rows = AttackRunner(model, images, [3, 1]).batch(0)
     assert x.dtype == torch.float32
     assert 0 <= float(x.min()) <= float(x.max()) <= 1
     assert rows.tolist() == [3, 1]

@@ -19,7 +19,7 @@ from core.datasets import open_set
 from core.errors import BadInput, TailscopeError, UnreadableData
 from core.models import checkpoints, weights
 from core.models.encoder import load_encoder
-from core.robustness.attacks.runner import Bench
+from core.robustness.attacks.runner import AttackRunner
 from core.supervised.classifiers import load
 from tests import tiny
 
@@ -295,7 +295,7 @@ def test_attacks_tell_why_a_model_cannot_be_loaded(folder: Path, tmp_path: Path,
         file.write_bytes(b"junk")
     name = model.format(junk=tmp_path / "junk.pt", folder=tmp_path / "model")
     with pytest.raises(UnreadableData, match="could not be loaded from"):
-        Bench(name, open_set(str(tmp_path / "set")), [0, 1]).clean()
+        AttackRunner(name, open_set(str(tmp_path / "set")), [0, 1]).clean()
 
 
 def test_attacks_tell_how_many_images_cannot_be_read_and_why(folder: Path, tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_attacks_tell_how_many_images_cannot_be_read_and_why(folder: Path, tmp_p
     for file in (tmp_path / "set").rglob("*.png"):
         file.write_bytes(b"broken")
     with pytest.raises(BadInput, match=r"None of 2 sampled images of .* can be read: .*0\.png cannot be read"):
-        Bench(f"local-dir:{folder}", opened, [0, 1]).clean()
+        AttackRunner(f"local-dir:{folder}", opened, [0, 1]).clean()
 
 
 def test_memory_is_asked_for_before_the_weights_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

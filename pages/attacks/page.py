@@ -21,15 +21,15 @@ if not image_set.has_images or len(image_set.keys) < 2:
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="attacks-view", bind="query-params",
     help="one picture: before, change and after, live. accuracy: what is left at each ε, by prompts and model. "
-    "minimal ε: how much each image needs. transfer: crafted on one model, judged by another.",
+    "minimal ε: how much each image needs. transfer: crafted on one model, tried on another.",
 )  # fmt: skip
 with opening:
     shared.opening(lens, image_set)
 if view == "one picture":
-    picture.draw(lens, image_set)
+    picture.one_picture(lens, image_set)
 elif view == "accuracy":
     curves.accuracy(lens, image_set)
 elif view == "minimal ε":
     curves.minimal(lens, image_set)
 else:
-    transfer.draw(lens, image_set)
+    transfer.transfer_matrix(lens, image_set)

@@ -33,7 +33,7 @@ EPS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 OFFERED = 12
 
 
-def draw(lens: Lens, image_set: ImageSet) -> None:
+def one_picture(lens: Lens, image_set: ImageSet) -> None:
     """The picker of pictures and attacks, and what comes of them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = shared.choose_attack(tuple(one for one in ATTACKS if one != "letters"), first="pgd")

@@ -25,7 +25,7 @@ from pages.ui.text import finding_of, quiet, section
 TRANSFERABLE = tuple(one.id for one in ATTACKS.values() if one.transfers)
 
 
-def draw(lens: Lens, image_set: ImageSet) -> None:
+def transfer_matrix(lens: Lens, image_set: ImageSet) -> None:
     """The matrix of who fools whom."""
     shipped = committed(lens.image_set, "attacks-transfer")
     listed = dict.fromkeys(one.model for one in shipped)
@@ -63,7 +63,7 @@ def draw(lens: Lens, image_set: ImageSet) -> None:
     if told := _told(records, models):
         finding_of(told)
     section(
-        f"{find(attack).title}, ε {eps:g}/255: broken among the images that the judge had right",
+        f"{find(attack).title}, ε {eps:g}/255: success rate on the images that the attacked model predicts correctly",
         "Down: who judges. Across: on whose gradients it was crafted; the diagonal is the attack on the model itself.",
     )
     plot(figure, key="transfer", alt="Transfer matrix of the attack between models")

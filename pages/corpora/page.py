@@ -28,7 +28,7 @@ part = st.segmented_control(
     format_func=str.capitalize,
 )  # fmt: skip
 if part == PARTS[1]:
-    controls.draw(store, head)
+    controls.two_controls(store, head)
     st.stop()
 
 sets = view.counted_sets(store)

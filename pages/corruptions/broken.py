@@ -30,7 +30,7 @@ def _answers(
     return [answer_of(lens, one, report=report) for one in views]
 
 
-def draw(lens: Lens, image_set: ImageSet, records: list[Record], chosen: tuple[str, int]) -> None:
+def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chosen: tuple[str, int]) -> None:
     """Images of the sample that are right when clean and wrong under the chosen condition."""
     if shared_view.is_absent():
         return

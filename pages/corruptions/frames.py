@@ -24,7 +24,7 @@ from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 
-def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
+def sequences_of_frames(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, margins along the sequence, and the frames on both sides of every flip."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = shared.choose_class(image_set)

@@ -26,7 +26,7 @@ from pages.ui.text import finding_of, quiet, section
 MOST = 6
 
 
-def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
+def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, the grid of each model, and a closer look at one cell."""
     if shared.is_absent():
         return

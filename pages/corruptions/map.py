@@ -20,7 +20,7 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.text import quiet, section
 
 
-def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
+def heat_map(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Accuracy, loss or relative error of each condition; a square shows the images it breaks."""
     found = sample.measured(lens, image_set, other)
     if not found:
@@ -37,7 +37,7 @@ def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         with column:
             _one_map(model, records, image_set, measure, chosen)
     with right if len(found) == 1 else st.container():
-        broken.draw(lens, image_set, next(iter(found.values())), chosen)
+        broken.broken_pictures(lens, image_set, next(iter(found.values())), chosen)
 
 
 def _chosen(found: Mapping[str, list[Record]]) -> tuple[str, int]:

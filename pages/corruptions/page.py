@@ -31,10 +31,10 @@ with opening:
         inform(absent, icon=":material/extension:")
 
 if view == "one picture":
-    grid.draw(lens, image_set, other)
+    grid.one_picture(lens, image_set, other)
 elif view == "heat map":
-    map.draw(lens, image_set, other)
+    map.heat_map(lens, image_set, other)
 elif view == "head and tail":
-    parts.draw(lens, image_set, other)
+    parts.head_and_tail(lens, image_set, other)
 else:
-    frames.draw(lens, image_set, other)
+    frames.sequences_of_frames(lens, image_set, other)

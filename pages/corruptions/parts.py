@@ -14,7 +14,7 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet
 
 
-def draw(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
+def head_and_tail(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Accuracy along severity of head and tail, averaged or under one corruption."""
     found = sample.measured(lens, image_set, other)
     if not found:

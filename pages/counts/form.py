@@ -37,7 +37,7 @@ LENS, LIST = "those of the lens", "a list"
 _ENDINGS = ["parquet", "csv", "tsv", "jsonl", "txt", "tar", "gz", "zst"]
 
 
-def draw() -> tuple[Request, str] | None:
+def count_form() -> tuple[Request, str] | None:
     """The form; the request and the name it is to have, once there is enough to count."""
     mode = st.segmented_control(
         "Count by", MODES, default="text", required=True, key="by", bind="query-params",

@@ -95,7 +95,7 @@ if done:
     sentence = found_sentence(facts, rows)
     with head:
         finding(PLACE, sentence)
-    report_view.draw(name, facts, rows, sentence)
+    report_view.count_report(name, facts, rows, sentence)
 else:
     with head:
         finding(PLACE, "Nothing has been counted here yet.")
@@ -104,7 +104,7 @@ else:
             st.button(f"Try it on the captions of {EXAMPLE}", on_click=try_out, help="10,000 captions of icons.")
 
 with st.expander("Count something else" if done else "Count", expanded=not done):
-    asked = form.draw()
+    asked = form.count_form()
     if not may_change():
         quiet("Counting is switched off on this server; the command line does the same.")
     elif asked is not None:

@@ -25,7 +25,7 @@ _SHOWN = 300
 _NUMBERS = ("count", "text", "image", "integrated", "together", "a_count", "b_count", "adjacent")
 
 
-def draw(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], sentence: str) -> None:
+def count_report(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], sentence: str) -> None:
     """Everything one run left behind; ``sentence`` is its finding."""
     place, about = counted.folder(name), counted.about(name)
     _provenance(facts)

@@ -62,7 +62,7 @@ about = concept.find(answer.names[chosen[0]]) if len(chosen) == 1 else None
 if isinstance(answer, ClassAnswer):
     with right:
         if about is None:
-            scores.draw(answer, chosen, found, counts)
+            scores.published_concepts(answer, chosen, found, counts)
         else:
             concept.models(about, answer.lens.model)
         answers.needs_pictures(answer)

@@ -31,7 +31,9 @@ def finding_of(answer: ClassAnswer, chosen: Sequence[int]) -> str:
     return findings.published_overall(answer, title(answer))
 
 
-def draw(answer: ClassAnswer, chosen: Sequence[int], found: Sequence[int], counts: Mapping[str, int]) -> None:
+def published_concepts(
+    answer: ClassAnswer, chosen: Sequence[int], found: Sequence[int], counts: Mapping[str, int]
+) -> None:
     """The chosen concepts, or the hardest of those found, as bars with intervals; a click chooses one."""
 
     def hardest_and_commonest(index: int) -> tuple[float, int]:

@@ -22,7 +22,7 @@ def _finding(lenses: Sequence[Lens], method: str) -> str | None:
     return within.finding(within.within_icon(answers[0], answers[1], tables))
 
 
-def draw(lens: Lens, method: str) -> None:
+def difficulty_section(lens: Lens, method: str) -> None:
     """The finding of the two models that differ only in which icon has which count, when the lens shows one of them."""
     if lens.model not in within.PAIR:
         return

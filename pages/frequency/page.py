@@ -19,7 +19,7 @@ COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Famil
 lens = lensbar.lens()
 answer = answers.by_class(lens)
 if not lens.frequency:
-    without_counts.draw("Frequency", answer)
+    without_counts.explain_missing_counts("Frequency", answer)
     hardest = sorted(range(len(answer.classes)), key=lambda index: (answer.classes[index].accuracy, index))
     tables.concept_table(answer, hardest, {}, {}, {}, key="hardest-first")
     st.stop()
@@ -69,7 +69,7 @@ with left:
     header, rows = overlay.rows(curve)
     source_line = deck_slides.source_line(answer) if isinstance(answer, Answer) else answers.provenance(answer)
     downloads("frequency", header, rows, figure=figure, title=headline(curve), source=source_line)
-    difficulty.draw(lens, curve.method)
+    difficulty.difficulty_section(lens, curve.method)
 with right:
     if chosen:
         section(f"{len(chosen)} concepts selected" if len(chosen) > 1 else "Selected")

@@ -76,7 +76,7 @@ def choose(answer: Answer, image_set: ImageSet) -> int:
     return labels.index(name)
 
 
-def draw(lens: Lens, answer: Answer, image_set: ImageSet, sentences: Sentences, index: int) -> None:
+def sentences_of_class(lens: Lens, answer: Answer, image_set: ImageSet, sentences: Sentences, index: int) -> None:
     """The table to edit, and the scores after the edit."""
     checks = inspect_class(sentences, index, answer.names)
     told = flagged(checks, answer.names)

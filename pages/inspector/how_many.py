@@ -22,7 +22,7 @@ STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 80)
 DRAWS = 3
 
 
-def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
+def accuracy_by_sentences(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """The curve, once it was asked for: it scores the whole set for every draw."""
     section(
         "Do more sentences help?",

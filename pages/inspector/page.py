@@ -22,8 +22,8 @@ with opening:
 if view == VIEWS[0]:
     class_sentences.aggregation(lens, image_set, sentences)
     index = class_sentences.choose(answer, image_set)
-    class_sentences.draw(lens, answer, image_set, sentences, index)
+    class_sentences.sentences_of_class(lens, answer, image_set, sentences, index)
 elif view == VIEWS[1]:
-    how_many.draw(lens, answer, image_set)
+    how_many.accuracy_by_sentences(lens, answer, image_set)
 else:
-    walkthrough.draw(lens, answer, image_set)
+    walkthrough.two_classes(lens, answer, image_set)

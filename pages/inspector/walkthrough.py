@@ -37,7 +37,7 @@ from pages.ui.text import finding_of, quiet, section
 MOST = 4
 
 
-def draw(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
+def two_classes(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     """The built-in pair, or a person's own picture and names."""
     published = published_pair(answer)
     pair = published or most_confusable(answer)

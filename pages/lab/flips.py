@@ -27,7 +27,7 @@ PER_PAGE = 24
 KINDS = ("broken", "fixed", "both wrong")
 
 
-def draw(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet) -> None:
+def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set: ImageSet) -> None:
     """The gallery of flips, and a dialog with the picture that was clicked."""
     a, b = found[looked_at.a], found[looked_at.b]
     flipped = recall(flips, a, b)

@@ -21,7 +21,7 @@ from pages.ui.text import finding_of, quiet, section
 ID = "real"
 
 
-def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
+def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     """The arrows between the first lens with names and the first with synonyms, of one model."""
     after = next((label for label, one in found.items() if one.lens.prompts.partition(":")[0] == ID), None)
     if after is None:

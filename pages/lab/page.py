@@ -15,7 +15,7 @@ VIEWS = ("side by side", "classes", "frequency", "flips", "rename")
 lens = lensbar.lens()
 opening = st.container()
 if published.chosen(lens):
-    published.draw(lens, opening)
+    published.published_prompts(lens, opening)
     st.stop()
 image_set = lensbar.images()
 lenses = lenses_view.choose(lens)
@@ -44,11 +44,11 @@ if view == "classes":
     classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)
 elif view == "frequency":
     classes.curves(found, image_set)
-    names.draw(found, image_set)
+    names.synonyms(found, image_set)
 elif view == "flips":
-    flips.draw(found, looked_at, image_set)
+    flips.flipped_images(found, looked_at, image_set)
 elif view == "rename":
-    rename.draw(found, image_set)
+    rename.what_if(found, image_set)
 else:
-    sides.draw(found, compared, sentence)
-    random_words.draw(found, compared.lenses, image_set)
+    sides.side_by_side(found, compared, sentence)
+    random_words.random_words_section(found, compared.lenses, image_set)

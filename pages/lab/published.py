@@ -45,7 +45,7 @@ def chosen(lens: Lens) -> bool:
     return scope == "published"
 
 
-def draw(lens: Lens, head: DeltaGenerator) -> None:
+def published_prompts(lens: Lens, head: DeltaGenerator) -> None:
     """The finding, the choices, the forest of data sets or models, and the concepts behind it."""
     store = open_store()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

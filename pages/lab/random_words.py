@@ -21,7 +21,7 @@ from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, plain, quiet, section
 
 
-def draw(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: ImageSet) -> None:
+def random_words_section(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: ImageSet) -> None:
     """Nothing unless a lens has written sentences; then the figure, its band as soon as it is there."""
     written = {label: answer.lens for label, answer in found.items() if is_written(answer.lens.prompts)}
     if not written:

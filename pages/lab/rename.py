@@ -24,7 +24,7 @@ from pages.ui.text import finding_of, quiet, section
 TO = " → "
 
 
-def draw(found: Mapping[str, Answer], image_set: ImageSet) -> None:
+def what_if(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     """The renamed classes, what each of them did, and the pictures whose answer changed."""
     section(
         "What if it were called something else?",

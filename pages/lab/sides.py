@@ -18,7 +18,7 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.text import section
 
 
-def draw(found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str) -> None:
+def side_by_side(found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str) -> None:
     """Table of lenses, forest of differences, reliability."""
     lenses.summary_table(compared.lenses)
     source = deck_slides.source_line(next(iter(found.values())))

@@ -19,7 +19,7 @@ CHART, SET, MODEL = "overview-curves", "trained-on", "in-full"
 FIRST = "laion400m"
 
 
-def draw(found: Sequence[ModelCurve]) -> None:
+def frequency_curves(found: Sequence[ModelCurve]) -> None:
     """The choice of a pretraining set, the figure, and the links of the model in full."""
     section(
         "The rarer in pretraining, the worse",

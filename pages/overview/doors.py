@@ -14,7 +14,7 @@ from pages.ui.text import quiet, section
 MODEL = "ViT-B-32-quickgelu,openai"
 
 
-def draw() -> None:
+def page_links() -> None:
     """The three doors side by side."""
     for column, door in zip(st.columns(3, gap="large"), (_live, _own, _prompts), strict=True):
         with column, st.container(border=True, height="stretch"):

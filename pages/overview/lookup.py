@@ -17,7 +17,7 @@ from pages.ui.text import quiet, section
 MODEL = "ViT-B-16,laion400m_e32"
 
 
-def draw() -> None:
+def concept_lookup() -> None:
     """A box over all names, and what is known of the one that was chosen."""
     section("Look up a concept", "How often was it counted, and which models recognise it?")
     try:

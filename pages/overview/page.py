@@ -17,8 +17,8 @@ quiet(
 )
 left, right = st.columns([3, 2], gap="large")
 with left:
-    curves.draw(found)
+    curves.frequency_curves(found)
 with right:
-    tail.draw()
-lookup.draw()
-doors.draw()
+    tail.let_it_wag()
+lookup.concept_lookup()
+doors.page_links()

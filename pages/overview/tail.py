@@ -18,7 +18,7 @@ from pages.ui.text import quiet, section
 CHART, KEY = "overview-wag", "_wag"
 
 
-def draw() -> None:
+def let_it_wag() -> None:
     """The scatter, and the links of the clicked model; at first the best whose own pretraining set was counted."""
     models = letitwag.models()
     section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")

@@ -23,7 +23,7 @@ from pages.ui.text import quiet, section
 NOTHING = "Check for test images that are also in the training set: give a list of them, or a set to search."
 
 
-def draw(lens: Lens, image_set: ImageSet) -> str:
+def overlap_view(lens: Lens, image_set: ImageSet) -> str:
     """A list of ids or a folder to search; then accuracy on all, overlapping and clean images.
 
     Returns:

@@ -25,7 +25,7 @@ view = st.segmented_control(
     "that flip between neighbouring frames. overlap: images that a training set holds too.",
 )  # fmt: skip
 if view == "overlap":
-    told = overlap.draw(lens, image_set)
+    told = overlap.overlap_view(lens, image_set)
     with opening:
         finding("Shifts", told)
     st.stop()

@@ -11,7 +11,7 @@ from core.types import Answer, ImageSet
 from pages.ui import gallery, pins
 
 
-def draw(answer: Answer, image_set: ImageSet, shown: Sequence[int], counts: Mapping[str, int]) -> None:
+def concept_cards(answer: Answer, image_set: ImageSet, shown: Sequence[int], counts: Mapping[str, int]) -> None:
     """A card with five pictures for each concept."""
     gallery.gallery(
         [

@@ -29,13 +29,13 @@ if lens.frequency:
     quiet(lensbar.counted_in(answer))
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
 else:
-    without_counts.draw("Tail", answer)
+    without_counts.explain_missing_counts("Tail", answer)
     rare = []
 
 if isinstance(answer, Answer):
     view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
     if view == "remedies":
-        remedies.draw(answer, lensbar.images(), counts)
+        remedies.remedies_section(answer, lensbar.images(), counts)
         st.stop()
 
 if rare:
@@ -51,7 +51,7 @@ if rare:
     labels = [index[row.key] for row in rare]
     shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
     if isinstance(answer, Answer):
-        cards.draw(answer, lensbar.images(), shown, counts)
+        cards.concept_cards(answer, lensbar.images(), shown, counts)
     else:
         tables.concept_table(answer, shown, counts, families, parts, key="tail-table")
         answers.needs_pictures(answer)

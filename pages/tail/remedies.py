@@ -28,7 +28,7 @@ PRIORS = {
 HEADER = ["group", "classes", "n", "before", "after", "change", "low", "high", "fixed", "broken"]
 
 
-def draw(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
+def remedies_section(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
     """Each remedy under its heading."""
     bias(answer, image_set, counts)
     few_shots(answer, image_set, counts)

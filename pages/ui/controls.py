@@ -38,7 +38,7 @@ PAIRS = (
 )  # fmt: skip
 
 
-def draw(store: Store, head: DeltaGenerator) -> None:
+def two_controls(store: Store, head: DeltaGenerator) -> None:
     """Both controls on one screen, each with what it was meant to rule out; the sentence goes to the head."""
     prompts = st.segmented_control(
         "Prompts", ("class", "simple", "ensemble"), default="class", required=True, key="score", bind="query-params"

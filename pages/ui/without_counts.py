@@ -14,7 +14,7 @@ from pages.ui.text import finding, plain, quiet
 MOST = 3
 
 
-def draw(place: str, answer: Answer | ClassAnswer) -> None:
+def explain_missing_counts(place: str, answer: Answer | ClassAnswer) -> None:
     """The page's name with why there are no counts, and the nearest ones, each a button."""
     if lensbar.switched_off():
         finding(place, "Pretraining counts are switched off.")

@@ -9,7 +9,7 @@ import torch
 
 from core.errors import BadInput
 from core.robustness.attacks.plan import Plan
-from core.robustness.attacks.runner import Bench
+from core.robustness.attacks.runner import AttackRunner
 from core.robustness.attacks.typographic import overlay
 from core.types import ImageSet, Report, silent
 
@@ -60,7 +60,7 @@ def attack_picture(
     report: Report = silent,
 ) -> Looked:
     """One picture under a white-box or score-based attack, whether or not it is right unattacked."""
-    bench = Bench(model, image_set, [row], prompts=prompts, report=report)
+    bench = AttackRunner(model, image_set, [row], prompts=prompts, report=report)
     x, y, _ = bench.batch(0)
     return _looked(bench, x, bench.perturbed(plan, 0), int(y))
 
@@ -85,7 +85,7 @@ def write_on_picture(
     word = " ".join(word.split())
     if not word or len(word) > MOST_LETTERS or not word.isprintable():
         raise BadInput(f"Write a word or a few, up to {MOST_LETTERS} letters.")
-    bench = Bench(model, image_set, [row], prompts=prompts, report=report)
+    bench = AttackRunner(model, image_set, [row], prompts=prompts, report=report)
     x, y, _ = bench.batch(0)
     drawn, placed = overlay(_pixels(x), word, copies=copies, size=size, seed=seed)
     written = torch.from_numpy(drawn.copy()).to(x.device).permute(2, 0, 1)[None].float() / 255
@@ -94,7 +94,7 @@ def write_on_picture(
 
 
 def _looked(
-    bench: Bench, x: torch.Tensor, after: torch.Tensor, label: int, *, word: int | None = None, placed: int = 0
+    bench: AttackRunner, x: torch.Tensor, after: torch.Tensor, label: int, *, word: int | None = None, placed: int = 0
 ) -> Looked:
     names = list(bench.image_set.names)
     factor = 1 if placed else 10

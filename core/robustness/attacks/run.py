@@ -16,7 +16,7 @@ from core.frequency.sources import Frequency, Groups
 from core.robustness.attacks import Kind, find, loss_of, settings_of
 from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attacks.plan import Plan, Units, sample_rows
-from core.robustness.attacks.runner import Bench
+from core.robustness.attacks.runner import AttackRunner
 from core.robustness.records import Record, record
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report, silent
@@ -86,7 +86,7 @@ class Question:
 def attack_records(model: str, question: Question, *, prompts: str = "simple", report: Report = silent) -> list[Record]:
     """One record for the clean sample and one for every attack and ε, each from the cache or computed now."""
     whole, short = (
-        Bench(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
+        AttackRunner(model, question.image_set, question.rows(kind), prompts=prompts, report=report)
         for kind in ("white-box", "score")
     )
     groups = question.groups(model)
@@ -122,8 +122,8 @@ def minimal_eps(
     prompts: str = "simple",
     report: Report = silent,
 ) -> Arrays:
-    """Smallest ε of every image: ``eps`` [m] as in ``Bench.minimal``, with ``rows`` and ``labels``."""
-    bench = Bench(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
+    """Smallest ε of every image: ``eps`` [m] as in ``AttackRunner.minimal``, with ``rows`` and ``labels``."""
+    bench = AttackRunner(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)
     return bench.minimal(question.plan(attack, 1.0))
 
 
@@ -148,8 +148,8 @@ def transfer_records(
                 plan = plan if plan.preset else replace(plan, preset=preset)
                 crafted = _Crafted(source, question, plan, prompts, report)
                 for target in (one for one in models if one != source):
-                    bench = Bench(target, question.image_set, question.rows(), prompts=prompts, report=report)
-                    answer = bench.judge(plan, crafted.bench, crafted)
+                    bench = AttackRunner(target, question.image_set, question.rows(), prompts=prompts, report=report)
+                    answer = bench.transferred(plan, crafted.bench, crafted)
                     groups = question.groups(target)
                     found.append(_record(question, bench, plan, answer, groups=groups, more={"surrogate": source}))
     noise = replace(question, attacks=("noise",), bisect=(), presets={})
@@ -172,7 +172,7 @@ class _Crafted:
     """Pixels crafted on one surrogate, made when first needed and lent to every target."""
 
     def __init__(self, source: str, question: Question, plan: Plan, prompts: str, report: Report) -> None:
-        self.bench = Bench(source, question.image_set, question.rows(), prompts=prompts, report=report)
+        self.bench = AttackRunner(source, question.image_set, question.rows(), prompts=prompts, report=report)
         self._plan = plan
 
     def __call__(self) -> list[torch.Tensor]:
@@ -183,7 +183,7 @@ class _Crafted:
         return self.bench.craft(self._plan)
 
 
-def right_unattacked(bench: Bench, answer: Arrays) -> np.ndarray:
+def right_unattacked(bench: AttackRunner, answer: Arrays) -> np.ndarray:
     """Which images of an answer the model names correctly when nobody attacks, bool [m]."""
     clean = bench.clean()
     return (clean["said"] == clean["labels"])[np.isin(clean["rows"], answer["rows"])]
@@ -191,7 +191,7 @@ def right_unattacked(bench: Bench, answer: Arrays) -> np.ndarray:
 
 def _record(
     question: Question,
-    bench: Bench,
+    bench: AttackRunner,
     plan: Plan,
     answer: Arrays,
     *,

@@ -40,7 +40,7 @@ def identity(model: str, image_set: ImageSet, prompts: str) -> str:
     )
 
 
-class Bench:
+class AttackRunner:
     """A model with its prompts before the sampled images; owned by one thread, like the encoders.
 
     Attributes:
@@ -164,7 +164,7 @@ class Bench:
             found.append(self.perturbed(plan, start).cpu())
         return found
 
-    def judge(self, plan: Plan, surrogate: Bench, craft: Callable[[], list[torch.Tensor]]) -> Arrays:
+    def transferred(self, plan: Plan, surrogate: AttackRunner, craft: Callable[[], list[torch.Tensor]]) -> Arrays:
         """What this model says of pixels crafted on a surrogate: ``said`` [m]; ``craft`` is called when unknown."""
         about = {**plan.about, "surrogate": surrogate._identity}
         made: list[torch.Tensor] = []
