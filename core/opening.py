@@ -54,9 +54,9 @@ def open_regular(path: str | os.PathLike[str], *, name: str = "") -> BinaryIO:
         raise
 
 
-def regular(path: str | os.PathLike[str], *, name: str = "") -> Path:
+def regular(path: str | os.PathLike[str]) -> Path:
     """The path, for a library that opens it by itself; errors of ``open_regular``."""
-    open_regular(path, name=name).close()
+    open_regular(path).close()
     return Path(path)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from cache.files import write_bytes
 
 
-def strict_json(value: Any, *, indent: int | None = 1) -> str:
+def strict_json(value: Any) -> str:
     """JSON text with NaN and infinities as null, NumPy scalars and arrays as plain numbers and lists."""
-    return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+    return json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

@@ -338,17 +338,6 @@ def test_a_failed_job_is_tried_again_once_its_error_was_taken(jobs: Engine) -> N
     assert again.value() == "better"
 
 
-def test_retry_starts_anew_at_once_but_only_what_is_over(jobs: Engine) -> None:
-    failed = submit(jobs, "key", "Key", fail(BadInput("no")))
-    assert failed.wait(SOON)
-    gate = Gate()
-    again = submit(jobs, "key", "Key", gate, retry=True)
-    assert again is not failed
-    assert submit(jobs, "key", "Key", gate, retry=True) is again
-    gate.pass_through(again)
-    assert submit(jobs, "key", "Key", gate, retry=True) is again  # done needs no retry
-
-
 def test_a_stopped_job_is_resumed_once_its_end_was_seen(jobs: Engine) -> None:
     gate = Gate()
     job = submit(jobs, "key", "Key", gate, session="a")

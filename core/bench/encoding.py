@@ -27,7 +27,7 @@ _PHOTOS = 256
 
 
 @contextmanager
-def random_encoder(device: str | None = None) -> Iterator[Encoder]:
+def random_encoder() -> Iterator[Encoder]:
     """An encoder of the benchmark architecture with random weights, loaded through ``local-dir:``."""
     import open_clip
     from safetensors.torch import save_file
@@ -40,7 +40,7 @@ def random_encoder(device: str | None = None) -> Iterator[Encoder]:
         config = {"model_cfg": open_clip.get_model_config(ARCHITECTURE), "preprocess_cfg": model.visual.preprocess_cfg}
         Path(folder, "open_clip_config.json").write_text(json.dumps(config))
         del model
-        encoder = load_encoder(f"local-dir:{folder}", device=device)
+        encoder = load_encoder(f"local-dir:{folder}")
         yield encoder
         encoder.close()
 

@@ -21,6 +21,7 @@ WINDOW = 4096  # covers the headers of one sample (label and picture) with their
 STREAM = 1 << 20
 LARGEST_PICTURE = 64 << 20
 LARGEST_LABEL = 1 << 16
+_LOOKED_AT = 16
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
@@ -48,11 +49,11 @@ class Sample:
         return cls(shard, key, tuple(classes), *rest)
 
 
-def typical_size(source: RangeFile, *, samples: int = 16) -> int:
+def typical_size(source: RangeFile) -> int:
     """Mean bytes that the first samples of a shard take, headers included (0 for a shard without pictures)."""
     found = 0
     for found, sample in enumerate(_samples(source, 0), 1):
-        if found == samples:
+        if found == _LOOKED_AT:
             return (sample.start + sample.size) // found
     return source.size // found if found else 0
 

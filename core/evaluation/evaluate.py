@@ -29,7 +29,19 @@ from core.models import weights
 from core.prompts import prompt_set
 from core.prompts.notes import notes_on, read_of, reading_of
 from core.runtime.machine import settled_precision
-from core.types import Answer, Classifier, Embeddings, ImageSet, LeftOut, Lens, PromptSet, Reading, Report, silent
+from core.types import (
+    Answer,
+    Classifier,
+    Embeddings,
+    ImageSet,
+    LeftOut,
+    Lens,
+    PromptSet,
+    Reading,
+    Report,
+    TextEncoder,
+    silent,
+)
 from core.versions import version
 
 if TYPE_CHECKING:
@@ -124,7 +136,7 @@ def stored_answer(lens: Lens, *, image_set: ImageSet) -> Answer | None:
     return assemble(lens, image_set, kept[0], about=kept[1], prompts=prompts) if kept else None
 
 
-def reading_for(encoder: Any, prompts: PromptSet) -> Reading:
+def reading_for(encoder: TextEncoder, prompts: PromptSet) -> Reading:
     """How much of a prompt set a model reads, counted once."""
     tokenizer = {name: encoder.fingerprint.get(name) for name in ("config", "weights", "tokenizer")}
     key = keys.digest([tokenizer, encoder.context_length, [list(listed) for listed in prompts.sentences]])

@@ -165,16 +165,16 @@ def _candidates(key: str, name: str, wnid: str) -> Iterator[tuple[str, Step]]:
     known = synonyms.of_wnid(wnid)
     # A wnid's own names come before the given one where open_clip gives two classes the same name.
     if known and name not in known:
-        yield from _all_spellings(known, "ImageNet name")
+        yield from _imagenet_names(known)
     for text in spellings(name, name):
         yield text, "name"
-    yield from _all_spellings(known or synonyms.of_name(name), "ImageNet name")
+    yield from _imagenet_names(known or synonyms.of_name(name))
 
 
-def _all_spellings(names: Iterable[str], step: Step) -> Iterator[tuple[str, Step]]:
+def _imagenet_names(names: Iterable[str]) -> Iterator[tuple[str, Step]]:
     for name in names:
         for text in spellings(name, name):
-            yield text, step
+            yield text, "ImageNet name"
 
 
 def _by_fold(table: FrequencyTable) -> dict[str, list[str]]:

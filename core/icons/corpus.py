@@ -92,9 +92,9 @@ class Pair:
     caption: str
 
 
-def zipf_counts(n: int, *, total: int, offset: float = 12.0, exponent: float = 2.3) -> np.ndarray:
-    """Counts per rank [n], Zipf-Mandelbrot ``(rank + offset) ** -exponent``, each at least 1, summing to ``total``."""
-    weights = (np.arange(n) + 1 + offset) ** -exponent
+def zipf_counts(n: int, *, total: int) -> np.ndarray:
+    """Counts per rank [n], Zipf-Mandelbrot ``(rank + 12) ** -2.3``, each at least 1, summing to ``total``."""
+    weights = (np.arange(n) + 1 + 12.0) ** -2.3
     counts = np.maximum(1, np.floor(weights / weights.sum() * total)).astype(np.int64)
     counts[0] += total - counts.sum()
     return counts

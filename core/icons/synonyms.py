@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 from cache.files import write_bytes
 from core.icons.concepts import ASSETS, concepts
@@ -53,12 +52,12 @@ def count_terms(name: str) -> dict[tuple[str, str], tuple[int, int]]:
     return {pair: (used[pair], shown[pair]) for pair in terms}
 
 
-def write_synonyms(path: Path = SYNONYMS) -> None:
+def write_synonyms() -> None:
     """Count the spellings in all corpora and write the committed table."""
     counts = {name: count_terms(name) for name in CORPORA}
     header = ("concept", "term", *(column for name in CORPORA for column in (name, f"{name} shown")))
     rows = ((*pair, *(n for name in CORPORA for n in counts[name][pair])) for pair in spellings())
-    write_bytes(path, csv_text(header, rows).encode())
+    write_bytes(SYNONYMS, csv_text(header, rows).encode())
 
 
 @cache

@@ -150,7 +150,7 @@ class Engine:
         self._lanes: dict[Lane, SimpleQueue[Job[Any] | None]] = {}
         self._threads: list[threading.Thread] = []
 
-    def submit(self, question: Question[T], *, session: str | None = None, retry: bool = False) -> Job[T]:
+    def submit(self, question: Question[T], *, session: str | None = None) -> Job[T]:
         """The job of this question: the one there is, running or finished, else a new one at the end of its lane.
 
         A job that failed or was stopped is handed out until somebody took its error with ``value()``; who asks after
@@ -158,12 +158,11 @@ class Engine:
 
         Args:
             session: who wants it; the job is dropped when the last session leaves. None waits for ever.
-            retry: start a failed or stopped job anew at once (a person pressed the button).
         """
         key = question.key
         with self._lock:
             job = self._jobs.get(key)
-            if job is None or (job.error is not None and (retry or job._error_taken)):
+            if job is None or (job.error is not None and job._error_taken):
                 job = Job(question, self._lock)
                 self._jobs[key] = job
                 self._queue(question.lane).put(job)

@@ -31,8 +31,7 @@ def submit(
     work: Callable[[Report], Any],
     *,
     session: str | None = None,
-    retry: bool = False,
     **options: Any,
 ) -> Job[Any]:
     """Submit work under a key of the test's choice."""
-    return jobs.submit(Named(key, label, work, **options), session=session, retry=retry)
+    return jobs.submit(Named(key, label, work, **options), session=session)

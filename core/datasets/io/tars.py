@@ -224,11 +224,11 @@ def _opened(path: Path | Remote) -> Windows | BinaryIO:
     return path.open() if isinstance(path, Remote) else open_regular(path, name=path.name)
 
 
-def peek(path: Path | Remote, *, files: int = 20) -> set[str]:
+def peek(path: Path | Remote) -> set[str]:
     """Endings of the first files of a tar, all lower case; empty when it cannot be read."""
     try:
         with _opened(path) as file:
-            return {_split(member.name)[1] for member, _ in islice(members(file), files)}
+            return {_split(member.name)[1] for member, _ in islice(members(file), 20)}
     except (*BROKEN, UnreadableData, OSError):
         return set()
 
