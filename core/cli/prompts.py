@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import AsJson, LabelColumn, Names, PathColumn, Set, Split, Strategy, Yes
+from core.cli.options import AsJson, Frequency, LabelColumn, Model, Names, PathColumn, Set, Split, Strategy, Yes
 from core.cli.output import echo_json, echo_notes, echo_table, fields, progress_bar
 from core.cli.sets import read_as, say
 
@@ -52,6 +52,55 @@ def export(
         echo_json(content)
     else:
         write_json(content, out)
+
+
+@app.command()
+def learn(
+    model: Model,
+    image_set: Set,
+    out: Annotated[Path, typer.Option(help="Name of the files: NAME-0.json for the first seed, and so on.")],
+    shots: Annotated[int, typer.Option(min=1, help="Pictures a class, at most half of them.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="How many draws of pictures.")] = 3,
+    vectors: Annotated[int, typer.Option(min=1, max=32, help="Learned vectors; 4 start as: a photo of a.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = 50,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 32,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.002,
+    frequency: Frequency = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+) -> None:
+    """Learn the words before the class name on a few pictures with frozen towers (CoOp); prints JSON.
+
+    Each file is a strategy, learned:NAME-0.json, for every command and page.
+    """
+    from core.analysis import learned_prompts
+    from core.analysis.group_change import as_json
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.frequency.sources import groups
+    from core.models.registry import canonical
+    from core.types import Lens
+
+    lens = Lens(canonical(model), read_as(image_set, label_column, path_column, split), precision="float32")
+    opened = open_set(lens.image_set)
+    found = groups(lens.model, opened.keys, opened.names, frequency=frequency)
+    with progress_bar() as report:
+        made = learned_prompts.learn_contexts(
+            lens, image_set=opened, parts=[found.tags.get(key, "") for key in opened.keys], out=out, shots=shots,
+            seeds=range(seeds), size=vectors, epochs=epochs, batch=batch, rate=rate, report=report,
+        )  # fmt: skip
+    say(coverage(opened))
+    echo_json({
+        "model": lens.model, "set": lens.image_set, "frequency": found.source or None, "shots": shots,
+        "vectors": vectors, "epochs": epochs, "batch": batch, "rate": rate,
+        "against": {name: [as_json(one) for one in changes] for name, changes in made.changes.items()},
+        "seeds": [
+            {"strategy": one.strategy, "seed": one.seed, "pictures": one.pictures, "first_loss": one.losses[0],
+             "last_loss": one.losses[-1], "acc1": one.acc1}
+            for one in made.contexts
+        ],
+    })  # fmt: skip
 
 
 @app.command()

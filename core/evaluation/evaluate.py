@@ -91,15 +91,22 @@ def embeddings_for(lens: Lens, *, image_set: ImageSet, report: Report = silent) 
 def classifier_for(lens: Lens, prompts: PromptSet, *, report: Report = silent) -> Classifier:
     """Zero-shot classifier of these prompts under the lens's model; a sentence is encoded once ever."""
     encoder = encoders().get(lens.model, lens.precision)
-    flat = [sentence for sentences in prompts.sentences for sentence in sentences]
     return zeroshot.build_classifier(
-        embed.embed_texts(encoder, flat, results(), report=report),
+        sentence_vectors(encoder, prompts, report=report),
         np.repeat(np.arange(len(prompts.sentences)), [len(sentences) for sentences in prompts.sentences]),
         aggregation=prompts.aggregation,
         scale=encoder.scale,
         bias=encoder.bias,
         sigmoid=encoder.sigmoid,
     )
+
+
+def sentence_vectors(encoder: Encoder, prompts: PromptSet, *, report: Report = silent) -> np.ndarray:
+    """Unit vectors of all sentences, class by class: from the cache, or under a learned context computed now."""
+    flat = [sentence for sentences in prompts.sentences for sentence in sentences]
+    if prompts.context is not None:
+        return encoder.encode_in_context(flat, prompts.context)
+    return embed.embed_texts(encoder, flat, results(), report=report)
 
 
 def evaluate(
@@ -211,6 +218,7 @@ def _about_prompts(prompts: PromptSet) -> dict[str, Any]:
         "aggregation": prompts.aggregation,
         "sentences": keys.digest([list(sentences) for sentences in prompts.sentences]),
         "sentences_per_class": [min(counts), max(counts)],
+        **({"context": keys.digest(asdict(prompts.context))} if prompts.context else {}),
     }
 
 

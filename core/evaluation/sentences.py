@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.evaluation import embed, zeroshot
-from core.evaluation.evaluate import encoders, results
+from core.evaluation.evaluate import encoders, results, sentence_vectors
 from core.types import Classifier, Lens, PromptSet, Report, silent
 
 _BLOCK = 8192
@@ -65,7 +65,7 @@ def read_sentences(lens: Lens, prompts: PromptSet, *, report: Report = silent) -
     flat = [text for listed in prompts.sentences for text in listed]
     return Sentences(
         prompts,
-        embed.embed_texts(encoder, flat, results(), report=report),
+        sentence_vectors(encoder, prompts, report=report),
         np.repeat(np.arange(len(prompts.sentences)), [len(listed) for listed in prompts.sentences]),
         tuple(encoder.token_counts(flat)),
         encoder.context_length,
@@ -81,6 +81,8 @@ def edit(lens: Lens, sentences: Sentences, index: int, texts: Sequence[str]) -> 
     Raises:
         BadInput: no sentence is left, or one is empty.
     """
+    if sentences.prompts.context is not None:
+        raise BadInput("The words before the name are learned here, so no sentence can be edited.")
     texts = tuple(" ".join(text.split()) for text in texts)
     if not texts or not all(texts):
         raise BadInput("A class needs at least one sentence, and none may be empty.")

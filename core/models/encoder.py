@@ -16,13 +16,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.errors import TailscopeError, UnreadableData
+from core.errors import BadInput, TailscopeError, UnreadableData
+from core.models.learned_context import start_context, text_function
 from core.models.loading import Loaded, load, runs_in_float32
 from core.models.text_tower import text_lengths, trimmed_text_features
 from core.runtime.machine import return_freed_memory
+from core.types import LearnedContext
 
 TEXT_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
 """Tokens of one text batch by device: short prompts come in larger batches."""
+
+CONTEXT_BLOCK = 256
+"""Texts under a learned context that are encoded at a time."""
 
 MAX_ASPECT = 100
 """Elongation from which a picture is refused: resizing its short side would blow the long one up beyond memory."""
@@ -100,6 +105,28 @@ class Encoder:
             start += rows
         places = dict(zip((unique[i] for i in order.tolist()), range(len(unique)), strict=True))
         return np.concatenate(vectors)[[places[text] for text in texts]]
+
+    def in_context(self, texts: Sequence[str], size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """From learned token vectors [k, width] to unit vectors of texts that begin with k placeholder words."""
+        return text_function(self._model, self._tokenizer, texts, size)
+
+    def start_context(self, size: int, seed: int) -> torch.Tensor:
+        """Where a context of so many vectors starts (``core.models.learned_context``)."""
+        return start_context(self._model, self._tokenizer, size, seed)
+
+    @torch.no_grad()
+    def encode_in_context(self, texts: Sequence[str], context: LearnedContext) -> np.ndarray:
+        """Unit vectors float32 [n, d] of texts whose first words a learned context replaces.
+
+        Raises:
+            BadInput: the context was learned for other weights.
+        """
+        if context.weights != self.fingerprint["weights"]:
+            raise BadInput(f"This context was learned for another model than {self.id}; learn one for it.")
+        learned = torch.tensor(context.vectors, device=self.device)
+        blocks = [texts[low : low + CONTEXT_BLOCK] for low in range(0, len(texts), CONTEXT_BLOCK)]
+        vectors = [self.in_context(block, len(learned))(learned).cpu().numpy() for block in blocks]
+        return np.concatenate([np.zeros((0, self.dim), np.float32), *vectors])
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of every text with its start and end marks, before truncation to ``context_length``."""

@@ -6,7 +6,7 @@ or a prompt file. Knows nothing of models; changing the strategy never touches a
 
 from __future__ import annotations
 
-from core.prompts import cupl, dclip, family, real, waffle
+from core.prompts import cupl, dclip, family, learned, real, waffle
 from core.prompts.registry import (
     AGGREGATIONS,
     Strategy,
@@ -141,5 +141,15 @@ register(
         family.of_icons,
         family.of_file,
         _FILE,
+    )
+)
+register(
+    Strategy(
+        "learned",
+        "Learned context",
+        "Token vectors learned on a few pictures in place of a photo of a (context optimisation, CoOp).",
+        learned.unlearned,
+        learned.of_file,
+        "the path of a JSON file of prompts learn",
     )
 )

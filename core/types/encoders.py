@@ -85,6 +85,20 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedContext:
+    """Learned token vectors that stand for the first words of every sentence.
+
+    Attributes:
+        vectors: [k][width]; weights: SHA-256 of the model's weights file, to which they belong.
+        placeholder: the word that stands for each of them in the sentences.
+    """
+
+    vectors: tuple[tuple[float, ...], ...]
+    weights: str
+    placeholder: str = "X"
+
+
+@dataclass(frozen=True, slots=True)
 class PromptSet:
     """The sentences of every class under one strategy.
 
@@ -93,12 +107,14 @@ class PromptSet:
         sentences: per class, in label order, a tuple of finished sentences.
         aggregation: ``embedding`` (normalise, mean, normalise), ``similarity`` (mean of cosines) or ``max``.
         notes: what a person should know (classes without sentences, shared lists ...).
+        context: what the first words of every sentence are replaced by, if they are learned.
     """
 
     strategy: str
     sentences: tuple[tuple[str, ...], ...]
     aggregation: Aggregation = "embedding"
     notes: tuple[str, ...] = ()
+    context: LearnedContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

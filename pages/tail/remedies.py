@@ -32,7 +32,7 @@ def remedies_section(answer: Answer, image_set: ImageSet, counts: Mapping[str, i
     """Each remedy under its heading."""
     bias(answer, image_set, counts)
     few_shots(answer, image_set, counts)
-    quiet("A learned context of the prompt is a strategy like any other: docs/REMEDIES.md tells how to make one.")
+    quiet("Learned prompts: python -m core prompts learn makes a strategy, learned:FILE, that every page takes.")
 
 
 def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
