@@ -54,7 +54,7 @@ with jobs.asking():
     try:
         with st.sidebar:
             sidebar.sidebar(current.needs, top)
-            if "concepts" in current.needs:
+            if "concepts" in current.needs and lensbar.captioned() is None:
                 selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
         page.run()
         with st.sidebar:

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from core.analysis.curve import curve
 from core.errors import BadInput
 from core.evaluation import evaluate as evaluation
+from core.evaluation.concept_retrieval import concept_retrieval
 from core.evaluation.reports import clip_benchmark
 from core.models import registry as models
 from core.models.weights import Found
 from core.prompts import prompt_set
 from core.strict_json import strict_json
-from core.types import Lens, Progress, PromptSet
+from core.types import FrequencyTable, Lens, Progress, PromptSet
 from tests.fakes import FakeEncoder, FakeImageSet
 
 LENS = Lens("fake,fake", "fake-6-30", "a {c}")
@@ -110,9 +112,32 @@ def test_retrieval_needs_captions(encoder: FakeEncoder, monkeypatch: pytest.Monk
     with pytest.raises(BadInput, match="captions"):
         evaluation.evaluate_retrieval(LENS, image_set=images)
     images.captions = [(row, f"a word{row}") for row in range(6)]
-    metrics, used = evaluation.evaluate_retrieval(LENS, image_set=images)
-    assert metrics["image_retrieval_recall@1"] == metrics["text_retrieval_recall@1"] == 1.0
-    assert (used.images, used.used, used.captions, used.left_out) == (6, 6, 6, ())
+    found = evaluation.evaluate_retrieval(LENS, image_set=images)
+    assert found.metrics["image_retrieval_recall@1"] == found.metrics["text_retrieval_recall@1"] == 1.0
+    assert (found.images, found.used, len(found.captions), found.left_out) == (6, 6, 6, ())
+
+
+@pytest.mark.parametrize("metric", ["t2i_k=1", "i2t_k=1"])
+def test_retrieval_by_concept_is_the_mean_over_the_captions_that_name_it(
+    encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, metric: str
+) -> None:
+    images = FakeImageSet(n=12)  # two pictures a class, so that only the first of them is found by its caption
+    images.captions = [(row, f"a word{row % 6}") for row in range(12)] + [(0, "two word1s and a word0")]
+    table = FrequencyTable("t", "made", "text", {"word0": 5, "word1": 50, "word9": 1})
+    found = concept_retrieval(LENS, image_set=images, table=table, metric=metric)
+    hits = evaluation.evaluate_retrieval(LENS, image_set=images).hits[found.metric]
+    queries = (
+        {"word0": [0, 6, 12], "word1": [1, 7, 12]} if metric == "t2i_k=1" else {"word0": [0, 6], "word1": [0, 1, 7]}
+    )
+    assert {one.key: one.n for one in found.classes} == {key: len(rows) for key, rows in queries.items()}
+    for one in found.classes:
+        assert one.accuracy == pytest.approx(hits[queries[one.key]].mean())
+    rows = curve(found, table).rows
+    assert [(row.key, row.count) for row in rows] == [("word0", 5), ("word1", 50)]
+    with pytest.raises(BadInput, match="t2i_k=10"):
+        concept_retrieval(LENS, image_set=images, table=table, metric="recall")
+    with pytest.raises(BadInput, match="No caption"):
+        concept_retrieval(LENS, image_set=images, table=FrequencyTable("t", "", "text", {"moon": 1}))
 
 
 def test_progress_names_the_work(encoder: FakeEncoder) -> None:

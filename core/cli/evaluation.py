@@ -25,7 +25,7 @@ from core.cli.options import (
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput, UnknownName
-from core.types import Answer, Embeddings, ImageSet, Lens, Report
+from core.types import Answer, ClassAnswer, Embeddings, FrequencyTable, ImageSet, Lens, Report
 
 if TYPE_CHECKING:
     from core.datasets.coverage import Coverage
@@ -118,9 +118,9 @@ def evaluate(
             if computing.ray:
                 _same_here(lens, _embedded(lens, computing, report))
             opened = open_set(image_set, captions=True)
-            metrics, used = evaluate_retrieval(lens, image_set=opened, report=report)
+            used = evaluate_retrieval(lens, image_set=opened, report=report)
             covered.append(coverage(opened, used=used.used, skipped=used.left_out))
-            result = reports.retrieval(lens, metrics, used)
+            result = reports.retrieval(lens, used)
         else:
             result = _evaluated(question, origin, live)
     for one in covered:
@@ -177,6 +177,22 @@ def _same_here(lens: Lens, found: Embeddings) -> None:
         )
 
 
+def _retrieved(
+    lens: Lens, metric: str, table: FrequencyTable | None, covered: list[Coverage], report: Report
+) -> ClassAnswer:
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.evaluation.concept_retrieval import concept_retrieval
+    from core.frequency import choice, sources
+
+    table = table or sources.table_for(lens.model)
+    if table is None:
+        raise BadInput(choice.choose(lens.model).sentence)
+    opened = open_set(lens.image_set, captions=True)
+    covered.append(coverage(opened))
+    return concept_retrieval(lens, image_set=opened, table=table, metric=metric, report=report)
+
+
 def curve(
     model: Model,
     image_set: Set,
@@ -185,6 +201,9 @@ def curve(
     ] = "auto",
     prompts: Prompts = None,
     origin: Origin = "auto",
+    metric: Annotated[
+        str | None, typer.Option(help="Retrieval by concept on an image-caption set: t2i_k=10, i2t_k=1 ...")
+    ] = None,
     method: Annotated[Method | None, typer.Option(help="Kind of count; default: the source's own.")] = None,
     recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
     label_column: LabelColumn = None,
@@ -206,7 +225,12 @@ def curve(
     with progress_bar() as report:
         question = origins.Question(model, image_set, prompts)
 
-        answer = origins.answer(question, origin, lambda lens: _answered(lens, open_set(image_set), covered, report))
+        if metric is None:
+            answer = origins.answer(
+                question, origin, lambda lens: _answered(lens, open_set(image_set), covered, report)
+            )
+        else:
+            answer = _retrieved(question.lens(), metric, table, covered, report)
     for one in covered:
         say(one)
     if isinstance(answer, Answer):

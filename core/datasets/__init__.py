@@ -140,8 +140,8 @@ def open_set(
 def _with_classes(found: ImageSet, captions: bool) -> ImageSet:
     if found.kind == "captions" and not captions:
         raise BadInput(
-            f"{found.id} has captions and no classes: it is for retrieval (python -m core evaluate MODEL SET --task "
-            "retrieval), and nothing that needs classes can be computed on it."
+            f"{found.id} has captions and no classes: it is for retrieval (the Frequency page, or python -m core "
+            "evaluate MODEL SET --task retrieval), and nothing that needs classes can be computed on it."
         )
     return found
 

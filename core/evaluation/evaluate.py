@@ -22,8 +22,7 @@ from cache.matrices import MatrixStore
 from cache.results import Results
 from core.datasets.coverage import images_in, require_classes
 from core.errors import BadInput
-from core.evaluation import embed, zeroshot
-from core.evaluation.retrieval import retrieval
+from core.evaluation import embed, retrieval, zeroshot
 from core.models import registry as models
 from core.models import weights
 from core.prompts import prompt_set
@@ -314,32 +313,44 @@ def score_pictures(
     return cosines, names, zeroshot.probabilities(cosines, classifier)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalUse:
-    """How much of an image-caption set was used: images found, images used, captions, and what was skipped."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Retrieved:
+    """Image-caption retrieval under one lens.
 
+    Attributes:
+        hits: CLIP_benchmark's metric -> whether each query found its match (``retrieval.hits``).
+        captions: the captions used [t], in the order of the hits; owners: int64 [t], position of the image of each.
+        images: images found in the set; used: images used, in the order of the hits; left_out: what was skipped.
+    """
+
+    hits: dict[str, np.ndarray]
+    captions: tuple[str, ...]
+    owners: np.ndarray
     images: int
     used: int
-    captions: int
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Recall by CLIP_benchmark's names, fractions."""
+        return {name: float(found.mean()) for name, found in self.hits.items()}
 
-def evaluate_retrieval(
-    lens: Lens, *, image_set: ImageSet, report: Report = silent
-) -> tuple[dict[str, float], RetrievalUse]:
-    """Image-text retrieval on an image-caption set, from the same cached vectors.
 
-    Returns:
-        CLIP_benchmark's metrics as fractions, and how much of the set was used.
-    """
+def evaluate_retrieval(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Retrieved:
+    """Image-text retrieval on an image-caption set, from the same cached vectors."""
     if not image_set.captions:
         raise BadInput(f"{lens.image_set} holds class labels, not captions: retrieval needs an image-caption set.")
     encoder = encoders().get(lens.model, lens.precision)
     embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
     place = {int(row): position for position, row in enumerate(embeddings.rows)}
     used = [(place[image], text) for image, text in image_set.captions if image in place]
-    vectors = embed.embed_texts(encoder, [text for _, text in used], results(), report=report)
-    metrics = retrieval(embeddings.vectors, vectors, [owner for owner, _ in used], report=report)
-    left_out = (*image_set.left_out, *embeddings.left_out)
-    n_images = len(image_set.labels) + images_in(image_set.left_out)
-    return metrics, RetrievalUse(images=n_images, used=len(place), captions=len(used), left_out=left_out)
+    captions, owners = tuple(text for _, text in used), np.array([owner for owner, _ in used], np.int64)
+    vectors = embed.embed_texts(encoder, captions, results(), report=report)
+    return Retrieved(
+        hits=retrieval.hits(embeddings.vectors, vectors, owners, report=report),
+        captions=captions,
+        owners=owners,
+        images=len(image_set.labels) + images_in(image_set.left_out),
+        used=len(place),
+        left_out=(*image_set.left_out, *embeddings.left_out),
+    )

@@ -9,16 +9,16 @@ from core.models.names import split_model
 from core.types import Answer, ClassAnswer, Lens
 
 if TYPE_CHECKING:
-    from core.evaluation.evaluate import RetrievalUse
+    from core.evaluation.evaluate import Retrieved
 
 
-def retrieval(lens: Lens, metrics: Mapping[str, float], used: RetrievalUse) -> dict[str, Any]:
+def retrieval(lens: Lens, used: Retrieved) -> dict[str, Any]:
     """One retrieval run in CLIP_benchmark's schema, with how much of the set was used."""
     return {
-        **_run(lens.model, lens.image_set, metrics, "zeroshot_retrieval"),
+        **_run(lens.model, lens.image_set, used.metrics, "zeroshot_retrieval"),
         "n_images": used.images,
         "n_used": used.used,
-        "n_captions": used.captions,
+        "n_captions": len(used.captions),
         "left_out": [{"item": item.item, "reason": item.reason} for item in used.left_out],
     }
 

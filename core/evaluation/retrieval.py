@@ -9,20 +9,22 @@ import numpy as np
 from core.stats.blocks import in_blocks, take_top
 from core.types import Report, silent
 
+KS = (1, 5, 10)
 
-def retrieval(
+
+def hits(
     images: np.ndarray,
     texts: np.ndarray,
     image_of_text: Sequence[int] | np.ndarray,
     *,
-    ks: Sequence[int] = (1, 5, 10),
+    ks: Sequence[int] = KS,
     report: Report = silent,
-) -> dict[str, float]:
-    """Recall@k in both directions, as fractions.
+) -> dict[str, np.ndarray]:
+    """Whether every query finds its match among the k nearest, by CLIP_benchmark's metric names.
 
-    ``image_retrieval_recall@k`` is the share of captions whose image is among the k nearest images,
-    ``text_retrieval_recall@k`` the share of images with at least one of their captions among the k nearest captions.
-    An image without a caption counts as missed, as in CLIP_benchmark; equal scores go to the lower index.
+    ``image_retrieval_recall@k``: bool [t], a caption whose image is among the k nearest images.
+    ``text_retrieval_recall@k``: bool [n], an image with at least one of its captions among the k nearest captions. An
+    image without a caption counts as missed, as in CLIP_benchmark; equal scores go to the lower index.
 
     Args:
         images: float16 or float32 [n, d] unit rows; texts: [t, d] unit rows.
@@ -34,15 +36,15 @@ def retrieval(
     if owners.shape != (len(texts),) or (len(owners) and not 0 <= owners.min() <= owners.max() < len(images)):
         raise ValueError(f"image_of_text must hold {len(texts)} rows below {len(images)}")
     deepest = max(ks)
-    found = _nearest(texts, images, deepest, report, "Finding the image of every caption")
-    image_hits = found == owners[:, None]
-    found = _nearest(images, texts, deepest, report, "Finding a caption of every image")
-    text_hits = owners[found] == np.arange(len(images))[:, None]
-    metrics = {}
-    for k in ks:
-        metrics[f"image_retrieval_recall@{k}"] = float(image_hits[:, :k].any(1).mean())
-        metrics[f"text_retrieval_recall@{k}"] = float(text_hits[:, :k].any(1).mean())
-    return metrics
+    nearest = _nearest(texts, images, deepest, report, "Finding the image of every caption")
+    image_hits = nearest == owners[:, None]
+    nearest = _nearest(images, texts, deepest, report, "Finding a caption of every image")
+    text_hits = owners[nearest] == np.arange(len(images))[:, None]
+    return {
+        f"{name}@{k}": of[:, :k].any(1)
+        for k in ks
+        for name, of in (("image_retrieval_recall", image_hits), ("text_retrieval_recall", text_hits))
+    }
 
 
 def _nearest(queries: np.ndarray, rows: np.ndarray, k: int, report: Report, message: str) -> np.ndarray:

@@ -121,7 +121,7 @@ class Groups:
 
 
 def table_for(
-    model: str, keys: Sequence[str], names: Sequence[str] = (), *, frequency: Frequency = None
+    model: str, keys: Sequence[str] = (), names: Sequence[str] = (), *, frequency: Frequency = None
 ) -> FrequencyTable | None:
     """The counts to use for a model and the classes of an image set; None without any."""
     if isinstance(frequency, FrequencyTable):

@@ -9,7 +9,7 @@ from core.charts import frequency_figure
 from core.deck import slides as deck_slides
 from core.frequency import labels
 from core.types import Answer
-from pages.frequency import difficulty, overlay
+from pages.frequency import difficulty, overlay, retrieval
 from pages.ui import answers, detail, gallery, lensbar, selection, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
@@ -17,6 +17,9 @@ from pages.ui.text import finding, quiet, section
 COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
 
 lens = lensbar.lens()
+if (captions := lensbar.captioned()) is not None:
+    retrieval.draw(lens, captions)
+    st.stop()
 answer = answers.by_class(lens)
 if not lens.frequency:
     without_counts.explain_missing_counts("Frequency", answer)

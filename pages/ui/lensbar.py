@@ -230,6 +230,18 @@ def classes() -> Named:
     return images() if scored is None else scored
 
 
+def captioned() -> ImageSet | None:
+    """The lens's image set, open, if it holds captions and no classes: it is for retrieval."""
+    id = lens().image_set
+    if is_known(id) or find_set(id) is not None:
+        return None
+    try:
+        opened = recall(open_set, id, captions=True, roots=served.set_roots(id))
+    except TailscopeError:
+        return None
+    return opened if opened.kind == "captions" else None
+
+
 def images(id: str | None = None) -> ImageSet:
     """The lens's image set (or another), open, with corrected names, its pictures ready to be fetched.
 

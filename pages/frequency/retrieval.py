@@ -1,0 +1,55 @@
+"""Frequency against retrieval, for a set of images with captions and no classes."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.curve import Curve, curve
+from core.charts import frequency_figure
+from core.evaluation import concept_retrieval
+from core.frequency import labels
+from core.stats.format import percent
+from core.types import ClassAnswer, FrequencyTable, ImageSet, Lens, Report
+from pages.frequency import overlay
+from pages.ui import answers, lensbar
+from pages.ui.downloads import downloads, plot
+from pages.ui.jobs import need, question, recall
+from pages.ui.text import finding, quiet
+
+
+def draw(lens: Lens, images: ImageSet) -> None:
+    """Recall of every concept that a caption names, against its count."""
+    table = lensbar.table(lens.frequency)
+    if table is None:
+        finding("Frequency", "Choose counts under Frequency to set retrieval against them.")
+        quiet("Concepts are those of the counts; a concept's recall is over the captions that name it.")
+        return
+    metric = st.segmented_control(
+        "Retrieval metric", concept_retrieval.METRICS, default=concept_retrieval.DEFAULT, required=True, key="metric",
+        bind="query-params", help="t2i: a caption finds its image. i2t: an image finds one of its captions.",
+    )  # fmt: skip
+    answer = need(question(_answer, lens, images, table, metric, label=f"Retrieval on {lens.image_set}"))
+    found: Curve = recall(curve, answer, table)
+    told = (
+        f"Recall averages {percent(answer.mean_per_class_recall)} over the {len(answer.keys):,} concepts in captions."
+    )
+    finding("Frequency", told)
+    answers.origin_line(
+        answer,
+        f"{percent(answer.acc1 or 0)} over all queries",
+        f"Pearson r {overlay.interval(found.pearson)}, Spearman ρ {overlay.interval(found.spearman)}",
+        f"{found.n:,} concepts, {found.n_zero:,} counted zero times",
+    )
+    figure = frequency_figure(
+        [overlay.series(answer, found, lens.model)], x_title=f"Times counted in {labels.label(lens.frequency)}"
+    )
+    plot(figure, key="retrieval-cloud", alt=told)
+    header, rows = overlay.rows(found)
+    with st.expander(f"All {found.n:,} concepts"):
+        st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, alt="Recall and count of every concept")
+    downloads("retrieval", header, rows, figure=figure, title=told, source=answer.provenance)
+
+
+def _answer(lens: Lens, images: ImageSet, table: FrequencyTable, metric: str, *, report: Report) -> ClassAnswer:
+    return concept_retrieval.concept_retrieval(lens, image_set=images, table=table, metric=metric, report=report)
