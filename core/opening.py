@@ -159,5 +159,5 @@ def _irregular(mode: int) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "this machine has too little memory left"
-    said = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-    return (said or type(error).__name__).rstrip(".")
+    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+    return (reason or type(error).__name__).rstrip(".")

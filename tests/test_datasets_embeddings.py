@@ -46,7 +46,6 @@ def test_one_file_of_unit_vectors_is_mapped_as_it_is(tmp_path, tmp_cache):
     assert found.vectors.dtype == np.float16
     np.testing.assert_array_equal(found.vectors, vectors)
     assert found.dim == 16
-    assert found.text_vectors == ()
     assert not (tmp_cache / "joined").exists()
     with pytest.raises(UnreadableData, match="no such file"):
         found.image(0)
@@ -88,8 +87,6 @@ def test_pictures_are_shown_where_they_are(tmp_path):
     assert found.has_images
     assert found.image(1).getpixel((0, 0)) == (1, 2, 3)
     assert found.keys == ["cat", "dog"]
-    assert len(found.text_vectors) == 1
-    assert found.text_vectors[0].shape == (2, 16)
     confined = open_set(root, roots=[root.resolve()])
     assert confined.has_images
 

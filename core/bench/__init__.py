@@ -6,7 +6,6 @@ use the same batch and precision. Architectures without weights run with random 
 
 from __future__ import annotations
 
-import operator
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +14,6 @@ from importlib import import_module
 from typing import Any
 
 from core.errors import UnknownName
-
-_COMPARE = {">=": operator.ge, "<=": operator.le}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,6 @@ class Row:
     against: str
     n: int
     reason: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the aim is met; None when the row did not run."""
-        return None if self.ratio is None else _COMPARE[self.op](self.ratio, self.aim)
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the shape of ``bench --json``."""

@@ -61,16 +61,16 @@ def count_captions() -> list[Row]:
 
 
 def _without_it(captions: list[str], ours: float) -> str:
-    """What can be said without the language model: the speed here, and beside the one step of the index that needs
+    """What can be told without the language model: the speed here, and beside the one step of the index that needs
     none."""
-    said = f"Counted here: {1 / ours:,.0f} captions a second and core"
+    told = f"Counted here: {1 / ours:,.0f} captions a second and core"
     try:
         import spacy
     except ImportError:
-        return said
+        return told
     tokeniser = spacy.blank("en")
     alone = seconds(lambda: [doc[:1] for doc in tokeniser.pipe(captions)]) / len(captions)
-    return f"{said}, {alone / ours:.1f} times as many as spaCy only splits into tokens, before it tags or lemmatises"
+    return f"{told}, {alone / ours:.1f} times as many as spaCy only splits into tokens, before it tags or lemmatises"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,11 +156,11 @@ class Result:
             row |= {"text": None, "image": None, "integrated": None}
             asked = []
             if self.text:
-                row["text"], said = self.text.of(at)
-                asked.append(said)
+                row["text"], searched = self.text.of(at)
+                asked.append(searched)
             if self.image:
-                row["image"], said = self.image.of(at)
-                asked.append(said)
+                row["image"], searched = self.image.of(at)
+                asked.append(searched)
             if self.joined and None not in (row["text"], row["image"]):
                 row["integrated"] = int(self.joined.found.both[0, at])
             row["query"] = " and ".join(filter(None, asked))

@@ -66,7 +66,7 @@ class _Crew:
         for part in parts:
             self._todo.put((part, 1))
         self._left, self._total = len(parts), sum(part.size for part in parts)
-        self._said: queue.SimpleQueue[tuple[Part, dict[str, Any]]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[Part, dict[str, Any]]] = queue.SimpleQueue()
         self._start = json.dumps({"query": query.as_json(), "store": str(store)}) + "\n"
         self._over = threading.Event()
         self._processes: list[subprocess.Popen[str]] = []
@@ -80,16 +80,16 @@ class _Crew:
                 thread.start()
             while self._left:
                 with suppress(queue.Empty):
-                    part, said = self._said.get(timeout=0.25)
-                    if "fault" in said:
-                        raise StorageFault(said["fault"])
-                    if "rows" in said:
-                        report(_progress(read, self._total, part, said["rows"]))
+                    part, message = self._messages.get(timeout=0.25)
+                    if "fault" in message:
+                        raise StorageFault(message["fault"])
+                    if "rows" in message:
+                        report(_progress(read, self._total, part, message["rows"]))
                         continue
                     self._left -= 1
                     read += part.size
-                    if "error" in said:
-                        yield LeftOut(part.place.name, said["error"])
+                    if "error" in message:
+                        yield LeftOut(part.place.name, message["error"])
                 report(Progress(read, self._total, "Counting"))
         finally:
             self._over.set()
@@ -116,7 +116,7 @@ class _Crew:
                 if tries < _TRIES:
                     self._todo.put((part, tries + 1))
                 else:
-                    self._said.put((part, {"error": f"The process that read {part.place.name} died, twice."}))
+                    self._messages.put((part, {"error": f"The process that read {part.place.name} died, twice."}))
         if process:
             self._dismiss(process)
 
@@ -147,9 +147,9 @@ class _Crew:
         """Have one part counted; OSError or ValueError when the process is gone or talks nonsense."""
         _send(process, json.dumps(part.as_json()) + "\n")
         for line in process.stdout or ():
-            said = json.loads(line)
-            self._said.put((part, said))
-            if "rows" not in said:
+            message = json.loads(line)
+            self._messages.put((part, message))
+            if "rows" not in message:
                 return
         raise OSError("the process ended")
 

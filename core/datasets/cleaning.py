@@ -1,4 +1,4 @@
-"""Class names as people write them, made of keys as tools write them: what was done is said and can be undone.
+"""Class names as people write them, made of keys as tools write them: what was done is stated and can be undone.
 
 ``001.Black_footed_Albatross``, ``n02085620-Chihuahua``, ``0: 'tench',``, ``AnnualCrop``, ``grizzly+bear`` and
 ``/a/abbey`` are not what a caption says. ``--names released`` keeps them.

@@ -76,8 +76,8 @@ class Subset(Borrowed):
 def over(image_set: ImageSet, target: str | ImageSet, *, id: str = "") -> Subset:
     """All pictures of a set, asked over the classes of ``imagenet``, ``mapped`` ImageNet classes, or another set.
 
-    A picture is right when the class said is one of those that its own class stands for; over ``mapped`` that equals
-    projecting the scores to the set's classes by their maximum.
+    A picture is correct when the predicted class is one of those that its own class stands for; over ``mapped`` that
+    equals projecting the scores to the set's classes by their maximum.
 
     Raises:
         BadInput: the set's classes are none of the target's.
@@ -178,7 +178,7 @@ def renamed(image_set: ImageSet, names: Mapping[str, str]) -> Subset:
 
 
 def accepted_labels(image_set: ImageSet) -> Sequence[frozenset[int]]:
-    """The labels that are right for every picture."""
+    """The labels that are correct for every picture."""
     return image_set.accepted or [frozenset((label,)) for label in np.asarray(image_set.labels).tolist()]
 
 

@@ -66,9 +66,9 @@ def _all_pictures(site: Site, names: Sequence[str], advance: Meter) -> dict[str,
                     where = [folders[found.names[label]] for label in group.labels]
                     missed += _unpack(site, opened, group, range(len(where)), where, file=index)
             note(mark, {"folders": folders, "left_out": missed})
-        said = json.loads(mark.read_text())
-        folders = said["folders"]
-        left_out += said["left_out"]
+        done = json.loads(mark.read_text())
+        folders = done["folders"]
+        left_out += done["left_out"]
         local.unlink(missing_ok=True)
     return _facts(site, folders, left_out)
 

@@ -96,7 +96,7 @@ def classify(
     block: int = 8192,
     report: Report = silent,
 ) -> Scores:
-    """Answer every image: top-k, margin of the true class, probability of the class said.
+    """Answer every image: top-k, margin of the true class, probability of the predicted class.
 
     Args:
         vectors: float16 or float32 [m, d], unit rows, possibly memory-mapped; slices are computed in float32.
@@ -140,15 +140,15 @@ def classify(
 
 
 def predict(vectors: np.ndarray, classifier: Classifier, *, block: int = 8192, report: Report = silent) -> np.ndarray:
-    """Only the class said for every image, int32 [m]: little more than the matrix product itself."""
+    """Only the predicted class of every image, int32 [m]: little more than the matrix product itself."""
     products, score = _scorer(classifier)
-    said = np.empty(len(vectors), np.int32)
+    predicted = np.empty(len(vectors), np.int32)
 
     def answer(part: slice) -> None:
-        said[part] = score(np.asarray(vectors[part], np.float32)).argmax(1)
+        predicted[part] = score(np.asarray(vectors[part], np.float32)).argmax(1)
 
     in_blocks(len(vectors), answer, columns=products, rows=block, report=report, message="Scoring images")
-    return said
+    return predicted
 
 
 def similarities(vectors: np.ndarray, classifier: Classifier) -> np.ndarray:
@@ -175,7 +175,7 @@ def class_scores(
     """Accuracy of every class with its Wilson 95 % interval, in label order; NaN for a class without images.
 
     Args:
-        labels: int [m], true class of every image; right: bool [m], whether the class said was the true one.
+        labels: int [m], true class of every image; right: bool [m], whether the predicted class is the true one.
     """
     n = np.bincount(labels, minlength=len(keys))
     hits = np.bincount(labels, weights=right, minlength=len(keys)).astype(np.int64)

@@ -37,7 +37,7 @@ def table_4(store: Store) -> Claim:
     mixed = "; ".join(f"{row['a']}–{row['b']}: {_source(row)}" for row in rows)
     return Claim(
         "correlations", "Concept frequencies correlate across sets (Tab. 4)",
-        "Correlations (which kind is not said) from 0.63 (CC-3M, LAION-400M) to 0.97 (CC-12M, YFCC-15M).",
+        "Correlations (which kind is not stated) from 0.63 (CC-3M, LAION-400M) to 0.97 (CC-12M, YFCC-15M).",
         f"In Spearman's ρ, the stated values lie nearest to these released figures: {mixed}. By position means as the "
         "notebook pairs its lists, which do not line up for every set. By name, image counts correlate at "
         f"{least:.2f} or above for every pair.",

@@ -19,7 +19,7 @@ from core.published.view import Shown, set_name
 from core.stats.format import MINUS, percent, signed
 
 SOLVED, LOST = 90.0, 50.0
-"""Percent: what even the weakest models get right, and what even the best one gets wrong more often than right."""
+"""Percent: the accuracy above which a concept is mastered, and below which even the best model is mostly wrong."""
 
 
 def let_it_wag() -> str:
@@ -41,7 +41,7 @@ def one_concept(item: Concept) -> str:
     kin = [other for other in letitwag.concepts() if other.family == item.family]
     harder = sum(other.mean_accuracy < item.mean_accuracy for other in kin)
     return (
-        f"{item.name} ({item.family}) is right {percent(item.mean_accuracy / 100)} of the time over 40 models; "
+        f"{item.name} ({item.family}) has a mean accuracy of {percent(item.mean_accuracy / 100)} over 40 models; "
         f"{harder} of {len(kin) - 1} others of its family are harder. "
         f"{len(zeros)} of {len(item.counts)} counts of it are zero."
     )

@@ -160,7 +160,7 @@ def matrix(store: Store | None = None) -> Matrix:
 
 
 def scale(found: Matrix) -> dict[str, np.ndarray]:
-    """Which concepts larger models get right: accuracy against parameters, within training sets.
+    """Which concepts larger models predict correctly: accuracy against parameters, within training sets.
 
     Models of one training set are compared with each other only (three sizes or more), so that better data is not
     taken for scale.

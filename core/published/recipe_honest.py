@@ -1,6 +1,6 @@
 """The same rows without the choices that flatter them: raw concepts, every bin, zeros apart, intervals over concepts.
 
-Conventions, said in every record: ``raw`` and ``partial_r`` use all rows with zero counts set to one (comparable with
+Conventions, stated in every record: ``raw`` and ``partial_r`` use all rows with zero counts set to one (comparable with
 the released figures); ``nonzero`` and ``slope_per_decade`` use only rows that occur in pretraining, because zero has no
 place on a log axis. Intervals resample concept names: ImageNet and ImageNet-Sketch do not count as independent.
 """

@@ -16,7 +16,7 @@ from core.published import reading
 from core.types import Answer
 
 TRUE_COLUMNS = ("label", "true", "target", "class")
-SAID_COLUMNS = ("said", "prediction", "predicted", "pred")
+PREDICTED_COLUMNS = ("said", "prediction", "predicted", "pred")
 RIGHT_COLUMNS = ("correct", "right")
 CLASS_COLUMNS = ("class", "classname", "class_name", "concept", "name", "key")
 ACCURACY_COLUMNS = ("accuracy", "acc", "acc1", "recall")
@@ -132,14 +132,14 @@ def _from_csv(content: bytes, filename: str) -> Run:
         if accuracy is not None and of is not None:
             return _per_class(rows, of, accuracy, _column(header, N_COLUMNS), filename)
         true = _column(header, TRUE_COLUMNS)
-        right, said = _column(header, RIGHT_COLUMNS), _column(header, SAID_COLUMNS)
-        if true is None or (right is None and said is None):
+        right, predicted = _column(header, RIGHT_COLUMNS), _column(header, PREDICTED_COLUMNS)
+        if true is None or (right is None and predicted is None):
             raise UnreadableData(
                 f"{filename} needs one row an image with a column for the true class ({', '.join(TRUE_COLUMNS)}) and "
-                f"one for the answer ({', '.join(SAID_COLUMNS)}) or for whether it was right "
+                f"one for the answer ({', '.join(PREDICTED_COLUMNS)}) or for whether it was right "
                 f"({', '.join(RIGHT_COLUMNS)}), or one row a class with its accuracy ({', '.join(ACCURACY_COLUMNS)})."
             )
-        return _tally(rows, true, right, said, filename)
+        return _tally(rows, true, right, predicted, filename)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableData(f"{filename} is not a CSV file that can be read: {error}.") from error
 
@@ -180,7 +180,7 @@ def _fraction_or_percent(text: str, where: str) -> float:
     return value
 
 
-def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, said: str | None, filename: str) -> Run:
+def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, predicted: str | None, filename: str) -> Run:
     images: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for number, row in enumerate(rows):
         if number >= MAX_CSV_ROWS:
@@ -194,7 +194,7 @@ def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, said: s
                 )
             hit = answer in ("1", "true", "yes")
         else:
-            hit = said is not None and row[said] == name
+            hit = predicted is not None and row[predicted] == name
         images[name][0] += hit
         images[name][1] += 1
     values = {name: 100 * hits / n for name, (hits, n) in images.items() if name}

@@ -75,19 +75,19 @@ class Matcher(Generic[Key]):
         """Keys of all concepts named in the caption, each at most once."""
         caption = decoded(caption)
         found: set[Key] = set()
-        said = words(caption)
-        for start in range(len(said)):
-            found.update(*self._at(said, start))
+        tokens = words(caption)
+        for start in range(len(tokens)):
+            found.update(*self._at(tokens, start))
         if self._substrings and is_unspaced(caption):
             text = unspaced(caption)
             found.update(*(keys for query, keys in self._substrings.items() if query in text))
         return found
 
-    def _at(self, said: Sequence[str], start: int) -> Iterator[set[Key]]:
+    def _at(self, tokens: Sequence[str], start: int) -> Iterator[set[Key]]:
         """The owners of every spelling that begins at a word."""
         nodes = [self._trie]
-        for at in range(start, len(said)):
-            word = said[at]
+        for at in range(start, len(tokens)):
+            word = tokens[at]
             moved = [node[word] for node in nodes if word in node]
             yield from (node[""] for node in moved if "" in node)
             # A possessive ending may be a word of the name and may be passed over: both ways go on.

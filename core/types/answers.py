@@ -52,7 +52,7 @@ class ClassValue:
 
 @dataclass(frozen=True, slots=True)
 class ClassScore(ClassValue):
-    """Accuracy of one class whose images are known: fraction right, Wilson 95 % interval, images."""
+    """Accuracy of one class whose images are known: fraction correct, Wilson 95 % interval, images."""
 
     n: int
 
@@ -67,7 +67,7 @@ class Answer:
         rows: int64 [m], index into the image set; labels: int64 [m], true class.
         top: int32 [m, k], classes by falling score; scores: float32 [m, k], their cosine (aggregated similarity).
         margin: float32 [m], cosine of the true class minus the best other class (negative = wrong).
-        probability: float32 [m], softmax (or sigmoid) probability of the class said.
+        probability: float32 [m], softmax (or sigmoid) probability of the predicted class.
         classes: per-class scores, in label order; classes without images have n = 0 and accuracy NaN.
         left_out: images not used, with reasons; n_images: images in the set ("m of n used").
         fingerprint: the configuration in words (weights hash, preprocessing, precision, templates, names, versions).

@@ -52,7 +52,7 @@ def open_captions(path: Path, how: Opening) -> CaptionedImages:
             parts.append(picture)
     require_images(ids, str(path), left_out, "A retrieval set has a picture and a .txt with captions for every key.")
     labels = np.full(len(ids), -1, np.int64)
-    said = [f"{index} {caption}" for index, caption in captions]
+    listed = [f"{index} {caption}" for index, caption in captions]
     return CaptionedImages(
         id=how.id,
         kind="captions",
@@ -61,7 +61,7 @@ def open_captions(path: Path, how: Opening) -> CaptionedImages:
         labels=labels,
         image_ids=ids,
         source=lambda index: shards.read(parts[index]),
-        fingerprint=fingerprint(ids, sizes(parts), labels, said, lambda index: shards.ends(parts[index])),
+        fingerprint=fingerprint(ids, sizes(parts), labels, listed, lambda index: shards.ends(parts[index])),
         note=f"Detected pictures with captions{f' in {split}/' if split else ''} ({len(captions):,} captions of "
         f"{len(ids):,} pictures), for retrieval.",
         left_out=tuple(left_out),

@@ -37,14 +37,12 @@ class EmbeddedImages(Listing):
 
     Attributes:
         dim: length of a vector.
-        text_vectors: memory-mapped caption vectors, one array a file, empty without ``text_emb``.
     """
 
     dim: int
     parts: Sequence[np.ndarray]
     rows: np.ndarray
     unit: bool
-    text_vectors: Sequence[np.ndarray] = ()
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -97,16 +95,16 @@ def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
     parts = _arrays(arrays, how.roots)
     if not any(map(len, parts)):
         raise UnreadableData(f"{path / 'img_emb'} holds no vectors.")
-    said, paths, source, odd, told = _metadata(path, dict(zip(arrays, map(len, parts), strict=True)), how)
+    texts, paths, source, odd, told = _metadata(path, dict(zip(arrays, map(len, parts), strict=True)), how)
     if how.naming != "released":
-        said, merged = same_spelling(said)
+        texts, merged = same_spelling(texts)
         told = [*told, *merged]
     parts = [part for part in parts if len(part)]
     good, unit = _check(parts)
     files = Files(path / "metadata", how.roots, absolute=True)
     has_images = _is_there(files, next((text for text in paths if text), ""))
     rows, classes = [], []
-    for row, name in enumerate(said):
+    for row, name in enumerate(texts):
         if not good[row]:
             left_out.append(LeftOut(f"row {row}", "its vector is zero or not finite"))
         elif not name:
@@ -141,7 +139,6 @@ def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
         parts=parts,
         rows=chosen,
         unit=unit,
-        text_vectors=tuple(part for part in _arrays(_numbered(path / "text_emb", ".npy"), how.roots) if len(part)),
     )
 
 
@@ -188,7 +185,7 @@ def _metadata(
 
     Every file of vectors has its own metadata, by the number in their names.
     """
-    said: list[str] = []
+    texts: list[str] = []
     paths: list[str] = []
     odd: dict[int, str] = {}
     source, told, choices = "", [], how.choices
@@ -208,14 +205,14 @@ def _metadata(
         except UnreadableData as error:
             raise UnreadableData(f"{shown}: {error}") from error
         names = classes.listed
-        odd |= {len(said) + row: reason for row, reason in classes.odd.items()}
-        said += [names[int(text)] if text else "" for text in classes.texts] if names else classes.texts
+        odd |= {len(texts) + row: reason for row, reason in classes.odd.items()}
+        texts += [names[int(text)] if text else "" for text in classes.texts] if names else classes.texts
         paths += columns.values[where] if where else [""] * columns.rows
         source = source or classes.source
         if classes.source != source:
             raise UnreadableData(f"{shown}: {classes.source}, but {source} in the files before; use --label-column.")
         told = [classes.also] if classes.also else []
-    return said, paths, source, odd, told
+    return texts, paths, source, odd, told
 
 
 def _pairs(path: Path, arrays: Mapping[Path, int]) -> list[tuple[Path, Path]]:

@@ -105,6 +105,6 @@ def _imagenet_groups(mappings: Path) -> dict[str, tuple[int, ...]]:
         lines = lines_of(read_text(mappings / _FILES[2]))
         index = {int(number): int(position) for position, number in numbers.items()}
         by_name = {line.strip(): index[number] for number, line in enumerate(lines) if number in index}
-        return {label: tuple(by_name[name] for name in said.split("; ")) for label, said in names.items()}
+        return {label: tuple(by_name[name] for name in listed.split("; ")) for label, listed in names.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableData(f"The files in {mappings} do not fit together ({error!r}).") from error

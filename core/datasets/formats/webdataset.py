@@ -52,7 +52,7 @@ def open_webdataset(path: Path | Remote, how: Opening) -> Listing:
         top, shards, left_out = shards_of(path, how.roots, split=split)
         lines = _class_names(top / "classnames.txt", how.roots, left_out)
         keys = unique(lines)
-        ids, parts, said = _labelled(shards, keys, left_out)
+        ids, parts, texts = _labelled(shards, keys, left_out)
         if ids or split == splits[-1]:
             break
         passed.append(f"{split}/ has no labelled pictures and was passed over.")
@@ -60,11 +60,11 @@ def open_webdataset(path: Path | Remote, how: Opening) -> Listing:
     tars = shards.paths
     told: list[str] = []
     if lines:
-        labels = np.array([int(text) for text in said], np.int64)
+        labels = np.array([int(text) for text in texts], np.int64)
     else:
         if how.naming != "released":
-            said, told = same_spelling(said)
-        keys, labels = by_class(said)
+            texts, told = same_spelling(texts)
+        keys, labels = by_class(texts)
     read_from = ", ".join(tar.name for tar in tars[:3]) + (", ..." if len(tars) > 3 else "")
     at_once = AT_ONCE if isinstance(path, Remote) else 1
     others = [name for name in tar_splits(path) if name != split]
@@ -111,21 +111,21 @@ def asked_splits(path: Path | Remote, choices: Choices) -> list[str]:
 def _labelled(
     shards: Shards, classnames: Sequence[str], left_out: list[LeftOut]
 ) -> tuple[list[str], list[Part], list[str]]:
-    ids, parts, said = [], [], []
+    ids, parts, texts = [], [], []
     index = {name: str(label) for label, name in enumerate(classnames)}
     for sample in shards.samples:
         picture = picture_part(sample)
         try:
             if picture is None:
                 raise UnreadableData(without_picture(sample))
-            said.append(_label(shards, sample, index))
+            texts.append(_label(shards, sample, index))
         except UnreadableData as error:
             dotted = any("." in suffix for suffix in sample.parts)
             left_out.append(LeftOut(sample.id, str(error), images=int(picture is not None or dotted)))
         else:
             ids.append(sample.id)
             parts.append(picture)
-    return ids, parts, said
+    return ids, parts, texts
 
 
 def _label(shards: Shards, sample: Sample, index: Mapping[str, str]) -> str:
@@ -161,7 +161,7 @@ def _from_npy(data: bytes) -> int:
     except Exception as error:  # a hostile header raises anything from EOFError to SyntaxError
         raise UnreadableData("its .npy label cannot be read") from error
     if len(marked) != 1:
-        raise UnreadableData(f"it has {len(marked)} labels; only pictures with one can be right or wrong")
+        raise UnreadableData(f"it has {len(marked)} labels; only pictures with one can be correct or wrong")
     return int(marked[0])
 
 

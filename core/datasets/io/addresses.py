@@ -25,7 +25,7 @@ def is_url(text: str) -> bool:
 
 
 def short(error: BaseException) -> str:
-    """What a driver said, on one line of at most 200 characters."""
+    """The message of a driver, on one line of at most 200 characters."""
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
