@@ -88,7 +88,14 @@ def test_lists_have_the_agreed_keys() -> None:
     assert (sets["icons"]["n_classes"], sets["icons"]["n_images"]) == (586, 586 * 20)
     assert sets["icons-tail"]["n_classes"] == 586 // 5
     assert sets["letitwag"]["available"] is False
-    sources = {item["name"] for item in output("frequency", "list", "--json")}
+    listed = output("frequency", "list", "--json")
+    sources = {item["name"] for item in listed}
+    assert {item["origin"] for item in listed if item["name"] in ("icons-10k", "letitwag:cc3m")} == {
+        "shipped",
+        "published",
+    }
+    published = output("frequency", "list", "--origin", "published", "--json")
+    assert published == [item for item in listed if item["name"].startswith(("published:", "letitwag:"))]
     assert {model["pretraining"] for model in models if model["kind"] == "icon"} <= sources
 
 

@@ -120,7 +120,12 @@ def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.Monkey
     monkeypatch.setattr(evaluate, "evaluate", Endless())
     app = launched("explore", model=MODEL)
     assert "precomputed" in words(app)
-    assert any(button.label == "Stop" for button in app.button)
+    next(button for button in app.button if button.label == "Stop").click().run()
+    told = words(settled(app))
+    assert "Computing it here was stopped; what is shown is precomputed." in told
+    assert "computed here" not in told
+    assert not any(word in told for word in ("shipped", "live run"))
+    assert any(button.label == "Compute it here" for button in app.button)
 
 
 def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:

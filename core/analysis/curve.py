@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,6 +123,7 @@ def curve(
     recipe: Recipe = "honest",
     families: Mapping[str, str] | None = None,
     per_decade: int = 2,
+    hidden: Collection[str] = (),
 ) -> Curve:
     """Relate the per-class accuracies of an answer to the counts of a table.
 
@@ -138,15 +139,17 @@ def curve(
     Args:
         families: concept key -> family, for colour.
         per_decade: bins per tenfold count (honest recipe).
+        hidden: flags of counts; a class whose count carries one is left out as one of unknown count.
     """
     keys = answer.keys
     matched, families = match(table, keys, answer.names, literal=recipe == "paper"), families or {}
-    known = matched.counts
+    flags = {key: table.flags.get(concept, ()) for key, concept in matched.spelled.items()}
+    known = {key: n for key, n in matched.counts.items() if not set(hidden) & set(flags[key])}
     judged = [score for score in answer.classes if not math.isnan(score.accuracy)]
     groups = stats.groups(known)
     rows = tuple(
         Row(s.key, s.name, known[s.key], s.accuracy, s.low, s.high, s.n, groups.tags.get(s.key, ""),
-            families.get(s.key, ""), table.flags.get(matched.spelled[s.key], ()))
+            families.get(s.key, ""), flags[s.key])
         for s in judged
         if s.key in known
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,16 +70,24 @@ def extensions(as_json: AsJson = False) -> None:
 
 
 @frequency.command("list")
-def frequency_list(as_json: AsJson = False) -> None:
+def frequency_list(
+    as_json: AsJson = False,
+    origin: Annotated[
+        Literal["auto", "live", "shipped", "published", "imported"],
+        typer.Option(help="Only what was counted here, ships, was published or imported; auto: all."),
+    ] = "auto",
+) -> None:
     """Frequency sources that can be used with ``--frequency``."""
+    from core.frequency import labels
     from core.frequency.published import steps as published_steps
     from core.frequency.sources import list_sources
 
-    found = list_sources()
+    found = [source for source in list_sources() if origin in ("auto", labels.origin(source.name))]
     steps = {step.name: step for step in published_steps()}
     if as_json:
         listed = fields(found, "name", "source", "methods", "concepts")
         for one in listed:
+            one["origin"] = labels.origin(str(one["name"]))
             one |= {key: getattr(steps.get(str(one["name"])), key, None) for key in LABELS}
         echo_json(listed)
         return

@@ -10,7 +10,7 @@ from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
 from core.models.names import model_name
 from core.runtime import thumbnails as thumbs
 from core.stats.format import signed
-from core.types import Answer, ImageSet
+from core.types import ORIGINS, Answer, ImageSet
 
 
 def source_line(answer: Answer) -> str:
@@ -18,7 +18,7 @@ def source_line(answer: Answer) -> str:
     lens = answer.lens
     return (
         f"{model_name(lens.model)} · {lens.image_set} · prompts {lens.prompts} · "
-        f"{len(answer.rows):,} of {answer.n_images:,} images used · {answer.source}"
+        f"{len(answer.rows):,} of {answer.n_images:,} images used · {ORIGINS[answer.origin]}"
     )
 
 

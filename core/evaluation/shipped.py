@@ -1,4 +1,4 @@
-"""Committed answers of the icon models on ``icons``: shown at once, until the live run has replaced them."""
+"""Committed answers of the icon models on ``icons``: shown at once, until they have been computed here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARRAYS = {"top": np.int16, "scores": np.float16, "margin": np.float16, "probabi
 
 
 def shipped_answer(lens: Lens) -> Answer | None:
-    """The committed answer to this lens, marked ``shipped run``, or None when none was committed."""
+    """The committed answer to this lens, marked ``shipped``, or None when none was committed."""
     if (lens.image_set, lens.prompts) != (SET, STRATEGY) or not lens.model.startswith("icon-"):
         return None
     path = icon_folder(lens.model) / f"{_FILE}.npz"
@@ -31,7 +31,7 @@ def shipped_answer(lens: Lens) -> Answer | None:
     stored["rows"] = np.arange(len(stored["top"]))
     fingerprint = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     about = {"left_out": [], "fingerprint": fingerprint}
-    return assemble(lens, open_set(SET), stored, about=about, source="shipped run")
+    return assemble(lens, open_set(SET), stored, about=about, source="shipped")
 
 
 def write_answers(model: str) -> Path:

@@ -14,6 +14,7 @@ from core.frequency.published import Steps
 from core.frequency.table import SourceInfo
 from core.icons.corpus import CORPORA
 from core.published.names import METHODS, PRETRAINING
+from core.types import Origin
 
 _MADE = {"imported": "imported", "counted": "counted here"}
 
@@ -35,6 +36,14 @@ def label(source: str) -> str:
         method = rest.partition("/")[2]
         return f"{place(source)}, {METHODS.get(method, method)}"
     return f"{place(source)}, the Let It Wag! concepts" if kind == "letitwag" else place(source)
+
+
+def origin(source: str) -> Origin:
+    """Who counted: it ships with Tailscope, was published by others, was counted here or was brought in."""
+    kinds: dict[str, Origin] = {
+        "published": "published", "letitwag": "published", "counted": "live", "imported": "imported",
+    }  # fmt: skip
+    return "shipped" if source in CORPORA else kinds.get(source.partition(":")[0], "imported")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import cache
 from cache import keys
 from core.errors import UnknownName
 from core.frequency.table import Records, SourceInfo
+from core.published.anomalies import spelling_flags
 from core.published.letitwag import COLUMNS, concepts
 from core.published.manifest import CITATION
 from core.published.names import PRETRAINING
@@ -27,7 +28,8 @@ def infos() -> list[SourceInfo]:
 def table(name: str, method: str) -> FrequencyTable:
     """The counts of the 290 concepts in one pretraining set."""
     own = _own(name)
-    return FrequencyTable(name, _origin(own), method, {one.key: one.counts[f"{own}/{method}"] for one in concepts()})
+    counts = {one.key: one.counts[f"{own}/{method}"] for one in concepts()}
+    return FrequencyTable(name, _origin(own), method, counts, {}, _flags())
 
 
 def records(name: str) -> Records:
@@ -44,6 +46,12 @@ def families(name: str) -> dict[str, str]:
 @cache
 def _digest() -> str:
     return keys.digest([[one.key, {**one.counts}] for one in concepts()])
+
+
+@cache
+def _flags() -> dict[str, tuple[str, ...]]:
+    """What the names alone say of the counts, which were searched as those of the release."""
+    return {key: found for key, found in spelling_flags(one.key for one in concepts()).items() if found}
 
 
 def _sets() -> tuple[str, ...]:

@@ -141,6 +141,12 @@ def split(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ())
     return tags(join(table, keys, names))
 
 
+def flags(table: FrequencyTable, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Class key -> quality flags of the concept whose count it takes, for classes whose count has any."""
+    spelled = match(table, keys, names).spelled
+    return {key: table.flags[concept] for key, concept in spelled.items() if table.flags.get(concept)}
+
+
 def fold(concept: str) -> str:
     """A spelling without case, punctuation, and differences of hyphen, underscore and blank."""
     text = unicodedata.normalize("NFKC", concept).casefold().translate(_APOSTROPHES)

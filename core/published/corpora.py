@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from core.published.flags import flags as flagged
 from core.published.names import HEADLINE_METHOD, SKETCH, ZERO_SHOT_SETS
 from core.published.pool import known_counts
 from core.published.recipe_honest import midranks, pearson
@@ -44,10 +45,18 @@ class LongTail:
 
 
 @lru_cache(maxsize=64)
-def long_tail(store: Store, pretraining: str, method: str) -> LongTail | None:
-    """Rank–frequency, or None when the release has no such counts."""
+def long_tail(store: Store, pretraining: str, method: str, hidden: tuple[str, ...] = ()) -> LongTail | None:
+    """Rank–frequency, or None when the release has no such counts.
+
+    Args:
+        hidden: quality flags of counts; rows that carry one are left out.
+    """
     found = store.columns("SELECT unit, count FROM counts WHERE pretraining = ? AND method = ?", [pretraining, method])
     inside = np.isin(store.dataset[found["unit"]].astype(str), LONG_TAIL_SETS)
+    if hidden:
+        doubtful = flagged(pretraining)
+        names = store.concept[found["unit"]]
+        inside &= np.array([not set(hidden) & set(doubtful.get(name, ())) for name in names], dtype=bool)
     counts = found["count"][inside]
     if not len(counts) or not counts.any():
         return None

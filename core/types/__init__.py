@@ -5,7 +5,7 @@ Nothing here knows how a value is made. Each shows itself in a notebook: as one 
 
 from __future__ import annotations
 
-from core.types.answers import Answer, ClassAnswer, ClassScore, ClassValue, Lens, Origin
+from core.types.answers import ORIGINS, Answer, ClassAnswer, ClassScore, ClassValue, Lens, Origin
 from core.types.counts import METHODS, FrequencyTable
 from core.types.encoders import (
     Aggregation,
@@ -23,6 +23,7 @@ from core.types.progress import Interval, Progress, Report, silent
 
 __all__ = [
     "METHODS",
+    "ORIGINS",
     "Aggregation",
     "Answer",
     "ClassAnswer",

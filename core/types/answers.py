@@ -36,6 +36,13 @@ class Lens:
 
 Origin = Literal["live", "shipped", "published", "imported"]
 """Where an answer comes from: computed here, shipped with Tailscope, published by others, brought in by a person."""
+ORIGINS: Mapping[Origin, str] = {
+    "live": "computed here",
+    "shipped": "precomputed",
+    "published": "published by the authors",
+    "imported": "imported",
+}
+"""The words that every badge, source line and slide has for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Answer:
         classes: per-class scores, in label order; classes without images have n = 0 and accuracy NaN.
         left_out: images not used, with reasons; n_images: images in the set ("m of n used").
         fingerprint: the configuration in words (weights hash, preprocessing, precision, templates, names, versions).
-        source: ``live`` or ``shipped run``.
+        source: ``live`` or ``shipped``.
         prompt_notes: what a person should know of the prompts, one sentence each (``core.prompts.notes``).
         reading: how much of the prompts the model reads.
     """

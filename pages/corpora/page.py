@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.charts import corpora as charts
 from core.published import corpora, findings, view
+from core.published.flags import flags as flagged
 from core.published.manifest import CITATION
 from core.published.names import METHODS
 from core.published.stated import TABLE_4, TABLE_7
@@ -14,7 +15,7 @@ from core.published.store import open_store
 from core.published.view import set_name
 from pages.published import release
 from pages.published.choices import one_of
-from pages.ui import controls
+from pages.ui import controls, hiding
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
@@ -36,7 +37,9 @@ method = one_of(
     "Counted by", "search", view.methods(store, sets), show=lambda name: METHODS[name], width=260,
     help="Which search the counts come from; not every set was searched in every way.",
 )  # fmt: skip
-tails = [found for name in sets if (found := corpora.long_tail(store, name, method)) is not None]
+flags = {(name, concept): found for name in sets for concept, found in flagged(name).items()}
+hidden = tuple(hiding.hidden(flags))
+tails = [found for name in sets if (found := corpora.long_tail(store, name, method, hidden)) is not None]
 pairs = corpora.correlations(store, method)
 with head:
     finding(PLACE, findings.corpora(tails, pairs))

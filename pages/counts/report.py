@@ -17,6 +17,7 @@ from core.frequency import counted
 from core.stats.format import percent, span
 from core.types import Interval
 from pages.published.choices import one_of
+from pages.ui import hiding
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import may_change, require_change
 from pages.ui.text import finding_of, quiet, section
@@ -37,7 +38,11 @@ def count_report(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str
     with right:
         section("Counts", "With the query that was searched. Unmatchable is not zero: no caption could have matched.")
         shown = ["concept", "count", *(["image", "text"] if facts["mode"] == "integrated" else []), "status", "query"]
-        _table(pd.DataFrame(rows)[shown].sort_values("count", ascending=False), "Counts by concept")
+        frame, doubtful = _flagged(name, rows)
+        shown += ["flags"] if doubtful else []
+        if flag := hiding.only(doubtful):
+            frame = frame[[flag in doubtful.get(key, ()) for key in frame["concept"]]]
+        _table(frame[shown].sort_values("count", ascending=False), "Counts by concept")
         header = ["concept", "count", "status", "query"]
         downloads(f"counts-{name}", header, [[row[key] for key in header] for row in rows], figure=figure)
     with st.container(horizontal=True):
@@ -51,6 +56,14 @@ def count_report(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str
         _misalignment(name, about["misalignment"])
     if "captions" in about:
         _captions(place, about)
+
+
+def _flagged(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, Mapping[str, tuple[str, ...]]]:
+    """The concepts with the flags of their counts, and those flags."""
+    info = next(one for one in counted.infos() if one.name == f"{counted.PREFIX}{name}")
+    flags = counted.table(info.name, info.default).flags
+    frame = pd.DataFrame(rows)
+    return frame.assign(flags=[", ".join(flags.get(key, ())) for key in frame["concept"]]), flags
 
 
 def _provenance(facts: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from core.deck import slides as deck_slides
 from core.text.search import find_concepts
 from core.types import ClassAnswer
 from pages.explore import concept, scores
-from pages.ui import answers, detail, gallery, lensbar, own_picture, pins, selection, tables
+from pages.ui import answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, quiet, section
 
@@ -24,6 +24,7 @@ VERDICTS = ("all", "wrong", "right")
 lens = lensbar.lens()
 answer = answers.by_class(lens)
 counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
+flags = lensbar.flags(answer)
 chosen = selection.chosen(answer)
 
 if isinstance(answer, ClassAnswer):
@@ -43,7 +44,7 @@ with left:
     query = st.text_input(
         "Search", key="q", bind="query-params", live=True, placeholder="Name, also misspelt", type="search"
     )
-    family = part = None
+    family = part = flag = None
     if counts:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             part = st.segmented_control("Part", ["head", "torso", "tail"], key="part", bind="query-params")
@@ -52,11 +53,13 @@ with left:
                 family = st.selectbox(
                     "Family", present, index=None, key="family", bind="query-params", placeholder="All", width=190
                 )
+            flag = hiding.only(flags)
     found = find_concepts(
         query or "", answer.keys, answer.names, families=families, parts=parts, family=family, part=part
     )
-    tables.concept_table(answer, found, counts, families, parts, key="concepts")
-    downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts))
+    found = [index for index in found if not flag or flag in flags.get(answer.keys[index], ())]
+    tables.concept_table(answer, found, counts, families, parts, flags, key="concepts")
+    downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts, flags))
 
 about = concept.find(answer.names[chosen[0]]) if len(chosen) == 1 else None
 if isinstance(answer, ClassAnswer):
@@ -79,7 +82,7 @@ with right:
             label_visibility="collapsed",
         )  # fmt: skip
         if chosen:
-            downloads("selection", *tables.concept_rows(answer, chosen, counts, families, parts))
+            downloads("selection", *tables.concept_rows(answer, chosen, counts, families, parts, flags))
     if chosen:
         shown = chosen
     else:
@@ -94,7 +97,7 @@ with right:
     groups = [
         gallery.group(
             answer, image_set, label,
-            places[turn] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts,
+            places[turn] if alone else gallery.positions_of(answer, label, verdict=verdict, most=6), counts, flags,
         )
         for label in (shown if alone else shown[turn])
     ]  # fmt: skip

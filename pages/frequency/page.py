@@ -10,11 +10,11 @@ from core.deck import slides as deck_slides
 from core.frequency import labels
 from core.types import Answer
 from pages.frequency import difficulty, overlay, retrieval
-from pages.ui import answers, detail, gallery, lensbar, selection, tables, without_counts
+from pages.ui import answers, detail, gallery, hiding, lensbar, selection, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
-COLOURS = {"single": "One colour", "part": "Head, torso, tail", "family": "Family"}
+COLOURS = ("single", "part", "family", "flag")
 
 lens = lensbar.lens()
 if (captions := lensbar.captioned()) is not None:
@@ -26,8 +26,10 @@ if not lens.frequency:
     hardest = sorted(range(len(answer.classes)), key=lambda index: (answer.classes[index].accuracy, index))
     tables.concept_table(answer, hardest, {}, {}, {}, key="hardest-first")
     st.stop()
-counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
-curve = answers.curve_of(answer, lens.frequency)
+counts, families = lensbar.counts(answer), lensbar.families(answer)
+flags = lensbar.flags(answer)
+curve = answers.curve_of(answer, lens.frequency, hidden=hiding.chosen(flags))
+parts = {row.key: row.tag for row in curve.rows if row.tag}
 chosen = selection.chosen(answer)
 
 finding("Frequency", headline(curve))
@@ -40,17 +42,21 @@ quiet(lensbar.counted_in(answer))
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     others = overlay.choose(lens)
+    hiding.hidden(flags)
     colour = "single"
     if not others:
+        offered = [name for name in COLOURS if name != "flag" or flags]
         colour = st.segmented_control(
-            "Colour", list(COLOURS), default="single", required=True, key="colour", bind="query-params",
-            help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest.",
+            "Colour", offered, default="single", required=True, key="colour", bind="query-params",
+            help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest. "
+            "flag: what is doubtful about the count.",
         )  # fmt: skip
 
 left, right = st.columns([3, 2], gap="large")
 with left:
     of: dict[str | None, list[str]] = {
         "part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows],
+        "flag": [row.flags[-1] if row.flags else "" for row in curve.rows],
     }  # fmt: skip
     groups = of.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
@@ -85,7 +91,7 @@ with right:
     if isinstance(answer, Answer):
         image_set = lensbar.images()
         listed = [
-            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts)
+            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=each), counts, flags)
             for label in shown[:most]
         ]
         if len(shown) > most:
@@ -98,12 +104,12 @@ with right:
             empty="These concepts have no pictures in this set.",
         )
     else:
-        tables.concept_table(answer, shown, counts, families, parts, key="beside-table")
+        tables.concept_table(answer, shown, counts, families, parts, flags, key="beside-table")
         answers.needs_pictures(answer)
 
 with st.expander(f"All {curve.n:,} concepts"):
     index = {key: label for label, key in enumerate(answer.keys)}
     shown = [index[row.key] for row in curve.rows]
-    tables.concept_table(answer, shown, counts, families, parts, key="frequency-table")
+    tables.concept_table(answer, shown, counts, families, parts, flags, key="frequency-table")
 if isinstance(answer, Answer):
     detail.enlarge_picked(lens, answer, lensbar.images())

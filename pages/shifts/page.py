@@ -9,6 +9,7 @@ from core.robustness.shifts.findings import condition_name, headline, of_parts
 from core.robustness.shifts.measure import CLEAN
 from core.robustness.shifts.records import fit_sets, records
 from core.supervised.names import known_as
+from core.types import ORIGINS
 from pages.shifts import board, cell, overlap, shared
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
@@ -48,7 +49,7 @@ with opening:
         quiet("Class folders, webdatasets and tables all do; built-in shifts come with the icons.")
     else:
         finding("Shifts", headline(rows, lens.model if lens.model in models else next(iter(models))))
-        source = "precomputed" if shipped else "computed here"
+        source = ORIGINS["shipped" if shipped else "live"]
         quiet(f"{len(models)} models · {len(named)} conditions · {lens.image_set} · prompts {lens.prompts} · {source}")
         answers.prompt_notes(rows)
         documented("SHIFTS", "How shifts are measured")

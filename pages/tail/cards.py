@@ -11,11 +11,17 @@ from core.types import Answer, ImageSet
 from pages.ui import gallery, pins
 
 
-def concept_cards(answer: Answer, image_set: ImageSet, shown: Sequence[int], counts: Mapping[str, int]) -> None:
+def concept_cards(
+    answer: Answer,
+    image_set: ImageSet,
+    shown: Sequence[int],
+    counts: Mapping[str, int],
+    flags: Mapping[str, tuple[str, ...]],
+) -> None:
     """A card with five pictures for each concept."""
     gallery.gallery(
         [
-            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts)
+            gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts, flags)
             for label in shown
         ],
         image_set,

@@ -8,7 +8,7 @@ from core.analysis import findings
 from core.charts import tail_scatter
 from core.types import Answer
 from pages.tail import cards, let_it_wag, models_compared, remedies
-from pages.ui import answers, detail, lensbar, tables, without_counts
+from pages.ui import answers, detail, hiding, lensbar, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
@@ -19,9 +19,11 @@ VIEWS = ("concepts", "remedies")
 lens = lensbar.lens()
 answer = answers.by_class(lens)
 counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
+flags = lensbar.flags(answer)
 
 if lens.frequency:
-    curve = answers.curve_of(answer, lens.frequency)
+    curve = answers.curve_of(answer, lens.frequency, hidden=hiding.hidden(flags))
+    parts = {row.key: row.tag for row in curve.rows if row.tag}
     finding("Tail", findings.tail(curve))
     if note := findings.tail_note(curve):
         quiet(note)
@@ -51,12 +53,12 @@ if rare:
     labels = [index[row.key] for row in rare]
     shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
     if isinstance(answer, Answer):
-        cards.concept_cards(answer, lensbar.images(), shown, counts)
+        cards.concept_cards(answer, lensbar.images(), shown, counts, flags)
     else:
-        tables.concept_table(answer, shown, counts, families, parts, key="tail-table")
+        tables.concept_table(answer, shown, counts, families, parts, flags, key="tail-table")
         answers.needs_pictures(answer)
     with st.container(horizontal=True):
-        downloads("tail", *tables.concept_rows(answer, labels, counts, families, parts))
+        downloads("tail", *tables.concept_rows(answer, labels, counts, families, parts, flags))
         if isinstance(answer, Answer):
             cards.pin(answer, lensbar.images(), shown, counts, findings.tail(curve))
 

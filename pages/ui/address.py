@@ -30,9 +30,10 @@ def spell(key: str, known: Mapping[str, str]) -> None:
 
 def by_id(key: str, offered: Container[str]) -> None:
     """Let a link name a choice by its id too; Streamlit knows it by what it is shown as. Call it before the widget."""
-    linked = st.query_params.get(key)
-    if key not in st.session_state and linked in offered:
-        st.session_state[key] = linked
+    linked = st.query_params.get(key) or ""
+    found = next((value for value in (linked, linked.casefold()) if value in offered), None)
+    if key not in st.session_state and found is not None:
+        st.session_state[key] = found
 
 
 def tell(top: DeltaGenerator) -> None:

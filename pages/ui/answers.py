@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import streamlit as st
 
 from core.analysis.curve import Curve, curve
-from core.errors import NotHere, TailscopeError
+from core.errors import NotHere, Stopped, TailscopeError
 from core.evaluation import evaluate, origins
 from core.evaluation.evaluate import stored_answer
 from core.evaluation.shipped import shipped_answer
@@ -16,8 +16,9 @@ from core.models.names import model_name
 from core.published.models import find_model
 from core.robustness.records import Record
 from core.runtime.jobs import Job, Question
-from core.types import Answer, ClassAnswer, Lens
-from pages.ui.jobs import ask, finished, question, recall, watch
+from core.types import ORIGINS, Answer, ClassAnswer, Lens
+from pages.ui import address
+from pages.ui.jobs import again, ask, finished, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
 from pages.ui.text import finding, plain, quiet
 
@@ -73,15 +74,6 @@ def answer_for(lens: Lens) -> Answer:
     return finished_of(lens, job)
 
 
-ORIGINS = {
-    "live": "computed here",
-    "shipped": "precomputed",
-    "published": "published by the authors",
-    "imported": "imported",
-}
-"""What a badge says of each origin."""
-
-
 def by_class(lens: Lens) -> Answer | ClassAnswer:
     """The per-class answer of this lens from the best origin, or from the one that a person chose among several.
 
@@ -96,9 +88,11 @@ def by_class(lens: Lens) -> Answer | ClassAnswer:
     others = [origin for origin in scored if _has(question, origin)]
     chosen: origins.Choice = "live"
     if others:
+        offered = [chosen, *others]
+        address.by_id("origin", offered)
         chosen = st.segmented_control(
-            "Accuracies", [chosen, *others], default="live", required=True, key="origin", bind="query-params",
-            format_func=str.capitalize,
+            "Accuracies", offered, default="live", required=True, key="origin", bind="query-params",
+            format_func=lambda origin: ORIGINS[origin].capitalize(),
         )  # fmt: skip
     return answer_for(lens) if chosen == "live" else _classes(question, chosen, lens)
 
@@ -146,8 +140,12 @@ def start_live() -> None:
         return
     try:
         job = request(lens)
+    except Stopped:
+        quiet(f"Computing it here was stopped; what is shown is {ORIGINS['shipped']}.")
+        st.button("Compute it here", type="tertiary", on_click=again)
+        return
     except TailscopeError as error:
-        quiet(f"Computing it here failed: {error}")
+        quiet(f"Computing it here failed, so what is shown is {ORIGINS['shipped']}: {error}")
         return
     watch(job, small=True)
 
@@ -168,9 +166,12 @@ def _stored(lens: Lens) -> Answer | None:
         return None
 
 
-def curve_of(answer: Answer | ClassAnswer, source: str, *, recipe: str = "honest") -> Curve:
-    """The frequency curve of an answer under a source of counts."""
-    return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source))
+def curve_of(
+    answer: Answer | ClassAnswer, source: str, *, recipe: str = "honest", hidden: Collection[str] = ()
+) -> Curve:
+    """The frequency curve of an answer under a source of counts, less those that carry a hidden flag."""
+    more = {"hidden": tuple(hidden)} if hidden else {}
+    return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source), **more)
 
 
 def prompt_notes(rows: Iterable[Record]) -> None:
@@ -187,7 +188,6 @@ def provenance(answer: Answer | ClassAnswer) -> str:
         return " · ".join(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
     left = "" if used == n else f" ({len(answer.left_out):,} items skipped; the Data page lists them)"
-    run = "precomputed" if answer.source != "live" else "computed here"
     model, prompts = model_name(answer.lens.model), f"prompts {answer.lens.prompts}"
-    told = model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, run
+    told = model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, ORIGINS[answer.origin]
     return " · ".join((*told, *answer.prompt_notes))

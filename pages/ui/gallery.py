@@ -13,6 +13,7 @@ from core.analysis.findings import common_error, counted, percent
 from core.runtime import thumbnails as thumbs
 from core.types import Answer, ImageSet
 from pages.ui.selection import select
+from pages.ui.tables import NO_FLAGS
 
 ALIKE = "alike"
 """Key of the gallery of neighbours inside the dialog."""
@@ -40,14 +41,20 @@ def tile(answer: Answer, image_set: ImageSet, position: int) -> dict[str, Any]:
 
 
 def group(
-    answer: Answer, image_set: ImageSet, label: int, positions: Iterable[int], counts: Mapping[str, int]
+    answer: Answer,
+    image_set: ImageSet,
+    label: int,
+    positions: Iterable[int],
+    counts: Mapping[str, int],
+    flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
 ) -> dict[str, Any]:
-    """One concept with some of its pictures, its count, its accuracy and its most common wrong answer."""
+    """One concept with some of its pictures, its count with its flags, its accuracy and its commonest wrong answer."""
     score = answer.classes[label]
     count = counts.get(score.key)
     rival = common_error(answer, label)
     note = [
         counted(count) if count is not None else "",
+        ", ".join(flags.get(score.key, ())),
         rival and f"predicted as {answer.names[rival[0]]} {rival[1]}×",
     ]
     return {

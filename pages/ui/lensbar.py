@@ -16,6 +16,7 @@ from core.datasets.layout import stamp
 from core.errors import TailscopeError, UnknownName, UnreadableData
 from core.evaluation import origins
 from core.frequency import choice, published, sources
+from core.frequency.table import flags as flags_of
 from core.frequency.table import join, split
 from core.models import registry as models
 from core.published.answers import find_set, published_answer
@@ -295,6 +296,12 @@ def counts(classes: Named) -> Mapping[str, int]:
     """Pretraining counts of the set's classes, empty without a source; a class that is absent is unknown."""
     found = table(lens().frequency)
     return recall(join, found, tuple(classes.keys), tuple(classes.names)) if found else {}
+
+
+def flags(classes: Named) -> Mapping[str, tuple[str, ...]]:
+    """What is doubtful about the counts of the set's classes (``homonym``, ``hyphen`` …), for those of which it is."""
+    found = table(lens().frequency)
+    return recall(flags_of, found, tuple(classes.keys), tuple(classes.names)) if found else {}
 
 
 def table(source: str) -> FrequencyTable | None:

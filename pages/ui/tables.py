@@ -12,6 +12,8 @@ import streamlit as st
 from core.types import Answer, ClassAnswer
 from pages.ui.selection import select
 
+NO_FLAGS: Mapping[str, tuple[str, ...]] = {}
+
 
 def concept_rows(
     answer: Answer | ClassAnswer,
@@ -19,14 +21,16 @@ def concept_rows(
     counts: Mapping[str, int],
     families: Mapping[str, str],
     parts: Mapping[str, str],
+    flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
 ) -> tuple[list[str], list[list[Any]]]:
     """Header and rows of the given classes, as they are downloaded; accuracies are fractions."""
-    header = ["key", "name", "family", "part", "count", "accuracy", "low", "high", "n"]
+    header = ["key", "name", "family", "part", "count", "accuracy", "low", "high", "n", "flags"]
     rows = []
     for index in shown:
         score = answer.classes[index]
         known = (families.get(score.key), parts.get(score.key), counts.get(score.key))
         rows.append([score.key, score.name, *known, score.accuracy, score.low, score.high, score.n])
+        rows[-1].append(", ".join(flags.get(score.key, ())) or None)
     return header, rows
 
 
@@ -36,14 +40,15 @@ def concept_table(
     counts: Mapping[str, int],
     families: Mapping[str, str],
     parts: Mapping[str, str],
+    flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
     *,
     key: str,
     height: int = 460,
 ) -> None:
     """The classes as a table to search and sort; choosing rows makes them the selection."""
-    header, rows = concept_rows(answer, shown, counts, families, parts)
+    header, rows = concept_rows(answer, shown, counts, families, parts, flags)
     frame = pd.DataFrame(rows, columns=header)
-    known = [name for name in ("count", "part", "family") if frame[name].notna().any()]
+    known = [name for name in ("count", "part", "family", "flags") if frame[name].notna().any()]
     columns = ["name", *known[:1], "accuracy", *known[1:]]
     percent = frame["accuracy"].map(lambda value: math.nan if value is None else 100 * value)
     st.dataframe(
@@ -60,6 +65,7 @@ def concept_table(
             ),
             "part": st.column_config.TextColumn("Part", help="tail: the rarest fifth; head: the commonest fifth"),
             "family": st.column_config.TextColumn("Family"),
+            "flags": st.column_config.TextColumn("Flags", help="What is doubtful about the count"),
             "accuracy": st.column_config.ProgressColumn(
                 "Accuracy",
                 min_value=0,
