@@ -174,14 +174,6 @@ def test_shares_and_their_chance_levels():
     assert told["composition"].interval == wilson(3, 4)
 
 
-def test_cells_count_images_of_every_composition():
-    table = scores.cells(composed([0, 0, 2], [0, 1, 2]))
-    assert table.n.tolist() == [2, 1]
-    assert table.right.tolist() == [1, 1]
-    assert table.attribute.tolist() == [1, 1]
-    assert table.object.tolist() == [0, 1]
-
-
 def test_parts_of_a_score_matrix_by_hand():
     found = compositions(["blue", "red", "red"], ["ant", "ant", "bee"], NAMES)
     # Columns: blue ant, red ant, red bee. The vectors are the scores themselves.

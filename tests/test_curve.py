@@ -46,7 +46,7 @@ def test_known_zero_unknown_and_without_images_are_told_apart():
     empty = answer_with_accuracies([1, 2], 2, keys=["a", "b"])
     classes = tuple(score if score.key == "a" else type(score)("b", "b", math.nan, 0, 1, 0) for score in empty.classes)
     found = curve(type(empty)(**{**vars(empty), "classes": classes}), table_of({"a": 3, "b": 4}))
-    assert (found.without_images, found.n) == (("b",), 1)
+    assert [row.key for row in found.rows] == ["a"]
 
 
 def test_honest_figures_equal_scipy():

@@ -155,20 +155,21 @@ def clouds(seed: int, *, k: int = 10) -> tuple[Answer, np.ndarray, list[int]]:
 def test_suspects_are_the_labels_that_were_flipped(seed):
     answer, vectors, flipped = clouds(seed)
     found = failures.label_suspects(answer, Search(vectors))
-    assert sorted(found.places.tolist()) == flipped
-    for place, agree in zip(found.places, found.agree, strict=True):
-        cosines = vectors @ vectors[place]
-        near = [i for i in np.argsort(-cosines) if i != place][:10]
-        assert agree == pytest.approx(np.mean([answer.labels[i] == answer.top[place, 0] for i in near]))
-    assert (np.diff(found.agree) <= 0).all()
-    assert len(failures.label_suspects(answer, Search(vectors), top=2).places) == 2
+    assert sorted(found.tolist()) == flipped
+    agree = []
+    for place in found.tolist():
+        near = [i for i in np.argsort(-(vectors @ vectors[place])) if i != place][:10]
+        agree.append(np.mean([answer.labels[i] == answer.top[place, 0] for i in near]))
+    assert min(agree) > 0.5
+    assert (np.diff(agree) <= 0).all()
+    assert len(failures.label_suspects(answer, Search(vectors), top=2)) == 2
 
 
 def test_nothing_is_suspect_without_neighbours_or_mistakes():
     alone = make_answer([0], [1], keys="ab")
-    assert len(failures.label_suspects(alone, Search(np.ones((1, 4), np.float32))).places) == 0
+    assert len(failures.label_suspects(alone, Search(np.ones((1, 4), np.float32)))) == 0
     right = make_answer([0, 1], [0, 1], keys="ab")
-    assert len(failures.label_suspects(right, Search(np.eye(2, dtype=np.float32))).places) == 0
+    assert len(failures.label_suspects(right, Search(np.eye(2, dtype=np.float32)))) == 0
 
 
 def test_names_are_audited_as_a_person_would_with_a_pencil():

@@ -55,7 +55,7 @@ class Curve:
         recipe, frequency, method: how it was computed, and from which counts.
         counted_in: what was counted, where that is not the model's own pretraining set; else empty.
         rows: concepts with a known count (zero included) and images, in label order.
-        unknown: keys of the concepts without a count; without_images: keys of those without images.
+        unknown: keys of the concepts without a count.
         slope_per_decade: rise in accuracy (a fraction) per tenfold count; pearson, spearman: correlations.
         trend: the fitted line and its band, within 0–100 %; empty in the paper recipe, which draws none.
         logit: the same in log odds; shape: whether one straight line is enough. Both empty in the paper recipe.
@@ -73,7 +73,6 @@ class Curve:
     counted_in: str
     rows: tuple[Row, ...]
     unknown: tuple[str, ...]
-    without_images: tuple[str, ...]
     slope_per_decade: Interval
     pearson: Interval
     spearman: Interval
@@ -172,7 +171,6 @@ def curve(
         counted_in=elsewhere(answer.lens.model, table.name),
         rows=rows,
         unknown=tuple(key for key in keys if key not in known),
-        without_images=tuple(s.key for s in answer.classes if math.isnan(s.accuracy)),
         zero=over(counts == 0),
         head=over(part == "head"),
         torso=over(part == "torso"),

@@ -41,19 +41,6 @@ class Attractor:
     precision: float
 
 
-@dataclass(frozen=True)
-class Suspects:
-    """Images whose label, not whose answer, may be wrong.
-
-    Attributes:
-        places: int64 [s], rows of the answer, most suspect first.
-        agree: float64 [s], share of the nearest images that carry the class said.
-    """
-
-    places: np.ndarray
-    agree: np.ndarray
-
-
 def cells(answer: Answer) -> Cells:
     """Wrong answers by true class and class said, the largest first."""
     return _cells(answer.labels, answer.top[:, 0], np.ones(len(answer.labels)), len(answer.keys))
@@ -159,11 +146,13 @@ def confident_mistakes(answer: Answer, top: int = 48) -> np.ndarray:
     return wrong[np.argsort(-answer.probability[wrong], kind="stable")[:top]]
 
 
-def label_suspects(answer: Answer, search: Search, *, k: int = 10, top: int = 48, report: Report = silent) -> Suspects:
-    """Wrong answers that the pictures side with: most of the k nearest other images carry the class said.
+def label_suspects(
+    answer: Answer, search: Search, *, k: int = 10, top: int = 48, report: Report = silent
+) -> np.ndarray:
+    """Rows of the answer (int64) whose label may be wrong: most of the k nearest other images have the predicted class.
 
-    Two witnesses that err in different ways, the text classifier and the images' own neighbourhood, agree against the
-    label. Only images whose own label has no majority among its neighbours are listed.
+    The text classifier and the images' own neighbourhood err in different ways; here both speak against the label. The
+    largest share of such neighbours comes first.
 
     Args:
         search: among the image vectors, in the order of the answer's rows.
@@ -175,4 +164,4 @@ def label_suspects(answer: Answer, search: Search, *, k: int = 10, top: int = 48
         agree = (answer.labels[near] == said[:, None]).mean(1)
     order = np.lexsort((answer.margin[wrong], -agree))
     order = order[agree[order] > 0.5][:top]
-    return Suspects(wrong[order], agree[order])
+    return wrong[order]

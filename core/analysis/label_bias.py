@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,7 +31,6 @@ from core.stats.shots import shuffled_ranks
 from core.types import Classifier, ImageSet, Interval, Lens, Progress, Report, silent
 
 Method = Literal["counts", "label-free", "labelled"]
-METHODS: tuple[Method, ...] = get_args(Method)
 STRENGTHS = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 ROUNDS = 11
 _FLOOR = 1e-12

@@ -90,12 +90,6 @@ def curves(table: Path = TABLE) -> tuple[ModelCurve, ...]:
     )
 
 
-def pretraining_sets(found: Sequence[ModelCurve]) -> tuple[str, ...]:
-    """The pretraining sets of these curves, as the release spells them, most models first."""
-    own = [one.pretraining for one in found]
-    return tuple(sorted(dict.fromkeys(own), key=lambda name: -own.count(name)))
-
-
 def headline(found: Sequence[ModelCurve]) -> str:
     """How far accuracy on concepts never counted lies below that on common ones, over these models."""
     gaps = sorted(one.common.accuracy.value - one.never.accuracy.value for one in found if one.never and one.common)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,12 +129,12 @@ def count_icons(name: str) -> dict[tuple[str, str], tuple[int, int]]:
     return {pair: (text[pair], image[pair]) for pair in sorted({*text, *image})}
 
 
-def write_icon_counts(names: Iterable[str] = CORPORA, folder: Path = FOLDER) -> None:
+def write_icon_counts() -> None:
     """Count the corpora and write ``NAME.csv`` (attribute, object, text, image) for each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in CORPORA:
         counted = count_icons(name)
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        with (FOLDER / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("attribute", "object", "text", "image"))
             rows.writerows((*pair, *counts) for pair, counts in counted.items())

@@ -19,12 +19,7 @@ from core.stats.intervals import wilson
 from core.types import ImageSet, Interval, Lens, Report, silent
 
 TABLE = "composition"
-COMMAND = (
-    "python -m core composition icon-RN,icons-10k icons-composition --also icon-RN,icons-50k "
-    "--also icon-RN,icons-50k-permuted --also icon-RN,icons-200k --also icon-ViT,icons-200k --precision float32 "
-    "--out assets/robustness/composition.json"
-)
-"""Writes the committed table."""
+"""The committed table; docs/COMPOSITION.md has the command that writes it."""
 
 
 def as_records(

@@ -46,21 +46,6 @@ class Errors:
     both_wrong: int
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """The attribute x object table, one row a composition with images.
-
-    Attributes:
-        composition, attribute, object: int64 [k]; n, right: int64 [k] images.
-    """
-
-    composition: np.ndarray
-    attribute: np.ndarray
-    object: np.ndarray
-    n: np.ndarray
-    right: np.ndarray
-
-
 def shares(found: Composed) -> dict[str, Share]:
     """Top-1 (``composition``), top-5 and the accuracies of the parts, each with its chance level.
 
@@ -128,15 +113,6 @@ def attribute_confusion(found: Composed) -> np.ndarray:
     said = found.pairs[found.answer.top[:, 0], 0]
     a = int(found.pairs[:, 0].max()) + 1
     return np.bincount(found.attribute * a + said, minlength=a * a).reshape(a, a)
-
-
-def cells(found: Composed, condition: str = "composition") -> Cells:
-    """Accuracy of every composition that has images, under a condition."""
-    n = np.bincount(found.answer.labels, minlength=len(found.pairs))
-    hits = np.bincount(found.answer.labels, weights=right(found, condition), minlength=len(found.pairs))
-    present = np.flatnonzero(n)
-    attribute, thing = found.pairs[present].T
-    return Cells(present, attribute, thing, n[present], hits[present].astype(np.int64))
 
 
 def headline(found: Composed, told: Mapping[str, Share] | None = None) -> str:

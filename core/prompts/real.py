@@ -36,14 +36,12 @@ class Synonyms:
         key, name: the class.
         counts: spelling -> captions that use it, the class name among them where it was counted.
         chosen: the spelling that REAL-Prompt uses.
-        judged: whether a person or model chose it (the authors' choice) instead of the largest count.
     """
 
     key: str
     name: str
     counts: dict[str, int]
     chosen: str
-    judged: bool = False
 
 
 def of_icons(image_set: Classes) -> PromptSet:
@@ -126,7 +124,7 @@ def _released(image_set: Classes, path: Path, argmax: bool) -> tuple[tuple[Synon
         record = usable[place]
         counts = dict(record["alternates"])
         largest = max(counts, key=lambda text: counts[text]) if counts else name
-        listed.append(Synonyms(key, name, counts, largest if argmax else record["most_common_name"], not argmax))
+        listed.append(Synonyms(key, name, counts, largest if argmax else record["most_common_name"]))
     have = "class is not in the file and keeps its", "classes are not in the file and keep their"
     told = (f"{count(len(unknown), *have)} name: {some(unknown, 20)}.",) if unknown else ()
     return tuple(listed), (*told, *notes)

@@ -71,7 +71,7 @@ class Shape:
 NO_SHAPE = Shape("", math.nan, UNDEFINED, UNDEFINED, UNDEFINED, 0)
 
 
-def logit_fit(counts: np.ndarray, accuracy: np.ndarray, *, points: int = 50) -> LogitFit:
+def logit_fit(counts: np.ndarray, accuracy: np.ndarray) -> LogitFit:
     """Fit the log odds of accuracies [n] (fractions) to log10 count; nothing is fitted below three concepts."""
     x, y = _seen(counts, accuracy)
     if len(x) < 3 or np.ptp(x) == 0 or not 0 < y.mean() < 1:
@@ -94,7 +94,7 @@ def logit_fit(counts: np.ndarray, accuracy: np.ndarray, *, points: int = 50) -> 
     bread = np.linalg.inv(design.T @ (design * (p * (1 - p))[:, None]))
     meat = design.T @ (design * ((y - p) ** 2)[:, None]) * len(x) / (len(x) - 2)
     spread = bread @ meat @ bread
-    grid = np.linspace(x.min(), x.max(), points)
+    grid = np.linspace(x.min(), x.max(), 50)
     along = np.column_stack((np.ones_like(grid), grid - centre))
     level, error = along @ found, _Z95 * np.sqrt(np.einsum("ij,jk,ik->i", along, spread, along))
     half = _Z95 * math.sqrt(spread[1, 1])

@@ -240,15 +240,12 @@ def log_bins(
     *,
     per_decade: int = 2,
     images: np.ndarray | None = None,
-    clusters: np.ndarray | None = None,
-    seed: int = 0,
 ) -> tuple[Bin, ...]:
     """Mean value in bins of equal width on the log axis, starting at count 1; empty bins and zero counts are left out.
 
-    Each bin's interval resamples its own concepts (or clusters), and their images where known, as :func:`mean` does.
+    Each bin's interval resamples its own concepts, and their images where known, as :func:`mean` does.
     """
     counts, values = np.asarray(counts, np.float64), np.asarray(values, np.float64)
-    clusters = None if clusters is None else np.asarray(clusters)
     seen = counts >= 1
     # A count at an edge opens its bin; the small shift keeps 1000 there although log10 may round below 3.
     index = np.full(len(counts), -1)
@@ -256,15 +253,11 @@ def log_bins(
     bins = []
     for number in np.unique(index[seen]).tolist():
         inside = index == number
-        found = mean(values[inside], images=_some(images, inside), clusters=_some(clusters, inside), seed=seed)
+        found = mean(values[inside], images=None if images is None else np.asarray(images)[inside])
         edges = (10 ** (number / per_decade), 10 ** ((number + 1) / per_decade))
         centre = float(10 ** np.log10(counts[inside]).mean())
         bins.append(Bin(*edges, centre, found.value, found.low, found.high, int(inside.sum())))
     return tuple(bins)
-
-
-def _some(rows: np.ndarray | None, inside: np.ndarray) -> np.ndarray | None:
-    return None if rows is None else np.asarray(rows)[inside]
 
 
 def _sampler(n: int, clusters: np.ndarray | None, seed: int) -> Resampler:

@@ -132,12 +132,6 @@ def _sampled(
     return with_prompt_notes(found, image_set)
 
 
-def others(lens: Lens) -> list[str]:
-    """Classifiers that can stand beside the lens's model: supervised ones that ship, then models on this disk."""
-    known = [info.id for info in lensbar.known_models() if info.available]
-    return [one for one in (*supervised.shipped(), *known) if one != lens.model]
-
-
 def record_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
     """Header and rows of records as they are downloaded; shares are fractions."""
     more = (

@@ -11,14 +11,13 @@ from core.composition import measure, probe, records
 from core.composition.answers import ask as ask_compositions
 from core.composition.generalisation import ModelResult, generalisation, headline
 from core.composition.probe import ProbePoint, as_json
-from core.errors import TailscopeError
 from core.models.names import model_name
 from core.robustness.committed import table
 from core.stats.intervals import wilson
 from core.types import ImageSet, Interval, Lens, Report
 from pages.ui import lensbar, served
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, need, question, watch
+from pages.ui.jobs import here, need, question
 from pages.ui.text import finding_of, quiet
 
 GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
@@ -86,16 +85,9 @@ def _result(asked: measure.Question, model: str, known: ImageSet) -> ModelResult
         same = (row.model, row.set, row.prompts) == (model, lens.image_set, lens.prompts)
         if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known.id:
             return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
-    try:
-        label = f"{model_name(model)} on {lens.image_set} and {known.id}"
-        job = ask(question(_compute, asked, lens, known, label=label))
-    except TailscopeError as error:
-        quiet(f"{model_name(model)} is left out: {error}")
-        return None
-    if not job.wait(0):
-        watch(job, small=True)
-        return None
-    return job.value()
+    name = model_name(model)
+    computed = question(_compute, asked, lens, known, label=f"{name} on {lens.image_set} and {known.id}")
+    return here(computed, small=True, failing=f"{name} is left out: ")
 
 
 def _compute(asked: measure.Question, lens: Lens, known: ImageSet, *, report: Report) -> ModelResult:

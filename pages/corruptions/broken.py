@@ -16,7 +16,7 @@ from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report
 from pages.corruptions import shared as shared_view
 from pages.ui import gallery, pins
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import quiet, section
 
 SHOWN = 24
@@ -41,11 +41,10 @@ def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chos
     seed = records[0].seed or 0
     rows = balanced_rows(image_set.labels, per_class, seed=seed)
     label = f"{words(name)} {severity} on {known_as(lens.model)}"
-    job = ask(question(_answers, lens, image_set, name, severity, seed, rows, label=label))
-    if not job.wait(0):
-        watch(job, small=True)
+    found = here(question(_answers, lens, image_set, name, severity, seed, rows, label=label), small=True)
+    if found is None:
         return
-    clean, after = job.value()
+    clean, after = found
     shared = np.intersect1d(clean.rows, after.rows)
     at_first, now = np.searchsorted(clean.rows, shared), np.searchsorted(after.rows, shared)
     lost = now[(clean.top[at_first, 0] == clean.labels[at_first]) & (after.top[now, 0] != after.labels[now])]

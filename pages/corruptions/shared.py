@@ -112,16 +112,16 @@ def clicked(offered: Sequence[str]) -> str | None:
     return found if found in offered else None
 
 
-def choose_class(image_set: ImageSet, *, key: str = "class") -> int:
+def choose_class(image_set: ImageSet) -> int:
     """One class, by its readable name, in the URL; the commonest at first, and only classes with pictures."""
     held = sorted(set(image_set.labels.tolist()) - {-1})
     counts = lensbar.counts(image_set)
     first = max(range(len(held)), key=lambda place: counts.get(image_set.keys[held[place]], 0))
     named = {image_set.keys[label]: label for label in held}
-    if st.session_state.get(key) not in (None, *named):
-        st.session_state.pop(key)
+    if st.session_state.get("class") not in (None, *named):
+        st.session_state.pop("class")
     found = st.selectbox(
-        "Class", list(named), index=first, key=key, bind="query-params", width=280,
+        "Class", list(named), index=first, key="class", bind="query-params", width=280,
         format_func=lambda one: image_set.names[named[one]] if one in named else str(one),
     )  # fmt: skip
     return named.get(found, held[first])

@@ -27,11 +27,9 @@ def offer(planning: Question[fetch.Plan], what: str) -> None:
         st.button("Ask the hub for its size", key=f"plan-{id}", on_click=asked.add, args=(id,))
         return
     try:
-        planned = jobs.ask(planning)
-        if not planned.wait(0):
-            jobs.watch(planned)
+        found = jobs.here(planning)
+        if found is None:
             return
-        found = planned.value()
         quiet(found.sentence)
         started = st.session_state.setdefault("_fetches", set())
         if not found.bytes:
@@ -42,11 +40,9 @@ def offer(planning: Question[fetch.Plan], what: str) -> None:
                 on_click=started.add, args=(id,),
             )  # fmt: skip
             return
-        job = jobs.ask(jobs.question(fetch.run, found, label=f"Fetching {what}", lane="io", keep=True))
-        if not job.wait(0):
-            jobs.watch(job)
-            return
-        succeed(f"Fetched into {job.value()}.")
+        folder = jobs.here(jobs.question(fetch.run, found, label=f"Fetching {what}", lane="io", keep=True))
+        if folder is not None:
+            succeed(f"Fetched into {folder}.")
     except TailscopeError as error:
         asked.discard(id)
         st.session_state.get("_fetches", set()).discard(id)

@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from core.analysis import findings
-from core.analysis.failures import Suspects, attractors, confident_mistakes, label_suspects
+from core.analysis.failures import attractors, confident_mistakes, label_suspects
 from core.deck import slides as deck_slides
 from core.evaluation.similar import search_for
 from core.frequency.choice import place
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, lensbar, pins
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet
 
 WORST = 12
@@ -104,27 +104,26 @@ def confident(answer: Answer, image_set: ImageSet) -> None:
 
 
 def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
-    """Images whose label may be wrong, because their nearest pictures side with the model."""
-    job = ask(question(_suspects, lens, answer, image_set, label="Nearest neighbours of every mistake"))
-    if not job.wait(0):
-        watch(job)
+    """Images whose label may be wrong: most of their nearest neighbours have the predicted class."""
+    done = here(question(_suspects, lens, answer, image_set, label="Nearest neighbours of every mistake"))
+    if done is None:
         return
-    found, note = job.value()
+    found, note = done
     finding_of(
-        f"{len(found.places):,} labels are suspect: the model predicts another class, and most of the ten nearest "
-        "pictures carry that class too."
-        if len(found.places)
-        else "No label is suspect: no mistake has the majority of its ten nearest pictures on its side."
+        f"{len(found):,} labels are suspect: the model predicts another class, and most of the ten nearest "
+        "neighbours have that class too."
+        if len(found)
+        else "No suspect labels: for no error do most of the ten nearest neighbours have the predicted class."
     )
     quiet(
-        "A suspect is a reason to look, not a verdict: look-alike classes fool both witnesses. "
+        "A suspect is a reason to look, not a verdict: similar classes can mislead both classifier and neighbours. "
         + ("In the icon world every label is right by construction. " if image_set.drawn else "")
         + note
     )
-    grid(answer, image_set, found.places.tolist(), key="suspects", title="Labels to check")
+    grid(answer, image_set, found.tolist(), key="suspects", title="Labels to check")
 
 
-def _suspects(lens: Lens, answer: Answer, image_set: ImageSet, *, report: Report) -> tuple[Suspects, str]:
+def _suspects(lens: Lens, answer: Answer, image_set: ImageSet, *, report: Report) -> tuple[np.ndarray, str]:
     """Runs on the engine's worker; with the sentence on how neighbours were found."""
     mistakes = int((answer.top[:, 0] != answer.labels).sum())
     _, search = search_for(lens, image_set=image_set, questions=mistakes, report=report)

@@ -17,7 +17,7 @@ from core.prompts import AGGREGATIONS, prompt_set, split_aggregation
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import gallery, pins, selection
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, need, question, watch
+from pages.ui.jobs import here, need, question
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -130,11 +130,12 @@ def _rows(checks: tuple[SentenceCheck, ...], told: Any, answer: Answer) -> tuple
 
 
 def _rescored(lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts: tuple[str, ...]) -> None:
-    job = ask(question(_work, lens, answer, image_set, index, texts, label="Scoring with other sentences"))
-    if not job.wait(0):
-        watch(job, small=True)
+    done = here(
+        question(_work, lens, answer, image_set, index, texts, label="Scoring with other sentences"), small=True
+    )
+    if done is None:
         return
-    found, name = job.value(), answer.names[index]
+    found, name = done, answer.names[index]
     inside = answer.labels == index
     before = float(np.mean(answer.top[inside, 0] == index)) if inside.any() else float("nan")
     after = float(np.mean(found.said[inside] == index)) if inside.any() else float("nan")

@@ -15,7 +15,7 @@ from core.prompts.notes import content_unread
 from core.stats.format import points
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, section
 
 STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 80)
@@ -33,11 +33,9 @@ def accuracy_by_sentences(lens: Lens, answer: Answer, image_set: ImageSet) -> No
     if st.session_state.get("_counts") != asked.key:
         st.button("Draw the curve", on_click=lambda: st.session_state.update(_counts=asked.key))
         return
-    job = ask(asked)
-    if not job.wait(0):
-        watch(job)
+    found = here(asked)
+    if found is None:
         return
-    found = job.value()
     sentence = _sentence(found, lens.prompts, content_unread(answer.reading))
     finding_of(sentence)
     figure = count_figure(found)

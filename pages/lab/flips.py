@@ -20,7 +20,7 @@ from core.stats.format import signed
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import plot
-from pages.ui.jobs import ask, question, recall, watch
+from pages.ui.jobs import here, question, recall
 from pages.ui.text import quiet, section
 
 PER_PAGE = 24
@@ -113,11 +113,10 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
 
 
 def _sentences(lens: Lens, image_set: ImageSet, row: int, classes: list[int], true: int) -> None:
-    job = ask(question(_bars, lens, image_set, row, classes, label="Comparing sentences"))
-    if not job.wait(0):
-        watch(job, small=True)
+    found = here(question(_bars, lens, image_set, row, classes, label="Comparing sentences"), small=True)
+    if found is None:
         return
-    for column, one in zip(st.columns(len(classes), gap="large"), job.value(), strict=True):
+    for column, one in zip(st.columns(len(classes), gap="large"), found, strict=True):
         with column:
             section(one.name, f"class score {one.score:.4f} from {len(one.texts)} sentences")
             figure = sentence_bars(one.texts, one.cosines, colour=RIGHT if one.index == true else WRONG)

@@ -11,14 +11,13 @@ from core.analysis.compare import Summary
 from core.analysis.random_words_band import Band, against, band, is_written, waffle_answers
 from core.charts.lab_null import accuracy_figure
 from core.deck import slides as deck_slides
-from core.errors import TailscopeError
 from core.models import registry as models
 from core.models.names import model_name
 from core.prompts.waffle import PAIRS, SEEDS
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, question, watch
-from pages.ui.text import finding_of, plain, quiet, section
+from pages.ui.jobs import here, question
+from pages.ui.text import finding_of, plain, section
 
 
 def random_words_section(found: Mapping[str, Answer], lenses: Mapping[str, Summary], image_set: ImageSet) -> None:
@@ -63,15 +62,7 @@ def _band(lens: Lens, image_set: ImageSet) -> Band | None:
             on_click=lambda: st.session_state["_bands"].add(asked.key), help=f"Reads {n:,} sentences, once.",
         )  # fmt: skip
         return None
-    try:
-        job = ask(asked)
-    except TailscopeError as error:
-        quiet(f"The band is left out: {error}")
-        return None
-    if not job.wait(0):
-        watch(job, small=True)
-        return None
-    return job.value()
+    return here(asked, small=True, failing="The band is left out: ")
 
 
 def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> Band:

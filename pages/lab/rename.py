@@ -18,7 +18,7 @@ from core.prompts import real
 from core.types import Answer, ImageSet, Interval, Lens, Report
 from pages.ui import gallery, pins, selection
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet, section
 
 TO = " → "
@@ -37,11 +37,10 @@ def what_if(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     lens = found[under or next(iter(found))].lens
     if not renames:
         return
-    job = ask(question(_work, lens, image_set, renames, label="Classifying under other names"))
-    if not job.wait(0):
-        watch(job, small=True)
+    renamed = here(question(_work, lens, image_set, renames, label="Classifying under other names"), small=True)
+    if renamed is None:
         return
-    before, after, difference = job.value()
+    before, after, difference = renamed
     sentence = headline(difference, names={difference.a: "the old one", difference.b: "the new naming"})
     sentence = sentence[0].upper() + sentence[1:]
     finding_of(sentence)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cache import keys
 from core.deck import slides as deck_slides
-from core.errors import BadInput, TailscopeError
+from core.errors import BadInput
 from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
 from core.stats.format import points
@@ -17,7 +17,7 @@ from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import quiet, section
 
 NOTHING = "Check for test images that are also in the training set: give a list of them, or a set to search."
@@ -71,15 +71,8 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
     if other.fingerprint == image_set.fingerprint:
         quiet("This is the image set itself: every image overlaps with itself.")
         return None
-    try:
-        job = ask(question(_find, lens, image_set, other, cosine, bits, label=f"Comparing {image_set.id} with {id}"))
-    except TailscopeError as error:
-        quiet(str(error))
-        return None
-    if not job.wait(0):
-        watch(job)
-        return None
-    return job.value()
+    asked = question(_find, lens, image_set, other, cosine, bits, label=f"Comparing {image_set.id} with {id}")
+    return here(asked, failing="")
 
 
 def _find(

@@ -10,13 +10,11 @@ import streamlit as st
 from core.analysis import few_shot_head, label_bias
 from core.analysis.group_change import GroupChange
 from core.charts.remedies import change_figure, lines_figure
-from core.errors import TailscopeError
-from core.runtime.jobs import Question
 from core.stats.format import signed
 from core.types import Answer, ImageSet, Interval
 from pages.ui.answers import provenance
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet, section
 
 T = TypeVar("T")
@@ -49,7 +47,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
             format_func=str.capitalize, help=" ".join(PRIORS[name] for name in methods),
         )  # fmt: skip
         strength = st.select_slider("Strength", label_bias.STRENGTHS[1:], value=1.0, key="strength")
-    found = _result(
+    found = here(
         question(
             label_bias.adjust_lens,
             answer.lens,
@@ -58,7 +56,9 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
             method=method,
             strength=strength,
             label=f"Adjusting {answer.lens.model} by {method}",
-        )
+        ),
+        small=True,
+        failing="",
     )
     if found is None:
         return
@@ -113,7 +113,7 @@ def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) ->
             help=f"1, 2, 4 and 8 pictures of {len(image_set.keys):,} classes, three draws each, on cached vectors.",
         )  # fmt: skip
         return
-    found = _result(asked)
+    found = here(asked, small=True, failing="")
     if found is None:
         return
     points = [one for one in found if one.head == head]
@@ -151,16 +151,3 @@ def rows(changes: tuple[GroupChange, ...]) -> list[list[object]]:
         ]
         for one in changes
     ]  # fmt: skip
-
-
-def _result(asked: Question[T]) -> T | None:
-    """The value of a question, or its progress in its place."""
-    try:
-        job = ask(asked)
-    except TailscopeError as error:
-        quiet(str(error))
-        return None
-    if not job.wait(0):
-        watch(job, small=True)
-        return None
-    return job.value()

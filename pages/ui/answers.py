@@ -167,11 +167,11 @@ def _stored(lens: Lens) -> Answer | None:
 
 
 def curve_of(
-    answer: Answer | ClassAnswer, source: str, *, recipe: str = "honest", hidden: Collection[str] = ()
+    answer: Answer | ClassAnswer, source: str, *, hidden: Collection[str] = ()
 ) -> Curve:
     """The frequency curve of an answer under a source of counts, less those that carry a hidden flag."""
     more = {"hidden": tuple(hidden)} if hidden else {}
-    return recall(curve, answer, table(source), recipe=recipe, families=families(answer, source), **more)
+    return recall(curve, answer, table(source), families=families(answer, source), **more)
 
 
 def prompt_notes(rows: Iterable[Record]) -> None:

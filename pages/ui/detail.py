@@ -14,7 +14,6 @@ import streamlit as st
 
 from core.charts import top_bars
 from core.deck import slides
-from core.errors import TailscopeError
 from core.evaluation.similar import search_for
 from core.evaluation.standing import Standing, classifier_of, kept, standings
 from core.runtime import thumbnails as thumbs
@@ -22,7 +21,7 @@ from core.types import Answer, ImageSet, Lens
 from pages.ui import pins
 from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, gallery, tile
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import here, question
 from pages.ui.text import quiet, section
 
 
@@ -90,29 +89,20 @@ def _chart(answer: Answer, shown: list[Standing], position: int) -> None:
 
 def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -> list[Standing] | None:
     """The classes by the whole classifier, None while it is under way or cannot be had."""
-    try:
-        job = ask(question(classifier_of, lens, image_set=image_set, label=f"Classifier of {lens.prompts} prompts"))
-    except TailscopeError as error:
-        quiet(f"Rank and probability of the true class are not known: {error}")
-        return None
-    if not job.wait(0):
-        watch(job, small=True)
-        return None
-    return standings(vector, job.value(), true)
+    asked = question(classifier_of, lens, image_set=image_set, label=f"Classifier of {lens.prompts} prompts")
+    classifier = here(asked, small=True, failing="Rank and probability of the true class are not known: ")
+    return None if classifier is None else standings(vector, classifier, true)
 
 
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np.ndarray | None:
     """The nearest pictures, and the vector of this one when it is there."""
     section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
-    try:
-        job = ask(question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"))
-    except TailscopeError as error:
-        quiet(str(error))
+    embedded = here(
+        question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"), small=True, failing=""
+    )
+    if embedded is None:
         return None
-    if not job.wait(0):
-        watch(job, small=True)
-        return None
-    found, search = job.value()
+    found, search = embedded
     row = np.flatnonzero(found.rows == answer.rows[position])
     if not len(row):
         quiet("This picture could not be embedded, so it has no neighbours.")

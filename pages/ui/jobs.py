@@ -15,7 +15,7 @@ from core.errors import NotHere, ReadOnly, TailscopeError
 from core.runtime import hosts
 from core.runtime.jobs import Job, Question, engine, question
 from core.types import silent
-from pages.ui.text import duration, plain
+from pages.ui.text import duration, plain, quiet
 
 T = TypeVar("T")
 PATIENCE = 0.15
@@ -110,6 +110,25 @@ def need(asked: Question[T]) -> T:
         watch(job)
         st.stop()
     return job.value()
+
+
+def here(asked: Question[T], *, small: bool = False, failing: str | None = None) -> T | None:
+    """The value of this question now, or its progress at this place of the page, and None, until it is there.
+
+    Args:
+        failing: what stands before the error where this part of the page fails; None: the error takes the page.
+    """
+    try:
+        job = ask(asked)
+    except TailscopeError as error:
+        if failing is None:
+            raise
+        quiet(f"{failing}{error}")
+        return None
+    if job.wait(0):
+        return job.value()
+    watch(job, small=small)
+    return None
 
 
 def again() -> None:

@@ -12,7 +12,7 @@ from core.runtime.jobs import question
 from core.text.lines import lines_of
 from core.types import ImageSet, Lens
 from pages.ui.downloads import plot
-from pages.ui.jobs import ask, watch
+from pages.ui.jobs import here
 from pages.ui.text import quiet, section
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
@@ -46,11 +46,10 @@ def own_picture(lens: Lens, image_set: ImageSet) -> None:
             evaluate.score_pictures, lens, [picture], texts=texts or None, image_set=image_set,
             label="Scoring your picture",
         )  # fmt: skip
-        job = ask(asked)
-        if not job.wait(0):
-            watch(job, small=True)
+        found = here(asked, small=True)
+        if found is None:
             return
-        cosines, names, probabilities = job.value()
+        cosines, names, probabilities = found
         order = np.argsort(-cosines[0], kind="stable")[:SHOWN]
         by_chance = st.segmented_control(
             "Scale", ["probability", "cosine"], default="probability", required=True, key="own-scale"

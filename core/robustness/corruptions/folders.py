@@ -22,7 +22,7 @@ from core.robustness.sampling import balanced_rows
 from core.types import ImageSet
 
 
-def conditions_in(root: Path, *, roots: Sequence[Path] | None = None) -> dict[Condition, Path]:
+def conditions_in(root: Path) -> dict[Condition, Path]:
     """The conditions that a folder holds, in the order of the paper; empty when it is no such tree.
 
     Folders named after the downloads (``noise/gaussian_noise/1``) are looked into as well.

@@ -86,18 +86,13 @@ def mean_over(values: Iterable[float]) -> float:
     return _mean(values)
 
 
-def flip_probability(said: np.ndarray, *, noise: bool) -> float:
-    """FP of one perturbation: how often the class said differs from the one before, averaged over sequences.
+def flips(said: np.ndarray, *, noise: bool) -> np.ndarray:
+    """Where a sequence flips, bool [sequences, frames - 1]; their mean is the flip probability FP of a perturbation.
 
     Args:
-        said: int [sequences, frames], class said for every frame.
+        said: int [sequences, frames], predicted class of every frame.
         noise: compare with the first frame (noise frames do not follow from one another) instead of the one before.
     """
-    return float(np.mean(flips(said, noise=noise)))
-
-
-def flips(said: np.ndarray, *, noise: bool) -> np.ndarray:
-    """Where a sequence flips, bool [sequences, frames - 1]; arguments as in ``flip_probability``."""
     said = np.asarray(said)
     return said[:, 1:] != (said[:, :1] if noise else said[:, :-1])
 
@@ -115,7 +110,7 @@ def top5_distance(top: np.ndarray, *, noise: bool) -> float:
 
     Args:
         top: int [sequences, frames, 5], the five best classes by falling score.
-        noise: as in ``flip_probability``.
+        noise: as in ``flips``.
     """
     top = np.asarray(top)
     if top.shape[-1] != TOP:

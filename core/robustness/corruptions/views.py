@@ -59,9 +59,7 @@ def corrupted(
     return _view(image_set, [Case(row, corruption, severity) for row in chosen], ids, seed, what)
 
 
-def severity_grid(
-    image_set: ImageSet, rows: Sequence[int], *, corruptions: Sequence[str] = CORRUPTIONS, seed: int = 0
-) -> Derived:
+def severity_grid(image_set: ImageSet, rows: Sequence[int], *, corruptions: Sequence[str] = CORRUPTIONS) -> Derived:
     """A few pictures clean and under every corruption at every severity, each with an id of its own.
 
     All clean pictures come first; then, corruption by corruption and severity by severity, all pictures again.
@@ -70,7 +68,7 @@ def severity_grid(
     cases = [Case(int(row), *one) for one in conditions for row in rows]
     ids = [f"{image_set.image_ids[case.row]} · {condition(*case[1:])}" for case in cases]
     what = f"{len(rows)} of its pictures under {len(corruptions)} corruptions, {IN_MEMORY}"
-    return _view(image_set, cases, ids, seed, what)
+    return _view(image_set, cases, ids, 0, what)
 
 
 def condition(corruption: str | None, severity: int) -> str:

@@ -22,7 +22,7 @@ from core.models.weights import sha256
 from core.strict_json import write_json
 from core.supervised.names import ICON, WEIGHTS, folder_of
 from core.supervised.scorer import Scorer, scorer_for
-from core.types import Progress, Report, silent
+from core.types import Progress, Report
 
 ID = "icons-adversarial"
 EACH = 8
@@ -30,7 +30,7 @@ EACH = 8
 _BATCH = 10
 
 
-def write_adversarial(path: Path = KEPT, *, report: Report = silent) -> Path:
+def write_adversarial(*, report: Report) -> Path:
     """Search the candidates and write which the reference gets wrong; a concept without any is left out."""
     model = f"{ICON}{REFERENCE}"
     scorer = scorer_for(model, open_set("icons"))
@@ -50,9 +50,9 @@ def write_adversarial(path: Path = KEPT, *, report: Report = silent) -> Path:
         "command": "python -m core icons adversarial",
         "kept": {key: " ".join(map(str, numbers)) for key, numbers in kept.items()},
     }
-    write_json(about, path)
+    write_json(about, KEPT)
     reread()
-    return path
+    return KEPT
 
 
 def is_current(path: Path = KEPT) -> bool:
