@@ -166,9 +166,7 @@ def _stored(lens: Lens) -> Answer | None:
         return None
 
 
-def curve_of(
-    answer: Answer | ClassAnswer, source: str, *, hidden: Collection[str] = ()
-) -> Curve:
+def curve_of(answer: Answer | ClassAnswer, source: str, *, hidden: Collection[str] = ()) -> Curve:
     """The frequency curve of an answer under a source of counts, less those that carry a hidden flag."""
     more = {"hidden": tuple(hidden)} if hidden else {}
     return recall(curve, answer, table(source), families=families(answer, source), **more)
