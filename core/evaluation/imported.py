@@ -7,7 +7,7 @@ or a CSV with one row an image. Nothing is kept of a file that cannot be used wh
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,31 @@ def keep(path: Path, *, name: str, model: str = "", image_set: str = "", prompts
     for option, value in (("--model", told["model"]), ("--set", told["image_set"])):
         if not value:
             raise BadInput(f"{path.name} does not say which {option[2:]} its results are of; give {option}.")
+    classes = [[run.keys.get(name, name), name, value / 100, run.n.get(name)] for name, value in run.values.items()]
+    return keep_classes(classes, name=name, **told, acc1=run.acc1, file=path.name, note=run.note)
+
+
+def keep_classes(
+    classes: Sequence[Sequence[Any]],
+    *,
+    name: str,
+    model: str,
+    image_set: str,
+    prompts: str,
+    acc1: float | None,
+    file: str,
+    note: str,
+) -> ClassAnswer:
+    """Keep per-class accuracies under a name, replacing what was kept under it.
+
+    Args:
+        classes: key, name, accuracy (a fraction) and number of images, or None, of each.
+        file, note: where they come from, and how they were read.
+    """
     record = {
-        "schema": _SCHEMA,
-        **told,
-        "acc1": run.acc1,
-        "file": path.name,
-        "note": run.note,
-        "classes": [
-            [run.keys.get(name, name), name, value / 100, run.n.get(name)] for name, value in run.values.items()
-        ],
-    }
+        "schema": _SCHEMA, "model": model, "image_set": image_set, "prompts": prompts, "acc1": acc1, "file": file,
+        "note": note, "classes": list(map(list, classes)),
+    }  # fmt: skip
     answer = _answer(record, name)
     write_json(record, _path(name))
     return answer
