@@ -236,7 +236,8 @@ def test_decades_cover_the_rows_below_ten_thousand(release: Path):
 def test_sentences_state_the_figures(release: Path):
     paper, honest = curves.curve_record(**CC3M, recipe="paper"), curves.curve_record(**CC3M)
     assert f"r = {paper['r']:.2f} over 10 bin means" in finding(paper)
-    assert f"{honest['slope_per_decade']['value']:+.1f} points" in finding(honest)
+    slope = f"{honest['slope_per_decade']['value']:+.1f}".replace("-", "−")
+    assert f"{slope} points" in finding(honest)
     assert f"{honest['raw']['pearson']['value']:.2f}" in difference(paper, honest)
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.stats.format import many
+
 WHAT = {
     "text": ("caption", "named"), "text-paper": ("caption", "named"), "image": ("image", "shown"),
     "integrated": ("sample", "named and shown together"),
 }  # fmt: skip
-
-
-def many(n: int, noun: str) -> str:
-    """A number with its noun, one or several."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def finding(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

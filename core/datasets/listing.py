@@ -238,11 +238,6 @@ def some(items: Sequence[str]) -> str:
     return f"{listed} and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else listed
 
 
-def many(count: int, what: str) -> str:
-    """A count with its noun: “1 shard”, “12 shards”."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def require_images(image_ids: Sequence[str], what: str, left_out: Sequence[LeftOut], advice: str) -> None:
     """UnreadableData unless there is at least one usable picture."""
     if not image_ids:

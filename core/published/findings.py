@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -16,7 +16,7 @@ from core.published.letitwag import Concept, Matrix
 from core.published.sentences import difference, finding, unit
 from core.published.stated import Claim
 from core.published.view import Shown, set_name
-from core.stats.format import MINUS, percent, signed
+from core.stats.format import percent, signed
 
 SOLVED, LOST = 90.0, 50.0
 """Percent: the accuracy above which a concept is mastered, and below which even the best model is mostly wrong."""
@@ -158,8 +158,14 @@ def _range(values: Sequence[float], digits: int, *, sign: bool = False) -> str:
     defined = [value for value in values if np.isfinite(value)]
     if not defined:
         return "undefined"
-    low, high = (f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−") for value in (min(defined), max(defined)))
+    low, high = (signed(value, digits, plus=sign) for value in (min(defined), max(defined)))
     return low if low == high else f"{low} to {high}"
+
+
+def _slope(slope: Mapping[str, float]) -> str:
+    """A slope in points with its interval; the bracket stays open."""
+    value, low, high = (signed(slope[name], 1, plus=True) for name in ("value", "low", "high"))
+    return f"{value} points (95 % CI {low} to {high}"
 
 
 def controls(shown: Sequence[Shown]) -> str:
@@ -168,9 +174,8 @@ def controls(shown: Sequence[Shown]) -> str:
     for one in shown:
         slope, record = one.honest["slope_per_decade"], one.paper
         told.append(
-            f"in {set_name(one.combination.pretraining)} with {_signed(slope['value'])} points (95 % CI "
-            f"{_signed(slope['low'])} to {_signed(slope['high'])}; the paper's ρ of {record['r']:.2f} is over "
-            f"{record['n_points']} of {len(record['edges'])} bins)"
+            f"in {set_name(one.combination.pretraining)} with {_slope(slope)}; the paper's ρ of {record['r']:.2f} is "
+            f"over {record['n_points']} of {len(record['edges'])} bins)"
         )
     if not told:
         return "The controls are not in this copy of the release."
@@ -184,21 +189,11 @@ def own(mine: Shown, others: Sequence[Shown], classes: int) -> str:
     told = f"{n:,} of {classes:,} classes of {name} have a count in {where}"
     if not np.isfinite(slope["value"]):
         return f"{told}, too few with a count above zero for a trend."
-    told += (
-        f"; each tenfold rise goes with {_signed(slope['value'])} points (95 % CI {_signed(slope['low'])} to "
-        f"{_signed(slope['high'])})"
-    )
+    told += f"; each tenfold rise goes with {_slope(slope)})"
     published = [one.honest["slope_per_decade"]["value"] for one in others]
     if published:
-        told += (
-            f", with {_signed(min(published))} to {_signed(max(published))} in the {len(published)} published models"
-        )
+        told += f", with {_range(published, 1, sign=True)} in the {len(published)} published models"
     return f"{told}."
-
-
-def _signed(value: float) -> str:
-    shown = signed(value, 1)
-    return shown if shown.startswith(MINUS) else f"+{shown}"
 
 
 def claims(checked: Sequence[Claim]) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from core.published.names import METHODS, PRETRAINING, RETRIEVAL, TEXT_TO_IMAGE
+from core.stats.format import signed
 
 
 def unit(record: dict[str, Any]) -> tuple[str, float, int]:
@@ -34,7 +35,7 @@ def finding(record: dict[str, Any]) -> str:
     slope, raw = record["slope_per_decade"], record["raw"]["pearson"]
     if not math.isfinite(slope["value"]):
         return f"{what}, counted by {how}: too few concepts with a count for a trend (n = {record['nonzero']['n']})."
-    value, low, high = (f"{slope[name] * factor:+.{digits}f}" for name in ("value", "low", "high"))
+    value, low, high = (signed(slope[name] * factor, digits, plus=True) for name in ("value", "low", "high"))
     return (
         f"{what}, counted by {how}: each tenfold rise in frequency goes with {value} {word} (95 % CI {low} to {high}; "
         f"{record['nonzero']['n']:,} rows). Over all {record['n_rows']:,} raw rows r = {raw['value']:.2f}, within data "

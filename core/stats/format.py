@@ -24,6 +24,11 @@ def percent(fraction: float) -> str:
     return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{signed(shown, 0)} %"
 
 
+def many(n: int, noun: str) -> str:
+    """A count with its noun: “1 shard”, “12 shards”."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def points(fraction: float, digits: int = 1, *, plus: bool = False) -> str:
     """A difference of shares in percentage points, written as ``signed``."""
     return signed(100 * fraction, digits, plus=plus)

@@ -13,13 +13,13 @@ import streamlit as st
 from cache import keys
 from cache.files import write_bytes
 from core.counting import names, parts
-from core.counting.findings import many
 from core.counting.request import MODES, Request
 from core.datasets.io.addresses import is_url
 from core.datasets.io.roots import VARIABLE
 from core.datasets.layout import stamp
 from core.errors import BadInput, PathRefused
 from core.frequency import counted
+from core.stats.format import many
 from core.text.lines import lines_of
 from core.types import Report
 from pages.published.choices import one_of

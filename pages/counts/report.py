@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.counted import rank_figure
-from core.counting.findings import ambiguity, many
+from core.counting.findings import ambiguity
 from core.errors import UnreadableData
 from core.frequency import counted
-from core.stats.format import percent, span
+from core.stats.format import many, percent, span
 from core.types import Interval
 from pages.published.choices import one_of
 from pages.ui import hiding

@@ -27,13 +27,13 @@ from core.datasets.listing import (
     file_ends,
     fingerprint,
     make_listing,
-    many,
     require_images,
     unique,
 )
 from core.errors import BadInput, UnreadableData
 from core.memory import BUDGET
 from core.opening import regular
+from core.stats.format import many
 from core.types import LeftOut
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "webp", "bytes")

@@ -22,11 +22,11 @@ from core.datasets.listing import (
     by_class,
     fingerprint,
     make_listing,
-    many,
     require_images,
     unique,
 )
 from core.errors import BadInput, UnreadableData
+from core.stats.format import many
 from core.text.lines import lines_of
 from core.types import LeftOut
 
