@@ -12,6 +12,7 @@ from core.frequency import published
 from core.frequency.choice import choose
 from core.frequency.sources import load_source
 from core.frequency.table import match
+from core.published import scale
 from core.published.answers import find_set
 from core.published.models import find_model
 from core.published.names import LET_IT_WAG, MORE_SETS, PRETRAINING, ZERO_SHOT, ZERO_SHOT_SETS
@@ -50,6 +51,7 @@ class Score:
         model: its id; pretraining: its training set as the release spells it; image_set: where it was measured.
         count: the concept's count in the model's own pretraining set; None where that was not counted.
         source: the counts; empty where there are none.
+        parameters: of the model, in millions; None where they are not stated.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Score:
     accuracy: float
     count: int | None
     source: str
+    parameters: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def _counts(spellings: tuple[str, ...]) -> tuple[Count, ...]:
 
 
 def _scores(store: Store, tested: list[tuple[str, str]]) -> list[Score]:
-    result = []
+    result, sizes = [], scale.sizes()
     for dataset, concept in tested:
         family, prompts = (LET_IT_WAG, "ensemble") if dataset == LET_IT_WAG else (ZERO_SHOT, "simple")
         for backbone, pretraining, value in store.rows(
@@ -140,5 +143,7 @@ def _scores(store: Store, tested: list[tuple[str, str]]) -> list[Score]:
             source = choose(model.id).source if model and pretraining in PRETRAINING else ""
             counts = match(load_source(source), [concept]).counts if source else {}
             if model:
-                result.append(Score(model.id, pretraining, dataset, value / 100, counts.get(concept), source))
+                size = sizes.get((backbone, pretraining), sizes.get((backbone, "")))
+                count = counts.get(concept)
+                result.append(Score(model.id, pretraining, dataset, value / 100, count, source, size))
     return result

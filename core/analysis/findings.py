@@ -55,12 +55,15 @@ def concept(answer: Answer, index: int, count: int | None) -> str:
 
 def common_error(answer: Answer, index: int) -> tuple[int, int] | None:
     """The class most often said wrongly for this class and how often, or None when nothing was wrong."""
-    said = answer.top[answer.labels == index, 0]
-    wrong = said[said != index]
-    if not len(wrong):
-        return None
-    counts = np.bincount(wrong)
-    return int(counts.argmax()), int(counts.max())
+    return next(iter(confused_with(answer, index, most=1)), None)
+
+
+def confused_with(answer: Answer, index: int, *, most: int = 6) -> list[tuple[int, int]]:
+    """The classes predicted in place of this one and how often each, most often first, ties in label order."""
+    predicted = answer.top[answer.labels == index, 0]
+    counts = np.bincount(predicted[predicted != index], minlength=1)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(int(other), int(counts[other])) for other in order if counts[other]]
 
 
 def several(answer: Answer, indices: Sequence[int]) -> str:

@@ -51,7 +51,8 @@ def models_figure(scores: Sequence[Score], *, chosen: str = "") -> go.Figure:
     most = max(counted, default=10)
     beyond = 10.0 * max(most, 10)
     for rank, name in enumerate(sets):
-        _add(figure, [score for score in scores if score.pretraining == name], beyond, rank)
+        members = [score for score in scores if score.pretraining == name]
+        _add(figure, members, [_place(one, beyond) for one in members], rank)
     _legend_once(figure)
     ringed = [score for score in scores if score.model == chosen]
     ring(figure, [_place(one, beyond) for one in ringed], [one.accuracy for one in ringed])
@@ -66,12 +67,31 @@ def models_figure(scores: Sequence[Score], *, chosen: str = "") -> go.Figure:
     return figure
 
 
-def _add(figure: go.Figure, members: Sequence[Score], beyond: float, rank: int) -> None:
+def sizes_figure(scores: Sequence[Score], *, chosen: str = "", height: int = 400) -> go.Figure:
+    """Accuracy of each model on one concept against its size; those whose size is not stated are not drawn.
+
+    Colours, marks and custom data are those of :func:`models_figure`.
+    """
+    figure = blank(height=height, y_title="Accuracy")
+    sets = list(dict.fromkeys(score.pretraining for score in sorted(scores, key=lambda score: score.count is None)))
+    for rank, name in enumerate(sets):
+        members = [score for score in scores if score.pretraining == name and score.parameters]
+        if members:
+            _add(figure, members, [one.parameters or 0 for one in members], rank)
+    _legend_once(figure)
+    ringed = [score for score in scores if score.model == chosen and score.parameters]
+    ring(figure, [one.parameters or 0 for one in ringed], [one.accuracy for one in ringed])
+    figure.update_xaxes(type="log", title="Parameters, millions", tickvals=[100, 200, 500, 1000, 2000])
+    figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.04])
+    return figure
+
+
+def _add(figure: go.Figure, members: Sequence[Score], places: Sequence[float], rank: int) -> None:
     """The models of one pretraining set; those of sets that were not counted share one look and one legend entry."""
     counted = members[0].count is not None
     colour, symbol = style(rank) if counted else (QUIET, "circle")
     figure.add_scatter(
-        x=[_place(one, beyond) for one in members],
+        x=list(places),
         y=[one.accuracy for one in members],
         mode="markers",
         marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},

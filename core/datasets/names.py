@@ -263,8 +263,13 @@ def imagenet_names(keys: Sequence[str]) -> dict[str, str]:
     found = {key: words[key] for key in wnids if key in words}
     if missing := [key for key in wnids if key not in words]:
         larger = _wordnet()
-        found |= {key: larger[key] for key in missing if key in larger}
+        found |= {key: larger[key][0] for key in missing if key in larger}
     return found
+
+
+def wordnet_names(wnid: str) -> tuple[str, ...]:
+    """All names that WordNet has for a class of ImageNet-21k, the usual one first; empty for another id."""
+    return _wordnet().get(wnid, ())
 
 
 def imagenet_classes() -> tuple[tuple[str, str], ...]:
@@ -287,15 +292,34 @@ def _imagenet() -> dict[str, str]:
     return dict(zip(wnids, metadata.IMAGENET_CLASSNAMES, strict=True))
 
 
+def wordnet_id(name: str) -> str:
+    """WordNet id of the only class of ImageNet-21k that has this name, in any case; empty for none or several."""
+    found = _by_name().get(name.casefold(), ())
+    return found[0] if len(found) == 1 else ""
+
+
 @cache
-def _wordnet() -> dict[str, str]:
-    """WordNet id -> first name of the classes of ImageNet-21k, from timm's own file; empty where it has none."""
+def _by_name() -> dict[str, list[str]]:
+    ids: dict[str, list[str]] = {}
+    for wnid, names in _wordnet().items():
+        for name in dict.fromkeys(name.casefold() for name in names):
+            ids.setdefault(name, []).append(wnid)
+    return ids
+
+
+@cache
+def _wordnet() -> dict[str, tuple[str, ...]]:
+    """WordNet id -> names of the classes of ImageNet-21k, from timm's own file; empty where it has none."""
     try:
         text = (_package("timm") / "data" / "_info" / "imagenet_synset_to_lemma.txt").read_text(encoding="utf-8")
     except (OSError, AttributeError):
         return {}
     pairs = (line.partition("\t") for line in lines_of(text))
-    return {wnid: names.split(",")[0].strip() for wnid, _, names in pairs if names.strip()}
+    return {
+        wnid: tuple(name.strip() for name in names.split(",") if name.strip())
+        for wnid, _, names in pairs
+        if names.strip(" ,")
+    }
 
 
 def _package(name: str) -> Path:

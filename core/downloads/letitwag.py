@@ -21,22 +21,33 @@ LETITWAG = "bethgelab/Let-It-Wag"
 FOOTER = 16 << 20  # bytes of one read while only footers and labels are looked at
 
 
-def plan_letitwag(per_class: int | None, meter: Meter) -> Plan:
-    """Plan Let It Wag!: nine parquet files, or the row groups that hold ``per_class`` images of every class."""
-    listed = hub.files(LETITWAG, kind="dataset")
-    files = tuple(file for file in listed if file.path.endswith(".parquet"))
+def listed() -> tuple[tuple[hub.RemoteFile, ...], hub.RemoteFile | None]:
+    """The parquet files of the set at the newest commit, and its card."""
+    found = hub.files(LETITWAG, kind="dataset")
+    files = tuple(file for file in found if file.path.endswith(".parquet"))
     if not files:
         raise DownloadFailed(f"{LETITWAG} holds no parquet files any more; look on the hub for what became of it.")
+    return files, next((file for file in found if file.path == "README.md"), None)
+
+
+def survey(files: Sequence[hub.RemoteFile], card: hub.RemoteFile | None, meter: Meter) -> parquet.Survey:
+    """Footers and labels of the files by range requests, never pictures."""
+    sources = [RangeFile(file, largest=FOOTER, advance=meter) for file in files]
+    return parquet.survey(sources, names=_names_of_card(card))
+
+
+def plan_letitwag(per_class: int | None, meter: Meter) -> Plan:
+    """Plan Let It Wag!: nine parquet files, or the row groups that hold ``per_class`` images of every class."""
+    files, card = listed()
     if done := finished("letitwag", files, per_class):
         return done
     whole = sum(file.size for file in files)
     site = Site("letitwag", files, per_class)
-    names = _names_of_card(next((file for file in listed if file.path == "README.md"), None))
     if per_class is None:
+        names = _names_of_card(card)
         sentence = f"letitwag: {in_words(whole)} in {len(files)} files from {site.origin}."
         return site.plan(whole, sentence, lambda advance: _all_pictures(site, names, advance))
-    sources = [RangeFile(file, largest=FOOTER, advance=meter) for file in files]
-    found = parquet.survey(sources, names=names)
+    found = survey(files, card, meter)
     picks = parquet.choose(found, per_class)
     size = sum(group.bytes for group, _ in picks)
     sentence = (

@@ -83,14 +83,20 @@ def open_parquet(source: BinaryIO | RangeFile, footer: pq.FileMetaData | None = 
     return parquet
 
 
-def choose(found: Survey, per_class: int) -> list[tuple[RowGroup, np.ndarray]]:
+def choose(found: Survey, per_class: int, *, only: int | None = None) -> list[tuple[RowGroup, np.ndarray]]:
     """Few bytes that hold ``per_class`` pictures of every class (or all it has): row groups with the rows to keep.
 
     Greedy weighted cover: the group with most missing pictures per byte first. Classes get their first rows within the
     groups chosen. Rows are positions in the group.
+
+    Args:
+        only: this class alone.
     """
+    wanted = np.full(len(found.names), per_class)
+    if only is not None:
+        wanted[np.arange(len(wanted)) != only] = 0
     counts = np.stack([np.bincount(group.labels, minlength=len(found.names)) for group in found.groups])
-    missing = np.minimum(counts.sum(0), per_class)
+    missing = np.minimum(counts.sum(0), wanted)
     cost = np.array([max(group.bytes, 1) for group in found.groups])
     chosen = []
     while missing.any():
@@ -103,7 +109,7 @@ def choose(found: Survey, per_class: int) -> list[tuple[RowGroup, np.ndarray]]:
     for group in (found.groups[index] for index in sorted(chosen)):
         rows = []
         for row, label in enumerate(group.labels):
-            if taken[label] < per_class:
+            if taken[label] < wanted[label]:
                 taken[label] += 1
                 rows.append(row)
         if rows:

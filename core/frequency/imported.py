@@ -96,6 +96,7 @@ def keep(
         "file": path.name,
         "sha256": hashlib.sha256(content).hexdigest(),
         "unknown": unknown,
+        "alternates": _alternates(content) if path.suffix.lower() == ".json" else {},
     }
     _write(name, counts, about)
     return Imported(PREFIX + name, len(counts), len(unknown), *columns)
@@ -106,17 +107,19 @@ def keep_metrics(files: Mapping[str, bytes], name: str, *, method: str, citation
     check_name(name)
     counts: dict[str, int] = {}
     unknown: dict[str, None] = {}
+    alternates: dict[str, dict[str, int]] = {}
     columns = ("", "")
     digest = hashlib.sha256()
     for file, content in files.items():
         rows, columns = _from_json(content, Path(file).name, "", "")
         found, without = _checked(rows, Path(file).name)
         counts = {**found, **counts}
+        alternates = {**_alternates(content), **alternates}
         unknown |= dict.fromkeys(without)
         digest.update(content)
     left = [concept for concept in unknown if concept not in counts]
     about = {"source": citation, "method": method, "file": f"{len(files)} files", "sha256": digest.hexdigest()}
-    _write(name, counts, {**about, "unknown": left})
+    _write(name, counts, {**about, "unknown": left, "alternates": alternates})
     return Imported(PREFIX + name, len(counts), len(left), *columns)
 
 
@@ -163,6 +166,11 @@ def records(name: str) -> Records:
     none: dict[str, int | None] = dict.fromkeys(METHODS)
     found = {concept: {**none, str(about["method"]): count} for concept, count in counts.items()}
     return found | {concept: dict(none) for concept in about["unknown"]}
+
+
+def alternates(name: str) -> Mapping[str, Mapping[str, int]]:
+    """Concept -> its synonyms with the count of each, where the file lists them (NeglectedTails); else empty."""
+    return _opened(name)[1].get("alternates", {})
 
 
 def families(name: str) -> Mapping[str, str]:
@@ -230,6 +238,26 @@ def _from_records(
     concept, count = _columns(fields, file, concept_column, metrics)
     names = _own_names({key: as_text(record.get(concept)) for key, record in listed.items()})
     return ((names[key], record.get(count), f"record {key}") for key, record in listed.items()), (concept, count)
+
+
+def _alternates(content: bytes) -> dict[str, dict[str, int]]:
+    """Concept -> synonym -> count of a metrics file; empty for any other JSON. Unusable entries are dropped."""
+    if b'"alternates"' not in content:
+        return {}
+    listed = reading.parse_json(content)
+    if not isinstance(listed, dict) or not all(isinstance(record, dict) for record in listed.values()):
+        return {}
+    names = _own_names({key: as_text(record.get("name")) for key, record in listed.items()})
+    found = {}
+    for key, record in listed.items():
+        others = record.get("alternates")
+        if names[key] and isinstance(others, dict):
+            found[names[key]] = {
+                other: number
+                for other, number in others.items()
+                if type(number) is int and 0 <= number <= reading.MAX_COUNT and other and _is_name(other)
+            }
+    return found
 
 
 def _own_names(names: dict[str, str]) -> dict[str, str]:

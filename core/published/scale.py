@@ -70,7 +70,7 @@ def slopes(
     Args:
         method: how the pretraining sets were counted; prompts: strategy of the accuracies.
     """
-    sizes = _sizes()
+    known_sizes = sizes()
     known, absent = [], []
     asked = view.models(open_store(), ZERO_SHOT)
     for done, (model, pretraining) in enumerate(asked):
@@ -81,7 +81,7 @@ def slopes(
             absent.append(LeftOut(f"{model} · {view.set_name(pretraining)}", str(error)))
             continue
         slope = Interval(**found["slope_per_decade"])
-        size = sizes.get((model, pretraining), sizes.get((model, "")))
+        size = known_sizes.get((model, pretraining), known_sizes.get((model, "")))
         known.append(SizePoint(model, pretraining, size, slope, found["n_rows"] - found["n_zero"]))
     return known, absent
 
@@ -114,13 +114,13 @@ def _differ(points: Sequence[SizePoint], pretraining: str) -> bool:
     return len({one.parameters for one in points if one.pretraining == pretraining}) > 1
 
 
-def _sizes() -> dict[tuple[str, str], float]:
+def sizes() -> dict[tuple[str, str], float]:
     """(model, pretraining) -> millions of parameters, and (model, "") where all of a backbone agree."""
     stated = {(one.model, one.pretraining): one.parameters for one in letitwag.models() if one.parameters}
     by_backbone: dict[str, set[int]] = {}
     for (model, _), size in stated.items():
         by_backbone.setdefault(model, set()).add(round(size))
-    return stated | {(model, ""): float(*sizes) for model, sizes in by_backbone.items() if len(sizes) == 1}
+    return stated | {(model, ""): float(*known) for model, known in by_backbone.items() if len(known) == 1}
 
 
 def _fraction(interval: Interval) -> Interval:

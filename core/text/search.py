@@ -39,6 +39,20 @@ def find_concepts(
     return sorted(found, key=lambda index: (-likeness[index], len(names[index])))
 
 
+def nearest_names(name: str, names: Sequence[str], *, most: int = 6) -> list[int]:
+    """Indices of the names most like this one, itself left out: shared words first, the last one above all."""
+    own = utils.default_process(name)
+    words = set(own.split())
+    likeness = {}
+    for index, other in enumerate(names):
+        plain = utils.default_process(other)
+        if plain and plain != own:
+            shared = words & set(plain.split())
+            same_kind = plain.split()[-1:] == own.split()[-1:]
+            likeness[index] = fuzz.ratio(own, plain) + 60 * len(shared) / max(len(words), 1) + 30 * same_kind
+    return sorted(likeness, key=lambda index: (-likeness[index], names[index]))[:most]
+
+
 def _similarity(query: str, name: str) -> float:
     """Names that start with or contain the query come first, then names that look like it."""
     if query in name:

@@ -8,8 +8,7 @@ import streamlit as st
 from core import downloads as fetch
 from core.models.registry import ModelInfo
 from core.runtime.jobs import question
-from pages.data import fetching
-from pages.ui import lensbar, served
+from pages.ui import fetching, lensbar, served
 from pages.ui.text import finding, plain, quiet, section, size
 
 

@@ -12,8 +12,7 @@ from core.datasets.coverage import coverage
 from core.errors import TailscopeError
 from core.runtime.jobs import question
 from core.types import ImageSet
-from pages.data import fetching
-from pages.ui import answers, corrections, jobs, lensbar
+from pages.ui import answers, corrections, fetching, jobs, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, plain, quiet, section, size
 

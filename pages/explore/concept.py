@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import html
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
-from core.analysis import concepts
-from core.analysis.concepts import PublishedConcept
-from core.charts.concepts import models_figure
+from core.analysis import concepts, findings
+from core.analysis.concepts import Count, PublishedConcept
+from core.charts.concepts import models_figure, sizes_figure
+from core.downloads import concept as concept_pictures
+from core.frequency import spoken
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
-from core.published.names import METHODS
+from core.published.names import LET_IT_WAG, METHODS
 from core.published.view import set_name
+from core.text.search import nearest_names
+from core.types import Answer, ClassAnswer
 from pages import registry
-from pages.ui import lensbar
+from pages.ui import fetching, lensbar, tables
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import recall
+from pages.ui.jobs import question, recall
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
-CHART = "concept-models"
+CHART, SIZES = "concept-models", "concept-sizes-of-models"
 
 
 def find(name: str) -> PublishedConcept | None:
@@ -29,19 +35,30 @@ def find(name: str) -> PublishedConcept | None:
     return recall(concepts.find, name)
 
 
-def record(found: PublishedConcept, model: str) -> None:
-    """Its counts by every method, and links to where it is tested."""
-    _counts(found)
-    _places(found, model)
+def evidence(found: PublishedConcept | None, name: str, model: str, *, icon: str = "") -> None:
+    """Everything known of one concept beside its pictures: models, counts, other names, and where it is tested.
+
+    Args:
+        icon: key of the concept among the built-in icons, whose names were counted in their own corpora.
+    """
+    if found is not None:
+        _models(found, model)
+        _counts(found)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _called(name, icon)
+    with right:
+        if found is not None:
+            _places(found, model)
 
 
-def models(found: PublishedConcept, model: str) -> None:
-    """Accuracy of all published models against their own counts, the model of the lens ringed."""
+def _models(found: PublishedConcept, model: str) -> None:
+    """Accuracy of all published models against their own counts and against their size, that of the lens ringed."""
     places = [place.image_set for place in found.places]
     section(
         f"“{found.name}” under the published models",
-        "Accuracy against how often the concept was counted in the training set of each model; click a point to look "
-        "through that model.",
+        "Against how often it was counted in each model’s own training set, and against the size of the model; click a "
+        "point to look through that model.",
     )
     looked_at = lensbar.lens().image_set
     image_set = looked_at if looked_at in places else places[0]
@@ -52,40 +69,122 @@ def models(found: PublishedConcept, model: str) -> None:
             format_func=titles.__getitem__,
         )  # fmt: skip
     shown = [score for score in found.scores if score.image_set == image_set]
-    figure = models_figure(shown, chosen=model)
-    plot(figure, key=CHART, alt=f"Accuracy of published models on {found.name}", on_select=_look)
-    header = ["model", "pretraining", "set", "accuracy", "count", "source"]
-    rows = [[s.model, s.pretraining, s.image_set, s.accuracy, s.count, s.source] for s in found.scores]
-    downloads("concept-models", header, rows, figure=figure, title=found.name, source=CITATION)
+    left, right = st.columns(2, gap="large")
+    with left:
+        figure = models_figure(shown, chosen=model)
+        alt = f"Accuracy of published models on {found.name} against its count"
+        plot(figure, key=CHART, alt=alt, on_select=lambda: _look(CHART))
+        header = ["model", "pretraining", "set", "accuracy", "count", "source", "parameters (M)"]
+        rows = [
+            [s.model, s.pretraining, s.image_set, s.accuracy, s.count, s.source, s.parameters] for s in found.scores
+        ]
+        downloads("concept-models", header, rows, figure=figure, title=found.name, source=CITATION)
+    with right:
+        figure = sizes_figure(shown, chosen=model)
+        alt = f"Accuracy of published models on {found.name} against their size"
+        plot(figure, key=SIZES, alt=alt, on_select=lambda: _look(SIZES))
+        downloads("concept-sizes", header, rows, figure=figure, title=found.name, source=CITATION)
 
 
-def _look() -> None:
+def _called(name: str, icon: str) -> None:
+    """Its other names and how often each was counted."""
+    names = recall(spoken.called, name, icon=icon)
+    what = "captions of the icon corpora that use each" if icon else "captions that use each, by what was counted"
+    section("What it is called", f"Names and synonyms, and {what}. Not counted is unknown, not zero.")
+    sources = list(dict.fromkeys(source for one in names for source in one.counts))
+    frame = pd.DataFrame(
+        [[one.name, ", ".join(one.origins), *(one.counts.get(source) for source in sources)] for one in names],
+        columns=["Name", "From", *sources],
+    )
+    numbers = {source: st.column_config.NumberColumn(format="localized") for source in sources}
+    st.dataframe(
+        frame, hide_index=True, placeholder="not counted", alt=f"Names of {name} with counts",
+        column_config={"Name": st.column_config.TextColumn(pinned=True), **numbers},
+    )  # fmt: skip
+
+
+def pictures(found: PublishedConcept) -> None:
+    """Pictures where no set with this concept is open: those on this disk, or a button that fetches five."""
+    section("Pictures")
+    if LET_IT_WAG not in [place.image_set for place in found.places]:
+        quiet("None on this disk. Single concepts can be fetched from Let It Wag! only, which does not test this one.")
+        return
+    kept = concept_pictures.pictures(found.name)
+    if kept is None:
+        quiet("None on this disk. Let It Wag! has this concept; only the parts of its files that hold it are read.")
+        planning = question(
+            concept_pictures.plan_pictures, found.name, label=f"Which parts hold {found.name}", lane="io"
+        )
+        if fetching.offer(
+            planning,
+            f"pictures of {found.name}",
+            ask="Show five pictures: size first",
+            get="Show five pictures ({size})",
+        ):
+            st.rerun()
+        return
+    if not kept:
+        quiet("The hub’s pictures of this concept could not be decoded.")
+        return
+    sources = [base64.b64encode(data).decode() for data in kept]
+    style = "width:100%;aspect-ratio:1;object-fit:cover;border-radius:6px;display:block"
+    alt = html.escape(found.name, quote=True)
+    tiles = "".join(f'<img src="data:image/webp;base64,{data}" alt="{alt}" style="{style}">' for data in sources)
+    st.html(f'<div style="display:grid;gap:8px;grid-template-columns:repeat({len(sources)},1fr)">{tiles}</div>')
+    quiet("From Let It Wag! (bethgelab/Let-It-Wag), cut to squares here.")
+
+
+def neighbours(
+    answer: Answer | ClassAnswer,
+    index: int,
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    parts: Mapping[str, str],
+) -> None:
+    """What it is confused with where every picture's answer is known, else the concepts whose names are nearest."""
+    if isinstance(answer, Answer):
+        rivals = findings.confused_with(answer, index)
+        if not rivals:
+            return
+        n = int((answer.labels == index).sum())
+        told = ", ".join(f"{answer.names[other]} {times}×" for other, times in rivals)
+        section("Most confused with", f"Predicted in its place, of {n:,} pictures: {told}.")
+        shown = [other for other, _ in rivals]
+    else:
+        shown = nearest_names(answer.names[index], answer.names)
+        section("Nearest by name", "Confusions need a live run; these concepts of the set have the most similar names.")
+    tables.concept_table(answer, shown, counts, families, parts, key="neighbours")
+
+
+def _look(chart: str) -> None:
     """Look through the model of the clicked point, on the image set it was measured on."""
-    if found := clicked(CHART, length=3):
+    if found := clicked(chart, length=3):
         st.session_state["model"], st.session_state["set"] = str(found[0][0]), str(found[0][1])
 
 
 def _counts(found: PublishedConcept) -> None:
-    section("How often it was counted", "Samples of each pretraining set that show or name it, by every way to count.")
+    spelled = list(dict.fromkeys(one.spelling for one in found.counts))
+    how = f" Counted as “{spelled[0]}”." if len(spelled) == 1 else ""
+    section(
+        "How often it was counted", f"Samples of each pretraining set that show or name it, by every way to count.{how}"
+    )
+
+    def column(one: Count) -> str:
+        return set_name(one.pretraining) + (f" as “{one.spelling}”" if len(spelled) > 1 else "")
+
     methods = [name for name in METHODS if any(name in one.by_method for one in found.counts)]
-    rows: list[dict[str, Any]] = [
-        {
-            "Pretraining set": set_name(one.pretraining),
-            "Spelled": one.spelling,
-            **{METHODS[name]: one.by_method.get(name) for name in methods},
-            "Flags": ", ".join(one.flags),
-        }
-        for one in found.counts
-    ]
-    frame = pd.DataFrame(rows)
-    empty = [column for column in ("Flags",) if not frame[column].any()]
-    numbers = {METHODS[name]: st.column_config.NumberColumn(format="localized") for name in methods}
+    frame = pd.DataFrame(
+        {"Counted by": [METHODS[name] for name in methods]}
+        | {column(one): [one.by_method.get(name) for name in methods] for one in found.counts}
+    )
+    numbers = {column(one): st.column_config.NumberColumn(format="localized") for one in found.counts}
     st.dataframe(
-        frame.drop(columns=empty), hide_index=True, placeholder="–", alt=f"Counts of {found.name}",
-        column_config={"Pretraining set": st.column_config.TextColumn(pinned=True), **numbers},
+        frame, hide_index=True, placeholder="–", alt=f"Counts of {found.name}",
+        column_config={"Counted by": st.column_config.TextColumn(pinned=True), **numbers},
     )  # fmt: skip
     for flag in dict.fromkeys(flag for one in found.counts for flag in one.flags):
-        quiet(f"{flag}: {FLAGS[flag]}")
+        where = ", ".join(dict.fromkeys(set_name(one.pretraining) for one in found.counts if flag in one.flags))
+        quiet(f"Flag {flag} ({where}): {FLAGS[flag]}")
 
 
 def _places(found: PublishedConcept, model: str) -> None:

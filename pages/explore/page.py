@@ -22,6 +22,10 @@ GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only conc
 VERDICTS = ("all", "wrong", "right")
 
 lens = lensbar.lens()
+head = st.container()
+if own_picture.chosen(lens):
+    own_picture.own_picture(lens, lensbar.images(), head)
+    st.stop()
 answer = answers.by_class(lens)
 counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar.families(answer)
 flags = lensbar.flags(answer)
@@ -33,10 +37,11 @@ elif len(chosen) == 1:
     sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
 else:
     sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
-finding("Explore", sentence)
-answers.origin_line(answer)
-if lens.frequency:
-    quiet(lensbar.counted_in(answer))
+with head:
+    finding("Explore", sentence)
+    answers.origin_line(answer)
+    if lens.frequency:
+        quiet(lensbar.counted_in(answer))
 
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -61,16 +66,18 @@ with left:
     tables.concept_table(answer, found, counts, families, parts, flags, key="concepts")
     downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts, flags))
 
-about = concept.find(answer.names[chosen[0]]) if len(chosen) == 1 else None
+alone_chosen = chosen[0] if len(chosen) == 1 else None
+about = None if alone_chosen is None else concept.find(answer.names[alone_chosen])
 if isinstance(answer, ClassAnswer):
     with right:
-        if about is None:
+        if alone_chosen is None or about is None:
             scores.published_concepts(answer, chosen, found, counts)
         else:
-            concept.models(about, answer.lens.model)
+            concept.pictures(about)
+            concept.neighbours(answer, alone_chosen, counts, families, parts)
         answers.needs_pictures(answer)
     if about is not None:
-        concept.record(about, answer.lens.model)
+        concept.evidence(about, about.name, answer.lens.model)
     st.stop()
 
 image_set = lensbar.images()
@@ -117,10 +124,11 @@ with right:
             label="Pin concept",
         )
 
-if about is not None:
+if alone_chosen is not None:
+    with left:
+        concept.neighbours(answer, alone_chosen, counts, families, parts)
     st.divider()
-    concept.models(about, lens.model)
-    concept.record(about, lens.model)
+    icon = answer.keys[alone_chosen] if image_set.drawn else ""
+    concept.evidence(about, answer.names[alone_chosen], lens.model, icon=icon)
 
-own_picture.own_picture(lens, image_set)
 detail.enlarge_picked(lens, answer, image_set)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.models.registry import icon_models
 from pages.overview.links import into
-from pages.ui import lensbar
+from pages.ui import lensbar, own_picture
 from pages.ui.text import quiet, section
 
 MODEL = "ViT-B-32-quickgelu,openai"
@@ -39,6 +39,7 @@ def _own() -> None:
     place, name = (path or "").strip(), (model or "").strip() or MODEL
     if place:
         into("explore", f"Open {place}", model=name, set=place)
+    into("explore", "Or drop in one picture", look=own_picture.OWN, **_built_in())
     quiet("Or from the command line:")
     command = f"python -m core evaluate {shlex.quote(name)} {shlex.quote(place or '/path/to/images')}"
     st.code(command, language="bash", wrap_lines=True)
@@ -47,11 +48,12 @@ def _own() -> None:
 def _prompts() -> None:
     section("Compare prompts")
     quiet(
-        "The class name alone, one template, 80 templates, descriptions by a language model, or a template of your "
-        "own, on the same pictures: which differences are more than noise, and which pictures flip."
+        "The class name alone, one template or 80 for the published models over 18 data sets; on pictures also "
+        "descriptions by a language model or a template of your own: what is more than noise, and what flips."
     )
     lens = _built_in()
-    into("lab", "Compare prompts", **lens)
+    into("lab", "On the published models", **{"for": "published"}, **lens)
+    into("lab", "On the built-in icons, picture by picture", **{"for": "lens"}, **lens)
     into("inspector", "Read the sentences behind a class", **lens)
 
 

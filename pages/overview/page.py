@@ -10,15 +10,15 @@ from pages.overview import curves, doors, lookup, tail
 from pages.ui.text import finding, quiet
 
 found = overview.curves()
-finding("Tailscope: where CLIP-family models fail in the long tail", overview.headline(found))
-quiet(
-    f"{len(found)} models on the paper’s 17 classification sets, one template, counts of each model’s own pretraining "
-    f"set · {CITATION.partition(' (arXiv')[0]}"
-)
 left, right = st.columns([3, 2], gap="large")
 with left:
+    finding("Tailscope: where CLIP-family models fail in the long tail", overview.headline(found))
+    quiet(
+        f"{len(found)} models on the paper’s 17 classification sets, one template, counts of each model’s own "
+        f"pretraining set · {CITATION.partition(' (arXiv')[0]}"
+    )
     curves.frequency_curves(found)
 with right:
+    lookup.concept_lookup()
     tail.let_it_wag()
-lookup.concept_lookup()
 doors.page_links()

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.charts import top_bars
 from core.datasets.io.picture import safe_open
 from core.evaluation import evaluate
+from core.models.names import model_name
 from core.runtime.jobs import question
 from core.text.lines import lines_of
 from core.types import ImageSet, Lens
+from pages.ui import lensbar
 from pages.ui.downloads import plot
 from pages.ui.jobs import here
-from pages.ui.text import quiet, section
+from pages.ui.text import finding, quiet
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 MOST_TEXTS, SHOWN = 50, 8
 
 
-def own_picture(lens: Lens, image_set: ImageSet) -> None:
+LOOK, CONCEPTS, OWN = "look", "concepts", "your own picture"
+
+
+def chosen(lens: Lens) -> bool:
+    """Whether the page looks at a picture of one's own instead of the set's; offered where the model can be run."""
+    if lensbar.why_not_live(lens) is not None:
+        return False
+    look = st.segmented_control(
+        "Look at", [CONCEPTS, OWN], default=CONCEPTS, required=True, key=LOOK, bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return look == OWN
+
+
+def own_picture(lens: Lens, image_set: ImageSet, head: DeltaGenerator) -> None:
     """Drop zone, optional texts, and the bars of the answer; the picture stays in this server's memory only."""
-    section("Your own picture", "Scored by the same model. It stays in this server's memory and is sent nowhere else.")
+    with head:
+        finding("Explore", f"What does {model_name(lens.model)} see in a picture of yours?")
+        quiet("It stays in this server’s memory and is sent nowhere else.")
     left, right = st.columns([2, 3], gap="large")
     with left:
         upload = st.file_uploader("Picture", type=TYPES, key="own", label_visibility="collapsed")

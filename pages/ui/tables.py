@@ -54,7 +54,7 @@ def concept_table(
     st.dataframe(
         frame.assign(accuracy=percent)[columns],
         key=key,
-        height=min(height, 36 * (len(frame) + 1) + 4),
+        height=min(height, 35 * (len(frame) + 1) + 3),
         hide_index=True,
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",

@@ -64,3 +64,19 @@ def test_links_lead_into_the_lens_which_is_kept_until_another_link_names_one(vis
     found.page.locator("[data-testid=stSidebar] input[value='icons']").wait_for()
     assert found.page.locator("[data-testid=stException]").count() == 0
     assert [line for line in found.errors if "GL Driver Message" not in line] == []  # a plot without a graphics card
+
+
+def test_a_name_and_enter_lead_to_a_concepts_page_and_a_door_to_ones_own_picture(visit: Open) -> None:
+    found = visit("/")
+    box = found.page.get_by_role("combobox", name="Concept")
+    box.click()
+    box.fill("vine snake")
+    box.press("Enter")
+    found.page.get_by_role("link", name="All on “vine snake”").click()
+    found.page.get_by_text("under the published models").wait_for()
+    assert {"concept": "vine snake"}.items() <= lens(found).items()
+    found.page.get_by_role("link", name="Overview").click()
+    found.page.get_by_role("link", name="Or drop in one picture").click()
+    found.page.locator("h1", has_text="see in a picture of yours").wait_for()
+    assert found.page.get_by_test_id("stFileUploader").is_visible()
+    assert found.page.locator("[data-testid=stException]").count() == 0
