@@ -165,6 +165,6 @@ def test_a_page_that_reads_no_lens_shows_none(id: str) -> None:
 
 
 def test_a_page_shows_the_parts_that_it_reads() -> None:
-    assert {box.label for box in opened("attacks").sidebar.selectbox} == {"Model", "Images", "Prompts"}
+    assert {box.label for box in opened("sentences").sidebar.selectbox} == {"Model", "Images", "Prompts"}
     labels = {box.label for box in opened("tail").sidebar.selectbox}
     assert labels == {"Model", "Images", "Prompts", "Frequency", "How counted"}
