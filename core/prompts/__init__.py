@@ -37,119 +37,64 @@ __all__ = [
 
 _FILE = "the path of a JSON file"
 
-register(
+_BUILT_IN = (
     Strategy(
-        "class",
-        "Class name",
-        "The bare class name and nothing else.",
+        "class", "Class name", "The bare class name and nothing else.",
         lambda images: from_templates("class", ("{}",), images),
-    )
-)
-register(
+    ),
     Strategy(
-        "simple",
-        "One template",
-        "One sentence a class: a photo of a {c}.",
+        "simple", "One template", "One sentence a class: a photo of a {c}.",
         lambda images: from_templates("simple", (SIMPLE,), images),
-    )
-)
-register(
+    ),
     Strategy(
-        "ensemble",
-        "80 templates",
+        "ensemble", "80 templates",
         "The 80 ImageNet templates of CLIP: vectors are normalised, averaged per class and normalised again.",
         lambda images: from_templates("ensemble", ensemble_templates(), images),
-    )
-)
-register(
+    ),
     Strategy(
-        "dataset",
-        "The set's own templates",
-        "The templates that came with the image set, averaged like the 80.",
-        of_dataset,
-    )
-)
-register(
+        "dataset", "The set's own templates",
+        "The templates that came with the image set, averaged like the 80.", of_dataset,
+    ),
     Strategy(
-        "cupl-base",
-        "CuPL, base",
+        "cupl-base", "CuPL, base",
         "Sentences written by a language model, averaged like templates: three a class for icons, or your CuPL file.",
-        cupl.base,
-        cupl.base,
-        _FILE,
-    )
-)
-register(
+        cupl.base, cupl.base, _FILE,
+    ),
     Strategy(
-        "cupl-full",
-        "CuPL, full",
-        "All written sentences: six a class for icons, or your CuPL file.",
-        cupl.full,
-        cupl.full,
-        _FILE,
-    )
-)
-register(
+        "cupl-full", "CuPL, full", "All written sentences: six a class for icons, or your CuPL file.",
+        cupl.full, cupl.full, _FILE,
+    ),
     Strategy(
-        "cupl-both",
-        "CuPL and 80 templates",
+        "cupl-both", "CuPL and 80 templates",
         "The 80 templates and the full sentences in one flat mean; the more sentences of a kind, the more it weighs.",
-        cupl.both,
-        cupl.both,
-        _FILE,
-    )
-)
-register(
+        cupl.both, cupl.both, _FILE,
+    ),
     Strategy(
-        "dclip",
-        "DCLIP descriptors",
+        "dclip", "DCLIP descriptors",
         "The name with each of its visual features; a class scores the mean of its similarities.",
-        dclip.of_icons,
-        dclip.of_file,
-        _FILE,
-    )
-)
-register(
+        dclip.of_icons, dclip.of_file, _FILE,
+    ),
     Strategy(
-        "waffle",
-        "WaffleCLIP (random)",
+        "waffle", "WaffleCLIP (random)",
         "Random words and characters instead of features, the honest null: a gain within its spread over seeds says "
         "nothing about content.",
-        waffle.drawn,
-        waffle.drawn,
-        "a seed",
-        is_word=lambda option: True,
-    )
-)
-register(
+        waffle.drawn, waffle.drawn, "a seed", is_word=lambda option: True,
+    ),
     Strategy(
-        "real",
-        "REAL, most frequent synonym",
+        "real", "REAL, most frequent synonym",
         "The spelling that pretraining captions use most, in the one template of simple.",
-        real.of_icons,
-        real.of_option,
-        "an icon corpus, or the path of a metrics file, perhaps with argmax: before it",
-        real.MODES,
-        real.CORPORA.__contains__,
-    )
-)
-register(
+        real.of_icons, real.of_option, "an icon corpus, or the path of a metrics file, perhaps with argmax: before it",
+        real.MODES, real.CORPORA.__contains__,
+    ),
     Strategy(
-        "name-family",
-        "Name and family",
-        "One sentence a class: a {c}, a kind of {family}.",
-        family.of_icons,
-        family.of_file,
-        _FILE,
-    )
-)
-register(
+        "name-family", "Name and family", "One sentence a class: a {c}, a kind of {family}.",
+        family.of_icons, family.of_file, _FILE,
+    ),
     Strategy(
-        "learned",
-        "Learned context",
+        "learned", "Learned context",
         "Token vectors learned on a few pictures in place of a photo of a (context optimisation, CoOp).",
-        learned.unlearned,
-        learned.of_file,
-        "the path of a JSON file of prompts learn",
-    )
-)
+        learned.unlearned, learned.of_file, "the path of a JSON file of prompts learn",
+    ),
+)  # fmt: skip
+for _strategy in _BUILT_IN:
+    register(_strategy)

@@ -14,13 +14,11 @@ from core.robustness.corruptions.metrics import flips, top5_distance
 from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.runtime import thumbnails as thumbs
-from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import gallery
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 
@@ -38,16 +36,8 @@ def sequences_of_frames(lens: Lens, image_set: ImageSet, other: Lens | None) -> 
         )  # fmt: skip
     view = sequences(image_set, name or PERTURBATIONS[0], [row])
     thumbs.publish(view)
-    found: dict[str, Answer] = {}
-    for one in (lens, other):
-        if one is None:
-            continue
-        job = ask(question(answer_of, one, view, label=f"{known_as(one.model)} on {words(name)}"))
-        if job.wait(0):
-            found[known_as(one.model)] = job.value()
-        else:
-            watch(job, small=True)
-    if found:
+    lenses = {known_as(one.model): one for one in (lens, other) if one is not None}
+    if found := shared.answered(lenses, view, words(name)):
         _show(found, view, name, image_set.names[label])
 
 

@@ -14,13 +14,11 @@ from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, 
 from core.robustness.corruptions.views import severity_grid
 from core.runtime import thumbnails as thumbs
 from core.stats.format import signed
-from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 MOST = 6
@@ -42,7 +40,7 @@ def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     corruptions = GROUPS[group]
     grid = severity_grid(image_set, rows, corruptions=corruptions)
     thumbs.publish(grid)
-    found = _answers({"": lens} if other is None else {"A": lens, "B": other}, grid)
+    found = shared.answered({"": lens} if other is None else {"A": lens, "B": other}, grid, "corrupted pictures")
     if not found:
         return
     finding_of(_sentence(image_set.names[label], found, len(rows)))
@@ -72,17 +70,6 @@ def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
             key="corruption-grid",
             label="Pin this grid",
         )
-
-
-def _answers(lenses: Mapping[str, Lens], grid: ImageSet) -> dict[str, Answer]:
-    found = {}
-    for side, lens in lenses.items():
-        job = ask(question(answer_of, lens, grid, label=f"{known_as(lens.model)} on corrupted pictures"))
-        if job.wait(0):
-            found[side] = job.value()
-        else:
-            watch(job, small=True)
-    return found
 
 
 def _strip(answer: Answer, grid: ImageSet, place: int, name: str, each: int) -> dict[str, Any]:

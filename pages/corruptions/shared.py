@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -15,11 +15,12 @@ from core.robustness.corruptions.registry import IN_MEMORY, library_version
 from core.robustness.records import Record
 from core.runtime.jobs import Job, Question, question
 from core.supervised import names as supervised
+from core.supervised.ask import answer_of
 from core.supervised.names import known_as
-from core.types import ImageSet, Lens, Report
+from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import answers, lensbar, served
 from pages.ui.docs import documented
-from pages.ui.jobs import ask, finished
+from pages.ui.jobs import ask, finished, here
 from pages.ui.text import finding, quiet
 
 PER_CLASS = {"1 a class": 1, "2 a class": 2, "5 a class": 5, "all images": None}
@@ -101,6 +102,15 @@ def picture_row(lens: Lens, image_set: ImageSet, label: int) -> int:
     first = next((place for place, row in enumerate(rows) if row in right), 0)
     found = st.selectbox("Picture", list(offered), index=first, key="shot", bind="query-params", width=220)
     return offered.get(found, rows[first])
+
+
+def answered(lenses: Mapping[str, Lens], view: ImageSet, what: str) -> dict[str, Answer]:
+    """The answers of these lenses on derived pictures as far as they are there, and the progress of the others."""
+    found = {
+        name: here(question(answer_of, lens, view, label=f"{known_as(lens.model)} on {what}"), small=True)
+        for name, lens in lenses.items()
+    }
+    return {name: answer for name, answer in found.items() if answer is not None}
 
 
 def clicked(offered: Sequence[str]) -> str | None:
