@@ -94,10 +94,12 @@ def test_models_are_described_and_their_ids_stay_the_value() -> None:
     app = opened("frequency", model=MODEL, set="imagenet")
     box = app.selectbox(key="model")
     assert (box.value, asked(app, "model")) == (MODEL, MODEL)
-    assert f"{MODEL} · published scores, 102 M parameters, ImageNet 33.1 %" in box.options
+    assert f"{MODEL} · ImageNet 33.1 %, 102 M parameters, published scores" in box.options
     mismatch = next(option for option in box.options if option.startswith("ViT-B-32,laion400m_e32 ·"))
     assert mismatch.endswith("QuickGELU mismatch: lower accuracy")
-    assert any(option.startswith("icon-RN,icons-200k · on this disk, ") for option in box.options)
+    assert any(
+        option.startswith("icon-RN,icons-200k · ") and option.endswith(" MB, on this disk") for option in box.options
+    )
     box.set_value("ViT-B-16,laion400m_e32").run()
     assert asked(app, "model") == "ViT-B-16,laion400m_e32"
     assert not app.exception

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts.corruptions import severity_lines
+from core.frequency import labels
 from core.robustness.corruptions import findings
 from core.robustness.corruptions.registry import IN_MEMORY, words
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import sample, shared
+from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet
 
@@ -44,9 +46,11 @@ def head_and_tail(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     figure = severity_lines(lines)
     title = f"Accuracy of head and tail under {words(name) if name else 'the mean of all corruptions'}"
     plot(figure, key="head-tail", alt=title)
+    own = lensbar.chosen_counts() is None
+    counts = "each model's own pretraining counts" if own else f"the counts in {labels.place(lens.frequency)}"
     quiet(
-        "Bars are Wilson 95 % intervals of one condition; head and tail are the commonest and rarest fifth by each "
-        "model's own pretraining counts. Kept is accuracy over all conditions divided by clean accuracy, its interval "
+        "Bars are Wilson 95 % intervals of one condition; head and tail are the commonest and rarest fifth by "
+        f"{counts}. Kept is accuracy over all conditions divided by clean accuracy, its interval "
         "from resampling concepts: points lost alone would favour the part with less to lose."
     )
     first = next(iter(found.values()))

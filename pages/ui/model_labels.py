@@ -22,15 +22,21 @@ def label(id: str, group: str, size: int | None) -> str:
     Args:
         group: where its answers come from, in words; size: bytes of the weights on this disk.
     """
+    return f"{short(id)} · {about(id, group, size)}"
+
+
+@lru_cache(maxsize=1024)
+def about(id: str, group: str, size: int | None) -> str:
+    """What a person should know of it: ImageNet accuracy, size, where its answers come from, a wrong activation."""
     parameters, imagenet = _figures().get(id, (None, None))
     facts = [
-        group,
-        in_words(size) if size else "",
-        f"{parameters:,.0f} M parameters" if parameters else "",
         f"ImageNet {imagenet:.1f} %" if imagenet else "",
+        f"{parameters:,.0f} M parameters" if parameters else "",
+        in_words(size) if size else "",
+        group,
         _activation(id),
     ]
-    return f"{short(id)} · {', '.join(filter(None, facts))}"
+    return ", ".join(filter(None, facts))
 
 
 def short(id: str) -> str:

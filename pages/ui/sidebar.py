@@ -60,7 +60,13 @@ def _labelled(
     if st.session_state[noted] is None:
         st.query_params.pop(key, None)
     elif found is not None and linked != found:
-        st.query_params[key] = found
+        st.session_state.setdefault("_to_address", {})[key] = found
+
+
+def _write_address() -> None:
+    """Put what was chosen into the address at once: each writing is one more step of the browser's history."""
+    if chosen := st.session_state.pop("_to_address", None):
+        st.query_params.update(chosen)
 
 
 def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
@@ -83,6 +89,7 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     for part, choose in draw.items():
         if part in needs:
             choose()
+    _write_address()
     if not needs:
         return
     if "model" in needs:
@@ -125,6 +132,9 @@ def _choose_model() -> None:
         show=lambda id: model_labels.label(id, words[id], sizes.get(id)) if id in words else model_labels.short(id),
         free=True,
     )  # fmt: skip
+    chosen = lensbar.value("model")
+    if chosen in words:
+        quiet(model_labels.about(chosen, words[chosen], sizes.get(chosen)))
 
 
 def _choose_set() -> None:
