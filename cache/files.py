@@ -15,14 +15,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cache.keys import from_json, to_json
+from cache.keys import file_digest, from_json, to_json
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """Numbers of the errors by which a disk refuses a write."""
@@ -167,16 +167,17 @@ def file_version(path: Path) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
-def seal(file: io.BufferedRandom) -> None:
-    """Append the SHA-256 of a file's content to it; readers of ``.npy`` ignore what follows the array."""
+def seal(file: io.BufferedRandom, *, name: str) -> None:
+    """Append the SHA-256 of a file's content and name to it; readers of ``.npy`` ignore what follows the array."""
     file.seek(0)
-    checksum = hashlib.file_digest(file, "sha256").digest()
+    checksum = hashlib.file_digest(file, "sha256")
+    checksum.update(name.encode())
     file.seek(0, os.SEEK_END)
-    file.write(checksum)
+    file.write(checksum.digest())
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file is what was sealed, read in full once per process and version of the file."""
+    """Whether a file is what was sealed under its name, read in full once per process and version of the file."""
     version = file_version(path)
     known = _sealed.get(str(path))
     if known is None or known[0] != version:
@@ -199,14 +200,56 @@ def _has_own_checksum(path: Path) -> bool:
         while left > 0 and (block := file.read(min(left, 1 << 20))):
             checksum.update(block)
             left -= len(block)
-        return left == 0 and file.read() == checksum.digest()
+        plain = checksum.digest()  # as earlier versions sealed, without the name
+        checksum.update(path.name.encode())
+        return left == 0 and file.read() in (checksum.digest(), plain)
 
 
-def write_shard(path: Path, array: np.ndarray, note: Any) -> None:
+def write_checksums(folder: Path, names: Iterable[str]) -> None:
+    """Note the SHA-256 of these files of a folder beside them; the last step of making it."""
+    write_bytes(folder / CHECKSUMS, to_json({name: file_digest(folder / name) for name in sorted(names)}))
+
+
+def require_checksum(path: Path) -> bool:
+    """Compare a file with the checksum noted beside it, once per process and version of the file.
+
+    Returns:
+        False when none is known.
+
+    Raises:
+        Damaged: it differs. OSError: one of the two cannot be read.
+    """
+    version = file_version(path)
+    known = _compared.get(str(path))
+    if known is None or known[0] != version:
+        noted = _checksums(path.parent).get(path.name)
+        if noted is not None and file_digest(path) != noted:
+            raise Damaged("its checksum differs")
+        known = _compared[str(path)] = version, noted is not None
+    return known[1]
+
+
+CHECKSUMS = "checksums.json"
+_compared: dict[str, tuple[tuple[int, int, int, int], bool]] = {}
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    try:
+        known = from_json((folder / CHECKSUMS).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Damaged(f"{CHECKSUMS} beside it cannot be read ({error})") from error
+    if not isinstance(known, dict):
+        raise Damaged(f"{CHECKSUMS} beside it holds no checksums")
+    return known
+
+
+def write_shard(path: Path, array: np.ndarray, note: Any, *, name: str) -> None:
     """Write a matrix of numbers and a JSON note as one file.
 
-    It is a ``.npy`` file followed by the note and a SHA-256 of all before: readers of ``.npy`` ignore what follows the
-    array, and array, note and checksum arrive in one rename.
+    It is a ``.npy`` file followed by the note and a SHA-256 of all before and of ``name``, so that one in the place of
+    another is noticed: readers of ``.npy`` ignore what follows the array, and all arrives in one rename.
     """
     native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     if array.ndim != 2 or array.dtype.kind not in "biuf":
@@ -216,14 +259,14 @@ def write_shard(path: Path, array: np.ndarray, note: Any) -> None:
     body = npy.getvalue() + to_json(note)
     with atomic_write(path) as file:
         file.write(body)
-        file.write(hashlib.sha256(body).digest())
+        file.write(hashlib.sha256(body + name.encode()).digest())
 
 
-def read_shard(path: Path) -> tuple[np.ndarray, Any]:
+def read_shard(path: Path, *, name: str) -> tuple[np.ndarray, Any]:
     """Array and note of a shard; FileNotFoundError, or Damaged if a single bit differs from what was written."""
     data = path.read_bytes()
     body, checksum = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != checksum:
+    if hashlib.sha256(body + name.encode()).digest() != checksum:
         raise Damaged("its checksum differs")
     file = io.BytesIO(body)
     try:

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from cache import CacheError
 from cache.files import write_bytes
-from cache.keys import from_json, root, to_json
+from cache.keys import root, sealed, unsealed
 
 _MOST_BYTES = 64 << 20
 
@@ -33,7 +33,7 @@ def read(path: Path) -> Any:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES >> 20} MiB")
-        return from_json(data)
+        return unsealed(data, name=path.name)
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -44,7 +44,7 @@ def read(path: Path) -> Any:
 def write(path: Path, value: Any) -> None:
     """Keep a JSON value (``keys.to_json`` says what that is)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_bytes(path, to_json(value))
+    write_bytes(path, sealed(value, name=path.name))
 
 
 def lock(path: Path) -> FileLock:

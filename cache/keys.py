@@ -54,6 +54,27 @@ def from_json(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
+def sealed(value: Any, *, name: str) -> bytes:
+    """JSON bytes of a value with a digest of it and of the name it is kept under; ``unsealed`` reads them."""
+    return to_json({_SEAL: digest([name, value]), "value": value})
+
+
+def unsealed(data: bytes, *, name: str) -> Any:
+    """The value of ``sealed`` bytes, or of plain JSON as earlier versions wrote it.
+
+    ValueError for anything else: also when the value was changed, or was kept under another name.
+    """
+    found = from_json(data)
+    if not isinstance(found, dict) or found.keys() != {_SEAL, "value"}:
+        return found
+    if found[_SEAL] != digest([name, found["value"]]):
+        raise ValueError("it is not what was written under this name")
+    return found["value"]
+
+
+_SEAL = "digest"
+
+
 def digest(value: Any) -> str:
     """Content key of a JSON value: 32 hex characters of the SHA-256 of its canonical JSON (see ``to_json``)."""
     return hashlib.sha256(to_json(value)).hexdigest()[:32]

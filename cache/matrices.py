@@ -41,7 +41,7 @@ from cache.files import (
     write_bytes,
     write_shard,
 )
-from cache.keys import file_digest, from_json, to_json
+from cache.keys import file_digest, sealed, to_json, unsealed
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _SIDECAR_LIMIT = 1 << 30
@@ -166,14 +166,14 @@ class MatrixStore:
         final = self.path(key, f".{name}")
         with atomic_folder(final) as made:
             for own, array in arrays.items():
-                write_shard(made / f"{own}.npy", array, note)
+                write_shard(made / f"{own}.npy", array, note, name=f"{key}.{name}/{own}")
             shutil.rmtree(final, ignore_errors=True)
 
     def beside(self, key: str, name: str) -> tuple[dict[str, np.ndarray], Any] | None:
         """Arrays and note kept beside a matrix, or None; damaged ones are deleted and reported."""
         folder = self.path(key, f".{name}")
         try:
-            found = {path.stem: read_shard(path) for path in sorted(folder.iterdir())}
+            found = {path.stem: read_shard(path, name=f"{key}.{name}/{path.stem}") for path in sorted(folder.iterdir())}
         except FileNotFoundError:
             return None
         except Damaged as damage:
@@ -198,7 +198,7 @@ class MatrixStore:
     def load_shard(self, key: str, path: Path) -> tuple[np.ndarray, Any] | None:
         """Array and note of a shard of this key; None if it is absent or was damaged and set aside."""
         try:
-            return read_shard(path)
+            return read_shard(path, name=f"{key}/{path.stem}")
         except FileNotFoundError:
             return None
         except Damaged as damage:
@@ -245,7 +245,7 @@ class MatrixStore:
                     data = file.read(_SIDECAR_LIMIT + 1)
             if len(data) > _SIDECAR_LIMIT:
                 raise Damaged(f"its sidecar is larger than {_SIDECAR_LIMIT >> 20} MiB")
-            sidecar = from_json(data)
+            sidecar = unsealed(data, name=key)
             kinds = [type(sidecar[name]) for name in ("sha256", "bytes", "rows", "dim", "dtype", "meta")]
         except FileNotFoundError:
             raise Damaged("its sidecar is missing") from None
@@ -308,7 +308,7 @@ class ShardWriter:
 
     def write(self, index: int, array: np.ndarray, note: Any = None) -> None:
         """Keep piece ``index``: numbers [r, dim], r may be 0, and a JSON note such as which rows had to be left out."""
-        write_shard(self._path(index), array, note)
+        write_shard(self._path(index), array, note, name=f"{self._key}/{self._path(index).stem}")
 
     def read(self, index: int) -> np.ndarray:
         """The array of a piece; CacheError if it is absent or damaged."""
@@ -340,7 +340,7 @@ class ShardWriter:
                 file.write(chunk)
             sidecar = {"sha256": sha256.hexdigest(), "made": secrets.token_hex(8), "bytes": file.tell()}
             sidecar |= {"rows": rows, "dim": dim}
-            about = to_json({**sidecar, "dtype": dtype.name, "meta": dict(meta)})
+            about = sealed({**sidecar, "dtype": dtype.name, "meta": dict(meta)}, name=self._key)
             # An earlier matrix does not fit the new sidecar; until the new one has its name the shards hold all.
             path.unlink(missing_ok=True)
             self._store.remove_beside(self._key)

@@ -204,6 +204,11 @@ def test_meta_that_is_no_json_leaves_nothing_half_done(store: MatrixStore) -> No
 # --- damage ---
 
 
+def plainly(path: Path, old: str, new: str) -> None:
+    """Write a sidecar as earlier versions did, without a digest of itself, and changed."""
+    path.write_text(json.dumps(json.loads(path.read_bytes())["value"], separators=(",", ":")).replace(old, new))
+
+
 def damages() -> Iterator[tuple[str, str, Callable[[Path], object]]]:
     def truncate(path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-3])
@@ -220,11 +225,12 @@ def damages() -> Iterator[tuple[str, str, Callable[[Path], object]]]:
     yield "json", "cannot be read", truncate
     yield "json", "cannot be read", lambda path: path.write_bytes(b"[]")
     yield "json", "cannot be read", lambda path: path.write_bytes(b'{"sha256": NaN}')
-    yield "json", "wrong type", lambda path: path.write_text(path.read_text().replace('"rows":7', '"rows":"7"'))
+    yield "json", "wrong type", lambda path: plainly(path, '"rows":7', '"rows":"7"')
+    yield "json", "not what was written", lambda path: path.write_text(path.read_text().replace("float16", "int16"))
     yield (
         "json",
         "not what its sidecar says",
-        lambda path: path.write_text(path.read_text().replace("float16", "int16")),
+        lambda path: plainly(path, "float16", "int16"),
     )
 
 

@@ -68,6 +68,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "core.bench.pages:page_rerun": ("page_rerun",),
     "core.bench.pages:published_redraw": ("published_redraw",),
     "core.bench.serving:server_memory": ("server_memory",),
+    "core.bench.serving:verification": ("verification",),
     "core.bench.counting:count_captions": ("count_captions",),
     "core.bench.counting:count_size": ("count_captions_size", "count_captions_memory"),
     "core.bench.searching:search": ("search_1e6",),

@@ -7,16 +7,25 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
 
+from cache import matrices, results
 from core.bench import Row
+from core.datasets.formats import icons
+from core.errors import TailscopeError
 from core.paths import IMPORT_ROOT
-from core.types import silent
+from core.types import Lens, silent
 
 _SETS, _LOOKED_AT = 50, 10
+_WARM = 20
 _LIMIT = 256 << 20
 _STATM = Path("/proc/self/statm")
 
@@ -33,6 +42,49 @@ def server_memory() -> list[Row]:
     if ran.returncode:
         return [Row(row[0], None, *row[1:], f"the process ended: {ran.stderr.strip()[-200:]}")]
     return [Row(row[0], json.loads(ran.stdout) / _LIMIT, *row[1:])]
+
+
+def verification() -> list[Row]:
+    """Share of a warm answer that goes into comparing what is read back with what was written.
+
+    It is the time of the functions that do so, each run as often as the answer runs it.
+    """
+    from core.datasets import open_set
+    from core.evaluation.evaluate import evaluate
+
+    row = ("verification", "<=", 0.02, "a warm answer", _WARM)
+    lens = Lens("icon-RN,icons-200k", "icons-tail", "class")
+    spent, depth = [0.0], [0]
+    checks = [(matrices, "file_version"), (matrices, "file_digest"), (matrices, "unsealed"), (results, "_checksum")]
+    checks += [(icons, "is_sealed")]
+    with ExitStack() as patched:
+        for module, name in checks:
+            patched.enter_context(patch.object(module, name, _timed(getattr(module, name), spent, depth)))
+        try:
+            images = open_set(lens.image_set)
+            evaluate(lens, image_set=images)
+        except TailscopeError as error:
+            return [Row(row[0], None, *row[1:], str(error))]
+        spent[0], begun = 0.0, time.perf_counter()
+        for _ in range(_WARM):
+            evaluate(lens, image_set=images)
+        return [Row(row[0], spent[0] / (time.perf_counter() - begun), *row[1:])]
+
+
+def _timed(check: Callable[..., Any], spent: list[float], depth: list[int]) -> Callable[..., Any]:
+    """The function, adding its seconds to ``spent``; a check within a check is counted once."""
+
+    def measured(*args: Any, **options: Any) -> Any:
+        begun = time.perf_counter()
+        depth[0] += 1
+        try:
+            return check(*args, **options)
+        finally:
+            depth[0] -= 1
+            if not depth[0]:
+                spent[0] += time.perf_counter() - begun
+
+    return measured
 
 
 def look() -> None:

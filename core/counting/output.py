@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache import keys
-from cache.files import atomic_write, write_bytes
+from cache.files import CHECKSUMS, atomic_write, write_bytes, write_checksums
 from core.counting import summary
 from core.counting.hits import Joined
 from core.counting.parts import Part, Plan
@@ -173,6 +173,7 @@ class Result:
 def write(result: Result, out: Path) -> None:
     """Write every file of a finished run to ``out``; provenance last, so that it stands for all."""
     rows = result.counts()
+    (out / CHECKSUMS).unlink(missing_ok=True)  # those of an earlier run
     _table(out / COUNTS, {name: [row[name] for row in rows] for name in rows[0]} | _more_thresholds(result))
     header = ("concept", "count", "status", "query")
     write_bytes(out / "counts.csv", csv_text(header, ([row[name] for name in header] for row in rows)).encode())
@@ -191,6 +192,7 @@ def write(result: Result, out: Path) -> None:
         write_json(summary.examples(query, tally), out / "examples.json")
     write_json(about(result), out / REPORT)
     write_json(provenance(result), out / PROVENANCE)
+    write_checksums(out, {COUNTS, REPORT, PROVENANCE} | ({"examples.json"} if result.text else set()))
 
 
 def _at(result: Result, row: Mapping[str, Any], at: int, place: int) -> int:

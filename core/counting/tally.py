@@ -83,6 +83,7 @@ class Tally:
         plain |= {name: getattr(self, name).as_json() for name in ("together", "described", "adjacent")}
         plain["examples"] = [[concept, kept] for concept, kept in sorted(self.examples.items())]
         plain["masks"] = [[concept, sorted(masks.items())] for concept, masks in sorted(self.masks.items())]
+        plain["file"] = path.name
         path.parent.mkdir(parents=True, exist_ok=True)
         data = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
         write_bytes(path, gzip.compress(data, compresslevel=1, mtime=0))
@@ -92,6 +93,8 @@ class Tally:
         """The tally in a file; None when there is none or it is damaged."""
         try:
             plain = json.loads(gzip.decompress(path.read_bytes()))
+            if plain.get("file", path.name) != path.name:
+                return None  # it was counted from other captions
             return cls(
                 text=np.array(plain["text"], np.int64),
                 attributes=np.array(plain["attributes"], np.int64),
@@ -109,7 +112,7 @@ class Tally:
                 examples={concept: [(draw, text) for draw, text in kept] for concept, kept in plain["examples"]},
                 masks={concept: Counter(dict(masks)) for concept, masks in plain["masks"]},
             )
-        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 

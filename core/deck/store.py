@@ -51,8 +51,8 @@ def load() -> Kept:
         return Kept(Deck(), found)
     try:
         with place().open("rb") as file:
-            return Kept(from_json(file.read(MOST_FILE + 1)), found)
-    except UnreadableData as error:
+            return Kept(from_json(_unsealed(file.read(MOST_FILE + 1))), found)
+    except (UnreadableData, ValueError) as error:
         aside = kept.set_aside(place())
         raise UnreadableData(f"The kept deck cannot be read and was set aside as {aside.name}. {error}") from None
 
@@ -75,7 +75,14 @@ def change(edit: Callable[[Deck], Deck], *, known: Kept | None = None) -> tuple[
         return before.deck, before if after is before.deck else Kept(after, save(after))
 
 
+def _unsealed(data: bytes) -> bytes:
+    """The project file in a kept deck; ValueError when it was changed. Earlier versions kept it as it is."""
+    value = keys.unsealed(data, name=place().name)
+    return value.encode() if isinstance(value, str) else data
+
+
 def save(deck: Deck) -> tuple[int, ...]:
     """Keep this deck and return the version of its file; OSError when the disk refuses."""
-    files.write_bytes(place(), to_json(deck).encode())
+    sealed = keys.sealed(to_json(deck), name=place().name)
+    files.write_bytes(place(), sealed)
     return version()

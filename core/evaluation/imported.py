@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
+from cache.files import write_bytes
 from core.errors import BadInput, NotHere, TailscopeError, UnknownName, UnreadableData
 from core.frequency.counted import check_name
 from core.models.names import split_model
 from core.opening import read_regular
 from core.published import runs
 from core.stats.intervals import UNDEFINED, wilson
-from core.strict_json import write_json
+from core.strict_json import strict_json
 from core.types import ClassAnswer, ClassValue, Lens
 
 MAX_BYTES = 256 << 20
@@ -77,7 +78,8 @@ def keep_classes(
         "note": note, "classes": list(map(list, classes)),
     }  # fmt: skip
     answer = _answer(record, name)
-    write_json(record, _path(name))
+    folder().mkdir(parents=True, exist_ok=True)
+    write_bytes(_path(name), keys.sealed(json.loads(strict_json(record)), name=name))
     return answer
 
 
@@ -108,10 +110,10 @@ def names() -> list[str]:
 def load(name: str) -> ClassAnswer:
     """Imported results by name; raises UnknownName, or UnreadableData where their file is damaged."""
     try:
-        record = json.loads(_path(name).read_text(encoding="utf-8"))
+        record = keys.unsealed(_path(name).read_bytes(), name=name)
     except OSError as error:
         raise UnknownName(f"No imported results are called {name!r}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UnreadableData(f"The imported results {name!r} are damaged; import them again.") from error
     try:
         return _answer(record, name)

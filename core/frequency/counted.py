@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import keys
-from cache.files import file_version
+from cache.files import Damaged, file_version, require_checksum
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.frequency.table import Records, SourceInfo
 from core.strict_json import write_json
@@ -95,8 +95,9 @@ def about(name: str) -> dict[str, Any]:
 
 def _facts(place: Path, file: str) -> dict[str, Any]:
     try:
+        require_checksum(place / file)
         value = json.loads((place / file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (Damaged, OSError, ValueError, RecursionError) as error:
         raise UnknownName(f"No counts made here are called {place.name!r}, or their files are damaged.") from error
     if not isinstance(value, dict):
         raise UnknownName(f"The files of the counts {place.name!r} are damaged; count again.")
@@ -175,7 +176,8 @@ def _read(path: str, _version: tuple[int, ...]) -> list[dict[str, Any]]:
 
     columns = ["concept", "count", "status", "query", *METHODS]
     try:
+        require_checksum(Path(path))
         return pq.read_table(path, columns=columns, page_checksum_verification=True).to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (Damaged, OSError, ValueError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0][:120]
         raise UnreadableData(f"{path} is damaged ({reason}); count again, or delete these counts.") from error

@@ -331,9 +331,20 @@ def _write(name: str, counts: Mapping[str, int], about: Mapping[str, Any]) -> No
     target = _path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     columns = {"concept": pa.array(counts, pa.string()), "count": pa.array(counts.values(), pa.int64())}
-    stored = pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about, ensure_ascii=False).encode()})
+    table = pa.table(columns)
+    note = json.dumps({**about, "content": _content(table, name, about)}, ensure_ascii=False)
+    stored = table.replace_schema_metadata({_ABOUT: note.encode()})
     with atomic_write(target) as file:
         pq.write_table(stored, file, compression="zstd")
+
+
+def _content(table: Any, name: str, about: Mapping[str, Any]) -> str:
+    """Digest of the counts, of what is noted with them, and of the name they are kept under."""
+    found = hashlib.sha256(keys.to_json([name.removeprefix(PREFIX), dict(about), table.num_rows]))
+    for column in ("concept", "count"):
+        for value in table[column].to_pylist():
+            found.update(f"{value}\0".encode())
+    return found.hexdigest()
 
 
 def _opened(name: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:
@@ -355,6 +366,9 @@ def _read(path: str, _changed: int) -> tuple[Mapping[str, int], Mapping[str, Any
         counts = dict(zip(stored["concept"].to_pylist(), stored["count"].to_pylist(), strict=True))
         if not {"source", "method", "unknown"} <= set(about) or about["method"] not in METHODS:
             raise ValueError("incomplete")
+        content = about.pop("content", None)  # earlier versions wrote none
+        if content is not None and content != _content(stored, Path(path).stem, about):
+            raise ValueError("changed")
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise UnreadableData(f"The imported counts {Path(path).stem!r} are damaged; import them again.") from error
     return counts, about

@@ -5,7 +5,6 @@ Importing open_clip takes seconds, so what it knows is kept as JSON in the cache
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -70,12 +69,12 @@ def table() -> Table:
     """The tables of the installed open_clip: from the cache folder, else from open_clip itself (a few seconds)."""
     path = keys.root() / file_name()
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = keys.unsealed(path.read_bytes(), name=path.name)
         return _build(stored)
     except (OSError, ValueError, TypeError, KeyError):
         known = _read_open_clip()
     with suppress(OSError):  # read again next time
-        write_bytes(path, json.dumps(known).encode())
+        write_bytes(path, keys.sealed(known, name=path.name))
     return _build(known)
 
 

@@ -18,7 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from cache.files import atomic_folder, atomic_write, remove_orphans, write_bytes
+from cache.files import (
+    Damaged,
+    atomic_folder,
+    atomic_write,
+    remove_orphans,
+    require_checksum,
+    write_bytes,
+    write_checksums,
+)
 from core.errors import BadInput, UnreadableData
 from core.faults import writing
 from core.published import anomalies, manifest, reading, schema, store
@@ -244,7 +252,7 @@ def _publish(tables: dict[str, pa.Table], result: ImportReport, generation: str)
             remove_orphans(root)
             with atomic_folder(target) as made:
                 _write(tables, result, made)
-                store.write_checksums(made)
+                write_checksums(made, [file.name for file in made.iterdir()])
             pointer = {"schema": store.SCHEMA, "generation": target.name}
             write_bytes(root / "current.json", json.dumps(pointer).encode())
             for old in _generations(root):
@@ -273,6 +281,8 @@ def last_report() -> ImportReport:
         UnreadableData: its file is damaged.
     """
     try:
-        return ImportReport.from_json(json.loads((store.current() / store.REPORT).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        file = store.current() / store.REPORT
+        require_checksum(file)
+        return ImportReport.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (Damaged, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableData(f"The report of the published release is damaged ({error!r}). {store.AGAIN}") from error

@@ -21,13 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from cache.files import Damaged, file_version, write_bytes
-from cache.keys import file_digest, from_json, root, to_json
+from cache.files import Damaged, file_version, require_checksum
+from cache.keys import root
 from core.errors import UnreadableData
 from core.paths import ASSETS
 
 SCHEMA = 1
-CHECKSUMS = "checksums.json"
 TABLES = ("units", "counts", "scores", "totals", "files", "misalignment")
 REPORT = "report.json"
 DOWNLOADS, MAPPINGS = "release", "mappings"
@@ -52,12 +51,21 @@ def imported() -> Path | None:
     """Folder of the imported tables, or None when nothing (or something older) was imported."""
     try:
         pointer = json.loads((folder() / "current.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if pointer["schema"] != SCHEMA:
+            return None
+        place = folder() / Path(str(pointer["generation"])).name
+    except FileNotFoundError:
         return None
-    if not isinstance(pointer, dict) or pointer.get("schema") != SCHEMA:
-        return None
-    place = folder() / Path(str(pointer.get("generation"))).name
-    return place if all((place / f"{name}.parquet").is_file() for name in TABLES) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        place = Path()
+    if _is_whole(place):
+        return place
+    # A damaged pointer must not bring back another release in silence: the tables it can mean are here.
+    return max(filter(_is_whole, folder().iterdir()), key=lambda made: made.stat().st_mtime_ns, default=None)
+
+
+def _is_whole(place: Path) -> bool:
+    return all((place / f"{name}.parquet").is_file() for name in TABLES)
 
 
 class Store:
@@ -79,11 +87,10 @@ class Store:
         self.damaged: dict[str, str] = {}
         self._base = duckdb.connect(":memory:", config={"threads": 2})
         self._base.execute("SET enable_progress_bar = false")
-        checksums = _checksums(place)
         for name in TABLES:
             file = place / f"{name}.parquet"
             try:
-                _check(file, checksums.get(file.name))
+                _check(file)
                 self._base.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(file)])
             except (Damaged, duckdb.Error) as error:
                 self.damaged[name] = str(error).partition("\n")[0]
@@ -116,30 +123,14 @@ class Store:
                 raise UnreadableData(f"The table “{name}” of the published release is damaged: {reason}. {AGAIN}")
 
 
-def write_checksums(place: Path) -> None:
-    """Note the SHA-256 of every file of a folder of tables beside them; the last step of making it."""
-    digests = {file.name: file_digest(file) for file in sorted(place.iterdir()) if file.name != CHECKSUMS}
-    write_bytes(place / CHECKSUMS, to_json(digests))
-
-
-def _checksums(place: Path) -> dict[str, str]:
-    try:
-        known = from_json((place / CHECKSUMS).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _check(file: Path, checksum: str | None) -> None:
+def _check(file: Path) -> None:
     """Damaged unless a table equals its checksum, or can at least be decoded where none is known."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if checksum is None:
+        if not require_checksum(file):
             pq.read_table(file)
-        elif file_digest(file) != checksum:
-            raise Damaged("its checksum differs")
     except (OSError, pa.ArrowException, ValueError) as error:
         raise Damaged(f"it cannot be read ({str(error)[:120]})") from error
 

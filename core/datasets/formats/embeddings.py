@@ -69,7 +69,7 @@ class EmbeddedImages(Listing):
                 np.lib.format.write_array_header_1_0(file, header)
                 for block in self._unit_blocks():
                     file.write(block.astype(kind).tobytes())
-                seal(file)
+                seal(file, name=target.name)
 
     def _unit_blocks(self) -> Iterator[np.ndarray]:
         """Unit vectors float32, block by block, in the order of ``image_ids``."""

@@ -215,7 +215,7 @@ def _render_all(id: str, n: int, target: Path, report: Report) -> None:
                     if worker.wait():
                         for _ in _render_part(id, Path(file.name), int(start), int(stop)):
                             report(Progress(0, 0, f"Drawing {id}"))
-                seal(file)
+                seal(file, name=target.name)
             finally:
                 for worker in workers:
                     with suppress(OSError):
