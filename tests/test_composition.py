@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -511,6 +512,9 @@ def test_sentences_tell_what_is_chance():
     )
     assert "seen pairs are right 100.0 points more often" in headline(found)
     assert "does worse on pairs it never saw" in headline(found)
+    foreign = headline(found, counted_in="icons-10k")
+    assert "does worse on pairs never counted in icons-10k" in foreign
+    assert not re.search(r"\b(seen|saw|pretraining)\b", foreign)
     points = probe.probe(blobs(), shots=(4,), methods=("linear",))
     assert (
         probe.headline(points, ["all"]) == "With 4 images a class a linear probe is right 100.0 % on all (96 images)."

@@ -151,20 +151,27 @@ def _interval(values: np.ndarray) -> Interval:
     return interval(float(values[0]), values[1:])
 
 
-def headline(gap: SeenGap) -> str:
-    """The matched comparison in one sentence."""
+def headline(gap: SeenGap, *, counted_in: str = "") -> str:
+    """The matched comparison in one sentence.
+
+    Args:
+        counted_in: what the pairs were counted in when that is not the model's own pretraining data.
+    """
     if not np.isfinite(gap.matched.value):
-        return "Which pairs were seen in pretraining is unknown here, or all or none of them were."
+        where = counted_in or "pretraining"
+        return f"Which pairs occur in {where} is unknown here, or all or none of them do."
     value, low, high = gap.matched.value, gap.matched.low, gap.matched.high
+    never = f"pairs never counted in {counted_in}" if counted_in else "pairs it never saw"
     verdict = (
-        "the model does worse on pairs it never saw"
+        f"the model does worse on {never}"
         if low > 0
-        else "the model does better on pairs it never saw"
+        else f"the model does better on {never}"
         if high < 0
         else "that may be chance"
     )
+    some, others = ("counted", "never-counted") if counted_in else ("seen", "never-seen")
     return (
-        f"At equal frequency of object and attribute, seen pairs are right {points(abs(value))} points "
-        f"{'more' if value >= 0 else 'less'} often than never-seen ones (95 % CI {points(low, plus=True)} to "
+        f"At equal frequency of object and attribute, {some} pairs are right {points(abs(value))} points "
+        f"{'more' if value >= 0 else 'less'} often than {others} ones (95 % CI {points(low, plus=True)} to "
         f"{points(high, plus=True)}; {gap.n_seen:,} and {gap.n_unseen:,} images): {verdict}."
     )

@@ -8,6 +8,7 @@ import streamlit as st
 from core.charts import composition as charts
 from core.charts import composition_models
 from core.composition import additive, association, measure, seen
+from core.frequency.choice import elsewhere
 from core.stats.format import signed
 from pages.composition import shared
 from pages.ui.downloads import downloads, plot
@@ -18,7 +19,9 @@ def gaps(asked: measure.Question, measured: measure.Measured) -> None:
     """Seen against never-seen pairs: as they are, at equal frequency, within the same objects and attributes."""
     found = measured.sides.gaps
     whole = found["composition"]
-    finding_of(seen.headline(whole))
+    counted = asked.pictures.name if asked.pictures is not None else ""
+    sentence = seen.headline(whole, counted_in=elsewhere(asked.lens.model, counted))
+    finding_of(sentence)
     if not (whole.n_seen and whole.n_unseen):
         quiet("Give a table of pair counts, or choose the icon sets, whose held-out pairs no corpus holds.")
         return
@@ -50,7 +53,7 @@ def gaps(asked: measure.Question, measured: measure.Measured) -> None:
         header,
         rows,
         figure=figure,
-        title=seen.headline(whole),
+        title=sentence,
         source=shared.source(asked, measured),
     )
 
