@@ -83,29 +83,27 @@ def alive(app: AppTest) -> list[tuple[str, str]]:
 def test_what_is_looked_for_would_be_seen() -> None:
     """The search above finds what is not escaped, in every kind of element that reads Markdown."""
 
-    def page() -> None:
+    def page(hostile: str) -> None:
         import streamlit as st
 
-        from tests.test_escaping import HOSTILE
+        st.markdown(hostile)
+        st.caption(hostile)
+        st.warning(hostile)
+        st.toast(hostile)
+        st.button(hostile)
+        st.button("b", help=hostile)
+        st.selectbox(hostile, ["a"])
+        st.pills("p", [hostile])
+        st.segmented_control("s", [hostile])
+        st.radio("r", [hostile])
+        st.checkbox(hostile)
+        st.expander(hostile).text("a")
+        st.popover(hostile).text("a")
+        st.progress(0.5, hostile)
+        st.file_uploader(hostile)
+        st.tabs([hostile])
 
-        st.markdown(HOSTILE)
-        st.caption(HOSTILE)
-        st.warning(HOSTILE)
-        st.toast(HOSTILE)
-        st.button(HOSTILE)
-        st.button("b", help=HOSTILE)
-        st.selectbox(HOSTILE, ["a"])
-        st.pills("p", [HOSTILE])
-        st.segmented_control("s", [HOSTILE])
-        st.radio("r", [HOSTILE])
-        st.checkbox(HOSTILE)
-        st.expander(HOSTILE).text("a")
-        st.popover(HOSTILE).text("a")
-        st.progress(0.5, HOSTILE)
-        st.file_uploader(HOSTILE)
-        st.tabs([HOSTILE])
-
-    found = alive(AppTest.from_function(page).run())
+    found = alive(AppTest.from_function(page, args=(HOSTILE,)).run())
     assert len(found) >= 15
 
 

@@ -23,13 +23,15 @@ view = st.segmented_control(
     help="one picture: before, change and after, live. accuracy: what is left at each ε, by prompts and model. "
     "minimal ε: how much each image needs. transfer: crafted on one model, tried on another.",
 )  # fmt: skip
-with opening:
-    shared.opening(lens, image_set)
-if view == "one picture":
-    picture.one_picture(lens, image_set)
-elif view == "accuracy":
-    curves.accuracy(lens, image_set)
-elif view == "minimal ε":
-    curves.minimal(lens, image_set)
-else:
-    transfer.transfer_matrix(lens, image_set)
+try:
+    if view == "one picture":
+        picture.one_picture(lens, image_set)
+    elif view == "accuracy":
+        curves.accuracy(lens, image_set)
+    elif view == "minimal ε":
+        curves.minimal(lens, image_set)
+    else:
+        transfer.transfer_matrix(lens, image_set)
+finally:  # also where the view ends the run to wait; what it has just measured is the page's finding
+    with opening:
+        shared.opening(lens, image_set)

@@ -25,16 +25,17 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         "head and tail: accuracy along severity. sequences: answers from frame to frame.",
     )  # fmt: skip
     other = shared.choose_other(lens)
-with opening:
-    shared.opening(lens, image_set)
-    if view != "sequences" and (absent := shared.is_absent()):
-        inform(absent, icon=":material/extension:")
-
-if view == "one picture":
-    grid.one_picture(lens, image_set, other)
-elif view == "heat map":
-    map.heat_map(lens, image_set, other)
-elif view == "head and tail":
-    parts.head_and_tail(lens, image_set, other)
-else:
-    frames.sequences_of_frames(lens, image_set, other)
+try:
+    if view == "one picture":
+        grid.one_picture(lens, image_set, other)
+    elif view == "heat map":
+        map.heat_map(lens, image_set, other)
+    elif view == "head and tail":
+        parts.head_and_tail(lens, image_set, other)
+    else:
+        frames.sequences_of_frames(lens, image_set, other)
+finally:  # also where the view ends the run to wait; what it has just measured is the page's finding
+    with opening:
+        shared.opening(lens, image_set)
+        if view != "sequences" and (absent := shared.is_absent()):
+            inform(absent, icon=":material/extension:")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from cache import keys
 from core.analysis import findings
 from core.analysis.confusable import (
     MOST_NAMES,
@@ -49,8 +50,8 @@ def two_classes(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         typed = st.text_area(
-            "Names, one a line", "\n".join(names), key="walk-names", height=100, max_chars=2000,
-            help=f"Two to {MOST_NAMES} class names; each strategy makes its sentences of them.",
+            "Names, one a line", "\n".join(names), key=f"walk-names-{keys.digest(names)[:8]}", height=100,
+            max_chars=2000, help=f"Two to {MOST_NAMES} class names; each strategy makes its sentences of them.",
         )  # fmt: skip
         named = [strategy.id for strategy in strategies()]
         chosen = st.multiselect(
