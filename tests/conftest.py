@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.helpers import llm
+from tests.hub import StandIn, serve
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -106,3 +107,23 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[llm.StandIn]:
         monkeypatch.delenv(name, raising=False)
     with llm.serve() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A running hub that huggingface_hub was told to use, with empty caches."""
+    from huggingface_hub import constants
+
+    from core.downloads import hub
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(hub, "PAUSE", 0.001)
+    with serve() as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield running

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from core.errors import Stopped
+from core.types import Progress
 
 LFS_FROM = 1000  # bytes; larger files are kept in "large file storage"
 
@@ -245,3 +249,18 @@ def serve() -> Iterator[StandIn]:
             server.shutdown()
             thread.join()
             server.server_close()
+
+
+def stop_after(received: int) -> Callable[[Progress], None]:
+    """A report that stops the job once so many bytes have arrived."""
+
+    def report(progress: Progress) -> None:
+        if progress.done >= received:
+            raise Stopped("stopped by the test")
+
+    return report
+
+
+def picture(seed: int, size: int = 3000) -> bytes:
+    """Bytes that begin like a JPEG file, others for every seed."""
+    return b"\xff\xd8\xff" + random.Random(int(seed)).randbytes(size)

@@ -1,8 +1,7 @@
-"""Downloads against a hub on loopback: what is asked for, what arrives, and what happens when it does not."""
+"""Image sets fetched from a hub on loopback: Let It Wag! and webdatasets, whole and as a quick look."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -11,228 +10,22 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from huggingface_hub import constants
 
 from core import downloads as fetch
 from core.datasets import open_set
-from core.downloads import hub, ranges
 from core.downloads.letitwag import class_folders
-from core.errors import BadInput, DownloadFailed, Stopped, UnknownName, UnreadableData
-from core.types import Progress
-from tests.helpers.models import is_available
-from tests.hub import StandIn, serve
+from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
+from core.types import Progress, silent
+from tests.hub import StandIn, picture, stop_after
 
 LETITWAG = "bethgelab/Let-It-Wag"
 NAMES = ["A310", "Bank_Swallow", "worm_snake", "../../etc", "a/b", "A310 ", "bank_swallow", "Handstand_Walking"]
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A running hub that huggingface_hub was told to use, with empty caches."""
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(hub, "PAUSE", 0.001)
-    with serve() as running:
-        monkeypatch.setattr(constants, "ENDPOINT", running.url)
-        template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        yield running
-
-
-def silent(progress: Progress) -> None:
-    pass
-
-
-def stop_after(received: int) -> Callable[[Progress], None]:
-    """A report that stops the job once so many bytes have arrived."""
-
-    def report(progress: Progress) -> None:
-        if progress.done >= received:
-            raise Stopped("stopped by the test")
-
-    return report
-
-
-def picture(seed: int, size: int = 3000) -> bytes:
-    return b"\xff\xd8\xff" + random.Random(int(seed)).randbytes(size)
-
-
-# Whole files
-
-
-@pytest.fixture
-def remote(stand_in: StandIn) -> hub.RemoteFile:
-    stand_in.add("dataset", "org/set", {"big.bin": random.Random(0).randbytes(1 << 20), "small.txt": b"hello"})
-    return next(file for file in hub.files("org/set", kind="dataset") if file.path == "big.bin")
-
-
-def test_files_are_announced_with_size_and_checksum_at_one_commit(stand_in: StandIn, remote: hub.RemoteFile) -> None:
-    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
-    assert (remote.size, remote.sha256) == (1 << 20, hashlib.sha256(content).hexdigest())
-    assert remote.repository == hub.Repository("org/set", "dataset", stand_in.commit("dataset", "org/set"))
-    small = next(file for file in hub.files("org/set", kind="dataset") if file.path == "small.txt")
-    assert (small.sha256, small.blob) == ("", "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0")  # git hash-object
-    assert hub.read_text(small) == "hello"
-
-
-def test_a_stopped_download_goes_on_where_it_ended(stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path) -> None:
-    target = tmp_path / "big.bin"
-    arrived: list[int] = []
-
-    def stop_in_the_middle(count: int) -> None:
-        arrived.append(count)
-        if sum(arrived) >= 500_000:
-            raise Stopped("stopped")
-
-    with pytest.raises(Stopped):
-        hub.download(remote, target, advance=stop_in_the_middle)
-    assert not target.exists()
-    kept = hub.partial_of(target).stat().st_size
-    assert 500_000 <= kept < 700_000
-    stand_in.requests.clear()
-    arrived.clear()
-    hub.download(remote, target, advance=arrived.append)
-    assert target.read_bytes() == stand_in.repositories["dataset", "org/set"]["big.bin"]
-    assert arrived[0] == kept
-    assert sum(arrived) == remote.size
-    assert stand_in.sent("big.bin") == remote.size - kept
-
-
-def test_broken_connections_and_busy_servers_are_tried_again(
-    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
-) -> None:
-    stand_in.break_after["big.bin"] = [300_000, 0, 200_000]
-    stand_in.fail["big.bin"] = [503]
-    arrived: list[int] = []
-    hub.download(remote, tmp_path / "big.bin", advance=arrived.append)
-    assert sum(arrived) == remote.size
-    assert stand_in.sent("big.bin") == remote.size
-
-
-def test_a_server_that_ignores_ranges_sends_everything_again(
-    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path
-) -> None:
-    stand_in.break_after["big.bin"] = [300_000]
-    stand_in.ranges = False
-    arrived: list[int] = []
-    path = hub.download(remote, tmp_path / "big.bin", advance=arrived.append)
-    assert path.read_bytes() == stand_in.repositories["dataset", "org/set"]["big.bin"]
-    assert sum(arrived) == remote.size
-    assert min(arrived) < 0
-
-
-def test_another_checksum_is_refused_and_thrown_away(stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path) -> None:
-    stand_in.corrupt.add("big.bin")
-    with pytest.raises(DownloadFailed, match="another checksum"):
-        hub.download(remote, tmp_path / "big.bin", advance=lambda n: None)
-    assert list(tmp_path.glob("big.bin*")) == []
-
-
-def test_more_bytes_than_announced_are_refused(stand_in: StandIn, tmp_path: Path) -> None:
-    stand_in.add("dataset", "org/set", {"big.bin": bytes(100_000)})
-    stand_in.announce["big.bin"] = 5_000
-    (file,) = hub.files("org/set", kind="dataset")
-    with pytest.raises(DownloadFailed, match="More than the announced 5,000 bytes"):
-        hub.download(file, tmp_path / "big.bin", advance=lambda n: None)
-    assert not (tmp_path / "big.bin").exists()
-
-
-@pytest.mark.parametrize("path", ["../evil", "a/../../evil", "/etc/evil", "a\\..\\evil"])
-def test_names_outside_the_repository_are_refused(stand_in: StandIn, path: str) -> None:
-    stand_in.add("dataset", "org/set", {path: b"x"})
-    with pytest.raises(DownloadFailed, match="outside its folder"):
-        hub.files("org/set", kind="dataset")
-
-
-def test_a_hostile_commit_name_is_refused(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in.add("dataset", "org/set", {"a": b"x"})
-    monkeypatch.setattr(stand_in, "commit", lambda kind, id: "../../../evil")
-    with pytest.raises(DownloadFailed, match="did not say which commit"):
-        hub.files("org/set", kind="dataset")
-
-
-def test_what_goes_wrong_is_said_in_a_sentence(
-    stand_in: StandIn, remote: hub.RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(DownloadFailed, match="org/nothing does not exist on http"):
-        hub.files("org/nothing", kind="dataset")
-    with pytest.raises(UnknownName, match="names look like org/name"):
-        hub.files("org/../x", kind="dataset")
-    del stand_in.repositories["dataset", "org/set"]["big.bin"]
-    with pytest.raises(DownloadFailed, match=r"has no big\.bin: it was renamed or removed"):
-        hub.download(remote, tmp_path / "a", advance=lambda n: None)
-    stand_in.gated.add("org/set")
-    with pytest.raises(DownloadFailed, match="terms are accepted"):
-        hub.files("org/set", kind="dataset")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadFailed, match="HF_HUB_OFFLINE is set"):
-        hub.files("org/set", kind="dataset")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(DownloadFailed, match=r"could not be fetched from http://127\.0\.0\.1:9"):
-        hub.files("org/set", kind="dataset")
-
-
-def test_the_token_goes_to_the_hub_and_not_to_its_storage(
-    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in.add("dataset", "org/set", {"big.bin": bytes(5000)})
-    stand_in.token = "secret"
-    with pytest.raises(DownloadFailed, match="HF_TOKEN"):
-        hub.files("org/set", kind="dataset")
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    (file,) = hub.files("org/set", kind="dataset")
-    hub.download(file, tmp_path / "big.bin", advance=lambda n: None)
-    ranges.RangeFile(file).read(10)
-    tokens = {request.path.split("/")[1]: request.token for request in stand_in.requests[1:]}
-    assert tokens == {"api": "Bearer secret", "datasets": "Bearer secret", "storage": ""}
-
-
-# Parts of files
-
-
-def test_a_range_file_reads_like_the_file_and_asks_for_little(stand_in: StandIn, remote: hub.RemoteFile) -> None:
-    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
-    source = ranges.RangeFile(remote, window=4096)
-    stand_in.requests.clear()
-    source.seek(-10, io.SEEK_END)
-    assert source.read() == content[-10:]
-    source.seek(500_000)
-    assert source.read(100) + source.read(3000) == content[500_000:503_100]
-    assert source.tell() == 503_100
-    assert stand_in.sent("big.bin") == 10 + 4096
-    source.preload([(0, 100), (200_000, 200_300)])
-    source.seek(200_100)
-    assert source.read(200) == content[200_100:200_300]
-    assert stand_in.sent("big.bin") == 10 + 4096 + 400
-
-
-def test_an_expired_storage_address_is_asked_for_again(stand_in: StandIn, remote: hub.RemoteFile) -> None:
-    stand_in.signed = 2
-    source = ranges.RangeFile(remote)
-    content = stand_in.repositories["dataset", "org/set"]["big.bin"]
-    assert [source.fetch(start, start + 9) for start in range(5)] == [content[start : start + 9] for start in range(5)]
-
-
-def test_range_reads_are_bounded_and_need_a_server_that_serves_them(stand_in: StandIn, remote: hub.RemoteFile) -> None:
-    with pytest.raises(DownloadFailed, match="damaged"):
-        ranges.RangeFile(remote, largest=1000).read(1001)
-    stand_in.ranges = False
-    with pytest.raises(DownloadFailed, match="fetch the whole set instead"):
-        ranges.RangeFile(remote).read(10)
-
-
-# Let It Wag!
 
 
 def letitwag(*, sorted_rows: bool, text_labels: bool = False, card: bool = False) -> dict[str, bytes]:
@@ -381,9 +174,6 @@ def test_damaged_or_changed_files_are_told(stand_in: StandIn, content: bytes | s
     stand_in.add("dataset", LETITWAG, {"data/0.parquet": content})
     with pytest.raises(DownloadFailed, match=problem):
         fetch.plan_set("letitwag", per_class=1)
-
-
-# Webdatasets
 
 
 def shard(samples: range, classes: int, *, size: int, order: str = "cls first", many: bool = False) -> bytes:
@@ -579,118 +369,3 @@ def test_a_full_disk_is_told_before_anything_is_fetched(stand_in: StandIn, monke
     with pytest.raises(DownloadFailed, match="are free in"):
         fetch.run(plan, report=silent)
     assert stand_in.requests == []
-
-
-# Models
-
-
-@pytest.fixture(scope="module")
-def tiny_model() -> dict[str, bytes]:
-    """A repository with a tiny open_clip model, saved as open_clip's own hub tools do."""
-    import open_clip
-    import torch
-    from safetensors.torch import save
-
-    model_cfg = {
-        "embed_dim": 8,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8},
-        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
-    }
-    torch.manual_seed(0)
-    config = {"model_cfg": model_cfg, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
-    weights = save({name: value.half() for name, value in open_clip.CLIP(**model_cfg).state_dict().items()})
-    return {"open_clip_config.json": json.dumps(config).encode(), "open_clip_model.safetensors": weights}
-
-
-def test_open_clip_loads_what_was_fetched_without_asking_again(
-    stand_in: StandIn, tiny_model: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import open_clip
-    import torch
-    from safetensors.torch import load
-
-    stand_in.add("model", "org/tiny", tiny_model | {"README.md": b"not wanted"})
-    plan = fetch.plan_model("hf_clip:org/tiny")
-    assert (plan.id, plan.bytes) == ("hf-hub:org/tiny", sum(map(len, tiny_model.values())))
-    assert not is_available("hf-hub:org/tiny")
-    assert fetch.run(plan, report=silent) == plan.target
-    assert is_available("hf-hub:org/tiny")
-    assert fetch.plan_model("hf-hub:org/tiny").bytes == 0
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    stand_in.requests.clear()
-    model, _, preprocess = open_clip.create_model_and_transforms("hf-hub:org/tiny")
-    assert stand_in.requests == []
-    kept = load(tiny_model["open_clip_model.safetensors"])
-    assert torch.equal(model.visual.proj, kept["visual.proj"].float())
-    assert preprocess.transforms[-1].mean == (0.5, 0.5, 0.5) or list(preprocess.transforms[-1].mean) == [0.5] * 3
-
-
-def test_the_stand_in_is_hub_enough_for_open_clip_itself(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
-    import open_clip
-
-    stand_in.add("model", "org/tiny", tiny_model)
-    model, _, _ = open_clip.create_model_and_transforms("hf-hub:org/tiny")
-    assert model.visual.proj.shape == (16, 8)
-    assert is_available("hf-hub:org/tiny")
-
-
-def test_a_stopped_model_goes_on_and_is_checked(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
-    stand_in.add("model", "org/tiny", tiny_model)
-    plan = fetch.plan_model("hf-hub:org/tiny")
-    with pytest.raises(Stopped):
-        fetch.run(plan, report=stop_after(plan.bytes // 2))
-    assert not is_available("hf-hub:org/tiny")
-    again = fetch.plan_model("hf-hub:org/tiny")
-    assert "arrived earlier" in again.sentence
-    fetch.run(again, report=silent)
-    continued = [request.range for request in stand_in.requests if request.sent and request.range]
-    assert len(continued) == 1
-    assert int(continued[0].removeprefix("bytes=").rstrip("-")) >= plan.bytes // 2
-    assert is_available("hf-hub:org/tiny")
-
-
-def test_a_pair_of_open_clip_comes_from_the_repository_it_names(
-    stand_in: StandIn, tiny_model: dict[str, bytes]
-) -> None:
-    repository = "timm/vit_base_patch32_clip_224.laion400m_e32"
-    stand_in.add("model", repository, tiny_model | {"open_clip_pytorch_model.bin": bytes(2000)})
-    plan = fetch.plan_model("ViT-B-32-quickgelu/laion400m_e32")
-    assert [file.path for file in plan.files] == ["open_clip_model.safetensors"]
-    fetch.run(plan, report=silent)
-    assert is_available("ViT-B-32-quickgelu,laion400m_e32")
-    assert "commit" in plan.sentence
-    assert repository in plan.sentence
-
-
-def test_a_tokenizer_elsewhere_is_fetched_too(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
-    config = json.loads(tiny_model["open_clip_config.json"])
-    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "org/words"
-    stand_in.add("model", "org/tiny", tiny_model | {"open_clip_config.json": json.dumps(config).encode()})
-    stand_in.add("model", "org/words", {"tokenizer.json": b"{}", "pytorch_model.bin": bytes(5000)})
-    plan = fetch.plan_model("hf-hub:org/tiny")
-    assert [file.path for file in plan.files][2:] == ["tokenizer.json"]
-    assert "as its configuration names it, from org/words (commit" in plan.sentence
-    fetch.run(plan, report=silent)
-    assert is_available("hf-hub:org/tiny")
-
-
-def test_a_repository_that_open_clip_cannot_load_is_told(stand_in: StandIn, tiny_model: dict[str, bytes]) -> None:
-    stand_in.add("model", "org/bert", {"model.safetensors": bytes(10)})
-    with pytest.raises(DownloadFailed, match="no weights for open_clip"):
-        fetch.plan_model("hf-hub:org/bert")
-    stand_in.add("model", "org/odd", {"open_clip_model.safetensors": bytes(10), "open_clip_config.json": b"[1]"})
-    with pytest.raises(UnreadableData, match="of org/odd cannot be read: it holds no JSON object"):
-        fetch.plan_model("hf-hub:org/odd")
-
-
-def test_weights_behind_a_plain_address_are_checked_by_their_name(stand_in: StandIn, tmp_path: Path) -> None:
-    weights = random.Random(1).randbytes(50_000)
-    stand_in.add("model", "org/release", {"x": weights})
-    stand_in.signatures["0"] = 99
-    digest = hashlib.sha256(weights).hexdigest()
-    url = f"{stand_in.storage_url}/storage/model/org/release/-/x?signature=0"
-    file = hub.plain(url, sha256=digest[:8])
-    assert (file.size, file.path) == (50_000, "x")
-    assert hub.download(file, tmp_path / "x", advance=lambda n: None).read_bytes() == weights
-    with pytest.raises(DownloadFailed, match="another checksum"):
-        hub.download(hub.plain(url, sha256="0" * 8), tmp_path / "y", advance=lambda n: None)
