@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.composition import answers, association, measure, probe, scores, sets
+from core.composition import answers, association, measure, probe, rivals, scores, sets
 from core.composition import generalisation as generalisation_module
 from core.composition.additive import additivity, pair_means
 from core.composition.answers import Composed, Parts
@@ -30,10 +31,12 @@ from core.composition.seen import headline, seen_gap
 from core.datasets import open_set
 from core.errors import BadInput, UnreadableData
 from core.icons.concepts import held_out
+from core.robustness.records import Record
 from core.stats.intervals import wilson
 from core.stats.shots import shuffled_ranks
-from core.types import Classifier, Embeddings, Interval
+from core.types import Answer, Classifier, Embeddings, FrequencyTable, ImageSet, Interval, Report
 from tests.answers import make_answer
+from tests.fakes import FakeImageSet
 
 OBJECTS = {"1": "goldfish", "2": "garbage truck", "3": "truck", "4": "sea lion", "5": "lion", "6": "Tench"}
 
@@ -560,3 +563,36 @@ def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
         (1, "linear"), (1, "nearest mean"), (2, "linear"), (2, "nearest mean")
     }  # fmt: skip
     assert all(row.low <= row.acc1 <= row.high for row in rows["object"])
+
+
+def test_supervised_rivals_are_compared_on_the_object_and_on_the_common_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [("red", "ant"), ("blue", "ant"), ("red", "bee"), ("blue", "bee"), (None, "cat"), ("red", "cat")]
+    pairs = compositions([a for a, _ in words], [o for _, o in words], {name: name for _, name in words})
+    images = composed_set(FakeImageSet(n=len(words)), pairs)
+    objects = rivals.objects_of(images)
+    assert (list(objects.keys), objects.labels.tolist()) == (["ant", "bee", "cat"], [0, 0, 1, 1, 2])
+
+    def answer_for(model: str, asked: ImageSet, report: Report) -> Answer:
+        if asked is not objects_seen.get("known"):
+            return make_answer([0, 0, 1, 1, 2], [0, 1, 1, 1, 0], keys=["ant", "bee", "cat"])
+        return make_answer([0] * 10, [0] * 8 + [1] * 2, keys=["a", "b"])
+
+    objects_seen = {"known": FakeImageSet()}
+    monkeypatch.setattr(rivals, "answer_for", answer_for)
+    counts = FrequencyTable("t", "made", "text", {"ant": 100, "bee": 10, "cat": 1})
+    (row,) = rivals.object_records("timm:x", images, known_set=objects_seen["known"], frequency=counts)
+    assert (row.condition, row.n, row.acc1, row.prompts) == ("object", 5, 3 / 5, "supervised")
+    assert (row.more["known"]["value"], row.more["known"]["n"]) == (0.8, 10)
+    assert (row.more["head"], row.more["torso"], row.more["tail"]) == (0.5, 1.0, 0.0)
+    shares = {"a": (0.5, 0.3), "b": (0.7, 0.5), "c": (0.9, 0.6)}
+    rows = [
+        Record(name, "s", "object", 100, after, after - 0.05, after + 0.05, "simple",
+               more={"known": asdict(Interval(before, before - 0.05, before + 0.05))})
+        for name, (before, after) in shares.items()
+    ]  # fmt: skip
+    found = {one.model: one.more["residual"]["value"] for one in rivals.effective_records(rows, "object")}
+    x, y = (np.log(np.array(side) / (1 - np.array(side))) for side in zip(*shares.values(), strict=True))
+    slope, intercept = np.polyfit(x, y, 1)
+    for at, (name, (_, after)) in enumerate(shares.items()):
+        assert found[name] == pytest.approx(after - 1 / (1 + np.exp(-(slope * x[at] + intercept))))
+    assert rivals.effective_records(rows[:2], "object") == []

@@ -142,3 +142,10 @@ def test_the_composer_tells_the_scores_of_the_parts() -> None:
     assert not app.exception
     table = next(frame for frame in app.dataframe if "both" in frame.value)
     assert table.value["both"].is_monotonic_decreasing
+
+
+def test_supervised_classifiers_stand_among_the_models_on_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened("composition", composition="models", **{"accuracy-of": "object"})
+    assert not app.exception
+    assert "supervised:icon-RN,icons-200k" in app.multiselect(key="generalise").options
+    assert "object accuracy less that of a logit-linear fit" in words(app)

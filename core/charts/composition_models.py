@@ -16,10 +16,12 @@ from core.stats.intervals import wilson
 from core.types import Interval
 
 
-def generalisation_figure(found: Generalisation, *, chosen: str = "", known: str = "") -> go.Figure:
-    """Composition accuracy against accuracy in distribution, with the line fitted on these models and its band."""
+def generalisation_figure(
+    found: Generalisation, *, chosen: str = "", known: str = "", what: str = "composition"
+) -> go.Figure:
+    """Accuracy of ``what`` against accuracy in distribution, with the line fitted on these models and its band."""
     figure = blank(
-        height=430, x_title=f"Top-1 on {text(known)}, objects alone", y_title="Composition top-1", drag="pan"
+        height=430, x_title=f"Top-1 on {text(known)}, objects alone", y_title=f"{what.capitalize()} top-1", drag="pan"
     )
     if found.fit is not None:
         grid = np.linspace(found.fit.low, found.fit.high, 60)
@@ -34,7 +36,7 @@ def generalisation_figure(found: Generalisation, *, chosen: str = "", known: str
         textposition=_beside([one.known.value for one in found.models]),
         marker={"color": [WRONG if one.model == chosen else RIGHT for one in found.models], "size": 11},
         customdata=[100 * one.value for one in found.residual], name="models", showlegend=False,
-        hovertemplate="%{text}<br>known %{x:.1%}, composition %{y:.1%}<br>%{customdata:+.1f} points off the line"
+        hovertemplate="%{text}<br>known %{x:.1%}, " + what + " %{y:.1%}<br>%{customdata:+.1f} points off the line"
         "<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", showgrid=True)

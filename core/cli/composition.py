@@ -47,15 +47,22 @@ def composition(
     precision: Precision = "auto",
     out: Records = None,
 ) -> None:
-    """Composition accuracy with its parts, seen against never-seen pairs, additivity, captions, few-shot probes."""
+    """Composition accuracy with its parts, seen against never-seen pairs, additivity, captions, few-shot probes.
+
+    Supervised classifiers (supervised:..., timm:...) are compared on the object; from three models on, every model has
+    its accuracy beyond the common line on accuracy in distribution.
+    """
     from core.cli.records import accuracy, echo_records
     from core.composition.measure import question
     from core.composition.records import as_records
-    from core.composition.sets import PARTNER
+    from core.composition.rivals import effective_records, object_records
+    from core.composition.sets import PARTNER, composition_set
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
+    from core.supervised.ask import named
+    from core.supervised.names import is_supervised
 
     rows, covered = [], None
     image_set = read_as(image_set, label_column, path_column, split)
@@ -63,6 +70,11 @@ def composition(
     images, known_set = open_set(image_set), open_set(known) if known else None
     with progress_bar() as report:
         for name in (model, *(also or [])):
+            if is_supervised(name):
+                found_set = composition_set(images, overrides=overrides, objects=objects)
+                rows += object_records(named(name), found_set, known_set=known_set, frequency=frequency, report=report)
+                covered = coverage(images)
+                continue
             lens = Lens(canonical(name), image_set, prompts, precision=precision)
             asked = question(
                 lens, image_set=images, partner=partner, overrides=overrides, objects=objects, counts=counts
@@ -80,6 +92,7 @@ def composition(
             )
             notes = list(notes_of(lens, asked.images))
             rows += [replace(row, more={**row.more, "prompt_notes": notes}) for row in found]
+    rows += [*effective_records(rows, "composition"), *effective_records(rows, "object")]
     if covered is not None:
         say(covered)
     echo_records(

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.composition import measure
 from core.composition.probe import SHOTS, as_json
-from core.composition.scores import PARTS, by_group, errors, shares
+from core.composition.scores import PARTS, by_group, errors, right, shares
 from core.evaluation import evaluate
 from core.frequency import sources
 from core.frequency.sources import Frequency
@@ -64,7 +64,10 @@ def as_records(
         elif condition in PARTS:
             more["counted"] = PARTS[condition][1]
         if condition in ("composition", "object") and groups.tags:
-            more |= {"frequency": groups.source, **by_group(found, condition, groups.tags, objects.objects)}
+            more |= {
+                "frequency": groups.source,
+                **by_group(found.object, right(found, condition), groups.tags, objects.objects),
+            }
         rows.append(record(*head, condition, right=share.right, n=share.n, more=more, **prompts))
     rows += _seen(asked, measured.sides)
     for what, fit in measured.additive.items():
@@ -90,8 +93,7 @@ def as_records(
 def known(lens: Lens, image_set: ImageSet, report: Report = silent) -> dict[str, Any]:
     """Accuracy in distribution: the set's own classes by their names, with its interval."""
     answer = evaluate.evaluate(lens, image_set=image_set, report=report)
-    right = int((answer.top[:, 0] == answer.labels).sum())
-    share = wilson(right, len(answer.labels))
+    share = wilson(int((answer.top[:, 0] == answer.labels).sum()), len(answer.labels))
     return {"set": lens.image_set, "n": len(answer.labels), **asdict(share)}
 
 

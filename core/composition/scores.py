@@ -77,17 +77,18 @@ def right(found: Composed, condition: str) -> np.ndarray:
     return said == (found.object if condition.startswith("object") else found.attribute)
 
 
-def by_group(found: Composed, condition: str, tags: Mapping[str, Tag], objects: Sequence[str]) -> dict[str, float]:
-    """Mean over objects of their accuracy under a condition, for head, torso and tail, each with its 95 % interval.
+def by_group(objects: np.ndarray, right: np.ndarray, tags: Mapping[str, Tag], keys: Sequence[str]) -> dict[str, float]:
+    """Mean over objects of their accuracy, for head, torso and tail, each with its 95 % interval and objects.
 
     Args:
-        tags: object key -> group; objects: object keys [o].
+        objects: int [m], true object of every image; right: bool [m].
+        tags: object key -> group; keys: object keys [o].
     """
-    n = np.bincount(found.object, minlength=len(objects))
-    hits = np.bincount(found.object, weights=right(found, condition), minlength=len(objects))
+    n = np.bincount(objects, minlength=len(keys))
+    hits = np.bincount(objects, weights=right, minlength=len(keys))
     figures: dict[str, float] = {}
     for group in dict.fromkeys(sorted(tags.values())):
-        own = np.array([tags.get(key) == group for key in objects]) & (n > 0)
+        own = np.array([tags.get(key) == group for key in keys]) & (n > 0)
         if own.any():
             share = mean(hits[own] / n[own], images=n[own])
             figures |= {

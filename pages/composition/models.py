@@ -7,19 +7,22 @@ from dataclasses import replace
 import streamlit as st
 
 from core.charts import composition_models as charts
-from core.composition import measure, probe, records
+from core.composition import measure, probe, records, scores
 from core.composition.answers import ask as ask_compositions
 from core.composition.generalisation import ModelResult, generalisation, headline
 from core.composition.probe import ProbePoint, as_json
+from core.composition.rivals import object_records
 from core.models.names import model_name
 from core.robustness.committed import table
 from core.stats.intervals import wilson
+from core.supervised import names as supervised
 from core.types import ImageSet, Interval, Lens, Report
 from pages.ui import lensbar, served
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, need, question
 from pages.ui.text import finding_of, quiet
 
+RIGHT = ("composition", "object")
 GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
 
 
@@ -29,6 +32,11 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     offered = [info.id for info in lensbar.known_models() if info.available]
     start = [info for info in offered if info.startswith("icon-")] if icons else [asked.lens.model]
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        what = st.segmented_control(
+            "Accuracy of", RIGHT, default=RIGHT[0], required=True, key="accuracy-of", bind="query-params",
+            help="object: the attribute is not asked, so supervised classifiers can stand beside CLIP models.",
+        )  # fmt: skip
+        offered += supervised.shipped() if what == "object" else []
         chosen = st.multiselect(
             "Models",
             list(dict.fromkeys([*offered, asked.lens.model])),
@@ -50,16 +58,16 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
         return
     known = served.image_set(known)
     inside = lensbar.images(known)
-    found = [result for model in chosen if (result := _result(asked, model, inside))]
+    found = [result for model in chosen if (result := _result(asked, model, inside, what))]
     if not found:
         return
     fitted = generalisation(found)
     told = headline(fitted)
     finding_of(told)
-    figure = charts.generalisation_figure(fitted, chosen=asked.lens.model, known=known)
+    figure = charts.generalisation_figure(fitted, chosen=asked.lens.model, known=known, what=what)
     plot(figure, key="generalisation", alt=told)
     quiet(
-        "Effective compositional generalisation: composition accuracy less that of a logit-linear fit on the models "
+        f"Effective compositional generalisation: {what} accuracy less that of a logit-linear fit on the models "
         "shown. No published line exists, so residuals compare these models with each other and nothing else. "
         "The sidebar's model is orange."
     )
@@ -70,7 +78,7 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     source = f"{asked.lens.image_set} against {known} · prompts {asked.lens.prompts} · {len(found)} models"
     downloads(
         "generalisation",
-        ["model", "known", "composition", "off_line", "low", "high"],
+        ["model", "known", what, "off_line", "low", "high"],
         rows,
         figure=figure,
         title=told,
@@ -78,21 +86,26 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     )
 
 
-def _result(asked: measure.Question, model: str, known: ImageSet) -> ModelResult | None:
+def _result(asked: measure.Question, model: str, known: ImageSet, what: str) -> ModelResult | None:
     """The committed result of an icon model, or that of a job whose progress stands here."""
     lens = replace(asked.lens, model=model)
-    for row in table(records.TABLE):
-        same = (row.model, row.set, row.prompts) == (model, lens.image_set, lens.prompts)
-        if same and row.condition == "composition" and (row.more.get("known") or {}).get("set") == known.id:
-            return ModelResult(model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
+    own = (model, lens.image_set, lens.prompts)
+    shipped = {row.condition: row for row in table(records.TABLE) if (row.model, row.set, row.prompts) == own}
+    inside = shipped["composition"].more.get("known") if "composition" in shipped else None
+    if inside and inside.get("set") == known.id:
+        row = shipped[what]
+        return ModelResult(model, records.interval_of(inside), Interval(row.acc1, row.low, row.high))
     name = model_name(model)
-    computed = question(_compute, asked, lens, known, label=f"{name} on {lens.image_set} and {known.id}")
+    computed = question(_compute, asked, lens, known, what, label=f"{name} on {lens.image_set} and {known.id}")
     return here(computed, small=True, failing=f"{name} is left out: ")
 
 
-def _compute(asked: measure.Question, lens: Lens, known: ImageSet, *, report: Report) -> ModelResult:
+def _compute(asked: measure.Question, lens: Lens, known: ImageSet, what: str, *, report: Report) -> ModelResult:
+    if supervised.is_supervised(lens.model):
+        (row,) = object_records(lens.model, asked.images, known_set=known, report=report)
+        return ModelResult(lens.model, records.interval_of(row.more["known"]), Interval(row.acc1, row.low, row.high))
     share = records.interval_of(records.known(replace(lens, image_set=known.id), known, report))
-    right = ask_compositions(lens, asked.images, report=report).right
+    right = scores.right(ask_compositions(lens, asked.images, report=report), what)
     return ModelResult(lens.model, share, wilson(int(right.sum()), len(right)))
 
 

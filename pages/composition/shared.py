@@ -126,7 +126,7 @@ def by_frequency(asked: measure.Question, found: measure.Measured) -> None:
     """Accuracy of head, torso and tail objects, where their counts are known."""
     objects = asked.images.compositions
     groups = sources.groups(asked.lens.model, objects.objects, objects.object_names, frequency=lensbar.chosen_counts())
-    shares = scores.by_group(found.found, "composition", groups.tags, objects.objects)
+    shares = scores.by_group(found.found.object, found.found.right, groups.tags, objects.objects)
     told = [
         f"{group} {percent(shares[group])} ({percent(shares[f'{group}_low'])}–{percent(shares[f'{group}_high'])}, "
         f"{shares[f'{group}_n']:.0f} objects)"

@@ -201,8 +201,8 @@ def _render_all(id: str, n: int, target: Path, report: Report) -> None:
                 for start, stop in pairwise(edges[1:]):
                     command = [
                         sys.executable,
-                        "-m",
-                        f"{__package__}.icons",
+                        "-c",  # -m would run a module that its package has imported already
+                        f"from {__name__} import draw_part; draw_part()",
                         id,
                         file.name,
                         str(start),
@@ -263,7 +263,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def draw_part() -> None:
+    """Draw a part of a set as a worker process, by the arguments of its command line: set, file, start, stop."""
     Thread(target=_end_with_parent, daemon=True).start()
     for _ in _render_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])):
         pass
