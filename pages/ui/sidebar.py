@@ -212,7 +212,8 @@ def _step(label: str, key: str, source: str, offered: Mapping[str, str]) -> None
     st.session_state[key] = source
 
     def take() -> None:
-        st.session_state["frequency"] = st.session_state[key]
+        if st.session_state[key] != source:  # it is also called when a link brings another lens
+            st.session_state["frequency"] = st.session_state[key]
 
     st.selectbox(label, list(offered), key=key, format_func=offered.__getitem__, on_change=take)
 

@@ -78,5 +78,5 @@ def test_a_name_and_enter_lead_to_a_concepts_page_and_a_door_to_ones_own_picture
     found.page.get_by_role("link", name="Overview").click()
     found.page.get_by_role("link", name="Or drop in one picture").click()
     found.page.locator("h1", has_text="see in a picture of yours").wait_for()
-    assert found.page.get_by_test_id("stFileUploader").is_visible()
+    found.page.get_by_test_id("stFileUploader").wait_for()
     assert found.page.locator("[data-testid=stException]").count() == 0
