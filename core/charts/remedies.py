@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from core.analysis.group_change import GroupChange
 from core.analysis.label_bias import Null
+from core.analysis.second_labels import PairAccuracy
 from core.charts.palette import (
     PART_SYMBOLS,
     PARTS,
@@ -76,4 +77,20 @@ def lines_figure(
         figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{x:g}" for x in ticks])
     figure.update_xaxes(showgrid=True)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def pair_figure(pairs: Sequence[PairAccuracy], names: Sequence[str]) -> go.Figure:
+    """Accuracy on pictures that hold two concepts against their PMI in captions; larger marks hold more pictures."""
+    figure = blank(height=330, x_title="PMI of the two concepts in captions (bits)")
+    figure.add_scatter(
+        x=[one.pmi for one in pairs],
+        y=[one.accuracy for one in pairs],
+        mode="markers",
+        marker={"color": RIGHT, "opacity": 0.6, "size": [6 + 2 * min(one.n, 50) ** 0.5 for one in pairs]},
+        text=[f"{text(names[one.a])} with {text(names[one.b])}, {one.n:,} pictures" for one in pairs],
+        hovertemplate="%{text}<br>PMI %{x:.1f}, %{y:.0%} correct<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
     return figure

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(adjust)
     app.command("few-shot")(few_shot)
+    app.command()(relabel)
 
 
 def adjust(
@@ -91,6 +92,44 @@ def few_shot(
     facts = {"support": support or lens.image_set, "only": only, "alpha": alpha, "n_seeds": seeds}
     result = {**_about(lens, source), **facts, "points": [few_shot_head.as_json(one) for one in found]}
     _tell(result, few_shot_head.headline(found), found[-2].changes, out)
+
+
+def relabel(
+    model: Model,
+    image_set: Set,
+    labels: Annotated[Path, typer.Argument(help="ReaL's real.json, or CSV with image and labels (separated by ;).")],
+    prompts: Strategy = "simple",
+    frequency: Frequency = None,
+    pmi: Annotated[
+        Path | None, typer.Option(help="cooccurrence.parquet of frequency count, or CSV a,b,pmi: accuracy by pair.")
+    ] = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+    precision: Precision = "auto",
+) -> None:
+    """Accuracy by cleaned or several accepted labels beside the first, by head and tail; pairs by PMI. Prints JSON."""
+    from core.analysis import second_labels
+    from core.datasets import open_set
+    from core.evaluation.evaluate import evaluate
+    from core.opening import read_regular
+
+    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    opened = open_set(lens.image_set)
+    accepted = second_labels.read_file(labels, opened)
+    source, counts = counts_of(lens, opened, frequency)
+    with progress_bar() as report:
+        answer = evaluate(lens, image_set=opened, report=report)
+    found = second_labels.second_accuracy(answer, accepted, counts)
+    result = {**_about(lens, source), **second_labels.as_json(found)}
+    if pmi is not None:
+        table = second_labels.read_pmi(read_regular(pmi, limit=second_labels.MAX_BYTES), pmi.name)
+        pairs = second_labels.pairs_by_pmi(answer, accepted, table)
+        r = second_labels.association(pairs)
+        result["pairs"] = [[answer.keys[one.a], answer.keys[one.b], one.pmi, one.accuracy, one.n] for one in pairs]
+        result["pearson_pmi_accuracy"] = {"value": r.value, "low": r.low, "high": r.high}
+    typer.echo(second_labels.headline(found), err=True)
+    echo_json({**result, **_covered(opened, len(answer.rows))})
 
 
 def _lens(model: str, image_set: str, prompts: str, precision: str) -> Lens:

@@ -77,7 +77,7 @@ def read(path: Path, image_set: ImageSet) -> tuple[list[Reply], tuple[str, ...]]
     Raises:
         UnreadableData: a line is no such object. BadInput: no image is one of the set.
     """
-    rows = _rows_by_name(image_set.image_ids)
+    rows = rows_by_name(image_set.image_ids)
     found: dict[int, Reply] = {}
     unknown: list[str] = []
     text = read_regular(path, limit=MAX_BYTES).decode("utf-8-sig", "replace")
@@ -108,7 +108,7 @@ def _plain(name: str) -> str:
     return str(PurePosixPath(name.replace("\\", "/")))
 
 
-def _rows_by_name(ids: Sequence[str]) -> dict[str, int]:
+def rows_by_name(ids: Sequence[str]) -> dict[str, int]:
     """Row by id, and by every end of an id that is its own; -1 where several share it."""
     rows: dict[str, int] = {}
     for row, id in enumerate(ids):

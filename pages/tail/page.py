@@ -8,13 +8,14 @@ from core.analysis import findings
 from core.charts import tail_scatter
 from core.types import Answer
 from pages.tail import cards, let_it_wag, models_compared, remedies
+from pages.tail import labels as labels_view
 from pages.ui import answers, detail, hiding, lensbar, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
 ORDERS = ("rarest first", "hardest first", "easiest first")
-VIEWS = ("concepts", "remedies")
+VIEWS = ("concepts", "remedies", "labels")
 
 lens = lensbar.lens()
 answer = answers.by_class(lens)
@@ -38,6 +39,9 @@ if isinstance(answer, Answer):
     view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
     if view == "remedies":
         remedies.remedies_section(answer, lensbar.images(), counts)
+        st.stop()
+    if view == "labels":
+        labels_view.labels_section(answer, lensbar.images(), counts)
         st.stop()
 
 if rare:
