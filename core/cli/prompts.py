@@ -55,6 +55,27 @@ def export(
 
 
 @app.command()
+def names(
+    image_set: Set,
+    frequency: Annotated[str, typer.Option(help="Source of counts, as `frequency list` names it.")],
+    names_file: Annotated[Path | None, typer.Option("--names", help="Other names: CSV of class and name.")] = None,
+) -> None:
+    """Which name of each class the captions use most: its own, other names given, ImageNet's. Prints JSON."""
+    from core.datasets import open_set
+    from core.frequency.sources import load_source
+    from core.prompts import other_names
+
+    opened = open_set(image_set)
+    given = other_names.read(opened, str(names_file))[0] if names_file else None
+    found = other_names.counted(opened, load_source(frequency), given)
+    typer.echo(other_names.headline(found, frequency), err=True)
+    listed = [
+        {"key": one.key, "name": one.name, "most_counted": one.chosen, "counts": dict(one.counts)} for one in found
+    ]
+    echo_json({"set": image_set, "frequency": frequency, "n_classes": len(found), "classes": listed})
+
+
+@app.command()
 def learn(
     model: Model,
     image_set: Set,

@@ -6,7 +6,7 @@ or a prompt file. Knows nothing of models; changing the strategy never touches a
 
 from __future__ import annotations
 
-from core.prompts import cupl, dclip, family, learned, real, waffle
+from core.prompts import cupl, dclip, family, learned, other_names, real, waffle
 from core.prompts.registry import (
     AGGREGATIONS,
     Strategy,
@@ -98,3 +98,13 @@ _BUILT_IN = (
 )  # fmt: skip
 for _strategy in _BUILT_IN:
     register(_strategy)
+register(
+    Strategy(
+        "other-name",
+        "Other names",
+        "The one template with another name of each class, scientific or common, from a file of class and name.",
+        other_names.without_file,
+        other_names.of_file,
+        "the path of a CSV file",
+    )
+)

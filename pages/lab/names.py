@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from core.analysis.renaming import Arrow, arrows
 from core.charts.lab_names import arrow_figure
 from core.deck import slides as deck_slides
-from core.errors import TailscopeError
-from core.prompts import real
+from core.errors import NotHere, TailscopeError
+from core.prompts import other_names, real
 from core.stats import intervals as stats
 from core.stats.format import points
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
+from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
-ID = "real"
+RENAMING = ("real", "other-name")
 
 
 def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     """The arrows between the first lens with names and the first with synonyms, of one model."""
-    after = next((label for label, one in found.items() if one.lens.prompts.partition(":")[0] == ID), None)
+    after = next((label for label, one in found.items() if one.lens.prompts.partition(":")[0] in RENAMING), None)
     if after is None:
-        section("Names and synonyms", "Choose real among the lenses to see arrows from names to frequent synonyms.")
+        section(
+            "Names and synonyms",
+            "Choose real or other-name:FILE among the lenses to see arrows from names to synonyms.",
+        )
         return
     same = [k for k, one in found.items() if k != after and one.lens.model == found[after].lens.model]
     # The sentences of real are those of simple, so that the name is the only difference.
@@ -36,7 +41,7 @@ def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     option = found[after].lens.prompts.partition(":")[2]
     section("From a name to its most frequent synonym", f"Ring: {before}. Arrowhead: {after}, coloured by frequency.")
     try:
-        listed = arrows(found[before], found[after], real.synonyms(image_set, option))
+        listed = arrows(found[before], found[after], _synonyms(found[after], image_set))
     except TailscopeError as error:
         quiet(str(error))
         return
@@ -57,6 +62,21 @@ def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
     source = deck_slides.source_line(found[after])
     downloads("synonyms", header, rows, figure=figure, title=sentence, source=source)
+
+
+def _synonyms(answer: Answer, image_set: ImageSet) -> tuple[real.Synonyms, ...]:
+    """Every class with the name that this answer's strategy uses for it, and the counts of both."""
+    strategy, _, option = answer.lens.prompts.partition(":")
+    if strategy == "real":
+        return real.synonyms(image_set, option)
+    table = lensbar.table(answer.lens.frequency)
+    if table is None:
+        raise NotHere("Arrows from names to other names need counts: choose a source in the sidebar.")
+    names, _ = other_names.read(image_set, option)
+    counted = other_names.counted(image_set, table, names)
+    return tuple(
+        replace(one, chosen=given[0] if given else one.name) for one, given in zip(counted, names, strict=True)
+    )
 
 
 def told(listed: tuple[Arrow, ...], classes: int) -> str:
