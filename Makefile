@@ -1,13 +1,14 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 WORKERS ?= auto
+SECONDS ?= 60
 PORT    ?= 8501
 ADDRESS ?= 127.0.0.1
 BIN      = $(VENV)/bin
 # A process for each core; WORKERS=0 runs in this one. In order of their names: those in a browser, the longest, begin.
 PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
-.PHONY: run test quick times lint clean
+.PHONY: run test quick times fuzz lint clean
 
 run: $(VENV)/.installed  ## open the dashboard
 	$(BIN)/python -m core run --port $(PORT) --address $(ADDRESS)
@@ -21,6 +22,9 @@ quick: $(VENV)/.installed-test  ## without the browser and the slow tests
 
 times: $(VENV)/.installed-test  ## everything, and where the time went
 	$(PYTEST) --durations 40
+
+fuzz: $(VENV)/.installed-test  ## damaged files for every reader, as long as SECONDS says
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 lint: $(VENV)/.installed-test  ## style, then types
 	$(BIN)/ruff check .

@@ -168,7 +168,7 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
             if rows > _MOST_ROWS:
                 raise UnreadableData(f"{path.name} has more than {_MOST_ROWS:,} rows; split it.")
             columns = read_values(path, taken)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         refuse_fault(error, path.name)
         found = what_is(file_ends(path))
         told = f": it is a {found}" if found and found != "Parquet" else f": {str(error)[:120]}"

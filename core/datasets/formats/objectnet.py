@@ -106,5 +106,5 @@ def _imagenet_groups(mappings: Path) -> dict[str, tuple[int, ...]]:
         index = {int(number): int(position) for position, number in numbers.items()}
         by_name = {line.strip(): index[number] for number, line in enumerate(lines) if number in index}
         return {label: tuple(by_name[name] for name in listed.split("; ")) for label, listed in names.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UnreadableData(f"The files in {mappings} do not fit together ({error!r}).") from error

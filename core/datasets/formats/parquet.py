@@ -200,7 +200,7 @@ class Shards:
         for number, path in enumerate(self.files):
             try:
                 self._survey_file(number, path, ids, texts, rows)
-            except (OSError, pa.ArrowException, UnreadableData) as error:
+            except (OSError, pa.ArrowException, UnicodeDecodeError, UnreadableData) as error:
                 refuse_fault(error, path.name)
                 self.left_out.append(LeftOut(path.name, f"not a shard of this set ({str(error)[:200]})", images=0))
         self._rows = np.array(rows, np.int32).reshape(-1, 3)

@@ -86,7 +86,7 @@ def _annotations(path: Path) -> dict[str, frozenset[str]]:
     try:
         words = [str(word) for word in value["labels"]]
         return {str(row["key"]): frozenset(words[int(mark)] for mark in row["labels"]) for row in value["annotations"]}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
         raise UnreadableData(f"{path.name} holds no annotations ({error!r}).") from error
 
 
