@@ -11,7 +11,7 @@ from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
 from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
-from pages.ui import address, answers, jobs, lensbar, selection, sidebar
+from pages.ui import address, answers, detail, jobs, lensbar, selection, sidebar
 from pages.ui.links import to_data
 from pages.ui.text import finding, inform, warn
 
@@ -56,9 +56,11 @@ with jobs.asking():
             sidebar.sidebar(current.needs, top)
             if "concepts" in current.needs and lensbar.captioned() is None:
                 selection.picker(lensbar.classes() if "classes" in current.needs else lensbar.images())
+        st.session_state["_opens"] = []
         page.run()
+        detail.enlarged()
         with st.sidebar:
-            answers.start_live()
+            answers.offer_live()
         if current.needs:
             lensbar.read_models()
     except (TailscopeError, *FAULTS) as error:

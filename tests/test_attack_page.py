@@ -7,7 +7,7 @@ import pytest
 
 from core.charts.attacks import eps_curves, needed_figure, transfer_figure
 from core.robustness import committed
-from core.robustness.attacks.findings import headline, prompts_matter, tail_breaks_first
+from core.robustness.attacks.findings import evidence, headline, prompts_matter, tail_breaks_first
 from core.robustness.metrics import difference
 from core.robustness.records import Record, record
 from core.runtime.jobs import Engine
@@ -20,7 +20,7 @@ MODEL = "icon-RN,icons-200k"
 @pytest.fixture
 def engine(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """No background work but the page's own."""
-    monkeypatch.setattr("pages.ui.answers.start_live", lambda: None)
+    monkeypatch.setattr("pages.ui.answers.offer_live", lambda: None)
 
 
 @pytest.fixture
@@ -101,7 +101,8 @@ def test_transfer_asks_for_a_second_model(engine, unmeasured) -> None:
 
 def test_sentences_say_what_was_counted() -> None:
     records = [made(40, eps=1.0), made(20), made(25, eps=2.0), made(5, eps=4.0)]
-    assert "drops accuracy from 60 % to 20 % (95 % CI 13–29; 100 images" in headline(records)
+    assert headline(records).endswith("drops accuracy from 60 % to 20 %.")
+    assert evidence(records).startswith("95 % CI 13–29; 100 images")
     assert "Changing each pixel by at most 2/255" in headline(records)
     assert headline([]) is None
     assert prompts_matter(records) is None

@@ -85,7 +85,7 @@ def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
     app = opened("composition", composition=view)
     assert not app.exception
     # Four of five pictures show their own pair and no other text is nearer; a few of the others still find theirs.
-    assert "Of 5,860 images, 80.3 %" in words(app)
+    assert "both correct in 80.3 %" in words(app)
     told = {
         "errors": "Kinds of error",
         "pairs": "attribute–object pairs with images, among 6,285 compositions",
@@ -102,7 +102,7 @@ def test_a_linked_pair_shows_its_pictures() -> None:
     found = sets.composition_set(open_set("icons-composition")).compositions
     app = opened("composition", composition="pairs", cell=found.names[7])
     assert not app.exception
-    assert "right · from icons-composition · drawn 0 times in pretraining" in words(app)
+    assert "correct · from icons-composition · drawn 0 times in pretraining" in words(app)
     marks = [trace for trace in figures(app)[0]["data"] if trace.get("name")]
     assert {trace["name"] for trace in marks} == {"seen pair", "never-seen pair"}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from core.analysis.curve import curve, headline
+from core.analysis.curve import curve, evidence, headline
 from core.stats.paper_curve import paper_curve
 from core.types import FrequencyTable
 from tests import shipped_release
@@ -176,18 +176,29 @@ def test_headline_tells_a_rise_with_its_interval_and_the_tail():
     answer, table = world(300)
     found = curve(answer, table)
     slope, tail = found.slope_per_decade, 100 * found.tail.value
-    assert headline(found) == (
-        f"Each tenfold rise in the count in made adds {100 * slope.value:.1f} points "
-        f"(95 % CI {100 * slope.low:.1f}–{100 * slope.high:.1f}; n = 300). "
-        f"The rarest fifth is right {tail:.0f} % of the time."
+    rise = f"{100 * slope.value:.1f}"
+    assert headline(found) == f"A tenfold rise in the count in made goes with {rise} more points of accuracy."
+    assert evidence(found) == (
+        f"One line through all: {rise} points per tenfold count "
+        f"(95 % CI {100 * slope.low:.1f}–{100 * slope.high:.1f}); n = 300. Accuracy on the rarest fifth: {tail:.0f} %."
     )
+
+
+def test_headline_says_where_a_rise_ends():
+    counts = np.geomspace(1, 10_000, 400).round().astype(int)
+    keys = [f"concept {i}" for i in range(400)]
+    hits = np.round(20 * np.minimum(0.8, 0.1 + 0.35 * np.log10(counts))).astype(int)
+    bent = curve(answer_with_accuracies(hits, 20, keys=keys), table_of(dict(zip(keys, counts.tolist(), strict=True))))
+    assert bent.shape.kind == "plateau"
+    assert 50 < bent.shape.at.value < 200  # drawn with its end at a count of 100
+    assert headline(bent).endswith(f"up to a count of about {bent.shape.at.value:,.0f}, then levels off.")
+    assert "With one break" in evidence(bent)
 
 
 def test_headline_does_not_claim_what_the_data_do_not_carry():
     flat = headline(curve(*world(40, slope=0.0, seed=5)))
     assert flat.startswith("No clear trend: a tenfold rise in the count in made goes with ")
-    assert " to " in flat
-    assert "takes away" in headline(curve(*world(200, slope=-0.1)))
+    assert "fewer points" in headline(curve(*world(200, slope=-0.1)))
     few = headline(curve(answer_with_accuracies([1, 2, 0], 2, keys=list("abc")), table_of({"a": 1, "b": 10, "c": 0})))
     assert few == "Only 2 concepts here with a count of one or more: too few for a trend."
     one = headline(curve(answer_with_accuracies([1], 2, keys=["a"]), table_of({"a": 1})))

@@ -47,6 +47,7 @@ def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Ans
 def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers made at once and an encoder without weights."""
     monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr("pages.ui.answers.shipped", lambda lens: None)
     monkeypatch.setattr(waffle_band, "evaluate", answered)
     pool = SimpleNamespace(get=lambda *_: FakeEncoder())
     monkeypatch.setattr(evaluate, "encoders", lambda: pool)
@@ -102,7 +103,7 @@ def test_flips_are_counted_and_a_linked_picture_is_seen_through_both_lenses() ->
     images = open_set("icons")
     app = opened("lab", lenses=["simple", "ensemble"], view="flips", image=images.image_ids[3])
     assert not app.exception
-    assert "2,930 simple wrong, ensemble right" in words(app)
+    assert "2,930 simple wrong, ensemble correct" in words(app)
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -122,7 +123,7 @@ def test_arrows_lead_from_names_to_synonyms() -> None:
     heads = figures(app)[1]["data"][2]
     assert heads["name"] == "synonym, real"
     assert len(heads["customdata"]) >= 20
-    assert "Choose real among the lenses" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
+    assert "Choose real among the setups" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
 
 
 def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatch) -> None:

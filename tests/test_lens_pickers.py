@@ -17,7 +17,7 @@ MODEL = "RN50-quickgelu,cc12m"
 @pytest.fixture(autouse=True)
 def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer of the built-in model is made beside these pages."""
-    monkeypatch.setattr("pages.ui.answers.start_live", lambda: None)
+    monkeypatch.setattr("pages.ui.answers.offer_live", lambda: None)
 
 
 def asked(app: AppTest, key: str) -> str | None:

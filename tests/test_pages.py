@@ -75,6 +75,8 @@ def test_a_bad_link_is_one_sentence_and_a_way_back(query: dict[str, str], said: 
     app = opened(**query)
     assert not app.exception
     assert said in words(app).replace("\\", "")
+    assert "The page stays with" in words(app)
+    assert len(galleries(app)) == 1
     next(button for button in app.button if button.label == "Use the built-in model and images").click().run()
     assert "are classified correctly" in words(app)
     assert "The address asks for" not in words(app)
@@ -120,6 +122,8 @@ def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.Monkey
     monkeypatch.setattr(evaluate, "evaluate", Endless())
     app = launched("explore", model=MODEL)
     assert "precomputed" in words(app)
+    assert not any(button.label == "Stop" for button in app.button)
+    next(button for button in app.button if button.label == "Compute it here").click().run()
     next(button for button in app.button if button.label == "Stop").click().run()
     told = words(settled(app))
     assert "Computing it here was stopped; what is shown is precomputed." in told
@@ -138,6 +142,15 @@ def test_an_answer_that_is_under_way_shows_its_progress(monkeypatch: pytest.Monk
     assert any("of 1,000" in text for text in bars)
     next(button for button in app.button if button.label == "Stop").click().run()
     assert "was stopped" in words(settled(app))
+
+
+def test_new_prompts_leave_the_page_until_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened("explore", model=MODEL)
+    monkeypatch.setattr(evaluate, "evaluate", Endless())
+    app.selectbox(key="prompts").set_value("class").run()
+    assert "Under class prompts this is being computed; meanwhile it shows simple." in words(app)
+    assert len(galleries(app)) == 1
+    assert any(button.label == "Stop" for button in app.button)
 
 
 def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,15 @@ def test_there_are_models_with_answers() -> None:
     assert shipped_answer(Lens(SHIPPED[0], "icons", "class")) is None
 
 
+def test_the_first_comparison_of_the_lab_ships() -> None:
+    first = shipped_answer(Lens(SHIPPED[0], "icons", "ensemble"))
+    assert first is not None
+    told = json.loads((models.icon_folder(SHIPPED[0]) / "icons_ensemble.json").read_text())
+    assert told["acc1"] == pytest.approx(first.acc1)
+    assert told["images"] == open_set("icons").fingerprint
+    assert (first.top[:, 0] != shipped_answer(Lens(SHIPPED[0], "icons")).top[:, 0]).any()
+
+
 @pytest.mark.parametrize("model", SHIPPED)
 def test_a_live_run_says_the_same(model: str) -> None:
     from core.evaluation.zeroshot import build_classifier, classify

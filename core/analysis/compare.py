@@ -134,7 +134,7 @@ class Comparison(Generic[Pair]):
 
     def __repr__(self) -> str:
         findings = " ".join(map(headline, self.pairs)) or "one lens, nothing to compare."
-        return f"<Comparison of {len(self.lenses)} lenses: {findings}>"
+        return f"<Comparison of {len(self.lenses)} setups: {findings}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def compare(
         BadInput: more than four lenses, or different images.
     """
     if not 1 <= len(answers) <= MOST:
-        raise BadInput(f"{len(answers)} lenses cannot be compared; choose one to {MOST}.")
+        raise BadInput(f"{len(answers)} setups cannot be compared; choose one to {MOST}.")
     lenses = {id: summarise(answer, (tables or {}).get(id)) for id, answer in answers.items()}
     pairs: tuple[Difference | ClassDifference, ...]
     live = {id: answer for id, answer in answers.items() if isinstance(answer, Answer)}
@@ -201,7 +201,7 @@ def _changes(a: Answer | ClassAnswer, b: Answer | ClassAnswer) -> dict[str, floa
     changes = {key: value for key, value in changes.items() if not math.isnan(value)}
     if not changes:
         raise BadInput(
-            f"{a.lens.image_set} and {b.lens.image_set} have no class in common; compare lenses over the same classes."
+            f"{a.lens.image_set} and {b.lens.image_set} have no class in common; compare setups over the same classes."
         )
     return changes
 
@@ -330,6 +330,16 @@ def _pair_json(one: Difference | ClassDifference, image_ids: Sequence[str]) -> d
         "fixed": [image_ids[row] for row in one.fixed],
         "broken": [image_ids[row] for row in one.broken],
     }
+
+
+def title(found: Difference | ClassDifference) -> str:
+    """One pair in one number and one comparison; ``headline`` tells how sure that is."""
+    if isinstance(found, Difference) and found.unread:
+        return "Nothing can be compared."
+    apart = not math.isnan(found.delta.low) and (found.delta.low > 0 or found.delta.high < 0)
+    if apart and found.p_holm < SIGNIFICANT:
+        return f"{found.b} is {points(abs(found.delta.value))} points {_side(found.delta.value)} {found.a}."
+    return f"No significant difference between {found.b} and {found.a} ({points(found.delta.value)} points)."
 
 
 def headline(found: Difference | ClassDifference, *, names: Mapping[str, str] | None = None) -> str:

@@ -275,7 +275,7 @@ def as_json(found: Curve, answer: Answer | ClassAnswer, table: FrequencyTable) -
 
 
 def headline(found: Curve) -> str:
-    """The finding in one or two computed sentences; says so when the counts or the data do not carry one."""
+    """The finding in one computed sentence; says so when the counts or the data do not carry one. See ``evidence``."""
     if not found.rows:
         return f"None of these {found.n_unknown:,} concepts has a count in {found.frequency}."
     if found.unread:
@@ -283,22 +283,41 @@ def headline(found: Curve) -> str:
     if found.paper is not None:
         return _paper_headline(found, found.paper)
     n = found.n - found.n_zero
-    slope = found.slope_per_decade
+    slope, shape = found.slope_per_decade, found.shape
     if n < ENOUGH:
         return f"Only {n} concept{'s' * (n != 1)} here with a count of one or more: too few for a trend."
     if math.isnan(slope.low):
         return f"All {n} concepts have the same count, so there is no trend to see."
-    evidence = f"(95 % CI {point_span(slope)}; n = {n:,})"
-    size = f"{points(abs(slope.value))} points"
     what = f"the count in {found.counted_in}" if found.counted_in else "pretraining frequency"
+    if shape.kind == "plateau":
+        return f"Accuracy rises with {what} up to a count of about {shape.at.value:,.0f}, then levels off."
     if slope.low > 0:
-        first = f"Each tenfold rise in {what} adds {size} {evidence}."
-    elif slope.high < 0:
-        first = f"Each tenfold rise in {what} takes away {size} {evidence}."
-    else:
-        goes = f"a tenfold rise in {what} goes with {points(slope.value)} points"
-        first = f"No clear trend: {goes} {evidence}."
-    return f"{first} {_tail(found)}".strip()
+        return f"A tenfold rise in {what} goes with {points(slope.value)} more points of accuracy."
+    if slope.high < 0:
+        return f"A tenfold rise in {what} goes with {points(-slope.value)} fewer points of accuracy."
+    return f"No clear trend: a tenfold rise in {what} goes with {points(slope.value)} points."
+
+
+def evidence(found: Curve) -> str:
+    """The slope with its interval, on both sides of a break where there is one, and the tail; what the title rests on.
+
+    Empty where ``headline`` says that there is no trend to see.
+    """
+    n = found.n - found.n_zero
+    slope, shape = found.slope_per_decade, found.shape
+    if not found.rows or found.unread or found.paper is not None or n < ENOUGH or math.isnan(slope.low):
+        return ""
+    told = [f"One line through all: {points(slope.value)} points per tenfold count {_within(slope)}; n = {n:,}."]
+    if shape.kind in ("plateau", "broken line"):
+        told.append(
+            f"With one break: {points(shape.before.value)} below a count of {shape.at.value:,.0f} "
+            f"{_within(shape.before)}, {points(shape.after.value)} above it {_within(shape.after)}."
+        )
+    return " ".join(filter(None, (*told, _tail(found))))
+
+
+def _within(slope: Interval) -> str:
+    return f"(95 % CI {point_span(slope)})"
 
 
 def _tail(found: Curve) -> str:
@@ -307,8 +326,8 @@ def _tail(found: Curve) -> str:
         return ""
     if groups.never_counted:
         n = groups.sizes["tail"][0]
-        return f"The {n:,} concepts that were never counted are right {percent(share)} of the time."
-    return f"The rarest fifth is right {percent(share)} of the time."
+        return f"Accuracy on the {n:,} concepts that were never counted: {percent(share)}."
+    return f"Accuracy on the rarest fifth: {percent(share)}."
 
 
 def _paper_headline(found: Curve, paper: PaperCurve) -> str:

@@ -45,8 +45,6 @@ def confusion_figure(
     repeated = Counter(names)
     # An axis of categories holds each name once: repeated ones get their number, out of the same room.
     shown = [text(names[i]) if repeated[names[i]] == 1 else f"{text(names[i])} #{i}" for i in order]
-    if correct is not None and images is not None:
-        _diagonal(figure, order, shown, correct, images)
     parts = [("more mistakes" if difference else "mistakes", value > 0, WRONG), ("fewer mistakes", value < 0, RIGHT)]
     for name, mask, colour in parts:
         if not mask.any():
@@ -69,6 +67,9 @@ def confusion_figure(
             else "<b>%{text}</b><br>%{customdata[2]} images<extra></extra>",
             name=name,
         )
+    if correct is not None and images is not None:
+        # Over the mistakes: neighbours on the axes are look-alikes, whose marks would cover the diagonal.
+        _diagonal(figure, order, shown, correct, images)
     axis = {"type": "category", "categoryorder": "array", "categoryarray": shown, "tickfont": {"size": 11}}
     figure.update_xaxes(**axis, range=[-1, len(order)], tickangle=-60)
     figure.update_yaxes(**axis, range=[len(order), -1], showgrid=False)

@@ -95,7 +95,7 @@ def compare(
     write_json(result, out)
     shown = ("acc1", "head", "torso", "tail", "ece")
     rows = [(id, *(_cell(getattr(one, name)) for name in shown)) for id, one in found.lenses.items()]
-    echo_table(("lens", *shown), rows)
+    echo_table(("setup", *shown), rows)
     for one in found.pairs:
         typer.echo(headline(one))
 
@@ -117,12 +117,12 @@ def _questions(
         )
     typed = lenses or [f"{model}::{image_set}::{strategy}" for strategy in prompts]
     if len(typed) > MOST or len(set(typed)) < len(typed):
-        raise BadInput(f"Give at most {MOST} different lenses, not {len(typed)}.")
+        raise BadInput(f"Give at most {MOST} different setups, not {len(typed)}.")
     found = {}
     for text in typed:
         parts = text.split("::", 2)
         if len(parts) != 3 or not all(parts):
-            raise BadInput(f"{text!r} is not a lens; write MODEL::SET::STRATEGY.")
+            raise BadInput(f"{text!r} is not a setup; write MODEL::SET::STRATEGY.")
         name, images, strategy = parts
         found[text] = Question(name, images, strategy, precision)
     return found

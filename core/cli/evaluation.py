@@ -214,7 +214,7 @@ def curve(
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
     from core.analysis.curve import as_json as record
     from core.analysis.curve import curve as build
-    from core.analysis.curve import headline
+    from core.analysis.curve import evidence, headline
     from core.datasets import open_set
     from core.evaluation import origins
     from core.frequency import choice, sources
@@ -244,7 +244,7 @@ def curve(
         table = sources.load_source(frequency, method=method)
     found = build(answer, table, recipe=recipe)
     if not as_json:
-        typer.echo(headline(found))
+        typer.echo(f"{headline(found)} {evidence(found)}".strip())
         if chosen_counts is not None:
             typer.echo(chosen_counts.sentence)
         echo_table(

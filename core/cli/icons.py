@@ -52,11 +52,14 @@ def train(
 
 
 @app.command()
-def answers(name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-RN,icons-200k.")]) -> None:
+def answers(
+    name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-RN,icons-200k.")],
+    prompts: Annotated[str, typer.Option(help="A strategy named by one word.")] = "simple",
+) -> None:
     """Evaluate an icon model on `icons` and commit its per-image answers beside its weights."""
     from core.evaluation.shipped import write_answers
 
-    typer.echo(str(write_answers(name)))
+    typer.echo(str(write_answers(name, prompts=prompts)))
 
 
 @app.command()

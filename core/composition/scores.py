@@ -117,23 +117,29 @@ def attribute_confusion(found: Composed) -> np.ndarray:
 
 
 def headline(found: Composed, told: Mapping[str, Share] | None = None) -> str:
-    """The composition accuracy, its chance level and the commonest kind of error, in one sentence."""
-    told = told or shares(found)
-    whole, kinds = told["composition"], errors(found)
+    """The commonest kind of error, or the composition accuracy where there is none."""
+    kinds, whole = errors(found), (told or shares(found))["composition"]
     wrong = whole.n - whole.right
-    sentence = (
-        f"Of {whole.n:,} images, {_percent(whole.interval)} are predicted with the correct attribute and object among "
-        f"{len(found.pairs):,} compositions (chance {100 * whole.chance:.2f} %)"
-    )
     if not wrong:
-        return f"{sentence}."
+        return f"All {whole.n:,} images are predicted with the correct attribute and object."
     named = {
-        "only in the attribute": kinds.wrong_attribute,
-        "only in the object": kinds.wrong_object,
+        "in the attribute alone": kinds.wrong_attribute,
+        "in the object alone": kinds.wrong_object,
         "in both": kinds.both_wrong,
     }
     kind = max(named, key=named.__getitem__)
-    return f"{sentence}. {named[kind]:,} of {wrong:,} errors are {kind}."
+    share = named[kind] / wrong
+    often = "Almost all" if share > 0.95 else "Most" if share > 0.5 else "Many"
+    return f"{often} errors are {kind} ({named[kind]:,} of {wrong:,})."
+
+
+def evidence(found: Composed, told: Mapping[str, Share] | None = None) -> str:
+    """The composition accuracy with its interval, n and chance level."""
+    whole = (told or shares(found))["composition"]
+    return (
+        f"Attribute and object are both correct in {_percent(whole.interval)} of {whole.n:,} images, among "
+        f"{len(found.pairs):,} compositions (chance {100 * whole.chance:.2f} %)."
+    )
 
 
 def _percent(value: Interval) -> str:

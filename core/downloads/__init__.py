@@ -21,7 +21,17 @@ from core.downloads.site import provenance
 from core.errors import BadInput, DownloadFailed, UnknownName
 from core.types import Progress, Report, silent
 
-__all__ = ["Fetchable", "Plan", "in_words", "list_fetchable", "plan_model", "plan_set", "provenance", "run"]
+__all__ = [
+    "Fetchable",
+    "Plan",
+    "fetchable",
+    "in_words",
+    "list_fetchable",
+    "plan_model",
+    "plan_set",
+    "provenance",
+    "run",
+]
 
 SPARE = 256 << 20  # bytes that a download leaves free on the disk
 
@@ -47,16 +57,19 @@ def plan_set(id: str, per_class: int | None = None, *, report: Report = silent) 
     from core.downloads.letitwag import plan_letitwag
     from core.downloads.webdatasets import plan_wds
 
+    id = fetchable(id)
     if per_class is not None and per_class < 1:
         raise BadInput(f"{per_class} images of every class cannot be fetched; ask for at least 1.")
     meter = Meter(report, 0, f"the labels of {id}")
-    if id == "letitwag":
-        return plan_letitwag(per_class, meter)
-    if id.startswith("wds/"):
-        id = "wds_" + id.removeprefix("wds/").replace("/", "-")
-    if id.startswith("wds_"):
-        return plan_wds(id, per_class, meter)
-    raise UnknownName(f"{id!r} cannot be fetched; choose letitwag or one of clip-benchmark's wds_NAME sets.")
+    return plan_letitwag(per_class, meter) if id == "letitwag" else plan_wds(id, per_class, meter)
+
+
+def fetchable(text: str) -> str:
+    """The id of an image set that a person wants fetched; UnknownName for what no hub is asked for."""
+    id = f"wds_{text.removeprefix('wds/').replace('/', '-')}" if text.startswith("wds/") else text
+    if id == "letitwag" or id.startswith("wds_"):
+        return id
+    raise UnknownName(f"{text!r} cannot be fetched; choose letitwag or one of clip-benchmark's wds_NAME sets.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Committed answers of the icon models on ``icons``: shown at once, until they have been computed here."""
+"""Committed answers of the icon models on ``icons``: shown at once, and computed again only on request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from core.models.registry import icon_folder
 from core.types import Answer, Lens
 
 SET, STRATEGY = "icons", "simple"
-_FILE = "icons_simple"
 _ARRAYS = {"top": np.int16, "scores": np.float16, "margin": np.float16, "probability": np.float16}
 
 
 def shipped_answer(lens: Lens) -> Answer | None:
     """The committed answer to this lens, marked ``shipped``, or None when none was committed."""
-    if (lens.image_set, lens.prompts) != (SET, STRATEGY) or not lens.model.startswith("icon-"):
+    if lens.image_set != SET or not lens.model.startswith("icon-") or not lens.prompts.isidentifier():
         return None
-    path = icon_folder(lens.model) / f"{_FILE}.npz"
+    path = _place(lens.model, lens.prompts)
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as packed:
@@ -34,16 +33,21 @@ def shipped_answer(lens: Lens) -> Answer | None:
     return assemble(lens, open_set(SET), stored, about=about, source="shipped")
 
 
-def write_answers(model: str) -> Path:
+def _place(model: str, prompts: str) -> Path:
+    return icon_folder(model) / f"{SET}_{prompts}.npz"
+
+
+def write_answers(model: str, *, prompts: str = STRATEGY) -> Path:
     """Run the model on ``icons`` in float32 and write what is committed beside its weights."""
-    answer = evaluate(Lens(model, SET, STRATEGY, precision="float32"), image_set=open_set(SET))
-    path = icon_folder(model) / f"{_FILE}.npz"
+    answer = evaluate(Lens(model, SET, prompts, precision="float32"), image_set=open_set(SET))
+    path = _place(model, prompts)
     with atomic_write(path) as file:
         np.savez_compressed(file, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
     fingerprint = {**answer.fingerprint, "acc1": answer.acc1, "n": len(answer.rows)}
-    card_path = path.parent / "card.json"
-    card = json.loads(card_path.read_text(encoding="utf-8"))
-    card["accuracy"] = {"set": SET, "prompts": STRATEGY, "acc1": answer.acc1, "n": len(answer.rows)}
-    write_bytes(card_path, (json.dumps(card, indent=1) + "\n").encode())
+    if prompts == STRATEGY:
+        card_path = path.parent / "card.json"
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        card["accuracy"] = {"set": SET, "prompts": STRATEGY, "acc1": answer.acc1, "n": len(answer.rows)}
+        write_bytes(card_path, (json.dumps(card, indent=1) + "\n").encode())
     write_bytes(path.with_suffix(".json"), (json.dumps(fingerprint, indent=1, sort_keys=True) + "\n").encode())
     return path

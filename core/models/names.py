@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 
 def split_model(model: str) -> tuple[str, str]:
     """Architecture and pretraining name of a model id, as CLIP_benchmark reports them."""
@@ -12,9 +14,11 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 def model_name(model: str) -> str:
-    """A model id in words: architecture and what it was pretrained on."""
+    """A model id in words: architecture and what it was pretrained on; of a path its last part."""
     arch, pretrained = split_model(model)
-    return f"{arch} ({pretrained})" if pretrained else arch
+    if pretrained:
+        return f"{arch} ({PurePath(pretrained).name if '/' in pretrained else pretrained})"
+    return PurePath(arch).name if arch.startswith("local-dir:") else arch
 
 
 def typed_pair(name: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from core.prompts import cupl, dclip, family, learned, other_names, real, waffle
 from core.prompts.registry import (
     AGGREGATIONS,
     Strategy,
+    check,
     prompt_file,
     prompt_set,
     register,
@@ -23,6 +24,7 @@ from core.prompts.templates import SIMPLE, ensemble_templates, fill, from_templa
 __all__ = [
     "AGGREGATIONS",
     "Strategy",
+    "check",
     "ensemble_templates",
     "fill",
     "parse_templates",

@@ -92,26 +92,39 @@ def prompt_set(strategy: str, image_set: Classes) -> PromptSet:
         UnreadableData: the prompt file is not what it should be.
     """
     plain, aggregation = split_aggregation(strategy)
-    made = _made(plain, image_set)
+    made = _recognised(plain)(image_set)
     return replace(made, strategy=strategy, aggregation=aggregation or made.aggregation)
 
 
-def _made(strategy: str, image_set: Classes) -> PromptSet:
+def check(strategy: str) -> None:
+    """Tell whether a typed strategy can be read, without the classes that it would be read for.
+
+    Raises:
+        UnknownName: neither an id nor a template nor a file. BadInput: a template without a slot, an option that the
+            strategy does not take.
+    """
+    _recognised(split_aggregation(strategy)[0])
+
+
+def _recognised(strategy: str) -> Callable[[Classes], PromptSet]:
+    """What makes the sentences of a strategy, told from its text alone."""
     known = _known()
     if strategy in known:
-        return known[strategy].build(image_set)
+        return known[strategy].build
     path = prompt_file(strategy)
     verbatim, text = strategy.startswith(VERBATIM), strategy.removeprefix(VERBATIM)
     named, option = _named(text)
     # A template may start like an option ("class: {}"), and a path may hold braces: a file that exists decides.
     if named is not None and (path or "{" not in text or _is_path(option)):
-        if named.vary is None:
+        vary = named.vary
+        if vary is None:
             raise BadInput(f"The strategy {named.id} takes no option; write {named.id} alone.")
-        return named.vary(image_set, option)
+        return lambda image_set: vary(image_set, option)
     if path:
-        return from_file(strategy, path, image_set, verbatim=verbatim)
+        return lambda image_set: from_file(strategy, path, image_set, verbatim=verbatim)
     if ("{" in text or "%s" in text) and not _is_path(text):
-        return from_templates(strategy, parse_templates(text, verbatim=verbatim), image_set)
+        templates = parse_templates(text, verbatim=verbatim)
+        return lambda image_set: from_templates(strategy, templates, image_set)
     raise unknown(strategy)
 
 

@@ -23,15 +23,22 @@ SOLVED, LOST = 90.0, 50.0
 
 
 def let_it_wag() -> str:
-    """What 40 models make of the 290 rare concepts."""
+    """How far the best of 40 models falls on the 290 rare concepts."""
+    best = letitwag.models()[0]
+    return (
+        f"On {len(letitwag.concepts())} rare concepts the best model, {best.name}, falls "
+        f"{best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy."
+    )
+
+
+def let_it_wag_evidence() -> str:
+    """The accuracies behind ``let_it_wag``, and what a point on ImageNet goes with."""
     models = letitwag.models()
     best, gaps = models[0], [model.imagenet - model.letitwag for model in models]
     line = letitwag.fits()["all"]
     return (
-        f"On {len(letitwag.concepts())} rare concepts the best of {len(models)} models, {best.name}, reaches "
-        f"{best.letitwag:.1f} %, {best.imagenet - best.letitwag:.1f} points below its ImageNet accuracy; "
-        f"the median model falls {median(gaps):.1f} points, and each extra point on ImageNet comes with "
-        f"{line.slope:.2f} points here."
+        f"{best.name}: {best.letitwag:.1f} % here, {best.imagenet:.1f} % on ImageNet. The median of {len(models)} "
+        f"models falls {median(gaps):.1f} points; each extra point on ImageNet comes with {line.slope:.2f} points here."
     )
 
 
@@ -108,34 +115,43 @@ def order_of(found: Matrix, by: str) -> list[int]:
     return np.argsort(-means, kind="stable").tolist()
 
 
-def corpora(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
-    """How unequal the pretraining sets are, and how far they agree."""
+def corpora(tails: Sequence[LongTail]) -> str:
+    """How many of the concepts that are tested later the pretraining sets lack."""
     if not tails:
         return "None of these counts are in this copy of the release."
+    zeros = [100 * tail.zeros / tail.rows for tail in tails]
+    return f"{_range(zeros, 0)} % of the test concepts never occur in pretraining."
+
+
+def corpora_evidence(tails: Sequence[LongTail], pairs: Sequence[dict[str, Any]]) -> str:
+    """How unequal the concepts that occur are, and how far the pretraining sets agree."""
+    if not tails:
+        return ""
     ginis = [tail.gini for tail in tails]
-    zeros = [tail.zeros / tail.rows for tail in tails]
-    words = (
-        f"In {len(tails)} pretraining sets {100 * min(zeros):.0f} to {100 * max(zeros):.0f} % of the concepts tested "
-        f"later never occur, and those that do are unequal (Gini {min(ginis):.2f} to {max(ginis):.2f})"
-    )
+    told = f"{len(tails)} pretraining sets. Frequencies are unequal within each (Gini {_range(ginis, 2)})"
     if not pairs:
-        return f"{words}."
+        return f"{told}."
     rho = [pair["by_name"] for pair in pairs]
-    return f"{words}; joined by name, their frequencies agree in rank (Spearman {min(rho):.2f} to {max(rho):.2f})."
+    return f"{told}; the sets largely agree on which concepts are common (Spearman {_range(rho, 2)}, joined by name)."
 
 
 def curves(shown: Sequence[Shown]) -> str:
-    """What one curve says, or several taken together."""
-    if len(shown) == 1:
-        return finding(shown[0].honest)
+    """What a tenfold count goes with, in one curve or several."""
     word, factor, digits = unit(shown[0].honest)
     slopes = _range([one.honest["slope_per_decade"]["value"] * factor for one in shown], digits, sign=True)
+    if slopes == "undefined":
+        return "Too few concepts have a count for a trend."
+    many = f" in {len(shown)} published models" if len(shown) > 1 else ""
+    return f"A tenfold rise in frequency goes with {slopes} {word}{many}."
+
+
+def curves_evidence(shown: Sequence[Shown]) -> str:
+    """Interval, n and correlations of one curve, or the range of correlations over several."""
+    if len(shown) == 1:
+        return finding(shown[0].honest)
     raw = _range([one.honest["raw"]["pearson"]["value"] for one in shown], 2)
     paper = _range([one.paper["r"] for one in shown], 2)
-    return (
-        f"In {len(shown)} published models each tenfold rise in frequency goes with {slopes} {word}. Over raw rows r "
-        f"is {raw}, where the paper's binned means have {paper}."
-    )
+    return f"The correlation is {raw} over concepts; the paper's {paper} is over bin averages."
 
 
 def recipes(shown: Sequence[Shown]) -> str:
@@ -182,17 +198,25 @@ def controls(shown: Sequence[Shown]) -> str:
     return f"A tenfold rise in frequency goes {' and '.join(told)}."
 
 
-def own(mine: Shown, others: Sequence[Shown], classes: int) -> str:
-    """One's own model beside the published ones."""
-    slope, n = mine.honest["slope_per_decade"], len(mine.rows.counts)
+def own(mine: Shown) -> str:
+    """What a tenfold count goes with in one's own model."""
+    slope = mine.honest["slope_per_decade"]
     name, where = mine.combination.model, set_name(mine.combination.pretraining)
-    told = f"{n:,} of {classes:,} classes of {name} have a count in {where}"
     if not np.isfinite(slope["value"]):
-        return f"{told}, too few with a count above zero for a trend."
-    told += f"; each tenfold rise goes with {_slope(slope)})"
+        return f"Too few classes of {name} have a count in {where} for a trend."
+    return f"A tenfold count in {where} goes with {signed(slope['value'], 1, plus=True)} points for {name}."
+
+
+def own_evidence(mine: Shown, others: Sequence[Shown], classes: int) -> str:
+    """The interval and n behind ``own``, beside the published models."""
+    slope = mine.honest["slope_per_decade"]
+    told = f"{len(mine.rows.counts):,} of {classes:,} classes have a count"
+    if np.isfinite(slope["value"]):
+        low, high = (signed(slope[end], 1, plus=True) for end in ("low", "high"))
+        told = f"95 % CI {low} to {high}; {told}"
     published = [one.honest["slope_per_decade"]["value"] for one in others]
     if published:
-        told += f", with {_range(published, 1, sign=True)} in the {len(published)} published models"
+        told += f". {_range(published, 1, sign=True)} points in {len(published)} published models"
     return f"{told}."
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rapidfuzz import fuzz, utils
 
 ENOUGH = 62.0
 """Least similarity (0 to 100) of a fuzzy match."""
+CLOSE = 50.0
+"""The same for a name that is only offered, not taken."""
 
 
 def find_concepts(
@@ -58,3 +60,40 @@ def _similarity(query: str, name: str) -> float:
     if query in name:
         return 100.0 if name.startswith(query) else 98.0 if f" {query}" in name else 95.0
     return 0.94 * max(fuzz.ratio(query, part) for part in (name, *name.split()))
+
+
+def best_match(typed: str, names: Iterable[str]) -> str | None:
+    """The name that a person means who types a part of it and presses Enter, None when no name holds the text.
+
+    The same name in other case comes first, then one that starts with the text, then one with a word that does, then
+    one that holds it; among equals the first of the list.
+    """
+    text = typed.strip().casefold()
+    best: tuple[int, str] | None = None
+    for name in names if text else ():
+        folded = name.casefold()
+        at = folded.find(text)
+        if at < 0:
+            continue
+        starts_word = at == 0 or any(not folded[place - 1].isalnum() for place in _places(text, folded))
+        rank = 0 if folded == text else 1 if at == 0 else 2 if starts_word else 3
+        if best is None or rank < best[0]:
+            best = rank, name
+    return best[1] if best else None
+
+
+def _places(text: str, name: str) -> Iterator[int]:
+    at = name.find(text)
+    while at >= 0:
+        yield at
+        at = name.find(text, at + 1)
+
+
+def meant_names(typed: str, names: Sequence[str], *, most: int = 3) -> list[str]:
+    """Names that a misspelt or unfinished text may mean, best first: those that hold it, then those like it."""
+    text = typed.strip().casefold()
+    if not text:
+        return []
+    likeness = {name: 100.0 if text in name.casefold() else fuzz.ratio(text, name.casefold()) for name in names}
+    close = [name for name in likeness if likeness[name] >= CLOSE]
+    return sorted(close, key=lambda name: (-likeness[name], len(name)))[:most]

@@ -52,7 +52,7 @@ asked = View(ZERO_SHOT, method, prompts, models, (chosen,) if chosen else ())
 others, left_out = need(question(view.draw, store, asked, label="Drawing the published curves", lane="io"))
 shown = [mine, *others]
 with head:
-    finding(PLACE, findings.own(mine, others, len(run.values)))
+    finding(PLACE, findings.own(mine), findings.own_evidence(mine, others, len(run.values)))
     quiet(f"{run.note}. Its classes take the counts of the same names in the release.")
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")
@@ -61,8 +61,8 @@ left, right = st.columns([3, 2], gap="medium")
 with left:
     section("Per concept", "Half-decade means with 95 % intervals over concepts; zeros in a lane.")
     figure = published.honest_figure(shown, about=st.session_state.get("about") or "")
-    plot(figure, key="among", alt=findings.own(mine, others, len(run.values)))
-    title = findings.own(mine, others, len(run.values))
+    plot(figure, key="among", alt=findings.own(mine))
+    title = findings.own(mine)
     source = f"{run.name} · {CITATION}"
     downloads("your-model", *parts_view.concept_rows(shown), figure=figure, title=title, source=source)
 with right:

@@ -17,7 +17,7 @@ from pages.ui import answers, jobs, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import quiet, section
 
-ORIGINS = ("this lens", "a file")
+ORIGINS = ("this setup", "a file")
 
 
 def choose_run() -> Run:

@@ -22,12 +22,12 @@ from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import lensbar, served
+from pages.ui import choice, lensbar, served
+from pages.ui.choice import BETWEEN
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, watch
 from pages.ui.text import finding_of, quiet, section
 
-BETWEEN = "::"
 WHITE = tuple(one.id for one in ATTACKS.values() if one.kind == "white-box")
 MOST = 6
 
@@ -50,7 +50,7 @@ def accuracy(lens: Lens, image_set: ImageSet) -> None:
     left, right = st.columns([3, 2], gap="large")
     figure = eps_curves(found, units=f"{units}/255")
     with left:
-        section("Right before and after", "Wilson 95 % intervals; ε = 0 is the unattacked sample. Dashed: supervised.")
+        section("Correct before and after", "Wilson 95 % intervals; ε = 0: the unattacked sample. Dashed: supervised.")
         plot(figure, key="eps-curves", alt=f"Accuracy against ε under {find(attack).title}")
         shared.about(attack)
         title = told or f"What {find(attack).title} leaves of {known_as(lens.model)}"
@@ -64,10 +64,10 @@ def accuracy(lens: Lens, image_set: ImageSet) -> None:
 def _parts(found: Mapping[str, Sequence[Record]]) -> None:
     label = next(iter(found))
     records = found[label]
-    section("Does the tail break first?", f"{label}: broken among the images that were right unattacked.")
+    section("Does the tail break first?", f"{label}: broken among the images that were correct unattacked.")
     told = tail_breaks_first(records[(len(records) - 1) // 2])
     if told is None:
-        quiet("No pretraining counts are known for this model, or a part has no image that is right.")
+        quiet("No pretraining counts are known for this model, or a part has no correct image.")
         return
     quiet(told[:1].upper() + told[1:])
     plot(parts_figure(records), key="attack-parts", alt="Broken share of head and tail")
@@ -82,24 +82,22 @@ def _series(lens: Lens) -> dict[str, tuple[str, str]]:
         *(info.id for info in lensbar.known_models() if info.available and info.id != lens.model),
     ]
     offered = [one if supervised.is_supervised(one) else f"{one}{BETWEEN}{lens.prompts}" for one in others]
-    typed = st.session_state.get("attack-who") or st.query_params.get_all("attack-who")
-    chosen = st.multiselect(
-        "Compare", list(dict.fromkeys([*start, *named, *offered, *typed])), default=start, key="attack-who",
-        bind="query-params",
-            select_all=False, filter_mode="contains", max_selections=MOST, accept_new_options=True,
+    chosen = choice.several(
+        "Compare", "attack-who", [*named, *offered], lambda label: _of(label, lens), default=start, most=MOST,
         help="Strategies of the sidebar's model, MODEL::STRATEGY for another one, or a supervised classifier.",
     )  # fmt: skip
-    found = {}
-    for label in chosen[:MOST]:
-        model, between, prompts = label.partition(BETWEEN)
-        if supervised.is_supervised(label):
-            found[known_as(label)] = served.classifier(label), supervised.PROMPTS
-        elif between:
-            other = lensbar.validated(model, lens.image_set, prompts, lensbar.OWN)
-            found[f"{known_as(other.model)}, {prompts}"] = other.model, prompts
-        else:
-            found[label] = lens.model, lensbar.validated(lens.model, lens.image_set, label, lensbar.OWN).prompts
-    return found
+    return dict(chosen.values())
+
+
+def _of(label: str, lens: Lens) -> tuple[str, tuple[str, str]]:
+    """What one entry is called in the plot, with its model and strategy."""
+    model, between, prompts = label.partition(BETWEEN)
+    if supervised.is_supervised(label):
+        return known_as(label), (served.classifier(label), supervised.PROMPTS)
+    if between:
+        other = lensbar.validated(model, lens.image_set, prompts, lensbar.OWN)
+        return f"{known_as(other.model)}, {prompts}", (other.model, prompts)
+    return label, (lens.model, lensbar.validated(lens.model, lens.image_set, label, lensbar.OWN).prompts)
 
 
 def _records(
@@ -169,13 +167,13 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
     rows, eps, parts = need(asked)
     needed = np.sort(eps[~np.isnan(eps)])
     if not len(needed):
-        finding_of(f"None of the {len(eps)} sampled images is right to begin with, so there is nothing to break.")
+        finding_of(f"None of the {len(eps)} sampled images is correct to begin with, so there is nothing to break.")
         return
     median = needed[len(needed) // 2]
     told = f"more than {16:g}/255" if np.isinf(median) else f"{median:.2f}/255 or less"
     small = (needed <= 1).mean()
     finding_of(
-        f"Half of the {len(needed)} images that are right need {told} to be broken by {find(attack).title}; "
+        f"Half of the {len(needed)} correct images need {told} to be broken by {find(attack).title}; "
         f"{percent(small)} need no more than 1/255, a change that nobody sees."
     )
     upto = float(min(16.0, max(4.0, np.quantile(needed[np.isfinite(needed)], 0.98)))) if np.isfinite(median) else 16.0

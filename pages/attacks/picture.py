@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from core.runtime import thumbnails as thumbs
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
-from pages.ui import answers, gallery, pins
+from pages.ui import answers, detail, gallery, pins
 from pages.ui.downloads import plot
-from pages.ui.jobs import need, question
+from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet, section
 
 if TYPE_CHECKING:
@@ -34,7 +33,27 @@ OFFERED = 12
 
 
 def one_picture(lens: Lens, image_set: ImageSet) -> None:
-    """The picker of pictures and attacks, and what comes of them."""
+    """Correct pictures to attack; one is attacked here, a click attacks another in the dialog."""
+    ids, offered = list(image_set.image_ids), _offered(lens, image_set)
+    result = None if detail.is_open() else st.container()  # the settings stand in the dialog then
+    section("Correct images", "Click one to attack it.")
+    answer = answers.known_answer(lens)
+    if answer is not None:
+        places = np.flatnonzero(np.isin(answer.rows, offered))
+        order = {row: at for at, row in enumerate(offered)}
+        tiles = [gallery.tile(answer, image_set, place) for place in places.tolist()]
+        tiles.sort(key=lambda tile: order[ids.index(tile["id"])])
+        groups = [{"key": "", "title": "", "items": tiles}]
+        gallery.gallery(groups, image_set, key="attackable", draw=lambda row: _one(lens, image_set, row))
+    else:
+        gallery.opens(image_set, lambda row: _one(lens, image_set, row))
+    if result is not None:
+        with result:
+            _one(lens, image_set, offered[0])
+
+
+def _one(lens: Lens, image_set: ImageSet, row: int) -> None:
+    """The settings of an attack, and what it makes of one picture; on the page or in the dialog, never both."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         attack = shared.choose_attack(tuple(one for one in ATTACKS if one != "letters"), first="pgd")
         if attack == "typographic":
@@ -42,12 +61,20 @@ def one_picture(lens: Lens, image_set: ImageSet) -> None:
         else:
             eps = st.select_slider("ε, in 255ths", EPS, 2.0, key="eps", bind="query-params", width=260)
             options = {"eps": float(eps), "units": shared.choose_units()}
-    result = st.container()  # above the pictures to choose from, drawn after them
-    row = _chosen(lens, image_set)
     label = f"{find(attack).title} on {image_set.image_ids[row]}"
-    asked = question(_attacked, lens, image_set, row, attack, options, label=label)
-    with result:
-        _show(lens, image_set, attack, need(asked))
+    looked = here(question(_attacked, lens, image_set, row, attack, options, label=label), small=True)
+    if looked is not None:
+        _show(lens, image_set, attack, looked)
+
+
+def _offered(lens: Lens, image_set: ImageSet) -> list[int]:
+    """Rows of some pictures that are correct before any attack, where an answer is there; else the first ones."""
+    answer = answers.known_answer(lens)
+    if answer is None:
+        return list(range(min(OFFERED, len(image_set.image_ids))))
+    right = np.flatnonzero(answer.top[:, 0] == answer.labels)
+    right = right if len(right) else np.arange(len(answer.labels))
+    return [int(answer.rows[place]) for place in np.random.default_rng(5).permutation(right)[:OFFERED]]
 
 
 def _attacked(
@@ -62,12 +89,12 @@ def _attacked(
 
 
 def _writing(lens: Lens, image_set: ImageSet) -> dict[str, object]:
-    typed = st.session_state.get("word") or st.query_params.get("word")
-    names = list(dict.fromkeys([*image_set.names, *([typed] if typed else [])]))
-    word = st.selectbox(
-        "Word", names, index=min(1, len(names) - 1), key="word", bind="query-params", width=240,
-        accept_new_options=True, help="The name of a class, or any word: up to 60 letters.",
-    )  # fmt: skip
+    names = list(dict.fromkeys(image_set.names))
+    named = st.selectbox(
+        "Class to write", names, index=min(1, len(names) - 1), key="written", bind="query-params", width=240
+    )
+    own = st.text_input("Or any word", key="word", bind="query-params", width=200, placeholder="Up to 60 letters")
+    word = (own or "").strip() or named
     copies = st.number_input("Copies", 1, 20, 1, key="copies", bind="query-params", width=110)
     size = st.select_slider("Letters, % of height", (8, 10, 12, 16, 20, 30), 16, key="letters", bind="query-params")
     seed = st.number_input(
@@ -75,39 +102,6 @@ def _writing(lens: Lens, image_set: ImageSet) -> dict[str, object]:
     )
     # Limits of inputs hold in the browser only.
     return {"word": str(word), "copies": max(1, min(20, int(copies))), "size": size / 100, "seed": abs(int(seed))}
-
-
-def _chosen(lens: Lens, image_set: ImageSet) -> int:
-    answer = answers.known_answer(lens)
-    ids = list(image_set.image_ids)
-    if answer is None:
-        offered = ids[:OFFERED]
-    else:
-        right = np.flatnonzero(answer.top[:, 0] == answer.labels)
-        right = right if len(right) else np.arange(len(answer.labels))
-        places = np.random.default_rng(5).permutation(right)[:OFFERED].tolist()
-        offered = [ids[int(answer.rows[place])] for place in places]
-        section("Correct images", "A click attacks one; any other can be named below.")
-        tiles = [gallery.tile(answer, image_set, place) for place in places]
-        gallery.gallery([{"key": "", "title": "", "items": tiles}], image_set, key="attackable")
-    st.session_state.pop("_enlarge", None)
-    picked = _picked(image_set, offered) or offered[0]
-    return ids.index(picked) if picked in ids else ids.index(offered[0])
-
-
-def _picked(image_set: ImageSet, offered: Sequence[str]) -> str | None:
-    """The picture that was clicked or linked, with a box to name another; it lives in the URL."""
-    linked = st.session_state.get("image") or st.query_params.get("image")
-    known = [linked] if linked and linked in image_set.image_ids else []
-    return st.selectbox(
-        "Picture to attack",
-        list(dict.fromkeys([*offered, *known])),
-        index=None,
-        key="image",
-        bind="query-params",
-        placeholder="Click a picture, or choose one here",
-        width=420,
-    )
 
 
 def _show(lens: Lens, image_set: ImageSet, attack: str, looked: Looked) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.frequency.sources import Frequency
 from core.models.registry import icon_models
 from core.robustness.attacks import ATTACKS, find, settings_of
-from core.robustness.attacks.findings import DIRECT, headline
+from core.robustness.attacks.findings import DIRECT, evidence, headline
 from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
@@ -35,7 +35,7 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
         finding("Attacks", f"How small a change breaks {known_as(lens.model)} on {lens.image_set} is not measured yet.")
         quiet("One picture is attacked live below; the accuracy view measures a sample and keeps what it found.")
         return
-    finding("Attacks", told)
+    finding("Attacks", told, evidence(records))
     first = next(one for one in records if one.eps is not None)
     quiet(
         f"{first.n:,} images spread over the classes, seed {first.seed} · an image counts as correct when it "

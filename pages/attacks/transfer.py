@@ -106,8 +106,8 @@ def _told(records: list[Record], models: list[str]) -> str | None:
     noise = [one for one in records if one.condition == "noise" and one.model == best.model]
     control = f"; noise of the same ε breaks {percent(noise[0].more['success'])}" if noise else ""
     return (
-        f"At most {percent(best.more['success'])} of what a model had right is broken by pixels crafted elsewhere "
-        f"(95 % CI {100 * best.more['success_low']:.0f}–{100 * best.more['success_high']:.0f}; "
+        f"At most {percent(best.more['success'])} of what a model classified correctly is broken by pixels crafted "
+        f"elsewhere (95 % CI {100 * best.more['success_low']:.0f}–{100 * best.more['success_high']:.0f}; "
         f"{known_as(best.more['surrogate'])} against {known_as(best.model)}, {best.more['clean_right']} images)"
         f"{control}."
     )

@@ -9,13 +9,12 @@ import streamlit as st
 from core.composition import measure
 from core.composition.composer import compose
 from pages.composition import shared
-from pages.composition.shared import Shown
 from pages.ui.downloads import downloads
 from pages.ui.jobs import need, question
 from pages.ui.text import finding_of, plain, quiet, section
 
 
-def composer(asked: measure.Question, measured: measure.Measured) -> Shown | None:
+def composer(asked: measure.Question, measured: measure.Measured) -> None:
     """Pictures nearest to a typed pair, with the scores of the parts."""
     found = asked.images.compositions
     first, second = found.pairs[0]
@@ -27,7 +26,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
     words = (" ".join(attribute.split()), " ".join(thing.split()))
     if not all(words):
         quiet("Type an attribute and an object.")
-        return None
+        return
     result = need(
         question(
             compose,
@@ -59,7 +58,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
             key="composed-scores",
             hide_index=True,
             column_config={
-                "shows": st.column_config.TextColumn("Shows", pinned=True),
+                "shows": st.column_config.TextColumn("Shows"),
                 **{
                     column: st.column_config.NumberColumn(
                         column.capitalize(), format="%.3f", help=f"Cosine with “{plain(text)}”"
@@ -72,4 +71,3 @@ def composer(asked: measure.Question, measured: measure.Measured) -> Shown | Non
         ids = [asked.images.image_ids[int(row)] for row in result.rows]
         rows = [[id, name, *line] for id, name, line in zip(ids, names, result.cosines.tolist(), strict=True)]
         downloads("composer", ["image", "shows", *(f"s({text})" for text in result.texts)], rows)
-    return shown

@@ -17,7 +17,7 @@ from core.robustness.committed import table
 from core.stats.intervals import wilson
 from core.supervised import names as supervised
 from core.types import ImageSet, Interval, Lens, Report
-from pages.ui import lensbar, served
+from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, need, question
 from pages.ui.text import finding_of, quiet
@@ -46,17 +46,17 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
             key="generalise",
             bind="query-params",
         )
-        known = st.text_input(
+        known = choice.one(
             "Set in distribution",
-            "icons" if icons else "",
-            key="indistribution",
-            bind="query-params",
+            "indistribution",
+            [one.id for one in served.sets() if one.available],
+            served.image_set,
+            index=0 if icons else None,
             help="Images of the objects alone, named by the objects, for example ImageNet val.",
         )
     if not known:
         quiet("Name the set in distribution (for ImageNet-AO: a folder of ImageNet's validation images).")
         return
-    known = served.image_set(known)
     inside = lensbar.images(known)
     found = [result for model in chosen if (result := _result(asked, model, inside, what))]
     if not found:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.composition import scores
 from pages.composition import composer, models, pairs, seen, shared
-from pages.ui import detail, lensbar
+from pages.ui import lensbar
 from pages.ui.text import finding, quiet
 
 VIEWS = ("errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer")
@@ -15,7 +15,7 @@ opening = st.container()
 asked = shared.asked(lensbar.lens())
 measured = shared.measured(asked)
 with opening:
-    finding("Composition", scores.headline(measured.found))
+    finding("Composition", scores.headline(measured.found), scores.evidence(measured.found))
     quiet(shared.provenance(asked, measured))
     shared.by_frequency(asked, measured)
 shared.unmatched(asked)
@@ -25,11 +25,10 @@ view = st.segmented_control(
     "against accuracy in distribution. embedding: additivity and captions. few-shot: probes on cached vectors. "
     "composer: type any attribute and object.",
 )  # fmt: skip
-shown = None
 if view == "errors":
-    shown = pairs.errors(asked, measured)
+    pairs.errors(asked, measured)
 elif view == "pairs":
-    shown = pairs.matrix(asked, measured)
+    pairs.matrix(asked, measured)
 elif view == "seen and never seen":
     seen.gaps(asked, measured)
 elif view == "models":
@@ -39,6 +38,4 @@ elif view == "embedding":
 elif view == "few-shot":
     models.probes(asked)
 else:
-    shown = composer.composer(asked, measured)
-if shown:
-    detail.enlarge_picked(*shown)
+    composer.composer(asked, measured)

@@ -12,8 +12,7 @@ from core.composition import measure, scores
 from core.composition.pairs import Compositions
 from core.composition.sets import seen_pairs
 from pages.composition import shared
-from pages.composition.shared import Shown
-from pages.ui import points
+from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
@@ -23,7 +22,7 @@ MOST_COLUMNS = 28
 _KINDS = dict(zip(("right", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
 
 
-def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
+def errors(asked: measure.Question, measured: measure.Measured) -> None:
     """Accuracy of the whole and its parts, the kinds of error with their pictures, and attribute confusion."""
     found = measured.found
     told, kinds = scores.shares(found), scores.errors(found)
@@ -61,10 +60,10 @@ def errors(asked: measure.Question, measured: measure.Measured) -> Shown:
         )
     section("Kinds of error", "What the best of all compositions gets right. Choose a kind to see its pictures.")
     plot(charts.error_figure(kinds), key="kinds", alt="Images by kind of error")
-    return _kind(asked, measured)
+    _kind(asked, measured)
 
 
-def _kind(asked: measure.Question, measured: measure.Measured) -> Shown:
+def _kind(asked: measure.Question, measured: measure.Measured) -> None:
     """Pictures of one kind of error, most confident first."""
     found = measured.found
     kind = st.segmented_control(
@@ -77,10 +76,9 @@ def _kind(asked: measure.Question, measured: measure.Measured) -> Shown:
     places = places[np.argsort(-np.abs(found.answer.margin[places]), kind="stable")][:EACH].tolist()
     shown = (asked.lens, found.answer, asked.images)
     shared.pictures(shown, places, key="kind-pictures", empty="No image is of this kind.")
-    return shown
 
 
-def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
+def matrix(asked: measure.Question, measured: measure.Measured) -> None:
     """Attribute x object as marks; a click shows the pictures of that pair."""
     found, sides = measured.sides.found, shared.sides(asked, measured)
     size = len(found.pairs)
@@ -105,9 +103,9 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
     told = f"{int((n > 0).sum()):,} attribute–object pairs with images, among {size:,} compositions"
     left, right = st.columns([3, 2], gap="large")
     with left:
-        finding_of(f"{told}; {int((hits[n > 0] == 0).sum()):,} of them are never named right.")
+        finding_of(f"{told}; {int((hits[n > 0] == 0).sum()):,} of them are never recognised.")
         quiet(
-            f"The {order} {len(things):,} of {len(found.objects):,} objects; colour: share right, size: images. "
+            f"The {order} {len(things):,} of {len(found.objects):,} objects; colour: accuracy, size: images. "
             "Click a mark to see its pictures."
         )
         figure = charts.matrix_figure(
@@ -121,6 +119,14 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
             composition=cells,
         )
         plot(figure, key="pair-matrix", alt=told, on_select=_clicked(found.names))
+        tables.plotted(
+            {
+                "Pair": [found.names[at] for at in cells], "Images": [int(n[at]) for at in cells],
+                "Accuracy": [float(hits[at] / n[at]) for at in cells],
+            },
+            lambda row: st.session_state.update(cell=found.names[int(cells[row])]), key="pairs-table", of="pairs",
+        shares=("Accuracy",),
+        )  # fmt: skip
         present = np.flatnonzero(n)
         rows = [
             [found.attributes[a], found.objects[o], int(n[c]), int(hits[c]), hits[c] / n[c], seen[c]]
@@ -135,7 +141,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> Shown | None:
             source=shared.source(asked, measured),
         )
     with right:
-        return _pair(asked, sides, found, cells)
+        _pair(asked, sides, found, cells)
 
 
 def _columns(order: str, found: Compositions, n: np.ndarray, hits: np.ndarray, asked: measure.Question) -> np.ndarray:
@@ -159,16 +165,14 @@ def _clicked(names: list[str]) -> Callable[[], None]:
     return read
 
 
-def _pair(
-    asked: measure.Question, sides: Sequence[shared.Side], found: Compositions, cells: np.ndarray
-) -> Shown | None:
+def _pair(asked: measure.Question, sides: Sequence[shared.Side], found: Compositions, cells: np.ndarray) -> None:
     """Pictures of one composition, from whichever set shows it."""
     names = found.names
     linked = st.session_state.get("cell") or st.query_params.get("cell")
     options = list(dict.fromkeys([*(names[c] for c in cells), *([linked] if linked in set(names) else [])]))
     chosen = st.selectbox("Pair", options, key="cell", bind="query-params")
     if chosen not in options:
-        return None
+        return
     label = names.index(chosen)
     shows = [(np.flatnonzero(side[1].answer.labels == label), *side) for side in sides]
     places, lens, composed, images = max(shows, key=lambda one: len(one[0]))
@@ -176,6 +180,5 @@ def _pair(
     right = int(composed.right[places].sum())
     shown = (lens, composed.answer, images)
     known = "" if asked.pictures is None else f" · drawn {int(asked.pictures.of(found)[label]):,} times in pretraining"
-    quiet(f"{right} of {len(places)} right · from {lens.image_set}{known}")
+    quiet(f"{right} of {len(places)} correct · from {lens.image_set}{known}")
     shared.pictures(shown, order, key="pair-pictures", empty="This pair has no pictures.")
-    return shown

@@ -91,7 +91,7 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     figure = composition_models.pmi_figure(found, measured.sides.found.names)
     plot(figure, key="pmi", alt="Accuracy of a pair against its PMI in captions")
     n, right = found.never
-    rate = f", {100 * right / n:.1f} % right" if n else ""
+    rate = f", {100 * right / n:.1f} % correct" if n else ""
     quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
           f"objects. Pearson r = {signed(found.pearson.value, 2, plus=True)}.")  # fmt: skip
     names = measured.sides.found.names

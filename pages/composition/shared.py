@@ -19,15 +19,13 @@ from core.frequency import labels, sources
 from core.runtime.jobs import Job
 from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens
-from pages.ui import answers, gallery, lensbar, served
+from pages.ui import answers, detail, gallery, lensbar, served
 from pages.ui.downloads import downloads
 from pages.ui.jobs import ask, question, watch
 from pages.ui.text import finding, quiet
 
 T = TypeVar("T")
 HELD_OUT = "icons-composition"
-Shown = tuple[Lens, Answer, ImageSet]
-"""A gallery that was drawn: whose pictures a click enlarges."""
 Side = tuple[Lens, Composed, CompositionSet]
 
 
@@ -114,12 +112,12 @@ def sides(asked: measure.Question, found: measure.Measured) -> list[Side]:
     return list(zip(lenses, found.sides.composed, images, strict=True))
 
 
-def pictures(shown: Shown, positions: Sequence[int], *, key: str, empty: str) -> None:
-    """Pictures at rows of an answer."""
-    _, answer, images = shown
+def pictures(shown: tuple[Lens, Answer, ImageSet], positions: Sequence[int], *, key: str, empty: str) -> None:
+    """Pictures at rows of an answer of a lens on a set."""
+    lens, answer, images = shown
     items = [gallery.tile(answer, images, position) for position in positions]
     groups = [{"key": "", "title": "", "note": "", "rate": "", "items": items}] if items else []
-    gallery.gallery(groups, images, key=key, empty=empty)
+    gallery.gallery(groups, images, key=key, empty=empty, draw=detail.of(lens, answer, images))
 
 
 def by_frequency(asked: measure.Question, found: measure.Measured) -> None:

@@ -42,7 +42,7 @@ hidden = tuple(hiding.hidden(flags))
 tails = [found for name in sets if (found := corpora.long_tail(store, name, method, hidden)) is not None]
 pairs = corpora.correlations(store, method)
 with head:
-    finding(PLACE, findings.corpora(tails, pairs))
+    finding(PLACE, findings.corpora(tails), findings.corpora_evidence(tails, pairs))
     release.source_line()
 
 if tails:
@@ -52,14 +52,14 @@ if tails:
         "be a power law. Zeros cannot be drawn there and are stated.",
     )
     figure = charts.tails_figure(tails)
-    plot(figure, key="tails", alt=findings.corpora(tails, ()))
+    plot(figure, key="tails", alt=findings.corpora(tails))
     rows = [[t.pretraining, t.method, rank, int(n)] for t in tails for rank, n in enumerate(t.counts, 1)]
     downloads(
         "corpora-ranks",
         ["pretraining", "method", "rank", "count"],
         rows,
         figure=figure,
-        title=findings.corpora(tails, ()),
+        title=findings.corpora(tails),
         source=CITATION,
     )
     frame = pd.DataFrame(

@@ -15,7 +15,7 @@ from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report
 from pages.corruptions import shared as shared_view
-from pages.ui import gallery, pins
+from pages.ui import detail, gallery, pins
 from pages.ui.jobs import here, question
 from pages.ui.text import quiet, section
 
@@ -35,7 +35,7 @@ def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chos
     if shared_view.is_absent():
         return
     name, severity = chosen
-    section(f"Broken by {words(name)} {severity}", "Right when clean, wrong now; the most confident mistakes first.")
+    section(f"Broken by {words(name)} {severity}", "Correct when clean, wrong now; the most confident mistakes first.")
     before = findings.clean(records)
     per_class = 1 if before is None or before.n <= len(image_set.keys) else round(before.n / len(image_set.keys))
     seed = records[0].seed or 0
@@ -52,15 +52,17 @@ def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chos
     view = corrupted(image_set, name, severity, seed=seed, rows=rows)
     thumbs.publish(view)
     right = int((clean.top[at_first, 0] == clean.labels[at_first]).sum())
-    quiet(f"{len(lost):,} of {right:,} images that were right.")
+    quiet(f"{len(lost):,} of {right:,} correct images.")
     tiles = [gallery.tile(after, view, place) for place in lost[:SHOWN].tolist()]
     groups = [{"key": "", "title": "", "items": tiles}] if tiles else []
-    shared_view.clicked(())
-    gallery.gallery(groups, view, key="broken", empty="No image that was right is wrong under this condition.")
+    gallery.gallery(
+        groups, view, key="broken", empty="No correct image is wrong under this condition.",
+        draw=detail.of(after.lens, after, view),
+    )  # fmt: skip
     pins.pin(
         lambda: deck_slides.comparison_slide(
             f"{words(name)} {severity} breaks {len(lost):,} of {right:,} images",
-            ("condition", "right"),
+            ("condition", "accuracy"),
             [("clean", f"{100 * clean.acc1:.0f} %"), (f"{words(name)} {severity}", f"{100 * after.acc1:.0f} %")],
             f"{deck_slides.source_line(after)} · {IN_MEMORY}",
             shown=deck_slides.pictures(after, view, lost.tolist()),

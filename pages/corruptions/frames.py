@@ -17,7 +17,7 @@ from core.runtime import thumbnails as thumbs
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
-from pages.ui import gallery
+from pages.ui import detail, gallery
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
@@ -62,13 +62,13 @@ def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) ->
         + ("that of the first frame." if noise else "that of the frame before.")
         + " Supervised models give logits, zero-shot ones cosines, so only the sign of their margins can be compared."
     )
+    closer = detail.side_by_side(found, view)
     for number, (model, answer) in enumerate(found.items()):
         section(model, _story(answer))
         shown = _frames_to_show(flipped[model])
         tiles = [gallery.tile(answer, view, frame) for frame in shown]
         groups = [{"key": "", "title": "", "items": tiles}]
-        gallery.gallery(groups, view, key=f"frames-{number}", layout="grid")
-    st.session_state.pop("_enlarge", None)
+        gallery.gallery(groups, view, key=f"frames-{number}", draw=closer)
     rows = [
         [
             answer.lens.model,

@@ -8,24 +8,22 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.charts import top_bars
 from core.deck import slides as deck_slides
 from core.robustness.corruptions.registry import GROUPS, IN_MEMORY, SEVERITIES, words
 from core.robustness.corruptions.views import severity_grid
 from core.runtime import thumbnails as thumbs
-from core.stats.format import signed
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins
-from pages.ui.downloads import downloads, plot
+from pages.ui.downloads import downloads
 from pages.ui.text import finding_of, quiet, section
 
 MOST = 6
 
 
 def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
-    """Pickers, the grid of each model, and a closer look at one cell."""
+    """Pickers and the grid of each model; a click opens a picture in the dialog."""
     if shared.is_absent():
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -44,25 +42,29 @@ def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     if not found:
         return
     finding_of(_sentence(image_set.names[label], found, len(rows)))
-    quiet(f"Severity 1 to 5 from left to right, the clean picture first · {IN_MEMORY} · seed 0")
+    quiet(f"Clean, then severity 1 to 5 from left to right; click a picture to enlarge it · {IN_MEMORY} · seed 0")
+    first = next(iter(found.values()))
+    closer = (
+        detail.of(first.lens, first, grid)
+        if len(found) == 1
+        else detail.side_by_side({known_as(one.lens.model): one for one in found.values()}, grid)
+    )
     columns = st.columns(len(found), gap="large") if len(found) > 1 else [st.container()]
     for column, (side, answer) in zip(columns, found.items(), strict=True):
         with column:
             section(f"{side + ': ' if side else ''}{known_as(answer.lens.model)}")
             gallery.gallery(
                 [_strip(answer, grid, place, name, len(rows)) for place, name in enumerate(corruptions)],
-                grid, key=f"grid-{side}", layout="strips",
+                grid, key=f"grid-{side}", layout="strips", draw=closer,
             )  # fmt: skip
-    _closer(found, grid)
     header, listed = _rows(found, grid)
     with st.container(horizontal=True):
         downloads("corrupted-pictures", header, listed)
-        first = next(iter(found.values()))
         source = deck_slides.source_line(first)
         pins.pin(
             lambda: deck_slides.comparison_slide(
                 _sentence(image_set.names[label], found, len(rows)),
-                ("corruption", "right at severity 1 to 5"),
+                ("corruption", "correct at severity 1 to 5"),
                 [(words(name), _counts(first, place, len(rows))) for place, name in enumerate(corruptions)],
                 f"{source} · {IN_MEMORY}",
                 shown=deck_slides.pictures(first, grid, list(range(0, len(grid.labels), len(rows)))),
@@ -76,7 +78,7 @@ def _strip(answer: Answer, grid: ImageSet, place: int, name: str, each: int) -> 
     """One corruption: the clean picture and, at every severity, the picture of median margin."""
     blocks = [range(each), *(_block(place, number, each) for number in range(len(SEVERITIES)))]
     middle = [sorted(block, key=lambda row: float(answer.margin[row]))[len(block) // 2] for block in blocks]
-    note = f"right at severity 1 to 5: {_counts(answer, place, each)}"
+    note = f"correct at severity 1 to 5: {_counts(answer, place, each)}"
     tiles = [gallery.tile(answer, grid, row) for row in middle]
     return {"key": "", "title": words(name), "note": note, "rate": "", "items": tiles}
 
@@ -102,25 +104,6 @@ def _sentence(name: str, found: Mapping[str, Answer], each: int) -> str:
             f"corrupted pictures of “{name}” correctly"
         )
     return "; ".join(parts) + "."
-
-
-def _closer(found: Mapping[str, Answer], grid: ImageSet) -> None:
-    picked = shared.clicked(grid.image_ids)
-    if picked is None:
-        quiet("Click a picture to see the five best classes.")
-        return
-    row = list(grid.image_ids).index(picked)
-    section(picked)
-    columns = st.columns(1 + len(found), gap="large")
-    with columns[0]:
-        detail.picture(grid, row)
-    for column, (side, answer) in zip(columns[1:], found.items(), strict=True):
-        with column:
-            names = [answer.names[one] for one in answer.top[row]]
-            quiet(f"{known_as(answer.lens.model)}: margin {signed(answer.margin[row], 3, plus=True)}")
-            figure = top_bars(names, answer.scores[row].tolist(), true=answer.names[int(answer.labels[row])])
-            alt = "The best classes: " + ", ".join(names)
-            plot(figure, key=f"closer-{side}", alt=alt, toolbar=False)
 
 
 def _rows(found: Mapping[str, Answer], grid: ImageSet) -> tuple[list[str], list[list[object]]]:

@@ -15,7 +15,7 @@ from core.robustness.records import Record
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import broken, sample, shared
-from pages.ui import points
+from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import quiet, section
 
@@ -76,6 +76,15 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
         alt=f"{measure} of {known_as(model)} under each corruption and severity",
         on_select=lambda: _clicked(key),
     )
+    places = list(values)
+    tables.plotted(
+        {
+            "Corruption": [words(name) for name, _ in places], "Severity": [severity for _, severity in places],
+            measure.capitalize(): [float(values[place]) for place in places],
+        },
+        lambda row: _look(*places[row]), key=f"{key}-table", of="conditions",
+        shares=(measure.capitalize(),),
+    )  # fmt: skip
     source = f"{known_as(model)} · {image_set.id} · n = {records[0].n:,} · {IN_MEMORY}"
     title = findings.headline(records) or source
     downloads(f"corruptions-{key}", *shared.record_rows(records), figure=figure, title=title, source=source)
@@ -83,5 +92,9 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
 
 def _clicked(key: str) -> None:
     for corruption, severity in points.clicked(key, length=2)[:1]:
-        # The boxes of these keys stand above the figure: they take the values over on the next run.
-        st.session_state["_corruption"], st.session_state["_severity"] = corruption, int(severity)
+        _look(corruption, int(severity))
+
+
+def _look(corruption: str, severity: int) -> None:
+    # The boxes of these keys stand above the figure: they take the values over on the next run.
+    st.session_state["_corruption"], st.session_state["_severity"] = corruption, severity

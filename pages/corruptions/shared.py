@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import ExtraMissing, TailscopeError
 from core.frequency.sources import Frequency
+from core.models.registry import nearest
 from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
 from core.robustness.corruptions.registry import IN_MEMORY, library_version
@@ -18,7 +19,7 @@ from core.supervised import names as supervised
 from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report
-from pages.ui import answers, lensbar, served
+from pages.ui import answers, choice, lensbar, served
 from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished, here
 from pages.ui.text import finding, quiet
@@ -28,22 +29,14 @@ OFFERED = 12
 
 
 def choose_other(lens: Lens) -> Lens | None:
-    """A second model beside the sidebar's, zero-shot or supervised, under the same prompts; None for none.
-
-    Raises:
-        TailscopeError: what was typed or linked names no model that can be used here.
-    """
+    """A second model beside the sidebar's, zero-shot or supervised, under the same prompts; None for none."""
     offered = [info.id for info in lensbar.known_models() if info.available and info.id != lens.model]
-    typed = st.session_state.get("other") or st.query_params.get("other")
-    options = list(dict.fromkeys([*supervised.shipped(), *offered, *filter(None, [typed])]))
-    found = st.selectbox(
-        "Model B", options, index=None, key="other", bind="query-params", width=320, placeholder="None beside",
-        accept_new_options=True,
+    found = choice.one(
+        "Model B", "other", [*supervised.shipped(), *offered], served.classifier, near=nearest,
+        width=320, placeholder="None beside",
         help="Any zero-shot model, supervised:NAME or timm:NAME. It sees the same pictures.",
     )  # fmt: skip
-    if not found:
-        return None
-    return replace(lens, model=served.classifier(found))
+    return replace(lens, model=found) if found else None
 
 
 def opening(lens: Lens, image_set: ImageSet) -> None:
@@ -55,7 +48,7 @@ def opening(lens: Lens, image_set: ImageSet) -> None:
         finding("Corruptions", started)
         quiet("One picture is corrupted live below; the heat map measures a sample and keeps what it found.")
         return
-    finding("Corruptions", told)
+    finding("Corruptions", told, corruption_findings.evidence(records))
     before = corruption_findings.clean(records)
     costs = corruption_findings.worst(records, before)
     flips = corruption_findings.sequences_sentence(records)
@@ -111,15 +104,6 @@ def answered(lenses: Mapping[str, Lens], view: ImageSet, what: str) -> dict[str,
         for name, lens in lenses.items()
     }
     return {name: answer for name, answer in found.items() if answer is not None}
-
-
-def clicked(offered: Sequence[str]) -> str | None:
-    """The derived picture that was clicked last, if it is one of these; pages of whole sets never see its id."""
-    st.session_state.pop("_enlarge", None)
-    if picked := st.session_state.pop("image", None):
-        st.session_state["_derived"] = picked
-    found = st.session_state.get("_derived")
-    return found if found in offered else None
 
 
 def choose_class(image_set: ImageSet) -> int:

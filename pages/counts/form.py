@@ -33,7 +33,7 @@ HELP = {
     "image": "Images whose score reaches a threshold: scores of yours, or CLIP's.",
     "integrated": "Both, joined on the sample's id.",
 }
-LENS, LIST = "those of the lens", "a list"
+LENS, LIST = "those of the image set", "a list"
 _ENDINGS = ["parquet", "csv", "tsv", "jsonl", "txt", "tar", "gz", "zst"]
 
 

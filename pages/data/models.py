@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core import downloads as fetch
-from core.models.registry import ModelInfo
+from core.models.registry import ModelInfo, nearest
 from core.runtime.jobs import question
-from pages.ui import fetching, lensbar, served
+from pages.ui import choice, fetching, lensbar, served
 from pages.ui.text import finding, plain, quiet, section, size
 
 
@@ -29,24 +29,18 @@ def draw() -> None:
     _table([info for info in infos if info.available or kept == "all"])
     _use()
     section("Fetch a model", "The size is stated first; a download that was stopped goes on where it ended.")
-    wanted = st.selectbox(
+    wanted = choice.one(
         "Model to fetch",
-        _offered([info.id for info in infos if not info.available]),
-        index=None,
-        key="fetch_model",
-        bind="query-params",
-        accept_new_options=True,
+        "fetch_model",
+        [info.id for info in infos if not info.available],
+        served.model,
+        near=nearest,
         placeholder="ARCH,PRETRAINED or hf-hub:ORG/REPO",
         label_visibility="collapsed",
     )
     if wanted:
-        planning = question(fetch.plan_model, served.model(wanted), label=f"Asking the size of {wanted}", lane="io")
+        planning = question(fetch.plan_model, wanted, label=f"Asking the size of {wanted}", lane="io")
         fetching.offer(planning, wanted)
-
-
-def _offered(ids: list[str]) -> list[str]:
-    typed = st.session_state.get("fetch_model") or st.query_params.get("fetch_model")
-    return ids if not typed or typed in ids else [*ids, typed]
 
 
 def _table(infos: list[ModelInfo]) -> None:
@@ -68,7 +62,7 @@ def _table(infos: list[ModelInfo]) -> None:
         selection_mode="single-row",
         placeholder="–",
         column_config={
-            "Model": st.column_config.TextColumn(pinned=True, help="Choose a row to use or fetch this model"),
+            "Model": st.column_config.TextColumn(help="Choose a row to use or fetch this model"),
             "On disk": st.column_config.CheckboxColumn(width="small"),
             "Note": st.column_config.TextColumn(width="large"),
         },

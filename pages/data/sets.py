@@ -12,7 +12,7 @@ from core.datasets.coverage import coverage
 from core.errors import TailscopeError
 from core.runtime.jobs import question
 from core.types import ImageSet
-from pages.ui import answers, corrections, fetching, jobs, lensbar
+from pages.ui import answers, choice, corrections, fetching, jobs, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import finding, plain, quiet, section, size
 
@@ -107,14 +107,12 @@ def _fetchable() -> None:
     section("Fetch an image set", "From the hub: everything, or the first images of every class for a quick look.")
     offered = {item.id: item for item in fetch.list_fetchable()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.selectbox(
+        wanted = choice.one(
             "Image set",
+            "fetch_set",
             list(offered),
-            index=None,
-            key="fetch_set",
-            bind="query-params",
+            fetch.fetchable,
             format_func=lambda id: f"{offered[id].title} ({id})" if id in offered else id,
-            accept_new_options=True,
             placeholder="Let It Wag!, ImageNet-V2, … or any wds_NAME",
         )
         each = st.number_input("Images of each class", min_value=1, value=5, step=1, key="per-class", width=170)

@@ -84,6 +84,14 @@ def _models(found: PublishedConcept, model: str) -> None:
         alt = f"Accuracy of published models on {found.name} against their size"
         plot(figure, key=SIZES, alt=alt, on_select=lambda: _look(SIZES))
         downloads("concept-sizes", header, rows, figure=figure, title=found.name, source=CITATION)
+    tables.plotted(
+        {
+            "Model": [one.model for one in shown], "Counted": [one.count for one in shown],
+            "Accuracy": [one.accuracy for one in shown],
+        },
+        lambda row: _through(shown[row].model, shown[row].image_set), key="models-of-concept", of="models",
+        shares=("Accuracy",),
+    )  # fmt: skip
 
 
 def _called(name: str, icon: str) -> None:
@@ -159,7 +167,12 @@ def neighbours(
 def _look(chart: str) -> None:
     """Look through the model of the clicked point, on the image set it was measured on."""
     if found := clicked(chart, length=3):
-        st.session_state["model"], st.session_state["set"] = str(found[0][0]), str(found[0][1])
+        _through(str(found[0][0]), str(found[0][1]))
+
+
+def _through(model: str, image_set: str) -> None:
+    lensbar.use_model(model)
+    st.session_state["set"] = image_set
 
 
 def _counts(found: PublishedConcept) -> None:
@@ -180,7 +193,7 @@ def _counts(found: PublishedConcept) -> None:
     numbers = {column(one): st.column_config.NumberColumn(format="localized") for one in found.counts}
     st.dataframe(
         frame, hide_index=True, placeholder="–", alt=f"Counts of {found.name}",
-        column_config={"Counted by": st.column_config.TextColumn(pinned=True), **numbers},
+        column_config={"Counted by": st.column_config.TextColumn(), **numbers},
     )  # fmt: skip
     for flag in dict.fromkeys(flag for one in found.counts for flag in one.flags):
         where = ", ".join(dict.fromkeys(set_name(one.pretraining) for one in found.counts if flag in one.flags))

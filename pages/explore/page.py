@@ -20,6 +20,7 @@ from pages.ui.text import finding, quiet, section
 
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
 VERDICTS = ("all", "wrong", "right")
+LETTERS = 100  # more concepts than this are offered by their first letter
 
 lens = lensbar.lens()
 head = st.container()
@@ -63,6 +64,12 @@ with left:
         query or "", answer.keys, answer.names, families=families, parts=parts, family=family, part=part
     )
     found = [index for index in found if not flag or flag in flags.get(answer.keys[index], ())]
+    if not query:
+        found.sort(key=lambda index: answer.names[index].casefold())
+    if len(found) > LETTERS:
+        initials = sorted({answer.names[index][:1].upper() for index in found})
+        letter = st.pills("First letter", initials, key="letter", bind="query-params")
+        found = [index for index in found if not letter or answer.names[index][:1].upper() == letter]
     tables.concept_table(answer, found, counts, families, parts, flags, key="concepts")
     downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts, flags))
 
@@ -93,8 +100,9 @@ with right:
     if chosen:
         shown = chosen
     else:
-        quiet("Rarest concepts first, worst mistakes first. Choose a concept to see all its pictures.")
-        shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.keys[i]))
+        order = "Rarest concepts first" if counts else "Concepts by name"
+        quiet(f"{order}, worst mistakes first. Choose a concept to see all its pictures.")
+        shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.names[i].casefold()))
     alone = len(shown) == 1
     places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
@@ -113,6 +121,7 @@ with right:
         groups,
         image_set,
         key="gallery",
+        draw=detail.of(lens, answer, image_set),
         layout="grid" if alone else "strips",
         empty=f"No picture here is {verdict}." if shown else "No concept matches; try fewer letters or another family.",
     )
@@ -130,5 +139,3 @@ if alone_chosen is not None:
     st.divider()
     icon = answer.keys[alone_chosen] if image_set.drawn else ""
     concept.evidence(about, answer.names[alone_chosen], lens.model, icon=icon)
-
-detail.enlarge_picked(lens, answer, image_set)

@@ -14,7 +14,7 @@ from core.deck import slides as deck_slides
 from core.evaluation.similar import search_for
 from core.frequency.choice import place
 from core.types import Answer, ImageSet, Lens, Report
-from pages.ui import gallery, lensbar, pins
+from pages.ui import detail, gallery, lensbar, pins
 from pages.ui.downloads import downloads
 from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet
@@ -38,7 +38,10 @@ def worst(answer: Answer, image_set: ImageSet) -> None:
     groups = [
         gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts) for label in shown
     ]
-    gallery.gallery(groups, image_set, key="worst", layout="cards", empty="No class has pictures.")
+    gallery.gallery(
+        groups, image_set, key="worst", layout="cards", empty="No class has pictures.",
+        draw=detail.of(answer.lens, answer, image_set),
+    )  # fmt: skip
     name = st.selectbox("Pin a concept", shown, format_func=lambda i: answer.names[i], key="worst-pin", width=300)
     if name is not None:
         places = gallery.positions_of(answer, name, most=12)
@@ -73,9 +76,12 @@ def attracting(answer: Answer, image_set: ImageSet) -> None:
             pd.DataFrame(rows, columns=["Class", "Attracted", "Of classes", "Precision", "Count"]),
             key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
             column_config={
-                "Precision": st.column_config.NumberColumn(format="%.0f %%", help="Share of predictions correct"),
+                "Class": st.column_config.TextColumn(width=104),
+                "Attracted": st.column_config.NumberColumn(width=68),
+                "Of classes": st.column_config.NumberColumn(width=68),
+                "Precision": st.column_config.NumberColumn(width=66, format="%.0f %%", help="Share that is correct"),
                 "Count": st.column_config.NumberColumn(
-                    format="localized", help="How often it was counted, by the source under Frequency"
+                    width=62, format="localized", help="How often it was counted, by the source under Frequency"
                 ),
             },
             alt=sentence,
@@ -117,7 +123,7 @@ def suspects(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     )
     quiet(
         "A suspect is a reason to look, not a verdict: similar classes can mislead both classifier and neighbours. "
-        + ("In the icon world every label is right by construction. " if image_set.drawn else "")
+        + ("In the icon world every label is correct by construction. " if image_set.drawn else "")
         + note
     )
     grid(answer, image_set, found.tolist(), key="suspects", title="Labels to check")
@@ -134,7 +140,9 @@ def grid(answer: Answer, image_set: ImageSet, places: Sequence[int], *, key: str
     """Pictures in order, with a pin for the first dozen."""
     items = [gallery.tile(answer, image_set, place) for place in places]
     groups = [{"key": "", "title": "", "items": items}] if items else []
-    gallery.gallery(groups, image_set, key=key, empty="There is nothing to show.")
+    gallery.gallery(
+        groups, image_set, key=key, empty="There is nothing to show.", draw=detail.of(answer.lens, answer, image_set)
+    )
     if items:
         pins.pin(
             lambda: deck_slides.comparison_slide(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.failures import images, pairs, why
-from pages.ui import address, answers, detail, lensbar
+from pages.ui import address, answers, detail, gallery, lensbar
 from pages.ui.text import finding, quiet
 
 VIEWS = {
@@ -47,4 +47,4 @@ elif view == "names":
     why.names(lens, answer, image_set)
 else:
     why.why(answer)
-detail.enlarge_picked(lens, answer, image_set)
+gallery.opens(image_set, detail.of(lens, answer, image_set))

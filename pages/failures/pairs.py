@@ -14,7 +14,7 @@ from core.charts.failures import MOST, confusion_figure
 from core.deck import slides as deck_slides
 from core.types import Answer, ImageSet, Lens
 from pages.lab import lenses
-from pages.ui import gallery, pins
+from pages.ui import detail, gallery, pins, tables
 from pages.ui import points as points_ui
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
@@ -57,7 +57,13 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row-required",
-        column_config={"Share": st.column_config.NumberColumn(format="%.0f %%", help="Of both classes' images")},
+        column_config={
+            "A": st.column_config.TextColumn(width=100),
+            "B": st.column_config.TextColumn(width=100),
+            "A as B": st.column_config.NumberColumn(width=58),
+            "B as A": st.column_config.NumberColumn(width=58),
+            "Share": st.column_config.NumberColumn(width=52, format="%.0f %%", help="Of both classes' images"),
+        },
         alt="Pairs of classes confused with each other",
     )
     downloads("confusions", ["a", "b", "a_as_b", "b_as_a", "share_percent"], rows)
@@ -81,12 +87,15 @@ def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int, *, other:
                 note = note or (f"the first {len(places)} of {len(found)}" if len(found) > len(places) else "")
                 groups.append({"key": answer.keys[true], "title": title, "note": note, "rate": "", "items": items})
     section(f"{answer.names[a]} and {answer.names[b]}", "Most confident mistakes first. Click to enlarge.")
-    gallery.gallery(groups, image_set, key="pair", layout="strips", empty="No picture is predicted as the other class.")
+    gallery.gallery(
+        groups, image_set, key="pair", layout="strips", empty="No picture is predicted as the other class.",
+        draw=detail.of(answer.lens, answer, image_set),
+    )  # fmt: skip
     title = f"“{answer.names[a]}” and “{answer.names[b]}” are confused with each other"
     pins.pin(
         lambda: deck_slides.comparison_slide(
             title,
-            ("class", "right", "images"),
+            ("class", "accuracy", "images"),
             [(answer.names[c], f"{100 * answer.classes[c].accuracy:.0f} %", answer.classes[c].n) for c in (a, b)],
             deck_slides.source_line(answer),
             shown=[one for run, place in shown for one in deck_slides.pictures(run, image_set, [place])],
@@ -124,6 +133,14 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         diagonal = {} if other is not None else {"correct": correct, "images": images}
         figure = confusion_figure(found, order, answer.names, difference=other is not None, **diagonal)
         plot(figure, key="matrix", alt=told, on_select=_clicked)
+        cells = list(zip(found.true[:MOST].tolist(), found.said[:MOST].tolist(), strict=True))
+        tables.plotted(
+            {
+                "True": [answer.names[a] for a, _ in cells], "Predicted": [answer.names[b] for _, b in cells],
+                "Images" if other is None else "Difference": [int(value) for value in found.value[:MOST]],
+            },
+            lambda row: st.session_state.update(_cell=cells[row]), key="matrix-table", of="cells",
+        )  # fmt: skip
         rows = [
             [answer.keys[a], answer.keys[b], value, share]
             for a, b, value, share in zip(found.true, found.said, found.value, found.share, strict=True)

@@ -30,7 +30,7 @@ def names(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     to_data("Rename classes", "image sets")
     left, right = st.columns([3, 2], gap="large")
     with left:
-        section("Closest names", "Cosine of the two text vectors under this lens's prompts.")
+        section("Closest names", "Cosine of the two text vectors under these prompts.")
         rows = [[answer.names[one.a], answer.names[one.b], one.cosine, one.exchanged] for one in found.near]
         st.dataframe(
             pd.DataFrame(rows, columns=["A", "B", "Cosine", "Exchanged"]), key="near", hide_index=True, height=420,

@@ -16,7 +16,7 @@ from core.models import registry as models
 from core.prompts import strategies
 from core.stats.format import signed
 from core.types import Answer, ClassAnswer, Interval, Lens
-from pages.ui import answers, jobs, lensbar
+from pages.ui import answers, lensbar
 from pages.ui.points import custom
 from pages.ui.selection import select
 from pages.ui.text import quiet
@@ -75,15 +75,8 @@ def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
 
 
 def _series(lens: Lens, label: str) -> Series | None:
-    """The curve of a further lens; while its answer is under way, a shipped one if there is any."""
-    answer: Answer | ClassAnswer | None
-    if lensbar.why_not_live(lens) is not None:
-        answer = answers.by_class(lens)
-    else:
-        job = answers.request(lens)
-        if not job.wait(0):
-            jobs.watch(job, small=True)
-        answer = answers.finished_of(lens, job) if job.wait(0) else answers.shipped(lens)
+    """The curve of a further lens; None while its answer is under way."""
+    answer = answers.by_class(lens) if lensbar.why_not_live(lens) else answers.at_once(lens)
     return series(answer, answers.curve_of(answer, lens.frequency), label) if answer else None
 
 

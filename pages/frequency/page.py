@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.analysis.curve import headline
+from core.analysis.curve import evidence, headline
 from core.charts import frequency_figure
 from core.deck import slides as deck_slides
 from core.frequency import labels
@@ -32,7 +32,7 @@ curve = answers.curve_of(answer, lens.frequency, hidden=hiding.chosen(flags))
 parts = {row.key: row.tag for row in curve.rows if row.tag}
 chosen = selection.chosen(answer)
 
-finding("Frequency", headline(curve))
+finding("Frequency", headline(curve), evidence(curve))
 answers.origin_line(
     answer,
     f"Pearson r {overlay.interval(curve.pearson)}, Spearman ρ {overlay.interval(curve.spearman)}",
@@ -100,6 +100,7 @@ with right:
             listed,
             image_set,
             key="beside",
+            draw=detail.of(lens, answer, image_set),
             layout="grid" if most == 1 else "strips",
             empty="These concepts have no pictures in this set.",
         )
@@ -112,4 +113,4 @@ with st.expander(f"All {curve.n:,} concepts"):
     shown = [index[row.key] for row in curve.rows]
     tables.concept_table(answer, shown, counts, families, parts, flags, key="frequency-table")
 if isinstance(answer, Answer):
-    detail.enlarge_picked(lens, answer, lensbar.images())
+    gallery.opens(lensbar.images(), detail.of(lens, answer, lensbar.images()))

@@ -15,7 +15,7 @@ from core.evaluation import evaluate
 from core.evaluation.sentences import Sentences, edit, read_sentences
 from core.prompts import AGGREGATIONS, prompt_set, split_aggregation
 from core.types import Answer, ImageSet, Lens, Report
-from pages.ui import gallery, pins, selection
+from pages.ui import detail, gallery, pins, selection
 from pages.ui.downloads import downloads
 from pages.ui.jobs import here, need, question
 from pages.ui.text import finding_of, quiet, section
@@ -171,4 +171,7 @@ def _pictures(answer: Answer, image_set: ImageSet, found: Rescored) -> None:
         items = [gallery.tile(answer, image_set, place) for place in places]
         if items:
             groups.append({"key": "", "title": title, "note": f"{len(rows):,} images", "rate": "", "items": items})
-    gallery.gallery(groups, image_set, key="rescored", layout="strips", empty="No image changes its verdict.")
+    gallery.gallery(
+        groups, image_set, key="rescored", layout="strips", empty="No image changes its verdict.",
+        draw=detail.of(answer.lens, answer, image_set),
+    )  # fmt: skip

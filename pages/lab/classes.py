@@ -16,7 +16,7 @@ from core.stats.format import points
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
 from pages.lab import lenses
-from pages.ui import answers, gallery, lensbar, pins, selection
+from pages.ui import answers, detail, gallery, lensbar, pins, selection, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import quiet, section
 
@@ -39,6 +39,14 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
         _chart(scatter, "changes", a.keys, f"Accuracy of every class: {sentence}")
         bars = change_bars(found, index, chosen=chosen)
         _chart(bars, "change-bars", a.keys, f"Change of every class, sorted: {sentence}")
+        tables.plotted(
+            {
+                "Concept": [one.name for one in found], looked_at.a: [one.before for one in found],
+                looked_at.b: [one.after for one in found], "Change": [one.change for one in found],
+            },
+            lambda row: selection.select([found[row].key]), key="changes-table", of="concepts",
+        shares=(looked_at.a, looked_at.b, "Change"),
+        )  # fmt: skip
         rows = [[one.key, one.name, counts.get(one.key), one.before, one.after, one.change, one.n] for one in found]
         with st.container(horizontal=True):
             header = ["key", "name", "count", looked_at.a, looked_at.b, "change", "n"]
@@ -54,7 +62,12 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
             gallery.group(b, image_set, label, gallery.positions_of(b, label, most=3), counts) for label in shown[:8]
         ]
         gallery.gallery(
-            groups, image_set, key="changed", layout="strips", empty="Both lenses answer every class alike."
+            groups,
+            image_set,
+            key="changed",
+            layout="strips",
+            empty="Both setups answer every class alike.",
+            draw=detail.side_by_side({looked_at.a: a, looked_at.b: b}, image_set),
         )
 
 

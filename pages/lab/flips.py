@@ -33,15 +33,15 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
     flipped = recall(flips, a, b)
     sorted_out = dict(zip(KINDS, (flipped.broken, flipped.fixed, flipped.both_wrong), strict=True))
     words = {
-        "broken": f"{looked_at.a} right, {looked_at.b} wrong",
-        "fixed": f"{looked_at.a} wrong, {looked_at.b} right",
+        "broken": f"{looked_at.a} correct, {looked_at.b} wrong",
+        "fixed": f"{looked_at.a} wrong, {looked_at.b} correct",
         "both wrong": "both wrong, differently",
     }
     section("; ".join(f"{len(sorted_out[kind]):,} {words[kind]}" for kind in KINDS) + ".")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         kind = st.segmented_control(
             "Images", KINDS, default="broken", required=True, key="flips", bind="query-params",
-            label_visibility="collapsed", help="broken: right before, wrong now. fixed: the other way.",
+            label_visibility="collapsed", help="broken: correct before, wrong now. fixed: the other way.",
         )  # fmt: skip
         rows = sorted_out[kind]
         pages = -(-len(rows) // PER_PAGE)
@@ -61,13 +61,14 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
         [{"key": "", "title": "", "items": items}] if items else [],
         image_set,
         key="flipped",
+        draw=lambda row: _picture(found, image_set, row),
         empty="No image is in this group.",
     )
     title = f"{len(rows):,} of {looked_at.n:,} images: {words[kind]}"
     pins.pin(
         lambda: deck_slides.comparison_slide(
             title,
-            ("lens", "top-1"),
+            ("setup", "top-1"),
             [(label, f"{100 * found[label].acc1:.1f} %") for label in (looked_at.a, looked_at.b)],
             deck_slides.source_line(answered),
             shown=deck_slides.pictures(answered, image_set, positions[:12]),
@@ -75,7 +76,6 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
         key="flips",
         label="Pin these pictures",
     )
-    detail.enlarged(image_set, lambda row: _picture(found, image_set, row))
 
 
 def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None:
@@ -100,7 +100,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
                 section(view.lens, f"margin {margin}, probability {view.probability:.0%}")
                 true = found[view.lens].names[view.true]
                 figure = top_bars([one.name for one in view.top], [one.score for one in view.top], true=true)
-                said = f"{view.lens} says {view.top[0].name}"
+                said = f"{view.lens} predicts {view.top[0].name}"
                 plot(figure, key=f"top-{number}", alt=said, toolbar=False)
     looked_at = st.selectbox(
         "Sentence by sentence", [view.lens for view in seen], index=None, key="sentences-of", width=420,

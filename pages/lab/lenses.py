@@ -13,47 +13,35 @@ from core.errors import TailscopeError
 from core.prompts import strategies
 from core.types import Answer, Lens
 from pages.ui import answers as answers_ui
-from pages.ui import jobs, lensbar
+from pages.ui import choice, jobs, lensbar
+from pages.ui.choice import BETWEEN
 from pages.ui.text import quiet
-
-BETWEEN = "::"
 
 
 def choose(lens: Lens) -> dict[str, Lens]:
-    """The compared lenses by what the page calls them; a strategy alone belongs to the sidebar's model.
-
-    Raises:
-        TailscopeError: a typed or linked lens names nothing that can be used here.
-    """
+    """The compared lenses by what the page calls them; a strategy alone belongs to the sidebar's model."""
     start = list(dict.fromkeys([lens.prompts, "ensemble", "cupl-full"]))[:2]
-    typed = st.session_state.get("lenses") or st.query_params.get_all("lenses")
-    found = st.multiselect(
+    return choice.several(
         "Compare",
-        list(dict.fromkeys([*start, *_offered(lens), *typed])),
+        "lenses",
+        _offered(lens),
+        lambda label: _lens_of(label, lens),
         default=start,
-        select_all=False,
-        filter_mode="contains",
-        key="lenses",
-        bind="query-params",
-        max_selections=MOST,
-        accept_new_options=True,
-        wrap=True,
+        most=MOST,
         help="Strategies of the sidebar's model, or MODEL::STRATEGY for another one. A template of your own such as "
         "`a drawing of a {c}.` or the path of a prompt file can be typed, and a rule added, as in "
         "`dclip@max`; the inspector explains the rules. "
         "The first one is the baseline.",
     )
-    return {label: _lens_of(label, lens) for label in found[:MOST]}
 
 
 def another(lens: Lens, *, key: str, label: str) -> Lens | None:
     """One other lens to hold this one against, or None."""
     offered = [id for id in _offered(lens) if id != lens.prompts]
-    found = st.selectbox(
-        label, offered, index=None, key=key, bind="query-params", placeholder="No other run", width=420,
-        accept_new_options=True, help="A strategy of the sidebar's model, or MODEL::STRATEGY for another one.",
+    return choice.one(
+        label, key, offered, lambda typed: _lens_of(typed, lens), placeholder="No other run", width=420,
+        help="A strategy of the sidebar's model, or MODEL::STRATEGY for another one.",
     )  # fmt: skip
-    return _lens_of(found, lens) if found else None
 
 
 def _offered(lens: Lens) -> list[str]:
@@ -71,20 +59,24 @@ def _lens_of(label: str, lens: Lens) -> Lens:
 
 
 def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
-    """The answers that are there; the others are asked for, with their progress here."""
+    """The answers that are there; the others are asked for, with their progress here.
+
+    Shipped ones are compared with shipped ones only: they were computed in another precision than those made here.
+    """
+    shipped = {label: answer for label, lens in lenses.items() if (answer := answers_ui.shipped(lens)) is not None}
+    if len(shipped) == len(lenses):
+        return shipped
     found = {}
     for label, lens in lenses.items():
         try:
             job = answers_ui.request(lens)
         except TailscopeError as error:
-            quiet(f"{label} is left out: {error}")
+            quiet(f"{label} is skipped: {error}")
             continue
         if job.wait(0):
             found[label] = answers_ui.finished_of(lens, job)
         else:
             jobs.watch(job, small=True)
-            if shipped := answers_ui.shipped(lens):
-                found[label] = shipped
     return found
 
 
@@ -138,13 +130,13 @@ def summary_table(lenses: Mapping[str, Summary]) -> None:
         key="summary",
         hide_index=True,
         column_config={
-            "lens": st.column_config.TextColumn("Lens", pinned=True),
+            "lens": st.column_config.TextColumn("Setup"),
             "margin": st.column_config.NumberColumn(
                 "Margin", format="%.4f", help="Mean cosine of the true class minus the best other one"
             ),
             **percent,
         },
-        alt="Accuracy, calibration and margin of every lens",
+        alt="Accuracy, calibration and margin of every setup",
     )
 
 

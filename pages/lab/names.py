@@ -16,7 +16,7 @@ from core.stats import intervals as stats
 from core.stats.format import points
 from core.types import Answer, ImageSet
 from pages.frequency import overlay
-from pages.ui import lensbar
+from pages.ui import lensbar, selection, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
@@ -29,14 +29,14 @@ def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     if after is None:
         section(
             "Names and synonyms",
-            "Choose real or other-name:FILE among the lenses to see arrows from names to synonyms.",
+            "Choose real or other-name:FILE among the setups to see arrows from names to synonyms.",
         )
         return
     same = [k for k, one in found.items() if k != after and one.lens.model == found[after].lens.model]
     # The sentences of real are those of simple, so that the name is the only difference.
     before = next((label for label in same if found[label].lens.prompts == "simple"), next(iter(same), None))
     if before is None:
-        section("Names and synonyms", "Arrows need a lens of the same model under the classes' own names: add simple.")
+        section("Names and synonyms", "Arrows need a setup of the same model under the classes' own names: add simple.")
         return
     option = found[after].lens.prompts.partition(":")[2]
     section("From a name to its most frequent synonym", f"Ring: {before}. Arrowhead: {after}, coloured by frequency.")
@@ -58,6 +58,14 @@ def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
         on_select=lambda: overlay.selected("arrows", found[before].keys),
         select=("points", "box", "lasso"),
     )
+    tables.plotted(
+        {
+            "Name": [one.name for one in listed], "Synonym": [one.spelling for one in listed],
+            before: [one.before for one in listed], f"{after} ": [one.after for one in listed],
+        },
+        lambda row: _select(listed[row].name, found[before]), key="arrows-table", of="synonyms",
+        shares=(before, f"{after} "),
+    )  # fmt: skip
     rows = [[one.name, one.spelling, *one.counts, one.before, one.after, one.n] for one in listed]
     header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
     source = deck_slides.source_line(found[after])
@@ -77,6 +85,10 @@ def _synonyms(answer: Answer, image_set: ImageSet) -> tuple[real.Synonyms, ...]:
     return tuple(
         replace(one, chosen=given[0] if given else one.name) for one, given in zip(counted, names, strict=True)
     )
+
+
+def _select(name: str, answer: Answer) -> None:
+    selection.select([answer.keys[list(answer.names).index(name)]])
 
 
 def told(listed: tuple[Arrow, ...], classes: int) -> str:

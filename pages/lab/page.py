@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.analysis.compare import headline
+from core.analysis.compare import headline, title
 from pages.lab import classes, flips, names, published, random_words, rename, sides
 from pages.lab import lenses as lenses_view
 from pages.ui import answers, lensbar
@@ -33,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     looked_at = lenses_view.pair(compared)
 sentence = headline(looked_at)
 with opening:
-    finding("Prompt lab", sentence)
+    finding("Prompt lab", title(looked_at), sentence)
     holm = f" · p adjusted by Holm for {len(compared.pairs)} comparisons" if len(compared.pairs) > 1 else ""
     quiet(answers.provenance(found[looked_at.b]) + holm)
     for label, answer in found.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -19,7 +18,7 @@ from core.published.names import PROMPTS, ZERO_SHOT_SETS
 from core.published.store import open_store
 from core.stats.format import percent, point_span, points
 from core.types import Interval, Lens
-from pages.ui import address, lensbar
+from pages.ui import address, lensbar, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, recall
 from pages.ui.links import to_page
@@ -119,13 +118,22 @@ def _forest(gains: Sequence[Gain], found: Scores, *, by_set: bool) -> None:
         alt=f"{title}: " + "; ".join(f"{one.title} {points(one.change.value)} points" for one in order),
         on_select=_pick,
     )
+    tables.plotted(
+        {what.capitalize(): [one.title for one in order], "Change": [one.change.value for one in order]},
+        lambda row: _pick_one(order[row].of), key="gains-table", of=f"{what}s",
+        shares=("Change",),
+    )  # fmt: skip
     downloads(f"prompts-by-{what.replace(' ', '-')}", *_rows(order), figure=figure, title=title, source=CITATION)
 
 
 def _pick() -> None:
     """A click on a data set shows its concepts, one on a model those of this model."""
     for name, _ in clicked(FOREST, length=2)[:1]:
-        st.session_state.update({SET: name} if name in ZERO_SHOT_SETS else {MODELS: [name], VIEW: VIEWS[0]})
+        _pick_one(name)
+
+
+def _pick_one(name: str) -> None:
+    st.session_state.update({SET: name} if name in ZERO_SHOT_SETS else {MODELS: [name], VIEW: VIEWS[0]})
 
 
 def _rows(gains: Sequence[Gain]) -> tuple[list[str], list[list[object]]]:
@@ -179,8 +187,15 @@ def _concepts(lens: Lens, found: Scores, sets: Sequence[Gain]) -> None:
             _links("Selected", [changes[index[picked]]], inside)
         _links("Gain most", [one for one in changes[: -LISTED - 1 : -1] if one.change > 0], inside)
         _links("Lose most", [one for one in changes[:LISTED] if one.change < 0], inside)
-    with st.expander(f"All {len(changes):,} concepts as a table"):
-        _table(changes)
+    tables.plotted(
+        {
+            "Concept": [one.name for one in changes], "Data set": [one.key.partition("/")[0] for one in changes],
+            "Before": [one.before for one in changes], "After": [one.after for one in changes],
+            "Change": [one.change for one in changes],
+        },
+        lambda row: st.session_state.update(_gained=changes[row].key), key="gained-table", of="concepts",
+        shares=("Before", "After", "Change"),
+    )  # fmt: skip
 
 
 def _choose(keys: Sequence[str]) -> None:
@@ -201,18 +216,3 @@ def _links(title: str, shown: Sequence[ClassChange], found: Scores) -> None:
         to_page(
             "explore", label, model=found.models[0].id, set=name, prompts=found.b, concept=concept.replace("_", " "),
         )  # fmt: skip
-
-
-def _table(changes: Sequence[ClassChange]) -> None:
-    frame = pd.DataFrame(
-        [[one.name, one.key.partition("/")[0], 100 * one.before, 100 * one.after, 100 * one.change] for one in changes],
-        columns=["Concept", "Data set", "Before", "After", "Points"],
-    )
-    percents = st.column_config.NumberColumn(format="%.1f %%")
-    st.dataframe(
-        frame, hide_index=True, alt="Change of every concept",
-        column_config={
-            "Concept": st.column_config.TextColumn(pinned=True), "Before": percents, "After": percents,
-            "Points": st.column_config.NumberColumn(format="%+.1f"),
-        },
-    )  # fmt: skip

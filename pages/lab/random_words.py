@@ -40,7 +40,7 @@ def random_words_section(found: Mapping[str, Answer], lenses: Mapping[str, Summa
     for sentence in told:
         finding_of(sentence)
     figure = accuracy_figure(lenses, bands)
-    alt = " ".join(told) or "Top-1 accuracy of every lens"
+    alt = " ".join(told) or "Top-1 accuracy of every setup"
     plot(figure, key="null", alt=alt, toolbar=False)
     rows = [
         [label, one.acc1, *((bands[label].mean, bands[label].sd) if label in bands else (None, None))]

@@ -12,11 +12,12 @@ from core.analysis.renaming import Effect, Taken, effect
 from core.datasets.subset import renamed
 from core.deck import slides as deck_slides
 from core.deck.deck import Picture
-from core.errors import TailscopeError
+from core.errors import BadInput, TailscopeError
 from core.evaluation import evaluate
 from core.prompts import real
+from core.text.search import meant_names
 from core.types import Answer, ImageSet, Interval, Lens, Report
-from pages.ui import gallery, pins, selection
+from pages.ui import choice, detail, gallery, pins, selection
 from pages.ui.downloads import downloads
 from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, quiet, section
@@ -92,28 +93,21 @@ def _add() -> None:
 
 def _chosen(labels: Mapping[str, str]) -> dict[str, str]:
     """Class key -> new name, from the URL or the list; entries that name no class are told."""
-    typed = st.session_state.get("renames") or st.query_params.get_all("renames")
-    if not typed:
+    if not (st.session_state.get("renames") or st.query_params.get_all("renames")):
         return {}
-    entries = st.multiselect(
-        "Renamed",
-        list(dict.fromkeys(typed)),
-        select_all=False,
-        filter_mode="contains",
-        key="renames",
-        bind="query-params",
-        accept_new_options=True,
-        wrap=True,
-    )
     keys_of = {label: key for key, label in labels.items()}
-    found = {}
-    for entry in entries:
+
+    def renaming(entry: str) -> tuple[str, str]:
         label, _, called = entry.rpartition(TO)
         if label in keys_of and called.strip():
-            found[keys_of[label]] = called[:100].strip()
-        else:
-            quiet(f"{entry!r} names no class of this set; write the class, {TO.strip()}, and the new name.")
-    return found
+            return keys_of[label], called[:100].strip()
+        raise BadInput(f"{entry!r} names no class of this set; write the class, {TO.strip()}, and the new name.")
+
+    def near(entry: str) -> list[str]:
+        label, _, called = entry.rpartition(TO)
+        return [f"{name}{TO}{called}" for name in meant_names(label, list(keys_of))] if called.strip() else []
+
+    return dict(choice.several("Renamed", "renames", [], renaming, near=near, most=len(labels)).values())
 
 
 def _work(
@@ -148,9 +142,9 @@ def _table(effects: Sequence[Effect], before: Answer, after: Answer) -> None:
         pd.DataFrame(rows, columns=header), key="effects", hide_index=True,
         column_config={
             "Before": st.column_config.TextColumn(help="Accuracy of the class with its 95 % interval"),
-            "Takes from": st.column_config.TextColumn(help="Images of other classes that are called this only now"),
-            "Gives back": st.column_config.TextColumn(help="Images of other classes that were called this before"),
-            "Loses to": st.column_config.TextColumn(help="Own images that were right, by what they are called now"),
+            "Takes from": st.column_config.TextColumn(help="Images of other classes, predicted as this only now"),
+            "Gives back": st.column_config.TextColumn(help="Images of other classes, predicted as this before"),
+            "Loses to": st.column_config.TextColumn(help="Own images, correct before, by what is predicted now"),
         },
         alt="What every new name did",
     )  # fmt: skip
@@ -164,7 +158,10 @@ def _pictures(before: Answer, after: Answer, image_set: ImageSet, found: Differe
         items = [gallery.tile(after, image_set, place) for place in places]
         if items:
             groups.append({"key": "", "title": title, "note": f"{len(rows):,} images", "rate": "", "items": items})
-    gallery.gallery(groups, image_set, key="renamed", layout="strips", empty="No image changes its verdict.")
+    gallery.gallery(
+        groups, image_set, key="renamed", layout="strips", empty="No image changes its verdict.",
+        draw=detail.side_by_side({"old names": before, "new names": after}, image_set),
+    )  # fmt: skip
 
 
 def _slide_pictures(after: Answer, image_set: ImageSet, found: Difference) -> tuple[Picture, ...]:

@@ -50,11 +50,11 @@ def side_by_side(found: Mapping[str, Answer], compared: Comparison[Difference], 
         _pairs(compared.pairs)
         downloads("differences", *lenses.pair_rows(compared.pairs), figure=figure, title=sentence)
     with right:
-        section("Calibration", "How often a lens is right when it is this sure; larger marks hold more images.")
+        section("Calibration", "How often a setup is correct when it is this sure; larger marks hold more images.")
         figure = reliability_figure({label: one.reliability for label, one in compared.lenses.items()})
-        plot(figure, key="reliability", alt="Share right against confidence")
+        plot(figure, key="reliability", alt="Accuracy against confidence")
         pins.pin(
-            lambda: deck_slides.plot_slide("Share right against confidence", figure, source),
+            lambda: deck_slides.plot_slide("Accuracy against confidence", figure, source),
             key="reliability",
             label="Pin plot",
         )
@@ -76,7 +76,7 @@ def _pairs(pairs: tuple[Difference, ...]) -> None:
         hide_index=True,
         column_config={
             "Points": st.column_config.NumberColumn(format="%+.1f", help="Difference in mean class accuracy"),
-            "Fixed": st.column_config.NumberColumn(format="localized", help="Images that became right"),
+            "Fixed": st.column_config.NumberColumn(format="localized", help="Images that became correct"),
             "Broken": st.column_config.NumberColumn(format="localized", help="Images that became wrong"),
             "p": st.column_config.TextColumn(help="McNemar, exact, adjusted by Holm for all pairs shown"),
         },

@@ -13,7 +13,7 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
 models, concepts, fits = letitwag.models(), letitwag.concepts(), letitwag.fits()
-finding("Let It Wag!", findings.let_it_wag())
+finding("Let It Wag!", findings.let_it_wag(), findings.let_it_wag_evidence())
 release.source_line()
 mine = own.rows()
 

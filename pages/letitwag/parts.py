@@ -61,11 +61,11 @@ def leaderboard(models: Sequence[Model]) -> list[str]:
         selection_mode="multi-row",
         on_select=lambda: _mark([names[row] for row in st.session_state["leaderboard"].selection.rows]),
         column_config={
-            "Model": st.column_config.TextColumn(pinned=True),
+            "Model": st.column_config.TextColumn(),
             "Tail": st.column_config.NumberColumn("Let It Wag!", format="%.1f"),
             "Gap": st.column_config.NumberColumn(format="%.1f", help="Points lost from ImageNet to Let It Wag!"),
             "Under 10 %": st.column_config.NumberColumn(
-                help="Concepts of the 290 that are right less than 10 % of the time"
+                help="Concepts of the 290 that are recognised less than 10 % of the time"
             ),
         },
         alt="Forty models on Let It Wag! and ImageNet",
@@ -181,7 +181,7 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
         frame, key="fates", height=380, hide_index=True, selection_mode="single-row",
         on_select=lambda: _go("fates", shown),
         column_config={
-            "Concept": st.column_config.TextColumn(pinned=True),
+            "Concept": st.column_config.TextColumn(),
             "Gain": st.column_config.NumberColumn(format="%+.1f", help="Points per tenfold parameters"),
             **{name: _bar(f"{name} of 40 models") for name in RANGE},
             "LAION-400M": st.column_config.NumberColumn(format="localized", help="Image count (RAM++ 0.7)"),

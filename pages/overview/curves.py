@@ -11,6 +11,7 @@ from core.analysis.overview import ModelCurve
 from core.charts.overview import curves_figure
 from core.published.view import set_name
 from pages.overview.links import into
+from pages.ui import tables
 from pages.ui.downloads import plot
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
@@ -28,6 +29,10 @@ def frequency_curves(found: Sequence[ModelCurve]) -> None:
     shown = _choose(found)
     figure = curves_figure(found, shown.model)
     plot(figure, key=CHART, alt=overview.headline(found), toolbar=False, on_select=lambda: _look(found))
+    tables.plotted(
+        {"Model": [one.model for one in found], "Trained on": [set_name(one.pretraining) for one in found]},
+        lambda row: _full(found[row]), key="overview-models", of="models",
+    )  # fmt: skip
     quiet(overview.summary(shown))
     with st.container(horizontal=True):
         lens = {"model": shown.model, "set": overview.IMAGE_SET, "prompts": overview.PROMPTS}
@@ -60,4 +65,8 @@ def _look(found: Sequence[ModelCurve]) -> None:
         model = str(points[0][0])
         for one in found:
             if one.model == model:
-                st.session_state[SET], st.session_state[MODEL] = one.pretraining, model
+                _full(one)
+
+
+def _full(one: ModelCurve) -> None:
+    st.session_state[SET], st.session_state[MODEL] = one.pretraining, one.model

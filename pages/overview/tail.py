@@ -11,6 +11,7 @@ from core.published import findings, letitwag
 from core.published.letitwag import Model
 from core.published.names import PRETRAINING
 from pages.overview.links import into
+from pages.ui import tables
 from pages.ui.downloads import plot
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
@@ -35,6 +36,15 @@ def let_it_wag() -> None:
     )  # fmt: skip
     figure.update_layout(dragmode=False)
     plot(figure, key=CHART, alt=findings.let_it_wag(), toolbar=False, on_select=_look)
+    tables.plotted(
+        {
+            "Model": [one.name for one in models],
+            "ImageNet": [one.imagenet / 100 for one in models],
+            "Let It Wag!": [one.letitwag / 100 for one in models],
+        },
+        lambda row: st.session_state.update({KEY: models[row].name}), key="overview-wag-models", of="models",
+        shares=("ImageNet", "Let It Wag!"),
+    )  # fmt: skip
     quiet(_told(model))
     with st.container(horizontal=True):
         lens = {"model": f"{model.model},{model.pretraining}", "set": letitwag.LET_IT_WAG, "prompts": "ensemble"}

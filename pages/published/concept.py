@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.published import label
+from core.errors import UnknownName
 from core.frequency import published as source
 from core.published.anomalies import FLAGS
 from core.published.names import PRETRAINING
@@ -15,25 +16,27 @@ from core.published.store import Store
 from core.published.view import Shown, set_name
 from core.text.search import find_concepts
 from core.text.spelling import spellings
-from pages.ui import lensbar, selection
+from pages.ui import choice, lensbar, selection
 from pages.ui.links import to_page
 from pages.ui.text import quiet, section
-
-SUGGESTED = 8
 
 
 def concept(store: Store, shown: Sequence[Shown]) -> None:
     """A search box (or the point clicked last), then the concept's counts and scores."""
     section("One concept", "Click a point above, or type a name as the release spells it.")
-    name = (
-        st.text_input("Concept", key="about", bind="query-params", placeholder="golden retriever", width=360) or ""
-    ).strip()
-    if not name:
-        return
     known = sorted({str(text) for text in store.concept if text})
-    if name not in set(known):
-        near = [known[index] for index in find_concepts(name, known, known)[:SUGGESTED]]
-        quiet(f"The release has no concept spelled «{name}». Close: {', '.join(near) or 'none'}.")
+    held = set(known)
+
+    def spelled(name: str) -> str:
+        if name in held:
+            return name
+        raise UnknownName(f"The release has no concept spelled “{name}”.")
+
+    name = choice.one(
+        "Concept", "about", known, spelled, placeholder="golden retriever", width=360,
+        near=lambda typed: [known[index] for index in find_concepts(typed, known, known)],
+    )  # fmt: skip
+    if not name:
         return
     left, right = st.columns(2, gap="large")
     with left:
@@ -92,7 +95,7 @@ def links(name: str) -> None:
     here = {text: shown for key, shown in labels.items() for text in (key, shown)}
     found = next((here[text] for text in spellings(name, name.replace("_", " ")) if text in here), None)
     if found is None:
-        quiet("The image set in the lens has no concept of this name, so there are no pictures of it here.")
+        quiet("The chosen image set has no concept of this name, so there are no pictures of it here.")
         return
     with st.container(horizontal=True):
         for page, title in (("explore", "See its pictures in Explore"), ("frequency", "Find it on the Frequency page")):

@@ -19,7 +19,10 @@ head = st.container()
 asked: View = choices.choose(store)
 shown, left_out = need(question(view.draw, store, asked, label="Drawing published curves", lane="io"))
 with head:
-    finding(PLACE, findings.curves(shown) if shown else "None of these curves can be drawn.")
+    if shown:
+        finding(PLACE, findings.curves(shown), findings.curves_evidence(shown))
+    else:
+        finding(PLACE, "None of these curves can be drawn.")
     release.source_line()
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")

@@ -19,7 +19,7 @@ from core.published.sensitivity import sensitivity
 from core.published.sentences import finding, unit
 from core.published.view import Shown, View
 from pages.published.choices import one_of
-from pages.ui import points
+from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
 from pages.ui.text import quiet, section
@@ -56,6 +56,16 @@ def pooled(shown: Sequence[Shown]) -> None:
             alt=findings.curves(shown),
             on_select=lambda: _picked("published-cloud", shown),
         )
+        names = [str(name) for one in shown for name in one.rows.concepts]
+        tables.plotted(
+            {
+                "Concept": names,
+                "Curve": [published.label(one, shown) for one in shown for _ in one.rows.concepts],
+                "Counted": [int(count) for one in shown for count in one.rows.counts],
+                "Score": [float(value) for one in shown for value in one.rows.values],
+            },
+            lambda row: st.session_state.update(about=names[row]), key="published-points", of="points",
+        )  # fmt: skip
         downloads(
             "published-honest", *concept_rows(shown), figure=figure, title=findings.curves(shown), source=CITATION
         )
@@ -94,7 +104,7 @@ def table(shown: Sequence[Shown]) -> None:
     }
     numbers |= {name: st.column_config.NumberColumn(format="localized") for name in ("Rows", "Zero counts")}
     numbers["p"] = st.column_config.NumberColumn(format="%.1e")
-    numbers["Curve"] = st.column_config.TextColumn(pinned=True)
+    numbers["Curve"] = st.column_config.TextColumn()
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, column_config=numbers, alt="Figures of every curve in both recipes"
     )

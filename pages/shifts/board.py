@@ -13,7 +13,7 @@ from core.robustness.shifts.findings import condition_name, of_cell
 from core.robustness.shifts.measure import CLEAN
 from core.supervised.names import known_as
 from core.types import Lens
-from pages.ui import points
+from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
@@ -36,6 +36,17 @@ def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditi
     figure = board_figure(rows, models, shown, kind=kind, chosen=chosen)
     told = f"{kind.capitalize()} of {len(models)} models under {len(conditions)} conditions, in percent or points"
     plot(figure, key="shift-board", alt=told, on_select=_clicked)
+    listed_rows = [row for row in rows if row.model in models and row.condition in shown]
+    tables.plotted(
+        {
+            "Model": [known_as(row.model) for row in listed_rows],
+            "Shift": [shown[row.condition] for row in listed_rows],
+            "Accuracy": [row.acc1 for row in listed_rows],
+            "Drop": [row.more.get("drop") for row in listed_rows],
+        },
+        lambda row: _look(listed_rows[row].model, listed_rows[row].condition), key="board-table", of="cells",
+        shares=("Accuracy", "Drop"),
+    )  # fmt: skip
     if any(row.more.get("excluded_from_ranking") for row in rows):
         quiet("A crossed cell: this model's own mistakes chose the pictures, so it has no place in a ranking on them.")
     if kind == "rho" and not any(figure_of(row, "rho") for row in rows):
@@ -47,9 +58,13 @@ def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditi
 
 def _clicked() -> None:
     for model, condition, _ in points.clicked("shift-board", length=3)[:1]:
-        st.session_state["shift-model"] = model
-        if condition != CLEAN:
-            st.session_state["shift"] = condition
+        _look(model, condition)
+
+
+def _look(model: str, condition: str) -> None:
+    st.session_state["shift-model"] = model
+    if condition != CLEAN:
+        st.session_state["shift"] = condition
 
 
 def table_rows(rows: Sequence[Record]) -> tuple[list[str], list[list[object]]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,7 +15,7 @@ from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
 from core.stats.format import signed
 from core.supervised.ask import answer_of
-from core.supervised.names import is_supervised, known_as
+from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report, Track
 from pages.shifts.shared import image_set_of
 from pages.ui import detail, lensbar
@@ -51,8 +50,9 @@ def _both(lens: Lens, within: ImageSet, shift: ImageSet, *, report: Report) -> t
 
 def gallery(lens: Lens, model: str, condition: str) -> None:
     """Per class: pictures that are right in distribution, and pictures that are wrong under the shift."""
-    closely = "" if is_supervised(model) else " Click a picture to enlarge it."
-    section("Right in distribution, wrong under shift", f"Classes that lose most first.{closely}")
+    section(
+        "Correct in distribution, wrong under shift", "Classes that lose most first. Click a picture to enlarge it."
+    )
     found = answers(lens, model, condition)
     if found is None:
         return
@@ -67,10 +67,10 @@ def gallery(lens: Lens, model: str, condition: str) -> None:
     before, now = (f"{100 * share[first]:.0f} %" for share in shares)
     finding_of(
         f"{int((lost > 0).sum()):,} of {int(np.isfinite(lost).sum()):,} classes lose accuracy, "
-        f"“{outside.names[first]}” most: {before} right in distribution, {now} here."
+        f"“{outside.names[first]}” most: {before} correct in distribution, {now} here."
     )
     left, right = st.columns([2, 5], gap="medium")
-    groups, rows = [], []
+    groups, kept = [], []
     wrong, good = ~hits(outside, shift), hits(inside, within)
     for label in ranked:
         named = f"{100 * shares[0][label]:.0f} % in distribution, {100 * shares[1][label]:.0f} % here"
@@ -80,15 +80,17 @@ def gallery(lens: Lens, model: str, condition: str) -> None:
         groups.append(
             {"key": outside.keys[label], "title": outside.names[label], "note": named, "rate": "", "items": items}
         )
-        rows.append((outside.names[label], np.flatnonzero((inside.labels == label) & good)[:INSIDE].tolist()))
+        before = np.flatnonzero((inside.labels == label) & good)[:INSIDE].tolist()
+        tiles = [gallery_ui.tile(inside, within, place) for place in before]
+        kept.append({"key": outside.keys[label], "title": outside.names[label], "note": "", "rate": "", "items": tiles})
     with left:
-        quiet("Right in distribution")
-        _inside(rows, inside, within)
+        quiet("Correct in distribution")
+        draw = detail.of(Lens(model, within.id, lens.prompts), inside, within)
+        gallery_ui.gallery(kept, within, key="shift-right", layout="strips", draw=draw)
     with right:
         quiet(f"Wrong under {condition_name(condition)}")
-        gallery_ui.gallery(groups, shift, key="shift-wrong", layout="strips")
-    if not is_supervised(model):
-        detail.enlarge_picked(Lens(model, shift.id, lens.prompts), outside, shift)
+        draw = detail.of(Lens(model, shift.id, lens.prompts), outside, shift)
+        gallery_ui.gallery(groups, shift, key="shift-wrong", layout="strips", draw=draw)
 
 
 def _by_class(answer: Answer, image_set: ImageSet) -> np.ndarray:
@@ -96,23 +98,6 @@ def _by_class(answer: Answer, image_set: ImageSet) -> np.ndarray:
     n = np.bincount(answer.labels, minlength=len(answer.keys)).astype(float)
     right = np.bincount(answer.labels, weights=hits(answer, image_set), minlength=len(answer.keys))
     return np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0)
-
-
-def _inside(rows: Sequence[tuple[str, list[int]]], answer: Answer, image_set: ImageSet) -> None:
-    """A few pictures of each class in distribution; they stand for comparison only."""
-    crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
-    parts = []
-    for name, places in rows:
-        pictures = "".join(
-            f'<img src="{html.escape(thumbs.url(image_set, int(answer.rows[place])), quote=True)}" loading="lazy" '
-            f'alt="{html.escape(name, quote=True)}, right" style="{crisp}width:72px;border-radius:4px">'
-            for place in places
-        )
-        parts.append(
-            f'<div style="font-weight:600;margin:.7rem 0 .3rem">{html.escape(name)}</div>'
-            f'<div style="display:flex;gap:.3rem;flex-wrap:wrap">{pictures or "none is right"}</div>'
-        )
-    st.html("".join(parts))
 
 
 def frames(lens: Lens, model: str, condition: str) -> None:
@@ -132,36 +117,27 @@ def frames(lens: Lens, model: str, condition: str) -> None:
     sure = [t for t in tracks if t.anchor in place and right[place[t.anchor]]]
     flipped = [t for t in sure if not all(right[place[n]] for n in t.neighbours if n in place)]
     finding_of(
-        f"Of {len(tracks):,} anchors {known_as(model)} gets {len(sure):,} right; in {len(flipped):,} of those some "
-        f"frame nearby flips to another answer."
+        f"Of {len(tracks):,} anchors {known_as(model)} classifies {len(sure):,} correctly; in {len(flipped):,} "
+        f"of those some frame nearby flips to another answer."
     )
     if not flipped:
         return
     pages = max(1, -(-len(flipped) // TRACKS))
     number = st.number_input("Page of sequences", 1, pages, key="track-page", width=160) if pages > 1 else 1
-    for track in flipped[(number - 1) * TRACKS : number * TRACKS]:
-        _strip(track, outside, shift, place, right)
+    groups = [_track(track, outside, shift, place, right) for track in flipped[(number - 1) * TRACKS : number * TRACKS]]
+    draw = detail.of(Lens(model, shift.id, lens.prompts), outside, shift)
+    gallery_ui.gallery(groups, shift, key="shift-frames", layout="strips", draw=draw)
 
 
-def _strip(track: Track, answer: Answer, image_set: ImageSet, place: dict[int, int], right: np.ndarray) -> None:
+def _track(
+    track: Track, answer: Answer, image_set: ImageSet, place: dict[int, int], right: np.ndarray
+) -> dict[str, Any]:
+    """One sequence in order as a strip of the gallery; the anchor is named in the line above it."""
     listed = sorted([(0, track.anchor), *zip(track.offsets, track.neighbours, strict=True)])
-    crisp = "image-rendering:pixelated;" if image_set.pixel_art else ""
-    cells = []
-    for offset, row in listed:
-        if row not in place:
-            continue
-        ok, said = bool(right[place[row]]), answer.names[int(answer.top[place[row], 0])]
-        colour, mark = ("#2f7ed8", "✓") if ok else ("#e07b1f", "✗")
-        source = html.escape(thumbs.url(image_set, row), quote=True)
-        step = "A" if offset == 0 else signed(offset, 0, plus=True)
-        cells.append(
-            f'<figure style="margin:0;width:84px;font-size:.75rem;line-height:1.25">'
-            f'<img src="{source}" loading="lazy" alt="frame {step}, said {html.escape(said, quote=True)}" '
-            f'style="{crisp}width:84px;border-radius:4px;border:{3 if offset == 0 else 2}px solid {colour}">'
-            f'<figcaption><span style="color:{colour}">{mark}</span> {step} {html.escape(said)}</figcaption></figure>'
-        )
-    true = html.escape(answer.names[int(answer.labels[place[track.anchor]])])
-    st.html(
-        f'<div style="font-weight:600;margin:.6rem 0 .3rem">{true}</div>'
-        f'<div style="display:flex;gap:.35rem;flex-wrap:wrap">{"".join(cells)}</div>'
-    )
+    held = [(offset, place[row]) for offset, row in listed if row in place]
+    # Correct by the labels that the set allows, which may be several.
+    tiles = [gallery_ui.tile(answer, image_set, at) | {"right": bool(right[at])} for _, at in held]
+    steps = ", ".join("anchor" if offset == 0 else signed(offset, 0, plus=True) for offset, _ in held)
+    label = int(answer.labels[place[track.anchor]])
+    about = {"key": answer.keys[label], "title": answer.names[label], "note": f"frames {steps}", "rate": ""}
+    return {**about, "items": tiles}

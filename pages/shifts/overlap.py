@@ -88,7 +88,7 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     sure = "more than noise" if gap.low > 0 or gap.high < 0 else "no more than noise"
     told = (
         f"{found.n['overlapping']:,} of {found.n['all']:,} images overlap; {known_as(lens.model)} gets "
-        f"{100 * found.overlapping.value:.1f} % of them right and {100 * found.clean.value:.1f} % of the clean ones: "
+        f"{100 * found.overlapping.value:.1f} % of them correct and {100 * found.clean.value:.1f} % of the clean ones: "
         f"{points(gap.value, plus=True)} points (95 % CI {points(gap.low, plus=True)} to {points(gap.high, plus=True)})"
         f", {sure}."
     )

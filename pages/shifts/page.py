@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts.shifts import parts_figure
-from core.robustness.shifts.findings import condition_name, headline, of_parts
+from core.robustness.shifts.findings import condition_name, evidence, headline, of_parts
 from core.robustness.shifts.measure import CLEAN
 from core.robustness.shifts.records import fit_sets, records
 from core.supervised.names import known_as
@@ -48,7 +48,8 @@ with opening:
         finding("Shifts", "Choose models and shifts: image sets of the same classes, collected in another way.")
         quiet("Class folders, webdatasets and tables all do; built-in shifts come with the icons.")
     else:
-        finding("Shifts", headline(rows, lens.model if lens.model in models else next(iter(models))))
+        mine = lens.model if lens.model in models else next(iter(models))
+        finding("Shifts", headline(rows, mine), evidence(rows, mine))
         source = ORIGINS["shipped" if shipped else "live"]
         quiet(f"{len(models)} models · {len(named)} conditions · {lens.image_set} · prompts {lens.prompts} · {source}")
         answers.prompt_notes(rows)

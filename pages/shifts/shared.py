@@ -22,7 +22,7 @@ from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts
 from core.robustness.shifts.records import measured_of
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report
-from pages.ui import lensbar, served
+from pages.ui import choice, lensbar, served
 from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import plain, quiet, warn
 
@@ -32,11 +32,7 @@ MOST = 12
 
 
 def choose(lens: Lens) -> tuple[list[str], list[str]]:
-    """Models and shifts from the URL; both accept what is typed.
-
-    Raises:
-        TailscopeError: something typed or linked names nothing that can be used here.
-    """
+    """Models and shifts from the URL; both accept what is typed."""
     world = lens.image_set == ICONS
     offered = list(dict.fromkeys([lens.model, *supervised.shipped(), *(info.id for info in models.icon_models())]))
     offered += [info.id for info in lensbar.known_models() if info.available and info.id not in offered]
@@ -44,25 +40,19 @@ def choose(lens: Lens) -> tuple[list[str], list[str]]:
     start = list(dict.fromkeys([lens.model, *start])) if world else [lens.model]
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        asked = _several(
-            "Models", "shift-models", offered, start,
-            "Zero-shot models as under Model, supervised ones as supervised:NAME, supervised:FOLDER or timm:NAME.",
+        asked = choice.several(
+            "Models", "shift-models", offered, served.classifier, near=models.nearest, default=start, most=MOST,
+            help="Zero-shot models as under Model, supervised ones as supervised:NAME, supervised:FOLDER or timm:NAME.",
         )  # fmt: skip
     with right:
-        shifts = _several(
-            "Shifts", "shifts", icon_shifts() if world else [], icon_shifts() if world else [],
-            "Image sets of the same classes: built-in ids or paths. FOLDER#over=imagenet predicts over 1,000 classes.",
+        known = icon_shifts() if world else []
+        shifts = choice.several(
+            "Shifts", "shifts", [*known, *(one.id for one in served.sets() if one.available)], served.image_set,
+            default=known, most=MOST,
+            help="Image sets of the same classes: built-in ids or paths. FOLDER#over=imagenet predicts over 1,000 "
+            "classes.",
         )  # fmt: skip
-    return [served.classifier(model) for model in asked], [served.image_set(id) for id in shifts]
-
-
-def _several(label: str, key: str, offered: Sequence[str], start: Sequence[str], help: str) -> list[str]:
-    typed = st.session_state.get(key) or st.query_params.get_all(key)
-    return st.multiselect(
-        label, list(dict.fromkeys([*start, *offered, *typed])), default=list(start), key=key, bind="query-params",
-        select_all=False, filter_mode="contains",
-        max_selections=MOST, accept_new_options=True, wrap=True, help=help,
-    )[:MOST]  # fmt: skip
+    return list(asked.values()), list(shifts.values())
 
 
 def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[list[Measured], bool]:

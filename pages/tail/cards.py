@@ -8,7 +8,7 @@ from core.analysis import findings
 from core.deck import slides as deck_slides
 from core.deck.deck import Slide
 from core.types import Answer, ImageSet
-from pages.ui import gallery, pins
+from pages.ui import detail, gallery, pins
 
 
 def concept_cards(
@@ -26,6 +26,7 @@ def concept_cards(
         ],
         image_set,
         key="cards",
+        draw=detail.of(answer.lens, answer, image_set),
         layout="cards",
         empty="The concepts of the tail have no pictures in this set.",
     )

@@ -102,7 +102,7 @@ def table(points: Sequence[ModelPoint]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "Model": st.column_config.TextColumn(pinned=True),
+            "Model": st.column_config.TextColumn(),
             "Overall": percent,
             "Tail": percent,
             "Gap": st.column_config.NumberColumn(format="%.0f", width="small", help="Percentage points"),

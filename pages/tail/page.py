@@ -9,7 +9,7 @@ from core.charts import tail_scatter
 from core.types import Answer
 from pages.tail import cards, let_it_wag, models_compared, remedies
 from pages.tail import labels as labels_view
-from pages.ui import answers, detail, hiding, lensbar, tables, without_counts
+from pages.ui import answers, detail, gallery, hiding, lensbar, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
@@ -87,4 +87,4 @@ if rare:
 st.divider()
 let_it_wag.let_it_wag()
 if isinstance(answer, Answer):
-    detail.enlarge_picked(lens, answer, lensbar.images())
+    gallery.opens(lensbar.images(), detail.of(lens, answer, lensbar.images()))

@@ -36,13 +36,19 @@ def by_id(key: str, offered: Container[str]) -> None:
         st.session_state[key] = found
 
 
+def missing(key: str, known: Container[str]) -> list[str]:
+    """What the address asks of a box in vain; call it when the box is drawn."""
+    pending = [value for value in st.session_state["_asked"].get(key, []) if value not in known]
+    return pending or [value for name, value in st.session_state["_ignored"] if name == key]
+
+
 def tell(top: DeltaGenerator) -> None:
     """Say what was ignored; call it when the page is drawn."""
     asked: dict[str, list[str]] = st.session_state["_asked"]
     for key in [key for key in asked if key in st.session_state]:
         kept = st.session_state[key]
         known = {str(one) for one in (kept if isinstance(kept, list) else [kept])} | set(st.query_params.get_all(key))
-        st.session_state["_ignored"] += [f"{key}={value}" for value in asked.pop(key) if value not in known]
-    if ignored := st.session_state["_ignored"]:
+        st.session_state["_ignored"] += [(key, value) for value in asked.pop(key) if value not in known]
+    if ignored := [f"{key}={value}" for key, value in st.session_state["_ignored"]]:
         with top:
             quiet(f"The address asks for {', '.join(ignored)}, which is not to be had here and was ignored.")

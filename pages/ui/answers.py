@@ -17,8 +17,8 @@ from core.published.models import find_model
 from core.robustness.records import Record
 from core.runtime.jobs import Job, Question
 from core.types import ORIGINS, Answer, ClassAnswer, Lens
-from pages.ui import address
-from pages.ui.jobs import again, ask, finished, question, recall, watch
+from pages.ui import address, corrections
+from pages.ui.jobs import again, ask, finished, may_change, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
 from pages.ui.text import finding, plain, quiet
 
@@ -26,7 +26,10 @@ from pages.ui.text import finding, plain, quiet
 def asked(lens: Lens) -> Question[Answer]:
     """What answers a lens; the source of counts decides nothing of it."""
     image_set = images(lens.image_set)
-    return question(evaluate.evaluate, replace(lens, frequency=""), image_set=image_set, label=label(lens))
+    # Where visitors may change things, a run that one leaves goes on; elsewhere nobody's run holds up the others.
+    return question(
+        evaluate.evaluate, replace(lens, frequency=""), image_set=image_set, label=label(lens), keep=may_change()
+    )
 
 
 def label(lens: Lens) -> str:
@@ -35,8 +38,21 @@ def label(lens: Lens) -> str:
 
 
 def shipped(lens: Lens) -> Answer | None:
-    """The committed run of an icon model under this lens, if there is one."""
+    """The committed run of an icon model under this lens, if there is one; none once names were corrected."""
+    if corrections.of(lens.image_set):
+        return None
     return _under(lens, recall(shipped_answer, replace(lens, frequency="")))
+
+
+def at_once(lens: Lens) -> Answer | None:
+    """The answer of this lens if it ships or has been computed, else None with its job under way and shown here."""
+    if (found := known_answer(lens)) is not None:
+        return found
+    job = request(lens)
+    if job.wait(0):
+        return finished_of(lens, job)
+    watch(job, small=True)
+    return None
 
 
 def finished_of(lens: Lens, job: Job[Answer]) -> Answer:
@@ -56,22 +72,39 @@ def request(lens: Lens) -> Job[Answer]:
 def answer_for(lens: Lens) -> Answer:
     """The answer of this lens; without one yet, its progress takes the page's place and the run ends.
 
-    The run that ships with an icon model is shown at once, and the live one is asked for when the page is drawn:
-    importing the model stack takes the interpreter for seconds.
+    The run that ships with an icon model is shown at once; a live one is computed only when a person wants it.
     """
     committed = shipped(lens)
     if committed is not None:
         live = _finished(lens)
         if live is None:
             st.session_state["_live"] = lens
-        return live or committed
+        return _shown(live or committed)
     job = request(lens)
     if not job.wait(0):
+        before: Answer | None = st.session_state.get("_shown")
+        if before is not None and (before.lens.model, before.lens.image_set) == (lens.model, lens.image_set):
+            st.html(DIMMED)
+            quiet(f"Under {lens.prompts} prompts this is being computed; meanwhile it shows {before.lens.prompts}.")
+            watch(job, small=True)
+            return replace(before, lens=replace(before.lens, frequency=lens.frequency))
         finding("First look", f"Evaluating {model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts.")
         quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
         watch(job)
         st.stop()
-    return finished_of(lens, job)
+    return _shown(finished_of(lens, job))
+
+
+def _shown(answer: Answer) -> Answer:
+    st.session_state["_shown"] = answer
+    return answer
+
+
+DIMMED = """<style>
+[data-testid=stMain] :is(h1, [data-testid=stPlotlyChart], [data-testid=stDataFrame], [data-testid^=stBidi])
+{opacity: .5}
+</style>"""
+"""An answer of before, until the one that was asked for is there."""
 
 
 def by_class(lens: Lens) -> Answer | ClassAnswer:
@@ -120,7 +153,7 @@ def origin_line(answer: Answer | ClassAnswer, *more: str) -> None:
         st.badge(
             ORIGINS[answer.origin],
             color="blue" if answer.origin in ("live", "shipped") else "orange",
-            help=plain(answer.provenance) if isinstance(answer, ClassAnswer) else None,
+            help=plain(answer.provenance if isinstance(answer, ClassAnswer) else answer.lens.model),
         )
         quiet(" · ".join((*more, provenance(answer))))
 
@@ -133,10 +166,18 @@ def needs_pictures(answer: ClassAnswer) -> None:
     quiet(f"Published scores hold no pictures. {missing or ''}{note}")
 
 
-def start_live() -> None:
-    """Ask for the live run behind a shipped one, with its progress here; called when the page has been drawn."""
+def offer_live() -> None:
+    """Offer the live run behind a shipped answer, or show its progress; nothing is computed again unasked."""
     lens = st.session_state.pop("_live", None)
     if lens is None:
+        return
+    wanted: set[Lens] = st.session_state.setdefault("_compute", set())
+    if lens not in wanted:
+        st.button(
+            "Compute it here", on_click=wanted.add, args=(lens,),
+            help=f"These answers came with Tailscope. Computing them again embeds {len(images().image_ids):,} images: "
+            "a minute or two on two cores, once.",
+        )  # fmt: skip
         return
     try:
         job = request(lens)

@@ -7,7 +7,8 @@ from, and gives the focus back to it.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -17,10 +18,11 @@ from core.deck import slides
 from core.evaluation.similar import search_for
 from core.evaluation.standing import Standing, classifier_of, kept, standings
 from core.runtime import thumbnails as thumbs
+from core.supervised.names import is_supervised
 from core.types import Answer, ImageSet, Lens
 from pages.ui import pins
 from pages.ui.downloads import plot
-from pages.ui.gallery import ALIKE, gallery, tile
+from pages.ui.gallery import ALIKE, Draw, gallery, tile
 from pages.ui.jobs import here, question
 from pages.ui.text import quiet, section
 
@@ -57,7 +59,8 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
         section(f"“{answer.names[true]}”, {verdict}")
         told = st.container()
         chart = st.container()
-    vector = _alike(lens, answer, image_set, position)
+    # A supervised classifier has no classes as vectors, and its answer holds all that is known of a picture.
+    vector = None if is_supervised(answer.lens.model) else _alike(lens, answer, image_set, position)
     found = None if vector is None else _standings(lens, image_set, vector, true)
     with told:
         _told(answer, position, found)
@@ -74,7 +77,7 @@ def _told(answer: Answer, position: int, found: list[Standing] | None) -> None:
     quiet(told + f"Margin {margin:+.3f}: cosine of the true class minus the best other one.".replace("-0.", "−0."))
 
 
-def _chart(answer: Answer, shown: list[Standing], position: int) -> None:
+def _chart(answer: Answer, shown: list[Standing], position: int, *, key: str = "bars") -> None:
     names = [answer.names[one.index] for one in shown]
     figure = top_bars(
         names,
@@ -84,7 +87,7 @@ def _chart(answer: Answer, shown: list[Standing], position: int) -> None:
         chances=[one.probability for one in shown],
     )
     alt = "Cosine of the best classes and of the true one: " + ", ".join(names)
-    plot(figure, key=f"bars-{position}", alt=alt, toolbar=False)
+    plot(figure, key=f"{key}-{position}", alt=alt, toolbar=False)
 
 
 def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -> list[Standing] | None:
@@ -110,14 +113,14 @@ def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np
     near = found.rows[search.nearest(int(row[0]), k=6)]
     places = [int(place) for index in near for place in np.flatnonzero(answer.rows == index)]
     items = [tile(answer, image_set, place) for place in places]
-    gallery([{"key": "", "title": "", "items": items}], image_set, key=ALIKE)
+    gallery([{"key": "", "title": "", "items": items}], image_set, key=ALIKE, draw=None)
     if search.note:
         quiet(search.note)
     return np.asarray(found.vectors[int(row[0])], np.float32)
 
 
-def enlarge_picked(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
-    """The dialog of a page whose pictures have one answer; call it when all galleries are drawn."""
+def of(lens: Lens, answer: Answer, image_set: ImageSet) -> Draw:
+    """What the dialog shows of a picture under one answer."""
 
     def draw(index: int) -> None:
         position = position_of(answer, image_set, image_set.image_ids[index])
@@ -127,29 +130,59 @@ def enlarge_picked(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         else:
             detail(lens, answer, image_set, position)
 
-    enlarged(image_set, draw)
+    return draw
 
 
-def enlarged(image_set: ImageSet, draw: Callable[[int], None]) -> None:
-    """Keep a dialog open on the picture of this page that was clicked or linked, until it is closed.
+def side_by_side(answers: Mapping[str, Answer], image_set: ImageSet) -> Draw:
+    """What the dialog shows of a picture under several answers: label -> answer."""
 
-    Args:
-        draw: shows the picture with this index into the set.
-    """
+    def draw(index: int) -> None:
+        columns = st.columns(1 + len(answers), gap="large")
+        with columns[0]:
+            picture(image_set, index)
+            quiet(f"{image_set.names[int(image_set.labels[index])]} · {image_set.image_ids[index]}")
+        for number, (column, (label, answer)) in enumerate(zip(columns[1:], answers.items(), strict=True)):
+            position = position_of(answer, image_set, image_set.image_ids[index])
+            with column:
+                section(label)
+                if position is None:
+                    quiet("This picture could not be embedded, so there is no answer for it.")
+                    continue
+                _told(answer, position, None)
+                _chart(answer, kept(answer, position), position, key=f"bars-{number}")
+                pins.pin(
+                    partial(slides.image_slide, answer, image_set, position), key=f"side-{number}", label="Pin picture"
+                )
+
+    return draw
+
+
+def is_open() -> bool:
+    """Whether the dialog of this page is open in this run, or opens by a link; call it before the page is drawn."""
     page = st.session_state["_page"]
-    st.session_state.pop("_refocus", None)
     if st.session_state.get("_looked_from") != page:
         linked = st.query_params.get("image")
         # Streamlit writes a bound value into the address only if its key was there in an earlier run.
         st.session_state.update(_looked_from=page, _enlarge=page if linked else "", _among=[], image=linked)
-    picked = st.session_state.get("image")
-    if st.session_state.get("_enlarge") != page or not picked:
+    return st.session_state.get("_enlarge") == page and bool(st.session_state.get("image"))
+
+
+def enlarged() -> None:
+    """Keep the dialog open on the picture of this page that was clicked or linked, until it is closed.
+
+    Call it when the page is drawn: its galleries have told what can be opened.
+    """
+    st.session_state.pop("_refocus", None)
+    shown: list[tuple[ImageSet, Draw]] = st.session_state.pop("_opens", [])
+    if not is_open() or not shown:
         return
-    if picked in image_set.image_ids:
-        _dialog(image_set, draw)
-        return
+    picked = st.session_state["image"]
+    for image_set, draw in shown:
+        if picked in image_set.image_ids:
+            _dialog(image_set, draw)
+            return
     with st.sidebar:
-        quiet(f"{image_set.id} has no picture “{picked}”, so none is opened.")
+        quiet(f"{shown[0][0].id} has no picture “{picked}”, so none is opened.")
 
 
 def _close() -> None:
@@ -157,7 +190,7 @@ def _close() -> None:
 
 
 @st.dialog("Picture", width="large", on_dismiss=_close)
-def _dialog(image_set: ImageSet, draw: Callable[[int], None]) -> None:
+def _dialog(image_set: ImageSet, draw: Draw) -> None:
     here = st.session_state.get("image")
     among = _among(image_set, here)
     place = among.index(here) if here in among else -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from pages.ui.tables import NO_FLAGS
 
 ALIKE = "alike"
 """Key of the gallery of neighbours inside the dialog."""
+Draw = Callable[[int], None]
+"""Shows the picture with this index into its set."""
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -82,14 +84,18 @@ def gallery(
     image_set: ImageSet,
     *,
     key: str,
+    draw: Draw | None,
     layout: Literal["grid", "strips", "cards"] = "grid",
     empty: str = "",
 ) -> None:
-    """Show groups of pictures; a click on one makes it the picked image, one on a title the selected concept.
+    """Show groups of pictures; a click on one opens it in the dialog, one on a title makes it the selected concept.
 
     Args:
+        draw: shows one picture in the dialog, as ``detail.of`` does; None for neighbours inside the dialog.
         layout: ``grid`` for many pictures, ``strips`` for six of each group, ``cards`` for five beside other cards.
     """
+    if draw is not None:
+        opens(image_set, draw)
     _component(
         key=key,
         data={
@@ -103,6 +109,11 @@ def gallery(
         on_picked_change=lambda: _picked(key, [item["id"] for entry in groups for item in entry["items"]]),
         on_opened_change=lambda: select([st.session_state[key].opened]),
     )
+
+
+def opens(image_set: ImageSet, draw: Draw) -> None:
+    """Let the dialog of this page show pictures of this set, clicked in a gallery or linked."""
+    st.session_state.setdefault("_opens", []).append((image_set, draw))
 
 
 def _picked(key: str, shown: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from core import questions
 from core.datasets import open_set, split_option
 from core.datasets.freshness import Freshness
 from core.datasets.layout import stamp
-from core.errors import TailscopeError, UnknownName, UnreadableData
+from core.errors import BadInput, TailscopeError, UnknownName, UnreadableData
 from core.evaluation import origins
 from core.frequency import choice, published, sources
 from core.frequency.table import flags as flags_of
@@ -108,8 +108,27 @@ def value(key: str) -> str:
     return st.session_state.get(key) or st.query_params.get(key) or defaults()[key]
 
 
+def usable(key: str) -> tuple[str, BadInput | None]:
+    """A part of the lens as it can be used, and what is wrong with what was typed or linked there.
+
+    An unknown name changes nothing: the part that was there before it stays.
+    """
+    checks: Mapping[str, Callable[[str], object]] = {
+        "model": canonical_model, "set": _image_set, "prompts": served.prompts,
+    }  # fmt: skip
+    before: dict[str, str] = st.session_state.setdefault("_before", {})
+    typed = value(key)
+    try:
+        checks[key](typed)
+    except BadInput as error:
+        return before.get(key, defaults()[key]), error
+    before[key] = typed
+    return typed, None
+
+
 def use_model(id: str) -> None:
-    """Make this the model of the lens; call it from a widget callback."""
+    """Make this the model of the lens; call it from a widget callback. The sidebar offers the way back."""
+    st.session_state["_model_was"] = value("model")
     st.session_state["model"] = id
 
 
@@ -155,10 +174,8 @@ def _image_set(text: str) -> str:
 def lens() -> Lens:
     """The lens of this run; a page that shows no part of it has the one that was chosen elsewhere."""
     if "_lens" not in st.session_state:
-        model = value("model")
-        model = st.session_state.get("_instead", {}).get(model, model)
-        found = validated(model, *(value(key) for key in ("set", "prompts", "frequency")))
-        st.session_state.update(_lens=found, _model_before=found.model)
+        model, image_set, prompts = (usable(key)[0] for key in ("model", "set", "prompts"))
+        st.session_state["_lens"] = validated(model, image_set, prompts, value("frequency"))
     return st.session_state["_lens"]
 
 

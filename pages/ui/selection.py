@@ -14,9 +14,11 @@ import streamlit as st
 
 from cache import keys
 from core.evaluation.evaluate import results
+from core.text.search import find_concepts
 from pages.ui import address
+from pages.ui.choice import OFFERED
 from pages.ui.jobs import may_change
-from pages.ui.text import quiet
+from pages.ui.text import plain, quiet
 
 MOST = 50
 
@@ -63,10 +65,23 @@ def picker(classes: Named) -> None:
         placeholder="Search by name",
         help="The selection follows you from page to page. Click points, rows, cards or names to change it.",
     )
+    for typed in address.missing("concept", known):
+        _offer(typed, labels)
     if st.session_state.get("selection") or "selection" in st.query_params:
         st.text_input("Named selection", key="selection", bind="query-params", help="Empty it to drop the selection.")
         found = _named(classes)
         quiet(f"{len(found):,} concepts" if found else "No selection of this name is known for this image set.")
+
+
+def _offer(typed: str, labels: Mapping[str, str]) -> None:
+    """Concepts that an unknown one of the address may mean, while none is chosen."""
+    near = find_concepts(typed, list(labels), list(labels.values()))[:OFFERED]
+    if not near or st.session_state.get("concept"):
+        return
+    quiet(f"No concept is called “{typed}”. Near:")
+    with st.container(horizontal=True):
+        for key in (list(labels)[index] for index in near):
+            st.button(plain(labels[key]), key=f"near-{typed}-{key}", on_click=select, args=([key],))
 
 
 def select(class_keys: Sequence[str]) -> None:

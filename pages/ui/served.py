@@ -55,10 +55,10 @@ def classifier(text: str) -> str:
 
 
 def prompts(text: str) -> str:
-    """A strategy as it was typed, if whatever it reads may be read.
+    """A strategy as it was typed, if it can be read and whatever it reads may be read.
 
     Raises:
-        PathRefused: its file lies outside the served folders. BadInput: it is a word, and no strategy.
+        PathRefused: its file lies outside the served folders. BadInput: it is no strategy, template or file.
     """
     typed = prompting.typed_path(text)
     if typed:
@@ -68,6 +68,7 @@ def prompts(text: str) -> str:
             if _is_word(typed) and prompting.split_aggregation(text)[0] == typed:
                 raise prompting.unknown(text) from None
             raise
+    prompting.check(text)
     return text
 
 
@@ -87,12 +88,12 @@ def image_set(text: str) -> str:
         if name == "over" and value not in ("imagenet", "mapped"):
             value = image_set(value)
         return f"{image_set(base)}#{name}={value}"
-    if not _is_word(text):
-        return str(path(text))
     try:
         found = path(text)
     except PathRefused:
-        raise no_set(text) from None
+        if _is_word(text):
+            raise no_set(text) from None
+        raise
     if not found.exists():
         raise no_set(text)
     return str(found)

@@ -11,32 +11,24 @@ from contextlib import suppress
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.errors import UnknownName
+from core.errors import BadInput, UnknownName
 from core.frequency import labels, published, sources
 from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_sets
 from pages.registry import Need
-from pages.ui import lensbar, model_labels, served
-from pages.ui.text import plain, quiet, warn
-
-
-def _options(key: str, values: Sequence[str], first: str) -> list[str]:
-    """Choices with the default first (the URL leaves it out), and whatever the person typed."""
-    listed = list(dict.fromkeys([first, *values]))
-    typed = st.session_state.get(key) or st.query_params.get(key)
-    return listed if not typed or typed in listed else [*listed, typed]
+from pages.ui import choice, lensbar, model_labels, served
+from pages.ui.text import plain, quiet
 
 
 def _choose(label: str, key: str, values: Sequence[str], first: str, help: str, *, free: bool = True) -> str:
     if st.query_params.get(key) == first:
         # A link asks for the default; the widget would drop it from the URL and keep what was chosen before.
         st.session_state[key] = first
-    options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
-    found = st.selectbox(
-        label, options, key=key, bind="query-params", persist_state="session", accept_new_options=free, help=help
-    )
-    return found or first
+    options = list(dict.fromkeys([first, *values]))  # the default first: the URL leaves it out
+    if free:
+        return choice.draw(label, key, options, persist_state="session", help=help) or first
+    return st.selectbox(label, options, key=key, bind="query-params", persist_state="session", help=help) or first
 
 
 def _labelled(
@@ -50,12 +42,13 @@ def _labelled(
     arrived = key in st.session_state.get("_asked", {})
     if linked is not None and (arrived or linked != st.session_state.get(noted)):
         st.session_state[key] = linked
-    options = _options(key, values, first) if free else list(dict.fromkeys([first, *values]))
-    if st.session_state.get(key, first) not in options:
-        del st.session_state[key]
-    found = st.selectbox(
-        label, options, key=key, format_func=show, persist_state="session", accept_new_options=free, help=help
-    )
+    options = list(dict.fromkeys([first, *values]))
+    if free:
+        found = choice.draw(label, key, options, bind=None, format_func=show, persist_state="session", help=help)
+    else:
+        if st.session_state.get(key, first) not in options:
+            del st.session_state[key]
+        found = st.selectbox(label, options, key=key, format_func=show, persist_state="session", help=help)
     st.session_state[noted] = None if found in (None, first) else found
     if st.session_state[noted] is None:
         st.query_params.pop(key, None)
@@ -73,10 +66,10 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     """Draw those parts of the lens that a page needs, and check it; nothing for a page that reads none of it.
 
     Args:
-        top: the head of the page, where an unknown model is said and the nearest ones are offered.
+        top: the head of the page, where an unknown name is said and the nearest ones are offered.
 
     Raises:
-        TailscopeError: what was typed or linked names nothing that can be used here.
+        NotHere: what was chosen has to be fetched first.
     """
     st.session_state.pop("_lens", None)
     draw: Mapping[Need, Callable[[], None]] = {
@@ -92,11 +85,11 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     _write_address()
     if not needs:
         return
-    if "model" in needs:
-        try:
-            lensbar.canonical_model(lensbar.value("model"))
-        except UnknownName as error:
-            _offer(lensbar.value("model"), error, top)
+    for key, parts in {"model": {"model"}, "set": {"classes", "images"}, "prompts": {"prompts"}}.items():
+        if parts & {*needs}:
+            used, error = lensbar.usable(key)
+            if error is not None:
+                _offer(key, used, error, top)
     if "model" in needs and lensbar.models_are_read() and (warning := _warning(lensbar.lens().model)):
         quiet(warning)
     if "frequency" in needs:
@@ -132,6 +125,12 @@ def _choose_model() -> None:
         show=lambda id: model_labels.label(id, words[id], sizes.get(id)) if id in words else model_labels.short(id),
         free=True,
     )  # fmt: skip
+    was = st.session_state.get("_model_was")
+    if was and was != lensbar.value("model"):
+        st.button(
+            f"Back to {plain(model_labels.short(was))}", key="model-back", type="tertiary", icon=":material/undo:",
+            on_click=lensbar.use_model, args=(was,),
+        )  # fmt: skip
     chosen = lensbar.value("model")
     if chosen in words:
         quiet(model_labels.about(chosen, words[chosen], sizes.get(chosen)))
@@ -236,13 +235,15 @@ def _choose_count(source: str) -> None:
     )  # fmt: skip
 
 
-def _offer(typed: str, error: UnknownName, top: DeltaGenerator) -> None:
-    """Offer the models that an unknown name may mean; the page stays with the model that it had."""
-    before = st.session_state.get("_model_before") or lensbar.defaults()["model"]
-    st.session_state["_instead"] = {typed: before}
+def _offer(key: str, used: str, error: BadInput, top: DeltaGenerator) -> None:
+    """Say what is wrong with a part of the lens, with the names that it may mean."""
+    options: Mapping[str, Callable[[], list[str]]] = {
+        "model": lambda: [info.id for info in lensbar.known_models()],
+        "set": lambda: [*(one.id for one in served.sets()), *(one.id for one in published_sets())],
+        "prompts": lambda: [strategy.id for strategy in strategies()],
+    }
     with top:
-        warn(f"{error} The page stays with {before}.")
-        with st.container(horizontal=True):
-            for id in models.nearest(typed):
-                st.button(f"Use {plain(id)}", key=f"use-{id}", on_click=lensbar.use_model, args=(id,))
-            st.button("Use the built-in model and images", on_click=lensbar.reset)
+        near = models.nearest if key == "model" else None
+        typed, more = lensbar.value(key), f"The page stays with {used}."
+        choice.unknown(key, typed, error, options[key](), near=near, more=more)
+        st.button("Use the built-in model and images", key=f"reset-{key}", on_click=lensbar.reset)

@@ -1,9 +1,9 @@
-"""Tables of concepts that select what is clicked."""
+"""Tables that select what a click in a plot selects: the keyboard's way to every point and cell."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.types import Answer, ClassAnswer
 from pages.ui.selection import select
+from pages.ui.text import quiet
 
 NO_FLAGS: Mapping[str, tuple[str, ...]] = {}
 
@@ -59,15 +60,18 @@ def concept_table(
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",
         column_config={
-            "name": st.column_config.TextColumn("Concept", pinned=True),
+            "name": st.column_config.TextColumn("Concept", width=104 if len(columns) == 5 else None),
             "count": st.column_config.NumberColumn(
-                "Count", format="localized", help="How often it was counted, by the source under Frequency"
+                "Count", width=54, format="localized", help="How often it was counted, by the source under Frequency"
             ),
-            "part": st.column_config.TextColumn("Part", help="tail: the rarest fifth; head: the commonest fifth"),
-            "family": st.column_config.TextColumn("Family"),
+            "part": st.column_config.TextColumn(
+                "Part", width=46, help="tail: the rarest fifth; head: the commonest fifth"
+            ),
+            "family": st.column_config.TextColumn("Family", width=60),
             "flags": st.column_config.TextColumn("Flags", help="What is doubtful about the count"),
             "accuracy": st.column_config.ProgressColumn(
                 "Accuracy",
+                width=74,
                 min_value=0,
                 max_value=100,
                 format="%.0f %%",
@@ -83,3 +87,43 @@ def _choose(key: str, listed: Sequence[str]) -> None:
     rows = st.session_state[key].selection.rows
     if rows:
         select([listed[row] for row in rows if row < len(listed)])
+
+
+def plotted(
+    columns: Mapping[str, Sequence[Any]],
+    choose: Callable[[int], None],
+    *,
+    key: str,
+    of: str,
+    shares: Collection[str] = (),
+) -> None:
+    """What a plot shows as a table to search, sort and choose from with the keyboard; folded away at first.
+
+    Args:
+        columns: title -> values in the order of the rows.
+        choose: does with a row what a click on its mark does; called as a widget callback.
+        of: what the rows are, in the plural.
+        shares: columns that hold fractions, shown in percent.
+    """
+    frame = pd.DataFrame({title: list(values) for title, values in columns.items()})
+    if frame.empty:
+        return
+    for name in shares:
+        frame[name] = 100 * frame[name].astype(float)
+    config = {
+        name: st.column_config.NumberColumn(format="%.1f %%" if name in shares else "localized")
+        for name in columns
+        if frame[name].dtype.kind in "if"
+    }
+
+    def chosen() -> None:
+        rows = st.session_state[key].selection.rows
+        if rows and rows[0] < len(frame):
+            choose(rows[0])
+
+    with st.expander(f"{len(frame):,} {of} as a table"):
+        quiet("Choosing a row does what a click in the plot does.")
+        st.dataframe(
+            frame, key=key, hide_index=True, height=min(380, 36 * (len(frame) + 1) + 4), on_select=chosen,
+            selection_mode="single-row", column_config=config, placeholder="–", alt=f"The {of} of the plot",
+        )  # fmt: skip

@@ -21,17 +21,34 @@ def plain(value: object) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(str(value).split()))
 
 
+_NUMBER = re.compile(
+    r"(?<=\d) (?=%|points?\b|images?\b|concepts?\b|classes\b|models?\b|times\b|of \d|MB\b|GB\b|kB\b|s\b|min\b)"
+    r"|(?<=%) (?=CI\b)|(?<=CI) (?=[\d−+])|(?<=[=<>≈±]) (?=[\d−+])|(?<=\w) (?=[=<>] [\d−+])"
+)
+
+
+def unbroken(sentence: str) -> str:
+    """A sentence whose numbers stay on one line with their units."""
+    return _NUMBER.sub("\u00a0", sentence)
+
+
 def _element(tag: str, text: str, style: str) -> str:
-    return f'<{tag} style="margin:0;padding:0;{style}">{html.escape(text)}</{tag}>'
+    return f'<{tag} style="margin:0;padding:0;{style}">{html.escape(unbroken(text))}</{tag}>'
 
 
-def finding(place: str, sentence: str) -> None:
-    """The page's name and, as its headline, what the numbers say."""
+def finding(place: str, sentence: str, note: str = "") -> None:
+    """The page's name and, as its headline, what the numbers say in one number and one comparison.
+
+    Args:
+        note: interval, n and what else the headline rests on, in a quiet line below.
+    """
     headline = "font-size:1.5rem;line-height:1.38;font-weight:600;max-width:56rem;text-wrap:pretty"
     st.html(
         _element("p", place, "margin-bottom:.35rem;font-size:.82rem;letter-spacing:.04em;opacity:.62")
         + _element("h1", sentence, headline)
     )
+    if note:
+        quiet(note)
 
 
 def finding_of(sentence: str) -> None:

@@ -110,3 +110,15 @@ def test_the_way_to_a_missing_model_names_it(visit: Open) -> None:
     box = found.page.get_by_role("combobox", name="Model to fetch")
     box.wait_for()
     assert box.input_value() == "RN50-quickgelu,openai"
+
+
+def test_enter_in_the_model_box_takes_the_best_match(visit: Open) -> None:
+    found = visit("/explore")
+    box = found.page.get_by_role("combobox", name="Model", exact=True)
+    for typed, taken in (("icons-10k", "icon-RN,icons-10k"), ("ViT-B-32", "ViT-B-32-quickgelu,")):
+        box.click()
+        box.fill(typed)
+        box.press("Enter")
+        found.page.wait_for_url(lambda url, taken=taken: taken in urllib.parse.unquote(url), wait_until="commit")
+        sound(found, "")
+        assert box.input_value().startswith(taken)

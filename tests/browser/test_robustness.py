@@ -34,6 +34,7 @@ def test_a_picture_is_attacked_where_one_clicks_and_a_stronger_attack_changes_mo
     page.get_by_text("Largest change of a value: 1.00 of 255").wait_for(timeout=300_000)
     before = page.locator("img[alt^='Before']").get_attribute("src")
     page.locator(".tile").nth(3).click()
+    page.get_by_role("dialog").wait_for()
     page.wait_for_function("before => document.querySelector(\"img[alt^='Before']\")?.src !== before", arg=before)
     page.wait_for_selector(SETTLED)
     assert "image=" in page.url
@@ -62,7 +63,13 @@ def test_a_picture_is_corrupted_live_and_a_click_shows_the_best_classes(visit: O
     page.locator(".tile img").nth(47).wait_for()  # two models, four corruptions, six pictures each
     tab.see_picture()
     page.locator(".tile").nth(3).click()
-    page.get_by_role("heading", name="anchor/0 · snow 3").wait_for()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("anchor/0 · snow 3").first.wait_for()
+    dialog.locator(".js-plotly-plot").nth(1).wait_for()
+    dialog.get_by_role("button", name="Next").click()
+    dialog.get_by_text("anchor/0 · snow 4").first.wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
     page.wait_for_selector(SETTLED)
     page.get_by_text("sequences", exact=True).click()
     page.get_by_text("in 30 steps (FP").wait_for(timeout=300_000)
@@ -95,7 +102,7 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
     models = "&".join(f"shift-models=icon-RN,icons-{size}" for size in ("200k", "50k"))
     tab = visit(f"/shifts?set={inside}&{models}&shifts={outside}")
     page = tab.page
-    page.get_by_text("falls furthest on drowned").wait_for(timeout=300_000)
+    page.get_by_text("Largest drop: drowned").wait_for(timeout=300_000)
     page.wait_for_function(
         "document.querySelector('.js-plotly-plot')?._fullData?.flatMap(trace => trace.x)?.length === 4", timeout=300_000
     )
@@ -113,7 +120,7 @@ def test_a_click_on_the_board_of_shifts_shows_what_breaks(visit: Open, folder_of
 def test_shifts_fit_a_phone(visit: Open, folder_of_photos: Path) -> None:
     inside, outside = draw_folders(folder_of_photos.parent)
     tab = visit(f"/shifts?set={inside}&shift-models=icon-RN,icons-200k&shifts={outside}", width=390, dark=True)
-    tab.page.get_by_text("falls furthest").wait_for(timeout=300_000)
+    tab.page.get_by_text("Largest drop").wait_for(timeout=300_000)
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not tab.errors
 

@@ -116,7 +116,8 @@ def settled(app: AppTest) -> AppTest:
 def words(app: AppTest) -> str:
     """Everything that the page says in HTML, Markdown and boxes."""
     shown = [*app.get("html"), *app.markdown, *app.warning, *app.info]
-    return " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
+    said = " ".join(str(getattr(item, "body", None) or getattr(item, "value", "")) for item in shown)
+    return said.replace("\u00a0", " ")
 
 
 def galleries(app: AppTest) -> list[dict[str, Any]]:

@@ -43,8 +43,19 @@ def headline(records: Sequence[Record]) -> str | None:
         return None
     return (
         f"Changing each pixel by at most {worst.eps:g}/255{_in(worst)} drops accuracy from "
-        f"{percent(worst.more['clean'])} to {percent(worst.acc1)} (95 % CI {_range(worst)}; {worst.n:,} images, "
-        f"{known_as(worst.model)}, {find(worst.condition).title}, {worst.prompts} prompts)."
+        f"{percent(worst.more['clean'])} to {percent(worst.acc1)}."
+    )
+
+
+def evidence(records: Sequence[Record]) -> str:
+    """Interval, n, model and attack behind ``headline``; empty when nothing with an ε was measured."""
+    strengths = sorted({one.eps for one in records if one.eps is not None})
+    worst = strongest(records, strengths[(len(strengths) - 1) // 2]) if strengths else None
+    if worst is None:
+        return ""
+    return (
+        f"95 % CI {_range(worst)}; {worst.n:,} images, {known_as(worst.model)}, {find(worst.condition).title}, "
+        f"{worst.prompts} prompts."
     ).replace(", supervised prompts", "")
 
 

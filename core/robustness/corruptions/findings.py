@@ -43,15 +43,23 @@ def clean(records: Sequence[Record]) -> Record | None:
 
 
 def headline(records: Sequence[Record]) -> str | None:
-    """Accuracy clean and corrupted, and whether the tail breaks first; None when nothing was measured."""
+    """What corruptions cost on average; None when nothing was measured."""
     whole, before = total(records), clean(records)
     if whole is None:
         return None
-    conditions = f"{len(whole.more['corruptions'])} corruptions at {len(whole.more['severities'])} severities"
-    started = f"{percent(before.acc1)} of clean images and " if before else ""
+    if before is None:
+        return f"Under corruptions {percent(whole.acc1)} of the images are classified correctly, on average."
+    return f"Corruptions cut accuracy from {percent(before.acc1)} to {percent(whole.acc1)}, on average."
+
+
+def evidence(records: Sequence[Record]) -> str:
+    """Model, conditions, interval and n behind ``headline``, and whether the tail breaks first."""
+    whole = total(records)
+    if whole is None:
+        return ""
     told = (
-        f"{known_as(whole.model)} names {started}{percent(whole.acc1)} of them on average over {conditions} "
-        f"(95 % CI {100 * whole.low:.0f}–{100 * whole.high:.0f} %; n = {whole.n:,})."
+        f"{known_as(whole.model)}, {len(whole.more['corruptions'])} corruptions at {len(whole.more['severities'])} "
+        f"severities (95 % CI {100 * whole.low:.0f}–{100 * whole.high:.0f} %; sample of n = {whole.n:,})."
     )
     return " ".join(filter(None, (told, tail_sentence(whole))))
 
@@ -64,7 +72,7 @@ def tail_sentence(whole: Record) -> str | None:
     opening = {
         "tail": "The tail breaks first",
         "head": "The head breaks first",
-        "neither": "Which end breaks first cannot be told",
+        "neither": "Head and tail lose about the same share",
     }
     kept = " and ".join(f"the {part} keeps {percent(_number(whole, f'{part}_kept'))}" for part in ("head", "tail"))
     low, value, high = (points(end, 0, plus=True) for end in (gap.low, gap.value, gap.high))

@@ -29,27 +29,47 @@ def several(condition: str) -> bool:
 
 
 def headline(rows: Sequence[Record], model: str) -> str:
-    """How much one model loses, where most, and whether ordinary models would lose as much."""
-    own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
-    fair = [row for row in own if not row.more.get("excluded_from_ranking")]
+    """Where one model loses most, and how much."""
+    fair = _fair(rows, model)
     if not fair:
         return f"{known_as(model)} has not been measured under a shift that did not choose its own mistakes."
-    worst = max(fair, key=lambda row: row.more["drop"])
-    sentence = (
-        f"{known_as(model)} falls furthest on {condition_name(worst.condition)}: from "
-        f"{_percent(worst.more['id_acc1'])} to {_percent(worst.acc1)} (drop {points(worst.more['drop'])} points, "
-        f"95 % CI {points(worst.more['drop_low'])} to {points(worst.more['drop_high'])})"
+    worst = _worst(fair)
+    return (
+        f"Largest drop: {condition_name(worst.condition)}, from {_percent(worst.more['id_acc1'])} to "
+        f"{_percent(worst.acc1)}."
+    )
+
+
+def evidence(rows: Sequence[Record], model: str) -> str:
+    """The interval of the largest drop, and whether ordinary models of the same accuracy would lose as much."""
+    fair = _fair(rows, model)
+    if not fair:
+        return ""
+    worst = _worst(fair)
+    told = (
+        f"{known_as(model)}: a drop of {points(worst.more['drop'])} points (95 % CI "
+        f"{points(worst.more['drop_low'])} to {points(worst.more['drop_high'])}; n = {worst.n:,})."
     )
     lined = [row for row in fair if row.more.get("rho") is not None]
     if not lined:
-        return f"{sentence}."
+        return told
     above = sum(row.more["rho_low"] > 0 for row in lined)
     below = sum(row.more["rho_high"] < 0 for row in lined)
     mean = sum(row.more["rho"] for row in lined) / len(lined)
     return (
-        f"{sentence}; against ordinary models of its accuracy it is clearly above on {above} and clearly below on "
-        f"{below} of {len(lined)} shifts (mean effective robustness {points(mean, plus=True)} points)."
+        f"{told} More robust than its accuracy predicts on {above} and less robust on {below} of {len(lined)} shifts "
+        f"(mean effective robustness {points(mean, plus=True)} points)."
     )
+
+
+def _fair(rows: Sequence[Record], model: str) -> list[Record]:
+    """Records of one model under shifts that its own mistakes did not choose."""
+    own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
+    return [row for row in own if not row.more.get("excluded_from_ranking")]
+
+
+def _worst(rows: Sequence[Record]) -> Record:
+    return max(rows, key=lambda row: row.more["drop"])
 
 
 def of_cell(row: Record) -> str:
@@ -59,7 +79,7 @@ def of_cell(row: Record) -> str:
     if what == "anchors" and near != "0":
         what += f" with every frame within {near}"
     sentence = (
-        f"{known_as(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} right "
+        f"{known_as(row.model)} on {condition_name(row.condition)}: {_percent(row.acc1)} of {row.n:,} {what} correct "
         f"(95 % CI {_percent(row.low)} to {_percent(row.high)}), {_percent(row.more['id_acc1'])} in distribution"
     )
     if row.more.get("rho") is not None:
