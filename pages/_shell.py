@@ -46,6 +46,13 @@ for info in registry.PAGES:
     places.setdefault(info.place, []).append(pages[info.id])
 page = st.navigation(places, position="top")
 current = registry.find(page.url_path or registry.HOME.id)
+if current.place:
+    # Streamlit marks the entry of a page, but not the menu that it is in.
+    entry = len(places[""]) + [place for place in places if place].index(current.place) + 1
+    st.html(
+        f"<style>[data-testid=stTopNav] > :nth-child({entry}) [data-testid=stTopNavSection] "
+        "{background: color-mix(in srgb, currentColor 10%, transparent); font-weight: 600}</style>"
+    )
 st.set_page_config(page_title=f"{current.title} · Tailscope")
 st.session_state["_page"] = current.id
 address.arrived(current.id)

@@ -58,8 +58,8 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
         on_select="rerun",
         selection_mode="single-row-required",
         column_config={
-            "A": st.column_config.TextColumn(width=100),
-            "B": st.column_config.TextColumn(width=100),
+            "A": st.column_config.TextColumn(width=88),
+            "B": st.column_config.TextColumn(width=88),
             "A as B": st.column_config.NumberColumn(width=58),
             "B as A": st.column_config.NumberColumn(width=58),
             "Share": st.column_config.NumberColumn(width=52, format="%.0f %%", help="Of both classes' images"),
