@@ -95,7 +95,7 @@ def test_from_a_path_to_a_frequency_axis(captions):
     app.selectbox(key="frequency").set_value("icons-10k").run()
     assert not app.exception
     assert "image" in app.selectbox(key="count").options
-    press(app, "Delete these counts")
+    press(app, "Delete")
     assert "counted:mine" not in {info.name for info in sources.list_sources()}
 
 

@@ -51,7 +51,9 @@ def count_report(name: str, facts: Mapping[str, Any], rows: Sequence[Mapping[str
         for file in sorted(place.glob("*_search_counts.json")):
             _file(file, file.name, "JSON, as the paper names it")
         if may_change():
-            st.button("Delete these counts", type="tertiary", on_click=_delete, args=(name,))
+            with st.popover("Delete these counts", type="tertiary"):
+                quiet("They cannot be brought back; the captions stay.")
+                st.button("Delete", key="delete-counts", on_click=_delete, args=(name,))
     if "misalignment" in about:
         _misalignment(name, about["misalignment"])
     if "captions" in about:

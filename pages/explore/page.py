@@ -103,11 +103,17 @@ with right:
         order = "Rarest concepts first" if counts else "Concepts by name"
         quiet(f"{order}, worst mistakes first. Choose a concept to see all its pictures.")
         shown = sorted(found, key=lambda i: (counts.get(answer.keys[i], float("inf")), answer.names[i].casefold()))
+    if verdict != "all" and len(shown) > 1:
+        shown = [label for label in shown if gallery.positions_of(answer, label, verdict=verdict, most=1)]
     alone = len(shown) == 1
     places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
     pages = -(-count // each)
-    page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
+    listed = (verdict, len(shown), *shown[:GROUPS])
+    if st.session_state.get("_listed", listed) != listed or int(st.session_state.get("page") or 1) > max(1, pages):
+        st.session_state["page"] = 1  # another list begins with its first page
+    st.session_state["_listed"] = listed
+    page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     turn = slice(each * (page - 1), each * page)
     groups = [
         gallery.group(

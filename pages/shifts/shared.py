@@ -159,7 +159,7 @@ def cell(models_named: Sequence[str], conditions: Sequence[str]) -> tuple[str, s
             st.session_state.pop(key)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox("Model", models_named, key="shift-model", bind="query-params", width=360)
-        shift = st.selectbox("Under", conditions, key="shift", bind="query-params", width=300)
+        shift = st.selectbox("Shift", conditions, key="shift", bind="query-params", width=300)
     return model, shift
 
 
