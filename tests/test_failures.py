@@ -204,7 +204,7 @@ def test_correct_images_are_counted_by_class_and_drawn_on_the_diagonal():
     found, order = failures.cells(answer), np.random.default_rng(0).permutation(60)
     names = ["same" if label < 2 else f"name {label}" for label in range(60)]
     figure = confusion_figure(found, order, names, correct=correct, images=images)
-    diagonal, wrong = figure.data
+    wrong, diagonal = figure.data
     assert diagonal.name == "correct"
     assert list(diagonal.x) == list(diagonal.y)
     assert len(set(diagonal.x)) == (images > 0).sum()
