@@ -109,11 +109,7 @@ with right:
     places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
     pages = -(-count // each)
-    listed = (verdict, len(shown), *shown[:GROUPS])
-    if st.session_state.get("_listed", listed) != listed or int(st.session_state.get("page") or 1) > max(1, pages):
-        st.session_state["page"] = 1  # another list begins with its first page
-    st.session_state["_listed"] = listed
-    page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
     turn = slice(each * (page - 1), each * page)
     groups = [
         gallery.group(
