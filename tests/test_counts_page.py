@@ -54,7 +54,7 @@ def settled(app: AppTest) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    return html.unescape(" ".join(block.proto.body for block in app.get("html")))
+    return html.unescape(" ".join(block.proto.body for block in app.get("html"))).replace("\u00a0", " ")
 
 
 def fill(app: AppTest, captions: Path, *, name: str = "mine") -> AppTest:

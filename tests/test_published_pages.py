@@ -223,7 +223,7 @@ def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept
     assert app.button(key="names-take").label == "Take these 1"
     app.button(key="names-take").click().run()
     settled(app)
-    assert "13 of 13 classes of my model" in said(app)
+    assert "13 of 13 classes have" in said(app)
     app.button(key="names-undo").click().run()
     settled(app)
     assert "12 of 13 classes of my model" in said(app)
