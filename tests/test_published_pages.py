@@ -226,7 +226,7 @@ def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept
     assert "13 of 13 classes have" in said(app)
     app.button(key="names-undo").click().run()
     settled(app)
-    assert "12 of 13 classes of my model" in said(app)
+    assert "12 of 13 classes have" in said(app)
     assert not any(button.key == "names-undo" for button in app.button)
 
 
