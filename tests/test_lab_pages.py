@@ -123,7 +123,7 @@ def test_arrows_lead_from_names_to_synonyms() -> None:
     heads = figures(app)[1]["data"][2]
     assert heads["name"] == "synonym, real"
     assert len(heads["customdata"]) >= 20
-    assert "Choose real among the setups" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
+    assert "among the setups to see arrows" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
 
 
 def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatch) -> None:
