@@ -80,6 +80,16 @@ def test_every_box_that_takes_new_names_is_one_of_these() -> None:
     assert own == ["choice.py"]
 
 
+def test_every_module_with_a_plot_to_click_has_a_table_that_selects_the_same() -> None:
+    scripts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "pages").rglob("*.py")}
+    plots = {path.relative_to(ROOT / "pages").as_posix(): text for path, text in scripts.items() if "plot(" in text}
+    clicked = {name for name, text in plots.items() if re.search(r"plot\((?:[^()]|\([^()]*\))*on_select=", text)}
+    assert len(clicked) >= 10
+    # The scatter of Let It Wag! stands beside its leaderboard, the hardest concepts beside Explore's table.
+    beside = {"letitwag/page.py", "explore/scores.py", "ui/downloads.py"}
+    assert {name for name in clicked - beside if "tables." not in plots[name]} == set()
+
+
 WRONG = (
     ("explore", {"model": "ViT-B-32", "set": "iconz", "prompts": "simpel"}),
     ("data", {"fetch_model": "ViT-B-32,opena", "show": "models"}),

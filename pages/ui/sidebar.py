@@ -85,11 +85,15 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
     _write_address()
     if not needs:
         return
+    unknown = False
     for key, parts in {"model": {"model"}, "set": {"classes", "images"}, "prompts": {"prompts"}}.items():
         if parts & {*needs}:
             used, error = lensbar.usable(key)
             if error is not None:
+                unknown = True
                 _offer(key, used, error, top)
+    if unknown:
+        top.button("Use the built-in model and images", key="reset", on_click=lensbar.reset)
     if "model" in needs and lensbar.models_are_read() and (warning := _warning(lensbar.lens().model)):
         quiet(warning)
     if "frequency" in needs:
@@ -246,4 +250,3 @@ def _offer(key: str, used: str, error: BadInput, top: DeltaGenerator) -> None:
         near = models.nearest if key == "model" else None
         typed, more = lensbar.value(key), f"The page stays with {used}."
         choice.unknown(key, typed, error, options[key](), near=near, more=more)
-        st.button("Use the built-in model and images", key=f"reset-{key}", on_click=lensbar.reset)
