@@ -113,7 +113,8 @@ class MatrixStore:
         What is damaged is set aside, so that the next run makes it again; sound shards stay.
         """
         known = len(self.damaged)
-        _verified.pop(str(self.path(key, ".npy")), None)
+        for suffix in (".npy", ".json"):
+            _verified.pop(str(self.path(key, suffix)), None)
         self._load(key)
         for path in self._shards(key):
             self.load_shard(key, path)
@@ -238,6 +239,7 @@ class MatrixStore:
     def _sidecar(self, key: str) -> dict[str, Any]:
         path = self.path(key, ".json")
         try:
+            version = file_version(path)
             with path.open("rb") as plain:
                 compressed = plain.read(len(_GZIP)) == _GZIP
                 plain.seek(0)
@@ -245,7 +247,7 @@ class MatrixStore:
                     data = file.read(_SIDECAR_LIMIT + 1)
             if len(data) > _SIDECAR_LIMIT:
                 raise Damaged(f"its sidecar is larger than {_SIDECAR_LIMIT >> 20} MiB")
-            sidecar = unsealed(data, name=key)
+            sidecar = unsealed(data, name=key, known=_verified.get(str(path)) == version)
             kinds = [type(sidecar[name]) for name in ("sha256", "bytes", "rows", "dim", "dtype", "meta")]
         except FileNotFoundError:
             raise Damaged("its sidecar is missing") from None
@@ -253,6 +255,7 @@ class MatrixStore:
             raise Damaged(f"its sidecar cannot be read ({error})") from None
         if kinds != [str, int, int, int, str, dict]:
             raise Damaged("its sidecar has fields of the wrong type")
+        _verified[str(path)] = version
         return sidecar
 
     def _set_matrix_aside(self, key: str, reason: str) -> None:

@@ -29,6 +29,7 @@ import numpy as np
 from diskcache.core import MODE_BINARY, MODE_RAW
 
 from cache import CacheError
+from cache.files import file_version
 from cache.keys import from_json, to_json
 
 T = TypeVar("T")
@@ -57,6 +58,10 @@ class ResultsInfo:
     folder: Path
 
 
+_read = threading.local()
+"""Which version of a value's file this thread read last; None where the database holds the value itself."""
+
+
 class _Refused(Exception):
     """A row that this module did not write."""
 
@@ -83,6 +88,7 @@ class _ClosedDisk(diskcache.Disk):
         if mode == MODE_RAW and isinstance(value, bytes):
             return value
         if mode == MODE_BINARY and (path := self._inside(filename)) is not None:
+            _read.version = file_version(path)
             return path.read_bytes()
         raise _Refused(f"its storage mode {mode!r} or file {filename!r} is not one that Tailscope writes")
 
@@ -111,6 +117,7 @@ class Results:
         self.problems: list[str] = []
         self._lock = threading.Lock()
         self._cache: diskcache.Cache | None = None
+        self._verified: dict[str, tuple[int, int, int, int]] = {}
         try:
             self._cache = self._open()
         except Exception as error:
@@ -121,13 +128,19 @@ class Results:
     def get(self, key: str) -> bytes | None:
         """The value, or None if there is none that is whole."""
         name = key.encode()
+        _read.version = None
         stored = self._attempt(key, lambda cache: cache.get(key))
         if stored is None:
             return None
         checksum, value = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+        version = _read.version
+        if version is not None and self._verified.get(key) == version:
+            return value
         if checksum != _checksum(name, value):
             self.problems.append(f"The cached value {key} was damaged and will be computed again.")
             return None
+        if version is not None:
+            self._verified[key] = version
         return value
 
     def put(self, key: str, value: bytes) -> None:
@@ -239,7 +252,9 @@ def _is_passing(error: Exception) -> bool:
 
 def _checksum(name: bytes, value: bytes) -> bytes:
     # The name is part of it, so that a value under another value's name is noticed too.
-    return hashlib.sha256(hashlib.sha256(name).digest() + value).digest()
+    found = hashlib.sha256(hashlib.sha256(name).digest())
+    found.update(value)
+    return found.digest()
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
