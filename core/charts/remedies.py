@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from core.analysis.group_change import GroupChange
 from core.analysis.label_bias import Null
+from core.analysis.picture_parts import Parts
 from core.analysis.second_labels import PairAccuracy
 from core.charts.palette import (
     PART_SYMBOLS,
@@ -93,4 +95,21 @@ def pair_figure(pairs: Sequence[PairAccuracy], names: Sequence[str]) -> go.Figur
         showlegend=False,
     )
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
+    return figure
+
+
+def parts_figure(found: Parts) -> go.Figure:
+    """A map of the parts over the picture as the model sees it: blue speaks for the class, orange against it."""
+    height, width = found.seen.shape[:2]
+    cells = len(found.map)
+    figure = blank(height=320, margin=8)
+    figure.add_image(z=found.seen)
+    most = float(np.abs(found.map).max()) or 1.0
+    figure.add_heatmap(
+        z=found.map, x0=width / cells / 2 - 0.5, dx=width / cells, y0=height / cells / 2 - 0.5, dy=height / cells,
+        zmin=-most, zmax=most, opacity=0.6, colorscale=[[0, WRONG], [0.5, "rgba(255,255,255,0)"], [1, RIGHT]],
+        hovertemplate="%{z:.2f}<extra></extra>", colorbar={"thickness": 8, "len": 0.6},
+    )  # fmt: skip
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
     return figure

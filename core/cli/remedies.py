@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(adjust)
     app.command("few-shot")(few_shot)
     app.command()(relabel)
+    app.command()(explain)
 
 
 def adjust(
@@ -130,6 +131,38 @@ def relabel(
         result["pearson_pmi_accuracy"] = {"value": r.value, "low": r.low, "high": r.high}
     typer.echo(second_labels.headline(found), err=True)
     echo_json({**result, **_covered(opened, len(answer.rows))})
+
+
+def explain(
+    model: Model,
+    image_set: Set,
+    image: Annotated[str, typer.Argument(help="Id of a picture in the set.")],
+    of: Annotated[str, typer.Option(help="Class key or name asked about; the picture's own by default.")] = "",
+    method: Annotated[Literal["occlusion", "gradient"], typer.Option(help="How parts are weighed.")] = "occlusion",
+    cells: Annotated[int, typer.Option(min=1, max=32, help="Cells of the grid a side.")] = 8,
+    prompts: Strategy = "simple",
+) -> None:
+    """Which parts of a picture speak for a class: an aid to explanation, not a proof. Prints JSON."""
+    from core.analysis import picture_parts
+    from core.datasets import open_set
+    from core.errors import UnknownName
+
+    opened = open_set(image_set)
+    if image not in opened.image_ids:
+        raise UnknownName(f"{image_set} has no picture {image!r}; its ids look like {opened.image_ids[0]!r}.")
+    index = list(opened.image_ids).index(image)
+    named = [of in (key, name) for key, name in zip(opened.keys, opened.names, strict=True)]
+    if of and not any(named):
+        raise UnknownName(f"{image_set} has no class {of!r}.")
+    label = named.index(True) if of else int(opened.labels[index])
+    lens = _lens(model, image_set, prompts, "float32")
+    with progress_bar() as report:
+        found = picture_parts.parts_of_lens(
+            lens, image_set=opened, index=index, of=label, method=method, cells=cells, report=report
+        )
+    about = {"model": lens.model, "set": image_set, "image": image, "class": opened.keys[label], "prompts": prompts}
+    note = "An aid to explanation: the map depends on the grid and on what covers a cell."
+    echo_json({**about, **picture_parts.as_json(found), "note": note})
 
 
 def _lens(model: str, image_set: str, prompts: str, precision: str) -> Lens:

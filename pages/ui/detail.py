@@ -13,7 +13,9 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from core.analysis.picture_parts import METHODS, parts_of_lens
 from core.charts import top_bars
+from core.charts.remedies import parts_figure
 from core.deck import slides
 from core.evaluation.similar import search_for
 from core.evaluation.standing import Standing, classifier_of, kept, standings
@@ -24,7 +26,7 @@ from pages.ui import pins
 from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, Draw, gallery, tile
 from pages.ui.jobs import here, question
-from pages.ui.text import quiet, section
+from pages.ui.text import plain, quiet, section
 
 
 def position_of(answer: Answer, image_set: ImageSet, image_id: str | None) -> int | None:
@@ -59,6 +61,8 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
         section(f"“{answer.names[true]}”, {verdict}")
         told = st.container()
         chart = st.container()
+        if image_set.has_images:
+            _parts(answer, image_set, position)
     # A supervised classifier has no classes as vectors, and its answer holds all that is known of a picture.
     vector = None if is_supervised(answer.lens.model) else _alike(lens, answer, image_set, position)
     found = None if vector is None else _standings(lens, image_set, vector, true)
@@ -66,6 +70,27 @@ def detail(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> No
         _told(answer, position, found)
     with chart:
         _chart(answer, found or kept(answer, position), position)
+
+
+def _parts(answer: Answer, image_set: ImageSet, position: int) -> None:
+    """On request, which parts of the picture speak for one of its best classes or the true one."""
+    shown = st.expander("Which parts of the picture", key=f"parts-{position}", on_change="rerun")
+    if not shown.open:
+        return
+    with shown:
+        labels = list(dict.fromkeys([*answer.top[position].tolist(), int(answer.labels[position])]))
+        label = st.selectbox("Class", labels, format_func=lambda one: plain(answer.names[one]), key="parts-class")
+        method = st.segmented_control("By", METHODS, default=METHODS[0], required=True, key="parts-method")
+        asked = question(
+            parts_of_lens, answer.lens, image_set=image_set, index=int(answer.rows[position]), of=label, method=method,
+            label=f"Parts of {image_set.image_ids[int(answer.rows[position])]}",
+        )  # fmt: skip
+        found = here(asked, small=True, failing="The parts are not known: ")
+        if found is None:
+            return
+        alt = f"Cells of the picture that speak for {answer.names[label]}, by {method}"
+        plot(parts_figure(found), key=f"parts-map-{position}", alt=alt, toolbar=False)
+        quiet("An aid to explanation, not a proof: the map depends on the grid and on what covers a cell.")
 
 
 def _told(answer: Answer, position: int, found: list[Standing] | None) -> None:
