@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from core.charts.letitwag import histogram
 from core.cli.app import app
 from core.errors import BadInput, NotHere, UnknownName, UnreadableData
 from core.published import board, letitwag
@@ -142,3 +143,13 @@ def test_an_answer_that_an_earlier_run_left_in_the_cache_is_known(tmp_path: Path
     assert kept is not None
     assert np.array_equal(kept.top, answer.top)
     assert evaluate.stored_answer(replace(lens, prompts="class"), image_set=images) is None
+
+
+def test_the_histogram_counts_every_concept_once() -> None:
+    concepts = letitwag.concepts()
+    for column in letitwag.COLUMNS:
+        (bars,) = histogram(concepts, column).data
+        counts = [one.counts[column] for one in concepts]
+        assert sum(bars.y) == 290
+        assert bars.y[0] == counts.count(0)
+        assert bars.y[2] == sum(10**0.5 <= count < 10 for count in counts)

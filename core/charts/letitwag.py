@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.counts import LANE, count_axis
-from core.charts.palette import CHOSEN, GROUPS, QUIET, RIGHT, SYMBOLS, WRONG, blank, line, text
+from core.charts.palette import CHOSEN, GROUPS, QUIET, RIGHT, SYMBOLS, WRONG, blank, compact, line, text
 from core.published.board import Entry
 from core.published.letitwag import SPLIT_AT, Concept, Line, Matrix, Model
 from core.published.view import set_name
@@ -104,6 +106,22 @@ def _name(figure: go.Figure, named: Sequence[Model]) -> None:
             arrowhead=0,
             text="suspected slip" if model.note else text(model.name), font={"size": 12}, standoff=7,
         )  # fmt: skip
+
+
+def histogram(concepts: Sequence[Concept], column: str) -> go.Figure:
+    """How many concepts were counted how often in one column: a bar a half decade, never counted in a bar apart."""
+    counts = np.array([one.counts[column] for one in concepts])
+    seen = counts[counts > 0]
+    edges = np.arange(0, math.ceil(2 * math.log10(seen.max(initial=1))) + 1.5) / 2
+    bars, _ = np.histogram(np.log10(seen), edges)
+    labels = ["0", *(f"{compact(10**low)}–{compact(10**high)}" for low, high in itertools.pairwise(edges))]
+    figure = blank(height=250, x_title="Times counted", y_title="Concepts")
+    figure.add_bar(
+        x=labels, y=[int((counts == 0).sum()), *bars.tolist()], marker={"color": [QUIET, *[GROUPS[0]] * len(bars)]},
+        hovertemplate="counted %{x} times: %{y} concepts<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(type="category")
+    return figure
 
 
 def counts_figure(concept: Concept) -> go.Figure:

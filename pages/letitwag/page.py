@@ -38,6 +38,9 @@ for model in models:
 own.own_rows(mine)
 
 st.divider()
+parts.frequencies(concepts)
+
+st.divider()
 item = parts.choose_concept(concepts)
 section(item.name, findings.one_concept(item))
 matrix = findings.whole_matrix()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -12,8 +13,9 @@ from core.charts import letitwag as charts
 from core.published import findings, letitwag
 from core.published.letitwag import Concept, Matrix, Model
 from core.published.manifest import CITATION
+from core.published.view import set_name
 from pages.published import concept as concept_view
-from pages.published.choices import any_of
+from pages.published.choices import any_of, one_of
 from pages.ui.downloads import downloads, plot
 from pages.ui.points import custom
 from pages.ui.text import quiet, section
@@ -97,6 +99,24 @@ def choose_concept(concepts: Sequence[Concept]) -> Concept:
         format_func=lambda item: item.name,
         width=360,
     )
+
+
+def frequencies(concepts: Sequence[Concept]) -> None:
+    """How rare the concepts are in one pretraining set, by one way of counting."""
+    column = one_of("Counted in", "counted-in", list(letitwag.COLUMNS), show=_counted, width=360)
+    counts = [one.counts[column] for one in concepts]
+    never, median = sum(not count for count in counts), float(np.median(counts))
+    told = f"{never} of {len(counts)} concepts were never counted; the median count is {median:,.0f}."
+    section("How rare the concepts are", told)
+    figure = charts.histogram(concepts, column)
+    plot(figure, key="wag-histogram", alt=told)
+    rows = [[one.key, one.counts[column]] for one in concepts]
+    downloads("letitwag-frequencies", ["concept", "count"], rows, figure=figure, title=told, source=CITATION)
+
+
+def _counted(column: str) -> str:
+    pretraining, _, kind = column.partition("/")
+    return f"{set_name(pretraining)}, {kind}"
 
 
 def kin(item: Concept) -> None:
