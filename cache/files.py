@@ -161,9 +161,9 @@ def map_matrix(path: Path) -> np.ndarray:
     return matrix
 
 
-def file_version(path: Path) -> tuple[int, int, int, int]:
-    """Device, inode, size and time of the last change (ns): differs whenever the content may."""
-    status = path.stat()
+def file_version(path: Path | int) -> tuple[int, int, int, int]:
+    """Device, inode, size and time of change (ns) of a path or open file: differs whenever the content may."""
+    status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core.datasets import open_set
+from core.datasets.formats import embeddings
 from core.errors import UnreadableData
+from tests.helpers.processes import ended, go_on, python, told
 from tests.pictures import encoded, snapshot, write_tree
 
 RNG = np.random.default_rng(0)
@@ -28,7 +33,7 @@ def write_embeddings(root, parts, metadata, *, text=()):
     return root
 
 
-def test_one_file_of_unit_vectors_is_mapped_as_it_is(tmp_path, tmp_cache):
+def test_one_file_of_unit_vectors_is_copied_as_it_is(tmp_path, tmp_cache):
     vectors = unit(4).astype(np.float16)
     root = write_embeddings(
         tmp_path / "e",
@@ -46,7 +51,7 @@ def test_one_file_of_unit_vectors_is_mapped_as_it_is(tmp_path, tmp_cache):
     assert found.vectors.dtype == np.float16
     np.testing.assert_array_equal(found.vectors, vectors)
     assert found.dim == 16
-    assert not (tmp_cache / "joined").exists()
+    assert Path(found.vectors.filename).parent == tmp_cache / "joined"
     with pytest.raises(UnreadableData, match="no such file"):
         found.image(0)
     assert snapshot(root) == before
@@ -138,3 +143,67 @@ def test_fingerprint_follows_the_vectors(tmp_path):
     first = open_set(write_embeddings(tmp_path / "a", [vectors], [{"label": [0, 1, 2]}])).fingerprint
     assert open_set(write_embeddings(tmp_path / "b", [vectors], [{"label": [0, 1, 2]}])).fingerprint == first
     assert open_set(write_embeddings(tmp_path / "c", [vectors[::-1]], [{"label": [0, 1, 2]}])).fingerprint != first
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", "<f2"])
+def test_blocks_are_rows_of_the_file_in_any_order_and_type(tmp_path, tmp_cache, monkeypatch, order, kind):
+    monkeypatch.setattr(embeddings, "_BLOCK", 256)
+    parts = [np.asarray(3 * unit(rows), kind, order=order) for rows in (9, 1, 5)]
+    labels = [["x", "", "y"][row % 3] for row in range(15)]
+    metadata = [{"label": labels[:9]}, {"label": labels[9:10]}, {"label": labels[10:]}]
+    found = open_set(write_embeddings(tmp_path / "e", parts, metadata))
+    expected = np.concatenate(parts).astype(np.float64)[[row for row in range(15) if labels[row]]]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-3 if kind == "<f2" else 1e-6)
+
+
+READING = """
+import sys
+from core.datasets import open_set
+from core.datasets.formats import embeddings
+from core.datasets.formats import embeddings
+from core.errors import UnreadableData
+
+embeddings._BLOCK = 4096
+found = open_set(sys.argv[1])
+blocks = found.parts[0].blocks() if sys.argv[2] == "between two blocks" else None
+if blocks:
+    next(blocks)
+if sys.argv[2] == "after the copy":
+    found.vectors
+print("ready", flush=True)
+input()
+try:
+    total = sum(float(abs(block).sum()) for _, block in blocks) if blocks else float(abs(found.vectors).sum())
+    print(f"read {total > 0}")
+except UnreadableData as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("before the copy", "was changed while it was in use; open the image set again."),
+        ("between two blocks", "was changed while it was in use; open the image set again."),
+        ("after the copy", "read True"),
+    ],
+)
+def test_vectors_that_their_owner_cuts_short_do_not_end_the_process(tmp_path, tmp_cache, when, expected):
+    rows = 4096  # so that whole pages of the file are gone
+    root = write_embeddings(tmp_path / "e", [unit(rows)], [{"label": [row % 2 for row in range(rows)]}])
+    with python(READING, str(root), when) as process:
+        told(process, "ready")
+        os.truncate(root / "img_emb" / "img_emb_0.npy", 200)
+        go_on(process)
+        printed = ended(process)
+    assert expected in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_file_that_ends_before_its_rows_is_a_sentence(tmp_path, tmp_cache):
+    root = write_embeddings(tmp_path / "e", [unit(40)], [{"label": [row % 2 for row in range(40)]}])
+    os.truncate(root / "img_emb" / "img_emb_0.npy", 400)
+    with pytest.raises(UnreadableData, match="holds no embeddings"):
+        open_set(root)

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import numpy as np
 
 from cache import keys as cache_keys
-from cache.files import atomic_write, is_sealed, seal
+from cache.files import atomic_write, file_version, is_sealed, seal
 from core.datasets.cells import same_spelling
 from core.datasets.format import Opening
 from core.datasets.formats.columns import read_columns
@@ -21,14 +22,72 @@ from core.datasets.io.roots import Files, problem
 from core.datasets.labels import classes_of
 from core.datasets.listing import Listing, by_class, file_ends, fingerprint, make_listing, require_images
 from core.datasets.sniff import what_is
-from core.errors import UnreadableData
+from core.errors import ReadFailed, UnreadableData
 from core.faults import require_space, writing
-from core.opening import regular
+from core.opening import open_regular, regular
 from core.types import LeftOut
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 26  # bytes that are read at a time
+_LONGEST = 1 << 16  # numbers in a vector
 _PICKLED = "it holds Python objects, not numbers, which are not read from other people's files"
 _UNIT = 1e-2  # half precision rounds a norm by less
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRows:
+    """Rows of floats in a ``.npy`` file of somebody else.
+
+    They are read and not mapped: a mapped file that its owner cuts short ends the process that looks at it.
+
+    Attributes:
+        shape: rows and numbers in each.
+        offset: bytes before the first number.
+        by_column: the file holds column after column.
+        version: ``file_version`` of the file when it was listed.
+    """
+
+    file: Path
+    shape: tuple[int, int]
+    dtype: np.dtype
+    offset: int
+    by_column: bool
+    version: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The rows [any, dim] in order, 64 MiB at a time, each block after the number of its first row.
+
+        Raises:
+            UnreadableData: the file is not the one that was listed, or ends early. ReadFailed: it cannot be read now.
+        """
+        n, dim = self.shape
+        step = max(1, _BLOCK // (dim * self.dtype.itemsize))
+        with open_regular(self.file) as file:
+            for first in range(0, n, step):
+                if file_version(file.fileno()) != self.version:
+                    raise self._changed()
+                rows = min(step, n - first)
+                if self.by_column:
+                    starts = [column * n + first for column in range(dim)]
+                    yield first, np.stack([self._read(file, start, rows) for start in starts], axis=1)
+                else:
+                    yield first, self._read(file, first * dim, rows * dim).reshape(rows, dim)
+
+    def _read(self, file: BinaryIO, start: int, count: int) -> np.ndarray:
+        size = count * self.dtype.itemsize
+        try:
+            file.seek(self.offset + start * self.dtype.itemsize)
+            data = file.read(size)
+        except OSError as error:
+            raise ReadFailed(f"{self.file} cannot be read: {error.strerror or error}.") from error
+        if len(data) < size:
+            raise self._changed()
+        return np.frombuffer(data, self.dtype)
+
+    def _changed(self) -> UnreadableData:
+        return UnreadableData(f"{self.file} was changed while it was in use; open the image set again.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -40,19 +99,16 @@ class EmbeddedImages(Listing):
     """
 
     dim: int
-    parts: Sequence[np.ndarray]
+    parts: Sequence[SavedRows]
     rows: np.ndarray
     unit: bool
 
     @cached_property
     def vectors(self) -> np.ndarray:
-        """Unit vectors [n, dim] in the order of ``image_ids``, float16 or float32, memory-mapped.
+        """Unit vectors [n, dim] in the order of ``image_ids``, float16 or float32, memory-mapped from the cache.
 
-        One file of unit vectors is mapped as it is; anything else is joined and normalised into the cache once.
+        They are copied there once, joined, and normalised unless they are one file of unit vectors.
         """
-        whole = len(self.parts) == 1 and len(self.rows) == len(self.parts[0])
-        if whole and self.unit and self.parts[0].dtype in (np.float16, np.float32):
-            return self.parts[0]
         file = cache_keys.root() / "joined" / f"{self.fingerprint}.npy"
         if not (file.exists() and is_sealed(file)):
             self._join(file)
@@ -61,24 +117,29 @@ class EmbeddedImages(Listing):
     def _join(self, target: Path) -> None:
         kind = np.dtype(np.float16 if self.parts[0].dtype == np.float16 else np.float32)
         shape = (len(self.rows), self.dim)
-        require_space(target.parent, len(self.rows) * self.dim * kind.itemsize, f"Joining the vectors of {self.id}")
+        require_space(target.parent, len(self.rows) * self.dim * kind.itemsize, f"Copying the vectors of {self.id}")
         with writing(target.parent):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with atomic_write(target) as file:
                 header = {"descr": kind.str, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-                for block in self._unit_blocks():
-                    file.write(block.astype(kind).tobytes())
+                for block in self._unit_blocks(kind):
+                    file.write(block.tobytes())
                 seal(file, name=target.name)
 
-    def _unit_blocks(self) -> Iterator[np.ndarray]:
-        """Unit vectors float32, block by block, in the order of ``image_ids``."""
-        starts = np.cumsum([0, *map(len, self.parts)])
-        for part, start, stop in zip(self.parts, starts[:-1], starts[1:], strict=True):
-            first, last = np.searchsorted(self.rows, [start, stop])
-            for block in range(first, last, _BLOCK):
-                chosen = np.asarray(part[self.rows[block : min(block + _BLOCK, last)] - start], np.float32)
-                yield chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    def _unit_blocks(self, kind: np.dtype) -> Iterator[np.ndarray]:
+        """Unit vectors of this type, block by block, in the order of ``image_ids``."""
+        as_they_are = self.unit and len(self.parts) == 1 and self.parts[0].dtype == kind
+        start = 0
+        for part in self.parts:
+            for first, block in part.blocks():
+                low, high = np.searchsorted(self.rows, [start + first, start + first + len(block)])
+                chosen = block[self.rows[low:high] - start - first]
+                if not as_they_are:
+                    chosen = chosen.astype(np.float32)
+                    chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
+                yield chosen.astype(kind, copy=False)
+            start += len(part)
 
 
 def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
@@ -148,24 +209,37 @@ def _numbered(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda file: (_number(file), file.name))
 
 
-def _arrays(files: Sequence[Path], roots: Sequence[Path] | None) -> list[np.memmap]:
-    """The arrays of these files, memory-mapped; UnreadableData for one that holds no vectors of the others' length."""
-    found: list[np.memmap] = []
+def _arrays(files: Sequence[Path], roots: Sequence[Path] | None) -> list[SavedRows]:
+    """The arrays of these files, of which the header is read; UnreadableData for one that does not fit the others."""
+    found: list[SavedRows] = []
     for file in files:
         try:
             if reason := problem(file, roots):
                 raise ValueError(reason)
             if (kind := what_is(file_ends(file))) != "NumPy array":
                 raise ValueError(_no_array(kind))
-            array = np.load(regular(file), mmap_mode="r", allow_pickle=False)
+            version = file_version(regular(file))
+            array = np.load(file, mmap_mode="r", allow_pickle=False)  # for its header: no page of it is looked at
             if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
                 raise ValueError(f"it holds {array.dtype} of shape {array.shape}, not rows of floats")
+            if array.shape[1] > _LONGEST:
+                raise ValueError(f"its vectors have {array.shape[1]:,} numbers, more than {_LONGEST:,}")
             if found and array.shape[1] != found[0].shape[1]:
                 raise ValueError(f"its vectors have {array.shape[1]} numbers, those before {found[0].shape[1]}")
         except Exception as error:  # numpy parses the header with ast: hostile ones raise anything
             reason = _PICKLED if re.search("pickle|Python objects", str(error)) else str(error)[:200].rstrip(".")
             raise UnreadableData(f"{file.parent.name}/{file.name} holds no embeddings: {reason}.") from error
-        found.append(array)
+        by_column = not array.flags.c_contiguous
+        found.append(
+            SavedRows(
+                file=file,
+                shape=array.shape,
+                dtype=array.dtype,
+                offset=array.offset,
+                by_column=by_column,
+                version=version,
+            )
+        )
     return found
 
 
@@ -246,14 +320,10 @@ def _number(file: Path) -> int:
     return int(digits[-1]) if digits else -1
 
 
-def _check(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, bool]:
+def _check(parts: Sequence[SavedRows]) -> tuple[np.ndarray, bool]:
     """Which rows have a finite length above zero, and whether all of those have length one."""
     lengths = np.concatenate(
-        [
-            np.linalg.norm(np.asarray(part[first : first + _BLOCK], np.float32), axis=1)
-            for part in parts
-            for first in range(0, len(part), _BLOCK)
-        ]
+        [np.linalg.norm(block.astype(np.float32), axis=1) for part in parts for _, block in part.blocks()]
     )
     good = np.isfinite(lengths) & (lengths > 0)
     return good, bool(np.all(np.abs(lengths[good] - 1) < _UNIT))
@@ -273,5 +343,5 @@ def _picture(files: Files, path: str) -> Path:
     return Path(files.path(path))
 
 
-def _digest(part: np.memmap) -> str:
-    return hashlib.sha256(file_ends(part.filename or "")).hexdigest()
+def _digest(part: SavedRows) -> str:
+    return hashlib.sha256(file_ends(part.file)).hexdigest()
