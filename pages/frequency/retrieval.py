@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.analysis.curve import Curve, curve
 from core.charts import frequency_figure
+from core.errors import BadInput
 from core.evaluation import concept_retrieval
 from core.frequency import labels
 from core.stats.format import percent
@@ -23,13 +24,22 @@ def draw(lens: Lens, images: ImageSet) -> None:
     table = lensbar.table(lens.frequency)
     if table is None:
         finding("Frequency", "Choose counts under Frequency to set retrieval against them.")
-        quiet("Concepts are those of the counts; a concept's recall is over the captions that name it.")
+        quiet(
+            f"{images.id} has captions and no classes. Concepts are those of the counts; recall of one is over the "
+            "captions that name it."
+        )
         return
     metric = st.segmented_control(
         "Retrieval metric", concept_retrieval.METRICS, default=concept_retrieval.DEFAULT, required=True, key="metric",
         bind="query-params", help="t2i: a caption finds its image. i2t: an image finds one of its captions.",
     )  # fmt: skip
-    answer = need(question(_answer, lens, images, table, metric, label=f"Retrieval on {lens.image_set}"))
+    about = f"{images.id} has captions and no classes: accuracy here is how often retrieval finds the match."
+    try:
+        answer = need(question(_answer, lens, images, table, metric, label=f"Retrieval on {lens.image_set}"))
+    except BadInput as error:
+        finding("Frequency", "Retrieval cannot be set against these counts.")
+        quiet(f"{about} {error}")
+        return
     found: Curve = recall(curve, answer, table)
     told = (
         f"Recall averages {percent(answer.mean_per_class_recall)} over the {len(answer.keys):,} concepts in captions."
@@ -41,6 +51,7 @@ def draw(lens: Lens, images: ImageSet) -> None:
         f"Pearson r {overlay.interval(found.pearson)}, Spearman ρ {overlay.interval(found.spearman)}",
         f"{found.n:,} concepts, {found.n_zero:,} counted zero times",
     )
+    quiet(about)
     figure = frequency_figure(
         [overlay.series(answer, found, lens.model)], x_title=f"Times counted in {labels.label(lens.frequency)}"
     )
