@@ -55,6 +55,8 @@ def test_the_break_is_the_best_of_all_tried():
     found = shape(counts, accuracy)
     assert found.at.value == pytest.approx(10**best)
     assert (found.before.value, found.after.value) == pytest.approx((line[1], line[1] + line[2]))
+    fitted = np.column_stack((np.ones_like(x), x, np.maximum(x - best, 0))) @ line
+    np.testing.assert_allclose(found.fitted(counts), np.clip(fitted, 0, 1), atol=1e-9)
 
 
 def test_too_few_or_flat_concepts_have_no_shape():

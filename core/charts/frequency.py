@@ -27,6 +27,7 @@ from core.charts.palette import (
     translucent,
     whiskers,
 )
+from core.stats.fits import NO_SHAPE, Shape
 from core.stats.format import points
 from core.stats.intervals import Bin, Trend
 
@@ -42,7 +43,7 @@ class Series:
         label: what the legend says.
         classes: int [c], class index of every concept (comes back when a point is selected).
         names: [c]; counts: int [c]; accuracy: float [c], fractions; n: int [c], images.
-        bins, trend: from ``core.stats.intervals``, over the same concepts.
+        bins, trend: from ``core.stats.intervals``; shape: from ``core.stats.fits``; all over the same concepts.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Series:
     n: np.ndarray
     bins: Sequence[Bin]
     trend: Trend
+    shape: Shape = NO_SHAPE
 
 
 def frequency_figure(
@@ -151,12 +153,22 @@ def _trend(figure: go.Figure, one: Series, colour: str, *, alone: bool) -> None:
     if alone:
         low, high = (np.clip(end[inside], 0, 1) for end in (one.trend.low, one.trend.high))
         band(figure, counts, low, high, translucent(colour, 0.16))
+    if one.shape.bends and alone:
+        bent = np.geomspace(one.trend.counts.min(), one.trend.counts.max(), 200)
+        figure.add_scatter(
+            x=bent, y=one.shape.fitted(bent), mode="lines", line={"color": colour, "width": 3}, hoverinfo="skip",
+            name=f"with a break at {one.shape.at.value:,.0f}",
+        )  # fmt: skip
     figure.add_scatter(
         x=counts,
         y=one.trend.fitted[inside],
         mode="lines",
-        line={"color": colour, "width": 2, "dash": "solid" if alone else "dot"},
-        name=f"fit: {_slope(one)}" if alone else text(one.label),
+        line={"color": colour, "width": 2, "dash": "solid" if alone and not one.shape.bends else "dot"},
+        name=f"one line: {_slope(one)}"
+        if alone and one.shape.bends
+        else f"fit: {_slope(one)}"
+        if alone
+        else text(one.label),
         legendgroup=text(one.label),
         showlegend=alone,
         hoverinfo="skip",

@@ -57,7 +57,7 @@ class Shape:
         p: of the test (``TEST``).
         at: count at the break; before, after: accuracy (a fraction) per tenfold count on either side; with bootstrap
             intervals over concepts.
-        n: concepts with a count of one or more.
+        n: concepts with a count of one or more. level: fitted accuracy at the break.
     """
 
     kind: Kind | Literal[""]
@@ -66,6 +66,17 @@ class Shape:
     before: Interval
     after: Interval
     n: int
+    level: float = math.nan
+
+    @property
+    def bends(self) -> bool:
+        """Whether a break is significant, so that the broken line is the one to draw."""
+        return self.kind in ("plateau", "broken line")
+
+    def fitted(self, counts: np.ndarray) -> np.ndarray:
+        """Accuracy of the broken line at counts of one or more [n], within 0 and 1."""
+        past = np.log10(counts) - math.log10(self.at.value)
+        return np.clip(self.level + np.where(past < 0, self.before.value, self.after.value) * past, 0, 1)
 
 
 NO_SHAPE = Shape("", math.nan, UNDEFINED, UNDEFINED, UNDEFINED, 0)
@@ -125,12 +136,12 @@ def shape(counts: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> Shape:
     drawn -= base @ (base.T @ drawn)
     ratio, drawn_ratio = _gain(extra, rest[:, None]).max(0)[0], _gain(extra, drawn).max(0)
     p = float((1 + (drawn_ratio >= ratio).sum()) / (1 + REPLICATES))
-    at, before, after = _broken(x, y, knots, int(_gain(extra, rest[:, None])[:, 0].argmax()), seed)
+    at, before, after, level = _broken(x, y, knots, int(_gain(extra, rest[:, None])[:, 0].argmax()), seed)
     if p >= SIGNIFICANT:
         kind: Kind = "straight line"
     else:
         kind = "plateau" if before.low > 0 and after.low <= 0 <= after.high else "broken line"
-    return Shape(kind, p, at, before, after, n)
+    return Shape(kind, p, at, before, after, n, level)
 
 
 def _gain(extra: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -140,10 +151,12 @@ def _gain(extra: np.ndarray, rest: np.ndarray) -> np.ndarray:
 
 def _broken(
     x: np.ndarray, y: np.ndarray, knots: np.ndarray, best: int, seed: int
-) -> tuple[Interval, Interval, Interval]:
-    """Break (a count) and the slopes on its sides, with intervals from resampled concepts, each with its best break."""
+) -> tuple[Interval, Interval, Interval, float]:
+    """Break (a count), the slopes on its sides, with intervals from resampled concepts, each with its best break, and
+    the accuracy at the break."""
     hinge = np.maximum(x[:, None] - knots, 0)
-    x = x - x.mean()
+    x_mean = x.mean()
+    x = x - x_mean
     y_mean = y.mean()
     y = y - y_mean
     shared = np.column_stack((np.ones_like(x), x, y, x * x, x * y))
@@ -170,7 +183,8 @@ def _broken(
     at, before, after = (
         interval(float(values[0]), values[1:]) for values in (10 ** knots[chosen], before, before + bend)
     )
-    return at, before, after
+    level = float(line[best, 0, 0] + y_mean + before.value * (knots[best] - x_mean))
+    return at, before, after, level
 
 
 def _seen(counts: np.ndarray, accuracy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

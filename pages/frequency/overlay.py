@@ -92,6 +92,7 @@ def series(answer: Answer | ClassAnswer, curve: Curve, label: str) -> Series:
         n=np.array([row.n or 0 for row in curve.rows], np.int64),
         bins=curve.bins,
         trend=curve.trend,
+        shape=curve.shape,
     )
 
 
@@ -110,13 +111,15 @@ def selected(chart: str, class_keys: Sequence[str]) -> None:
 
 
 def below_the_line(curve: Curve, class_keys: Sequence[str], *, most: int) -> list[int]:
-    """Class indices of the concepts furthest below the fitted line; empty without a line."""
+    """Class indices of the concepts furthest below the fitted line, the broken one where it bends; empty without."""
     if not len(curve.trend.counts):
         return []
     rows = [row for row in curve.rows if row.count > 0]
-    fitted = np.interp(
-        np.log10([row.count for row in rows]), np.log10(curve.trend.counts), np.clip(curve.trend.fitted, 0, 1)
-    )
+    counts = np.array([row.count for row in rows], float)
+    if curve.shape.bends:
+        fitted = curve.shape.fitted(counts)
+    else:
+        fitted = np.interp(np.log10(counts), np.log10(curve.trend.counts), np.clip(curve.trend.fitted, 0, 1))
     order = np.argsort([row.accuracy for row in rows] - fitted, kind="stable")[:most]
     index = {key: label for label, key in enumerate(class_keys)}
     return [index[rows[at].key] for at in order]
