@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import AsJson, Frequency, LabelColumn, Model, Names, PathColumn, Set, Split, Strategy, Yes
+from core.cli.options import (
+    AsJson,
+    Frequency,
+    LabelColumn,
+    Model,
+    Names,
+    PathColumn,
+    Precision,
+    Set,
+    Split,
+    Strategy,
+    Yes,
+)
 from core.cli.output import echo_json, echo_notes, echo_table, fields, progress_bar
 from core.cli.sets import read_as, say
 
@@ -73,6 +85,42 @@ def names(
         {"key": one.key, "name": one.name, "most_counted": one.chosen, "counts": dict(one.counts)} for one in found
     ]
     echo_json({"set": image_set, "frequency": frequency, "n_classes": len(found), "classes": listed})
+
+
+@app.command()
+def table(
+    model: Model,
+    image_set: Annotated[list[str], typer.Option("--set", metavar="SET", help="An image set; several times.")],
+    prompts: Annotated[list[str], typer.Option(help="A strategy; up to four times, the first is the baseline.")],
+    precision: Precision = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Several strategies on several image sets for one model: accuracy with its interval, change against the first."""
+    from core.analysis import across_sets
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.models.registry import canonical
+    from core.types import Lens
+
+    opened = [open_set(one) for one in image_set]
+    with progress_bar() as report:
+        lens = Lens(canonical(model), opened[0].id, precision=precision)
+        found = across_sets.set_table(lens, opened, prompts, report=report)
+    covered = {one.id: coverage(one) for one in opened}
+    for covering in covered.values():
+        say(covering)
+    for cell in found.cells:
+        echo_notes(cell.notes, of=f"{cell.strategy} on {cell.image_set}")
+    if as_json:
+        echo_json({
+            **across_sets.as_json(found),
+            "coverage": {name: covering.as_json() for name, covering in covered.items()},
+        })  # fmt: skip
+        return
+    cells = iter(map(across_sets.cell_text, found.cells))
+    listed = [(name, *(next(cells) for _ in found.strategies)) for name in found.sets]
+    echo_table(("set", *found.strategies), [*listed, ("mean", *(f"{100 * found.mean(s):.1f}" for s in prompts))])
+    typer.echo(across_sets.headline(found))
 
 
 @app.command()

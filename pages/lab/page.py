@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from core.analysis.compare import headline, title
-from pages.lab import classes, flips, names, published, random_words, rename, sides
+from pages.lab import classes, flips, names, published, random_words, rename, several_sets, sides
 from pages.lab import lenses as lenses_view
 from pages.ui import answers, lensbar
 from pages.ui.text import finding, quiet
 
-VIEWS = ("side by side", "classes", "frequency", "flips", "rename")
+VIEWS = ("side by side", "several sets", "classes", "frequency", "flips", "rename")
 
 lens = lensbar.lens()
 opening = st.container()
@@ -40,7 +40,9 @@ with opening:
         if answer.prompt_notes and label != looked_at.b:
             quiet(f"{label}: {' '.join(answer.prompt_notes)}")
 
-if view == "classes":
+if view == "several sets":
+    several_sets.sets_and_strategies(lens, lenses, found)
+elif view == "classes":
     classes.changes(found[looked_at.a], found[looked_at.b], looked_at, image_set)
 elif view == "frequency":
     classes.curves(found, image_set)

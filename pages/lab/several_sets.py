@@ -1,0 +1,62 @@
+"""The lab's strategies on several image sets beside one another, for the sidebar's model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis import across_sets
+from core.deck import slides as deck_slides
+from core.models.names import model_name
+from core.types import Answer, ImageSet, Lens
+from pages.ui import choice, lensbar, pins, served
+from pages.ui.downloads import downloads
+from pages.ui.jobs import here, question
+from pages.ui.text import finding_of, plain, quiet, section
+
+MOST = 20
+
+
+def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[str, Answer]) -> None:
+    """A table of sets x strategies: accuracy with its interval, marked where it clearly differs from the baseline."""
+    strategies = [one.prompts for one in lenses.values() if one.model == lens.model]
+    section(
+        "Sets and strategies",
+        f"Top-1 accuracy in percent (95 % interval) under {plain(model_name(lens.model))}. ▲ and ▼: clearly above or "
+        f"below {plain(strategies[0]) if strategies else 'the first strategy'} on the same images.",
+    )
+    chosen = choice.several(
+        "Image sets", "lab-sets", [lens.image_set, *(one.id for one in served.sets() if one.available)],
+        served.image_set, default=[lens.image_set], most=MOST,
+        help="Built-in ids or paths. Pictures that are not embedded yet under this model are embedded first.",
+    )  # fmt: skip
+    if not strategies or not chosen:
+        quiet("Choose at least one image set, and one strategy of the sidebar's model under Compare.")
+        return
+    sets: Sequence[ImageSet] = [lensbar.images(id) for id in dict.fromkeys(chosen.values())]
+    label = f"{len(strategies)} strategies on {len(sets)} sets under {model_name(lens.model)}"
+    table = here(question(across_sets.set_table, lens, sets, strategies, label=label), failing="")
+    if table is None:
+        return
+    sentence = across_sets.headline(table)
+    finding_of(sentence)
+    shown = [[cell.image_set for cell in table.of(table.strategies[0])]]
+    shown += [[across_sets.cell_text(cell) for cell in table.of(strategy)] for strategy in table.strategies]
+    header = ["set", *table.strategies]
+    listed = [list(row) for row in zip(*shown, strict=True)]
+    listed.append(["mean over sets", *(f"{100 * table.mean(strategy):.1f}" for strategy in table.strategies)])
+    st.dataframe(pd.DataFrame(listed, columns=header), hide_index=True, key="set-table", alt=sentence)
+    with st.container(horizontal=True):
+        downloads("sets-and-strategies", *across_sets.rows(table))
+        source = deck_slides.source_line(next(iter(found.values())))
+        pins.pin(lambda: deck_slides.comparison_slide(sentence, header, listed, source), key="set-table",
+                 label="Pin table")  # fmt: skip
+    quiet(
+        "Clear: the interval of the change in mean class accuracy (resampling classes) excludes zero, and McNemar's "
+        f"exact p over images is below {across_sets.SIGNIFICANT:g} after Holm over all changes of this table."
+    )
+    for cell in table.cells:
+        if cell.notes:
+            quiet(f"{cell.strategy} on {cell.image_set}: {' '.join(cell.notes)}")
