@@ -1,4 +1,4 @@
-"""``robustness shifts`` and ``robustness overlap``: accuracy away from the set in distribution."""
+"""``robustness shifts``, ``overlap`` and ``curate``: other sets of the same classes, and flaws within one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
-from core.cli.output import progress_bar
+from core.cli.options import AsJson, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
+from core.cli.output import echo_json, echo_table, progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
 from core.opening import read_regular
+
+Cosine = Annotated[float, typer.Option(help="Least cosine of the vectors of a pair.")]
+Bits = Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(shifts)
     app.command()(overlap)
+    app.command()(curate)
 
 
 def shifts(
@@ -120,10 +124,12 @@ def overlap(
     model: Model,
     image_set: Set,
     listed: Annotated[Path | None, typer.Option("--list", help="Ids of images known to overlap: text or CSV.")] = None,
-    against: Annotated[str | None, typer.Option(help="Find them in this set: id or path.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Find them in this set: id or path. SET itself: near-duplicates within it.")
+    ] = None,
     prompts: Strategy = "simple",
-    cosine: Annotated[float, typer.Option(help="Least cosine of the vectors of a pair.")] = 0.95,
-    bits: Annotated[int, typer.Option(help="Most bits of the 64-bit perceptual hashes that differ.")] = 10,
+    cosine: Cosine = 0.95,
+    bits: Bits = 10,
     finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
     out: Records = None,
     label_column: LabelColumn = None,
@@ -151,10 +157,9 @@ def overlap(
                 typer.echo(f"{len(unknown)} listed names are no image of {image_set}: {unknown[0]} ...", err=True)
         else:
             looked = named(finder) if finder else name
-            pairs = overlaps.find(
-                looked, opened, open_set(against or image_set), cosine=cosine, bits=bits, report=report
-            )
-            rows, _ = overlaps.locate(opened, [pair.image for pair in pairs])
+            searched = opened if against == image_set else open_set(against or image_set)
+            pairs = overlaps.find(looked, opened, searched, cosine=cosine, bits=bits, report=report)
+            rows = overlaps.overlapping(opened, searched, pairs)
             for pair in pairs:
                 typer.echo(f"{pair.image} ~ {pair.other}: cosine {pair.cosine:.4f}, {pair.bits} bits", err=True)
         answer = answer_for(name, opened, prompts=prompts, report=report)
@@ -173,3 +178,38 @@ def overlap(
             f"overlapping minus clean {100 * found.gap.value:+.1f} points (95 % CI {100 * found.gap.low:+.1f} to "
             f"{100 * found.gap.high:+.1f}); all minus clean {100 * found.gain:+.2f}"
         )
+
+
+def curate(
+    model: Model,
+    image_set: Set,
+    cosine: Cosine = 0.95,
+    bits: Bits = 10,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+    as_json: AsJson = False,
+) -> None:
+    """Near-duplicates within a set, different classes first, and pictures far from the others of their class."""
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.models.registry import canonical
+    from core.robustness.shifts import curation
+
+    opened = open_set(read_as(image_set, label_column, path_column, split))
+    model = canonical(model)
+    with progress_bar() as report:
+        found = curation.curate(model, opened, cosine=cosine, bits=bits, report=report)
+    covered = coverage(opened)
+    say(covered)
+    if as_json:
+        echo_json({
+            "model": model, "set": opened.id, "cosine": cosine, "bits": bits,
+            **curation.as_json(found, opened), **covered.as_json(),
+        })  # fmt: skip
+        return
+    header, rows = curation.pair_rows(found.pairs, opened)
+    echo_table(header, [[*row[:4], f"{row[4]:.4f}", row[5]] for row in rows])
+    listed = [(one.image, one.key, f"{one.cosine:.3f}", f"{one.score:.1f}", one.nearest) for one in found.outliers]
+    echo_table(("outlier", "class", "cosine", "score", "nearest"), listed)
+    typer.echo(curation.headline(found))

@@ -69,7 +69,7 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
     id = served.image_set(folder)
     other = lensbar.images(id)
     if other.fingerprint == image_set.fingerprint:
-        quiet("This is the image set itself: every image overlaps with itself.")
+        quiet("This is the image set itself; near-duplicates within it are under the view curation.")
         return None
     asked = question(_find, lens, image_set, other, cosine, bits, label=f"Comparing {image_set.id} with {id}")
     return here(asked, failing="")

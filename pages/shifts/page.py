@@ -10,23 +10,24 @@ from core.robustness.shifts.measure import CLEAN
 from core.robustness.shifts.records import fit_sets, records
 from core.supervised.names import known_as
 from core.types import ORIGINS
-from pages.shifts import board, cell, overlap, shared
+from pages.shifts import board, cell, curation, overlap, shared
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, finding_of, quiet
 
-VIEWS = ("board", "head and tail", "frames", "overlap")
+VIEWS = ("board", "head and tail", "frames", "overlap", "curation")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="shifts-view", bind="query-params",
     help="board: every model on every shift, and effective robustness. head and tail: who loses more. frames: answers "
-    "that flip between neighbouring frames. overlap: images that a training set holds too.",
+    "that flip between neighbouring frames. overlap: images that a training set holds too. curation: "
+    "near-duplicates and outliers within the image set.",
 )  # fmt: skip
-if view == "overlap":
-    told = overlap.overlap_view(lens, image_set)
+if view in ("overlap", "curation"):
+    told = overlap.overlap_view(lens, image_set) if view == "overlap" else curation.curation(lens, image_set)
     with opening:
         finding("Shifts", told)
     st.stop()

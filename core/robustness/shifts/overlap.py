@@ -33,7 +33,7 @@ _COLUMNS = ("image", "image_id", "id", "path", "file", "filename", "file_name")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image of the set and the most similar one elsewhere: cosine of their vectors, hash bits that differ."""
+    """Two pictures nearly alike, of two sets or of one: cosine of their vectors, hash bits that differ."""
 
     image: str
     other: str
@@ -121,6 +121,10 @@ def find(
 
     Args:
         model: whose vectors are compared.
+        other: the set to search; the set itself for near-duplicates within it.
+
+    Returns:
+        the most similar picture there of every image that overlaps; within one set every pair once.
     """
     if not (0 < cosine <= 1 and 0 <= bits <= 64):
         raise BadInput("A cosine lies between 0 and 1 and a hash has 64 bits; choose thresholds within these.")
@@ -128,10 +132,13 @@ def find(
     ours, theirs = (embed_images(encoder, one, matrices(), report=report) for one in (image_set, other))
     here, there = (dict(zip(*_by_row(one, report), strict=True)) for one in (image_set, other))
     vectors = np.asarray(theirs.vectors, np.float32)
-    pairs: dict[int, Pair] = {}
+    within = image_set.fingerprint == other.fingerprint
+    pairs: dict[tuple[int, int], Pair] = {}
 
     def ask(part: slice) -> None:
         scores = np.asarray(ours.vectors[part], np.float32) @ vectors.T
+        if within:
+            scores[np.arange(len(scores)), np.arange(part.start, part.stop)] = -np.inf
         k = min(_NEAREST, scores.shape[1])
         near = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         for at, row in enumerate(ours.rows[part].tolist()):
@@ -142,13 +149,23 @@ def find(
                     break
                 index = int(theirs.rows[column])
                 differ = int(distance(here[row], there[index])) if index in there else 64
-                known = pairs.get(row)
+                first, second = (min(row, index), max(row, index)) if within else (row, index)
+                pair = (first, second if within else -1)
+                known = pairs.get(pair)
                 if differ <= bits and (known is None or differ < known.bits):
-                    name = other.image_ids[index]
-                    pairs[row] = Pair(image_set.image_ids[row], name, float(scores[at, column]), differ)
+                    names = image_set.image_ids[first], other.image_ids[second]
+                    pairs[pair] = Pair(*names, float(scores[at, column]), differ)
 
     in_blocks(len(ours.rows), ask, columns=len(vectors), rows=512, report=report, message="Comparing pictures")
-    return [pairs[row] for row in sorted(pairs)]
+    return [pairs[pair] for pair in sorted(pairs)]
+
+
+def overlapping(image_set: ImageSet, other: ImageSet, pairs: Sequence[Pair]) -> set[int]:
+    """Indices of the images in these pairs; within one set both pictures of each."""
+    within = image_set.fingerprint == other.fingerprint
+    return locate(image_set, [id for pair in pairs for id in ((pair.image, pair.other) if within else (pair.image,))])[
+        0
+    ]
 
 
 def _by_row(image_set: ImageSet, report: Report) -> tuple[list[int], np.ndarray]:
