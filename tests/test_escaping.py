@@ -22,6 +22,7 @@ from core.runtime.jobs import Engine, Job, Question
 from core.types import Progress, Report
 from pages.ui.text import plain
 from tests.helpers.pages import MODEL, answered, launched, opened
+from tests.pictures import encoded, write_tree
 
 
 @pytest.fixture(autouse=True)
@@ -238,8 +239,10 @@ def test_a_hostile_prompt_file_is_shown_as_it_is(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
     (tmp_path / f"{HOSTILE.replace('/', '')}.json").write_text(json.dumps({"dog": [HOSTILE], HOSTILE: [HOSTILE]}))
     (file,) = tmp_path.glob("*.json")
+    pictures = {f"{name}/{n}.png": encoded((n, 0, 0)) for name in ("dog", "cat") for n in (1, 2)}
+    images = write_tree(tmp_path / "set", pictures)
     for page in ("inspector", "lab", "frequency"):
-        app = opened(page, model=MODEL, prompts=str(file))
+        app = opened(page, model=MODEL, set=str(images), prompts=str(file))
         assert not app.exception
         assert not alive(app)
 

@@ -235,7 +235,8 @@ def test_a_new_import_replaces_the_old_one(release: Path):
     assert len(folders) == 1
 
 
-def test_a_damaged_pointer_counts_as_nothing(release: Path):
+def test_a_damaged_pointer_keeps_what_was_imported(release: Path):
     import_release(release)
+    found = store.imported()
     (store.folder() / "current.json").write_text("{")
-    assert store.imported() is None
+    assert store.imported() == found

@@ -42,6 +42,7 @@ def test_the_server_enforces_what_is_read() -> None:
     assert config["server"]["maxUploadSize"] * 2**20 == MOST_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", READERS)
 def test_a_file_as_large_as_allowed_is_read(what: str) -> None:
     content, read = READERS[what]
