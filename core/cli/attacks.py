@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split
+from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
 from core.cli.output import progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's command."""
+    """Add this module's commands."""
     app.command()(attacks)
+    app.command()(written)
 
 
 def attacks(
@@ -141,3 +143,51 @@ def _presets(pairs: list[str]) -> dict[str, str]:
             raise BadInput(f"{pair!r} is no preset: write ATTACK=PRESET, e.g. apgd=autoattack.")
         found[name] = preset
     return found
+
+
+def written(
+    model: Model,
+    image_set: Set,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            help="The word on every picture: CSV or JSON of image and class, or ImageNet-T's imgNet_record.pickle; by "
+            "default from file names such as label=cup_text=iPad.png."
+        ),
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option(metavar="SET", help="The same pictures without words, as the control.")
+    ] = None,
+    prompts: Strategy = "simple",
+    also: Also = None,
+    out: Records = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+) -> None:
+    """Pictures with a wrong word written on them (ImageNet-T): predicted correctly, or as the written word."""
+    from core.cli.records import accuracy, echo_records
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.robustness.attacks import written as typographic
+    from core.supervised.ask import answer_for, named
+
+    opened = open_set(read_as(image_set, label_column, path_column, split))
+    table = typographic.read_words(words) if words else typographic.words_in_names(opened)
+    sets = {"written": opened} | ({"clean": open_set(clean)} if clean else {})
+    found = {condition: typographic.written(one, table) for condition, one in sets.items()}
+    for condition, on in found.items():
+        if on.unmatched:
+            typer.echo(f"{condition}: {len(on.unmatched):,} words unmatched, first {on.unmatched[0][:120]}", err=True)
+    rows = []
+    with progress_bar() as report:
+        for name in dict.fromkeys(named(one) for one in (model, *(also or []))):
+            for condition, one in sets.items():
+                answer = answer_for(name, one, prompts=prompts, report=report)
+                rows += typographic.records(answer, found[condition], condition=condition)
+    covered = coverage(opened)
+    say(covered)
+    echo_records(
+        rows, out, ("model", "condition", "share", "95 %", "n"),
+        lambda row: (row.model, row.condition, *accuracy(row), row.n), covered=covered,
+    )  # fmt: skip
