@@ -14,7 +14,7 @@ run: $(VENV)/.installed  ## open the dashboard
 	$(BIN)/python -m core run --port $(PORT) --address $(ADDRESS)
 
 test: lint  ## everything: lint, unit, pages, a real browser
-	$(BIN)/python tests/browser/ensure_chromium.py
+	$(BIN)/python -m tests.browser.ensure_chromium
 	$(PYTEST)
 
 quick: $(VENV)/.installed-test  ## without the browser and the slow tests

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import streamlit as st
 from anyio import CapacityLimiter, to_thread
@@ -23,6 +25,8 @@ from core.errors import TailscopeError
 from core.runtime import thumbnails as thumbs
 from core.runtime.compression import Compressed
 from core.runtime.hosts import OnlyOwnHosts
+from core.runtime.preload import Preloaded
+from pages import registry
 
 ROOT = Path(__file__).resolve().parent
 KEEP = {
@@ -61,8 +65,16 @@ async def warm(_app: st.App) -> AsyncIterator[None]:
 
 
 def _import_pages() -> None:
-    import core.charts
+    """The modules of the first screen and its first figure once: Plotly loads each kind of trace when it is drawn."""
     import core.evaluation.evaluate  # noqa: F401
+    from core.analysis import overview
+    from core.charts.overview import curves_figure
+
+    for module in iter_modules([str(registry.HOME.file.parent)]):
+        if module.name != registry.HOME.file.stem:  # the script itself
+            import_module(f"pages.{registry.HOME.id}.{module.name}")
+    curves = overview.curves()
+    curves_figure(curves, curves[0].model).to_json()
 
 
 app = st.App(
@@ -72,5 +84,6 @@ app = st.App(
     middleware=[
         Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or ""),
         Middleware(Compressed),
+        Middleware(Preloaded),
     ],
 )

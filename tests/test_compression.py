@@ -77,6 +77,16 @@ def test_documents_are_compressed_and_not_kept(live: Live) -> None:
         assert b"<script" in gzip.decompress(sent)
 
 
+def test_every_document_names_the_script_that_draws_figures_and_nothing_else_does(live: Live) -> None:
+    for path in ("/", "/explore"):
+        link = got(live, path)[1]["Link"]
+        assert "rel=modulepreload" in link
+        script = re.search("<(.+?)>", link)[1].removeprefix(".")
+        status, headers, body = got(live, script)
+        assert (status, headers["Link"]) == (200, None)
+        assert b"scatter" in body
+
+
 def test_ranges_and_what_is_compressed_already_pass_unchanged(live: Live) -> None:
     status, headers, sent = got(live, scripts(live)[0], Range="bytes=0-99", **GZIP)
     assert (status, len(sent)) == (206, 100)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from core.errors import BadInput, NotHere
 from core.published import letitwag, view
@@ -92,6 +91,8 @@ def effect(found: Sequence[SizePoint]) -> SizeEffect:
     Raises:
         BadInput: too few models of one set differ in size.
     """
+    from scipy.special import stdtrit
+
     sized = [one for one in found if one.parameters and not math.isnan(one.slope.value)]
     sets = [name for name in {one.pretraining for one in sized} if _differ(sized, name)]
     used = [one for one in sized if one.pretraining in sets]
@@ -106,7 +107,7 @@ def effect(found: Sequence[SizePoint]) -> SizeEffect:
         y[own] -= y[own].mean()
     value = float(x @ y / (x @ x))
     error = math.sqrt(float(((y - value * x) ** 2).sum()) / free / float(x @ x))
-    half = float(stats.t.ppf(0.975, free)) * error
+    half = float(stdtrit(free, 0.975)) * error
     return SizeEffect(Interval(value, value - half, value + half), len(used), len(sets))
 
 

@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LEAST = 500
 """Bytes below which compression gains nothing."""
 
+LEVEL = 4
+"""Of gzip: a third of the time of the highest, which the first visitor waits for, for files 4 % larger."""
+
 _KINDS = ("text/", "application/javascript", "application/json", "application/manifest+json", "image/svg+xml")
 
 
@@ -57,7 +60,7 @@ class Compressed:
         headers.add_vary_header("Accept-Encoding")
         start = {**start, "headers": headers.raw}
         if len(body) >= LEAST:
-            body = await to_thread.run_sync(gzip.compress, body)
+            body = await to_thread.run_sync(gzip.compress, body, LEVEL)
             headers["Content-Encoding"] = "gzip"
             headers["Content-Length"] = str(len(body))
             if "etag" in headers:

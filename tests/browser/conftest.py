@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.ensure_chromium import find
+from core.bench.browsing import find_chromium
 from tests.helpers.browser import HOSTILE, PATIENCE, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 def chromium() -> Iterator[Browser]:
     """One headless browser for all tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find())
+        browser = playwright.chromium.launch(executable_path=find_chromium())
         yield browser
         browser.close()
 

@@ -7,22 +7,17 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find() -> str | None:
-    """Path of a Chromium on this machine, or None (then Playwright's own is used)."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
+from core.bench.browsing import find_chromium
 
 
 def main() -> None:
-    if find():
+    if find_chromium():
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
             subprocess.run(["apt-get", "-qq", *arguments], check=False, env=quiet)
-    if not find():
+    if not find_chromium():
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
 
