@@ -36,7 +36,17 @@ def test_only_one_module_imports_diskcache() -> None:
     assert [path.name for path in MODULES if "diskcache" in imports(path)] == ["results.py"]
 
 
-def test_the_pages_paint_before_torch_is_loaded() -> None:
+def test_the_first_screen_is_imported_without_torch_or_scipy() -> None:
+    """What the launcher imports before the first visitor: the frame, the overview and all that they import."""
+    code = (
+        "import sys, app; app._import_pages(); import pages.ui.sidebar, pages.ui.detail, core.datasets; "
+        "print(sorted({'torch', 'open_clip', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_core_of_the_pages_is_imported_without_torch_or_streamlit() -> None:
     light = (
         "core.evaluation.evaluate, core.runtime.jobs, core.models.registry, core.datasets, core.analysis.curve, "
         "core.charts, core.prompts, core.downloads"

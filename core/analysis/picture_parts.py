@@ -8,14 +8,16 @@ of each cell. Both read pixels only, so they work for any tower, and both depend
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from PIL import Image
 
 from core.errors import BadInput
-from core.supervised.scorer import Scorer, scorer_for
 from core.types import ImageSet, Lens, Progress, Report, silent
+
+if TYPE_CHECKING:
+    from core.supervised.scorer import Scorer
 
 Method = Literal["occlusion", "gradient"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -98,6 +100,8 @@ def parts_of_lens(
     report: Report = silent,
 ) -> Parts:
     """``picture_parts`` of a picture of an open image set under a lens; ``of`` is the class asked about."""
+    from core.supervised.scorer import scorer_for  # torch, which the pages do without until they answer
+
     scorer = scorer_for(lens.model, image_set, lens.prompts)
     return picture_parts(scorer, image_set.image(index), of, method=method, cells=cells, report=report)
 
