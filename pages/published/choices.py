@@ -54,7 +54,8 @@ def choose(store: Store) -> View:
     """Draw the choices and return the view."""
     kind = family()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        offered = view.pretraining_sets(store, kind)
+        # The best known set opens the page.
+        offered = sorted(view.pretraining_sets(store, kind), key=lambda name: name != "laion400m")
         if kind == TEXT_TO_IMAGE:
             sets = offered
         else:
