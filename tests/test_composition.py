@@ -558,6 +558,10 @@ def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
     assert average == pytest.approx(whole.acc1)  # six images of every object
     assert (rows["seen"][0].n, rows["never seen"][0].n) == (6, 3)
     assert {row.more["vectors"] for row in rows["additivity"]} == {"texts", "images"}
+    kept = {row.more["vectors"]: row for row in rows["disentanglement"]}
+    assert (kept["texts"].n, kept["images"].n) == (8, 24)
+    assert 0 <= kept["images"].more["z_diff"]["low"] <= kept["images"].more["z_diff"]["value"] <= 1
+    assert {"disentanglement", "completeness", "informativeness"} <= set(kept["images"].more)
     assert rows["captions"][0].more["captions"] == 12
     assert {(row.more["k"], row.more["method"]) for row in rows["probe"]} == {
         (1, "linear"), (1, "nearest mean"), (2, "linear"), (2, "nearest mean")

@@ -100,7 +100,7 @@ def composition(
         out,
         ("model", "condition", "accuracy", "95 %", "n"),
         lambda row: (row.model, row.condition, *accuracy(row, 4), row.n),
-        shown=lambda row: row.condition not in ("probe", "additivity", "captions"),
+        shown=lambda row: row.condition not in ("probe", "additivity", "disentanglement", "captions"),
         covered=covered,
     )
 

@@ -12,6 +12,7 @@ from core.composition.additive import Additivity, additivity, pair_means
 from core.composition.answers import Composed, ask, directions
 from core.composition.association import Association, association
 from core.composition.counts import PairCounts
+from core.composition.disentangled import Disentanglement, disentanglement
 from core.composition.pairs import Compositions, CompositionSet
 from core.composition.probe import SHOTS, ProbePoint, Vectors, probe
 from core.composition.scores import right
@@ -107,17 +108,20 @@ def sides(asked: Question, *, report: Report = silent) -> SeenSides:
     return SeenSides(found, composed, gaps)
 
 
-def additive(asked: Question, *, report: Report = silent) -> dict[str, Additivity]:
-    """R² of the additive model: of the composition ``texts``, and of the mean ``images`` of the pairs shown."""
-    report(Progress(0, 2, "Fitting attribute and object factors"))
-    prompts = prompt_set(asked.lens.prompts, asked.images)
+def embedded(asked: Question, *, report: Report = silent) -> tuple[dict[str, Additivity], dict[str, Disentanglement]]:
+    """Additivity and disentanglement of the composition ``texts`` and of the ``images``.
+
+    Additivity of images is that of the mean image of every pair shown.
+    """
+    message = "Fitting attribute and object factors"
+    report(Progress(0, 2, message))
+    prompts, pairs = prompt_set(asked.lens.prompts, asked.images), asked.images.compositions.pairs
     texts = directions(evaluate.classifier_for(asked.lens, prompts, report=report))
-    found = {"texts": additivity(texts, asked.images.compositions.pairs)}
-    report(Progress(1, 2, "Fitting attribute and object factors"))
+    report(Progress(1, 2, message))
     vectors, labels = _vectors(asked.lens, asked.images, report)
     means, present = pair_means(vectors, labels)
-    found["images"] = additivity(means, asked.images.compositions.pairs[present])
-    return found
+    additive = {"texts": additivity(texts, pairs), "images": additivity(means, pairs[present])}
+    return additive, {"texts": disentanglement(texts, pairs), "images": disentanglement(vectors, pairs[labels])}
 
 
 def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
@@ -129,11 +133,12 @@ def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.nda
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """All that takes seconds: the set's own answer, seen against never seen, additivity, captions."""
+    """All that takes seconds: the set's own answer, seen against never seen, additivity, disentanglement, captions."""
 
     found: Composed
     sides: SeenSides
     additive: dict[str, Additivity]
+    disentangled: dict[str, Disentanglement]
     association: Association | None
 
 
@@ -141,7 +146,7 @@ def measure(asked: Question, *, report: Report = silent) -> Measured:
     """Answer a question, from cached vectors where they are cached."""
     found = ask(asked.lens, asked.images, report=report)
     shown = sides(asked, report=report)
-    return Measured(found, shown, additive(asked, report=report), _association(asked, shown))
+    return Measured(found, shown, *embedded(asked, report=report), _association(asked, shown))
 
 
 def _association(asked: Question, shown: SeenSides) -> Association | None:

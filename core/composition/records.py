@@ -34,8 +34,8 @@ def as_records(
     """All conditions of one model on one composition set.
 
     ``composition``, ``object``, ``attribute``, each also given the other and as a mean: over the compositions present
-    in the set. ``seen``, ``never seen``: over those of the set and its partner. ``additivity``, ``captions`` and
-    ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
+    in the set. ``seen``, ``never seen``: over those of the set and its partner. ``additivity``, ``disentanglement``,
+    ``captions`` and ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
 
     Args:
         known_set: open set of accuracy in distribution (objects by their names alone), recorded as ``known``.
@@ -73,6 +73,10 @@ def as_records(
     for what, fit in measured.additive.items():
         more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
+    for what, kept in measured.disentangled.items():
+        more = {"vectors": what, **asdict(kept)}
+        del more["n"]
+        rows.append(_unscored(*head, "disentanglement", kept.n, more, **prompts))
     if asked.captions and (tied := measured.association):
         more = {
             "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": asdict(tied.pearson),
