@@ -44,5 +44,8 @@ $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1
 	@touch $@
 
+bench-gpu: $(VENV)/.installed  ## every check that needs a graphics card, about ten minutes; without one each row says so
+	$(BIN)/python -m core bench --gpu
+
 clean:
 	rm -rf $(VENV) cache/data

@@ -5,9 +5,11 @@ from __future__ import annotations
 import urllib.parse
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from core.bench import browsing, rows, visitors
+from core.bench import GPU, browsing, gpu, rows, visitors
 from core.bench.browsing import Waits
 from core.bench.server import serving
 from core.bench.visitors import Load
@@ -81,6 +83,19 @@ def test_a_browser_row_without_a_browser_says_why(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(browsing, "chromium", none)
     found = rows(["first_chart", "interactions", "interactions_large"])
     assert [(row.ratio, row.reason) for row in found] == [(None, "no Chromium on this machine")] * 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a card is here")
+def test_every_check_of_a_card_says_that_there_is_none() -> None:
+    found = rows([name for name in GPU if name != "cold_embedding_gpu"])
+    assert {(row.ratio, row.reason) for row in found} == {(None, gpu.NO_CARD)}
+    assert [row.name for row in found] == list(GPU[1:])
+
+
+def test_the_least_cosine_is_that_of_the_worst_row() -> None:
+    a = np.eye(3, dtype=np.float32)
+    b = np.array([[1, 0, 0], [0, 0.6, 0.8], [0, 0, 1]], np.float32)
+    assert gpu.least_cosine(a, b) == pytest.approx(0.6)
 
 
 @pytest.mark.browser

@@ -62,6 +62,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "cold_embedding_vs_clip_benchmark",
         "cold_embedding_gpu",
     ),
+    "core.bench.gpu:checks": (
+        "gpu_half_precision",
+        "gpu_out_of_memory",
+        "gpu_unload",
+        "gpu_two_models",
+        "gpu_attack",
+        "gpu_corruption",
+        "gpu_ray_actor",
+    ),
     "core.bench.encoding:texts": ("text_classifier",),
     "core.bench.scoring:prompt_switch": ("prompt_switch_top1", "prompt_switch_answers"),
     "core.bench.scoring:prompt_switch_max": ("prompt_switch_max",),
@@ -80,6 +89,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "core.bench.searching:from_disk": ("answers_1e6_from_disk",),
 }
 """``module:function`` that measures each group of rows."""
+
+GPU = ("cold_embedding_gpu", *GROUPS["core.bench.gpu:checks"])
+"""Rows that need a graphics card."""
 
 
 def rows(only: Sequence[str] | None = None) -> list[Row]:

@@ -88,6 +88,7 @@ def _three_ways(
 
     images = open_set(str(photos))
     pixels = [encoder.preprocess(images.image(index)) for index in range(len(images.labels))]
+    pictures = [Image.fromarray(array) for array in pixels]
 
     def run(image_set: ImageSet) -> None:
         with tempfile.TemporaryDirectory(dir=scratch) as store:
@@ -98,11 +99,11 @@ def _three_ways(
             encoder.encode_images(pixels[start : start + BATCH])
 
     forward()
-    return forward, partial(run, images), partial(run, _decoded(images, pixels))
+    return forward, partial(run, images), partial(run, decoded(images, pictures.__getitem__))
 
 
 class _Decoded(Derived):
-    """The same pictures, already decoded and resized: what is left is the overhead of the embedding loop."""
+    """Pictures that are in memory: what is left is the overhead of the embedding loop."""
 
     def image(self, index: int) -> Image.Image:
         return self.make(index)
@@ -111,13 +112,13 @@ class _Decoded(Derived):
         pass
 
 
-def _decoded(images: ImageSet, pixels: list[np.ndarray]) -> _Decoded:
-    pictures = [Image.fromarray(array) for array in pixels]
+def decoded(images: ImageSet, make: Callable[[int], Image.Image]) -> ImageSet:
+    """The same set with pictures by ``make`` from their index, which reads no file."""
     return _Decoded(
         parent=images,
-        rows=np.arange(len(pictures)),
-        conditions=["decoded"] * len(pictures),
-        make=pictures.__getitem__,
+        rows=np.arange(len(images.labels)),
+        conditions=["decoded"] * len(images.labels),
+        make=make,
         id=images.id,
         image_ids=images.image_ids,
         fingerprint=images.fingerprint + "-decoded",

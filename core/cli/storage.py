@@ -148,11 +148,14 @@ def cache_clear(yes: Yes = False) -> None:
 def bench(
     as_json: AsJson = False,
     only: Annotated[list[str] | None, typer.Option(help="Run only these rows.")] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Run the rows that need a graphics card, about ten minutes.")
+    ] = False,
 ) -> None:
     """Measure speed as ratios within this run, each against a peer or a limit."""
-    from core.bench import rows
+    from core.bench import GPU, rows
 
-    measured = rows(only)
+    measured = rows([*(only or ()), *(GPU if gpu else ())])
     if as_json:
         echo_json([row.as_dict() for row in measured])
         return
