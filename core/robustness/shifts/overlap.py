@@ -162,10 +162,10 @@ def find(
 
 def overlapping(image_set: ImageSet, other: ImageSet, pairs: Sequence[Pair]) -> set[int]:
     """Indices of the images in these pairs; within one set both pictures of each."""
-    within = image_set.fingerprint == other.fingerprint
-    return locate(image_set, [id for pair in pairs for id in ((pair.image, pair.other) if within else (pair.image,))])[
-        0
-    ]
+    ids = [pair.image for pair in pairs]
+    if image_set.fingerprint == other.fingerprint:
+        ids += [pair.other for pair in pairs]
+    return locate(image_set, ids)[0]
 
 
 def _by_row(image_set: ImageSet, report: Report) -> tuple[list[int], np.ndarray]:
