@@ -35,6 +35,14 @@ class Place:
         return bare.rstrip("/").rpartition("/")[2]
 
 
+def fixed_part(path: str) -> str:
+    """The folder of a path before its first wildcard; the path itself without one."""
+    if not _GLOB.search(path):
+        return path
+    folder, slash, _ = _GLOB.split(path, maxsplit=1)[0].rpartition("/")
+    return folder or slash or "."
+
+
 def find(captions: str, *, roots: Sequence[Path] | None = None) -> list[Place]:
     """Every file that a path, folder, glob or URL means, in order of address; hidden files are left alone.
 
@@ -54,16 +62,13 @@ def find(captions: str, *, roots: Sequence[Path] | None = None) -> list[Place]:
     system, path = locate(uri)
     local = isinstance(system, fs.LocalFileSystem)
     if local and roots is not None:
-        inside(
-            re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] or "/" if _GLOB.search(path) else path, roots
-        )
+        inside(fixed_part(path), roots)
     prefix = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
     try:
         # A file may have brackets in its name: what exists is meant literally.
         found = system.get_file_info(path)
         if found.type == fs.FileType.NotFound and _GLOB.search(path):
-            base = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
-            listed = system.get_file_info(fs.FileSelector(base or "/", recursive=True, allow_not_found=True))
+            listed = system.get_file_info(fs.FileSelector(fixed_part(path), recursive=True, allow_not_found=True))
             pattern = re.compile(_translate(path))
             infos = [info for info in listed if pattern.fullmatch(info.path)]
         elif found.type == fs.FileType.Directory:

@@ -13,6 +13,7 @@ import streamlit as st
 from cache import keys
 from cache.files import write_bytes
 from core.counting import names, parts
+from core.counting.places import fixed_part
 from core.counting.request import MODES, Request
 from core.datasets.io.addresses import is_url
 from core.datasets.io.roots import VARIABLE
@@ -86,6 +87,8 @@ def _captions() -> tuple[str, tuple[Path, ...]]:
 def _allowed(typed: str | None) -> str:
     """A typed path or address; only a server that nobody else reaches opens addresses, and only those of buckets."""
     text = (typed or "").strip()
+    if text and not is_url(text):
+        served.path(fixed_part(text))  # before anything looks at the disk
     if not is_url(text) or text.startswith("file://"):
         return text
     if not is_local():

@@ -13,6 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.text import quiet
 
+MOST = 20  # values that are listed as ignored
+
 
 def arrived(page: str) -> None:
     """Note what the address asks for when a page is opened; call it before any widget."""
@@ -49,6 +51,9 @@ def tell(top: DeltaGenerator) -> None:
         kept = st.session_state[key]
         known = {str(one) for one in (kept if isinstance(kept, list) else [kept])} | set(st.query_params.get_all(key))
         st.session_state["_ignored"] += [(key, value) for value in asked.pop(key) if value not in known]
-    if ignored := [f"{key}={value}" for key, value in st.session_state["_ignored"]]:
+    if ignored := [f"{key}={value[:200]}" for key, value in st.session_state["_ignored"]]:
+        more = f" and {len(ignored) - MOST:,} more" if len(ignored) > MOST else ""
         with top:
-            quiet(f"The address asks for {', '.join(ignored)}, which is not to be had here and was ignored.")
+            quiet(
+                f"The address asks for {', '.join(ignored[:MOST])}{more}, which is not to be had here and was ignored."
+            )

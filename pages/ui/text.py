@@ -16,9 +16,18 @@ import streamlit as st
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&@^=])")
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONG = re.compile(r"(\S{200})\S{100,}")
+
+
+def shown(text: str) -> str:
+    """Text without characters that steer a terminal or the direction of reading; words above 300 characters are cut."""
+    return _LONG.sub(r"\1…", _CONTROL.sub("\ufffd", text))
+
+
 def plain(value: object) -> str:
     """Data as literal text inside a Markdown label or sentence."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(value).split()))
+    return _MARKDOWN.sub(r"\\\1", " ".join(shown(str(value)).split()))
 
 
 _NUMBER = re.compile(
@@ -33,7 +42,7 @@ def unbroken(sentence: str) -> str:
 
 
 def _element(tag: str, text: str, style: str) -> str:
-    return f'<{tag} style="margin:0;padding:0;{style}">{html.escape(unbroken(text))}</{tag}>'
+    return f'<{tag} style="margin:0;padding:0;{style}">{html.escape(unbroken(shown(text)))}</{tag}>'
 
 
 def finding(place: str, sentence: str, note: str = "") -> None:
