@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import TailscopeError
+from core.runtime import logs
 from core.runtime import thumbnails as thumbs
 from core.runtime.compression import Compressed
 from core.runtime.hosts import OnlyOwnHosts
@@ -77,6 +78,7 @@ def _import_pages() -> None:
     curves_figure(curves, curves[0].model).to_json()
 
 
+logs.escape()
 app = st.App(
     ROOT / "pages" / "_shell.py",
     lifespan=warm,
