@@ -23,7 +23,7 @@ from core.errors import ExtraMissing, TailscopeError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_COLD, _ROUNDS = 5, 8
+_COLD, _ROUNDS = 5, 4
 _CHART_IS_THERE = "[data-testid=stApp][data-test-script-state=notRunning] .js-plotly-plot .main-svg"
 
 FIRST_CHART = """
@@ -131,6 +131,8 @@ def chromium() -> Iterator[Browser]:
             raise ExtraMissing("no Chromium on this machine: python -m playwright install chromium") from error
         try:
             yield browser
+        except Error as error:
+            raise TailscopeError(f"the page did not do what was waited for: {str(error).splitlines()[0]}") from error
         finally:
             browser.close()
 
