@@ -61,7 +61,7 @@ def test_let_it_wag_stands_on_the_committed_facts() -> None:
     text = said(app)
     assert "71.9 %" in text
     assert "Suspected configuration slip" in text
-    assert len(figures(app)) == 5  # the scatter, the concept's counts, its accuracies, the matrix
+    assert len(figures(app)) == 5  # the scatter, how rare they are, a concept's counts, its accuracies, the matrix
 
 
 @pytest.mark.parametrize("name", ["published", "corpora", "claims"])
