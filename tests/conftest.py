@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.helpers import llm
+from tests.helpers.commands import draw_folder
 from tests.hub import StandIn, serve
 
 if TYPE_CHECKING:
@@ -127,3 +128,9 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
         template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         yield running
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of freshly drawn icons, from the commonest to the rarest concepts."""
+    return draw_folder(tmp_path_factory.mktemp("icons"))

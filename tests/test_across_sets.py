@@ -20,8 +20,7 @@ from core.stats.intervals import wilson
 from core.stats.paired import holm
 from core.types import Lens
 from tests.fakes import FakeImageSet
-from tests.helpers.pages import opened, words
-from tests.test_lab_pages import answered
+from tests.helpers.pages import answered_by_prompts, opened, words
 
 MODEL = "icon-RN,icons-200k"
 
@@ -34,7 +33,7 @@ def by_hand(image_set, strategy: str) -> np.ndarray:
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is wrong on every third image under ``simple`` and on every fourth under other strategies."""
-    monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr(evaluate, "evaluate", answered_by_prompts)
 
 
 def test_the_table_agrees_with_counts_and_exact_tests(replaced: None) -> None:

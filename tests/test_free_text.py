@@ -12,7 +12,7 @@ from PIL import Image
 from core.datasets import open_set
 from core.errors import BadInput, UnreadableData
 from core.evaluation import free_text, imported
-from tests.test_remedies import output
+from tests.helpers.commands import output
 
 NAMES = ("hot dog", "dog", "crane fly", "black-footed ferret")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import streamlit as st
 
@@ -14,41 +13,21 @@ from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
 from core.deck.example import example
 from core.evaluation import evaluate, sentences
-from core.prompts import prompt_set
 from core.runtime.jobs import Engine
 from core.types import Answer, Lens, Report
 from pages.failures import pairs
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import Stub, deck_of, figures, links, opened, settled, switch, words
+from tests.helpers.pages import Stub, answered_by_prompts, deck_of, figures, links, opened, settled, switch, words
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
-
-
-def answered(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
-    """Class i is said for some images of class i + 1: every third under ``simple``, every fourth under others."""
-    image_set = image_set or open_set(lens.image_set)
-    prompt_set(lens.prompts, image_set)
-    labels, classes = np.asarray(image_set.labels), len(image_set.keys)
-    every = 3 if lens.prompts == "simple" else 4
-    said = np.where(np.arange(len(labels)) % every == 0, (labels + 1) % classes, labels)
-    top = np.stack([(said + step) % classes for step in range(5)], axis=1).astype(np.int32)
-    stored = {
-        "rows": np.arange(len(labels)),
-        "top": top,
-        "scores": np.tile(np.linspace(0.5, 0.3, 5, dtype=np.float32), (len(labels), 1)),
-        "margin": np.where(said == labels, 0.05, -0.05).astype(np.float32),
-        "probability": np.full(len(labels), 0.7, np.float32),
-    }
-    about = {"left_out": [], "fingerprint": {"model": {"model": lens.model}, "prompts": {"strategy": lens.prompts}}}
-    return evaluate.assemble(lens, image_set, stored, about=about)
 
 
 @pytest.fixture(autouse=True)
 def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers made at once and an encoder without weights."""
-    monkeypatch.setattr(evaluate, "evaluate", answered)
+    monkeypatch.setattr(evaluate, "evaluate", answered_by_prompts)
     monkeypatch.setattr("pages.ui.answers.shipped", lambda lens: None)
-    monkeypatch.setattr(waffle_band, "evaluate", answered)
+    monkeypatch.setattr(waffle_band, "evaluate", answered_by_prompts)
     pool = SimpleNamespace(get=lambda *_: FakeEncoder())
     monkeypatch.setattr(evaluate, "encoders", lambda: pool)
     monkeypatch.setattr(sentences, "encoders", lambda: pool)
@@ -128,7 +107,7 @@ def test_arrows_lead_from_names_to_synonyms() -> None:
 
 def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     def renamed(lens: Lens, *, report: Report, image_set=None, prompts=None) -> Answer:
-        made = answered(lens, report=report, image_set=image_set)
+        made = answered_by_prompts(lens, report=report, image_set=image_set)
         if made.names[made.keys.index("anchor")] != "anchor":
             made.top[made.labels == made.keys.index("anchor"), 0] = made.keys.index("bomb")
             made = evaluate.assemble(

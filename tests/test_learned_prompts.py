@@ -17,9 +17,8 @@ from core.models.learned_context import learn, start_context, text_function, wit
 from core.prompts import prompt_set
 from core.supervised.scorer import zero_shot_scorer
 from core.types import LearnedContext, Lens
-from tests.test_remedies import MODEL, folder, output
+from tests.helpers.commands import MODEL, output
 
-__all__ = ["folder"]
 NAMES = ["apple", "raised hand", "crow"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from core.errors import BadInput, UnknownName, UnreadableData
 from core.prompts import other_names, prompt_set
 from core.types import ClassNames, FrequencyTable
-from tests.test_remedies import output
+from tests.helpers.commands import output
 
 BIRDS = ClassNames("birds", ["barn_owl", "robin", "kea"], ["barn owl", "robin", "kea"])
 

@@ -12,9 +12,8 @@ from PIL import Image
 from core.analysis.picture_parts import picture_parts
 from core.errors import BadInput
 from core.supervised.scorer import Scorer
-from tests.test_remedies import MODEL, folder, output
+from tests.helpers.commands import MODEL, output
 
-__all__ = ["folder"]
 SIDE = 12
 
 

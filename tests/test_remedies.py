@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from core.cli.app import app
-from core.icons.concepts import concepts
-from core.icons.corpus import draw
-from core.icons.render import render
-
-MODEL = "icon-RN,icons-200k"
-SHOWN, EACH = 10, 4
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of freshly drawn icons, from the commonest to the rarest concepts."""
-    root = tmp_path_factory.mktemp("icons")
-    for place, concept in enumerate(concepts()[:: len(concepts()) // SHOWN][:SHOWN]):
-        (root / concept.key).mkdir()
-        for index in range(EACH):
-            seed = (9, place, index)
-            render(draw(concept, np.random.default_rng([2, *seed]), seed)).save(root / concept.key / f"{index}.png")
-    return root
-
-
-def output(*arguments: str) -> dict:
-    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+from tests.helpers.commands import EACH, MODEL, SHOWN, output
 
 
 def test_adjust_and_few_shot_tell_before_and_after(folder: Path, tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from core.analysis import second_labels
 from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnreadableData
 from tests.answers import make_answer
-from tests.test_remedies import MODEL, folder, output
+from tests.helpers.commands import MODEL, output
 
-__all__ = ["folder"]
 WNIDS = [wnid for wnid, _ in imagenet_classes()]
 
 

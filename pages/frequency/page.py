@@ -71,7 +71,6 @@ with left:
         figure,
         key="cloud",
         alt=headline(curve),
-        toolbar=False,
         on_select=lambda: overlay.selected("cloud", answer.keys),
         select=("points", "box", "lasso"),
     )

@@ -16,6 +16,7 @@ from core.deck.slides import plot_slide
 from pages.ui import pins
 
 Mark = Literal["points", "box", "lasso"]
+CAMERA = PLOT_CONFIG | {"modeBarButtons": [["toImage"]]}
 _HERE = Path(__file__).parent
 _svg = st.components.v2.component(
     "tailscope_figure_svg",
@@ -37,10 +38,11 @@ def plot(
     """A figure with the sentence that says it to whoever cannot see it.
 
     Args:
+        toolbar: all of Plotly's buttons; else the camera alone, which saving as SVG presses too.
         on_select: called when marks are chosen, in one of the ways of ``select`` (``points``, ``box``, ``lasso``).
     """
     st.plotly_chart(
-        figure, key=key, alt=alt, config=PLOT_CONFIG if toolbar else PLOT_CONFIG | {"displayModeBar": False},
+        figure, key=key, alt=alt, config=PLOT_CONFIG if toolbar else CAMERA,
         on_select=on_select, selection_mode=select,
     )  # fmt: skip
 

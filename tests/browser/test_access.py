@@ -10,8 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pages import registry
-from tests.browser.test_walk import DRAWN
-from tests.helpers.browser import Visit
+from tests.helpers.browser import DRAWN, Visit
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]

@@ -7,8 +7,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from tests.browser.test_walk import DRAWN, await_images
-from tests.helpers.browser import Visit
+from tests.helpers.browser import DRAWN, Visit, await_images
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]

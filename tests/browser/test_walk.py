@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.helpers.browser import HOSTILE, SETTLED, Visit
+from tests.helpers.browser import DRAWN, HOSTILE, SETTLED, Visit, await_images
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
@@ -36,9 +36,6 @@ POINT = """row => {
 }"""
 
 
-DRAWN = "() => document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.customdata?.length > 100)"
-
-
 def titles(visit: Visit) -> list[str]:
     """Concepts that the gallery shows."""
     return visit.page.locator(".group .title").all_inner_texts()
@@ -47,14 +44,6 @@ def titles(visit: Visit) -> list[str]:
 def asked(visit: Visit, key: str) -> list[str]:
     """Values of one query parameter."""
     return urllib.parse.parse_qs(urllib.parse.urlparse(visit.page.url).query).get(key, [])
-
-
-def await_images(visit: Visit) -> None:
-    """Wait until the first picture of the gallery has arrived, then make sure that none is missing."""
-    pictures = visit.page.locator(".tile img")
-    pictures.first.wait_for()
-    pictures.first.evaluate("image => image.decode()")
-    assert visit.page.locator(".tile.gone").count() == 0
 
 
 def await_plot(visit: Visit) -> None:

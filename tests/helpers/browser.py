@@ -15,6 +15,7 @@ HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAINTED = """() => [...document.images].every(image => image.complete || image.loading === 'lazy')
   && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'))"""
+DRAWN = "() => document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.customdata?.length > 100)"
 
 
 @dataclass
@@ -101,3 +102,11 @@ class Visit:
 
 def _is_home(url: str, server: str) -> bool:
     return url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
+
+
+def await_images(visit: Visit) -> None:
+    """Wait until the first picture of the gallery has arrived, then make sure that none is missing."""
+    pictures = visit.page.locator(".tile img")
+    pictures.first.wait_for()
+    pictures.first.evaluate("image => image.decode()")
+    assert visit.page.locator(".tile.gone").count() == 0

@@ -47,6 +47,27 @@ def answered(
     return evaluate.assemble(lens, image_set, stored, about={"left_out": [], "fingerprint": {"test": lens.model}})
 
 
+def answered_by_prompts(
+    lens: Lens, *, report: Report, image_set: ImageSet | None = None, prompts: PromptSet | None = None
+) -> Answer:
+    """Class i is said for some images of class i + 1: every third under ``simple``, every fourth under others."""
+    image_set = image_set or open_set(lens.image_set)
+    prompt_set(lens.prompts, image_set)
+    labels, classes = np.asarray(image_set.labels), len(image_set.keys)
+    every = 3 if lens.prompts == "simple" else 4
+    said = np.where(np.arange(len(labels)) % every == 0, (labels + 1) % classes, labels)
+    top = np.stack([(said + step) % classes for step in range(5)], axis=1).astype(np.int32)
+    stored = {
+        "rows": np.arange(len(labels)),
+        "top": top,
+        "scores": np.tile(np.linspace(0.5, 0.3, 5, dtype=np.float32), (len(labels), 1)),
+        "margin": np.where(said == labels, 0.05, -0.05).astype(np.float32),
+        "probability": np.full(len(labels), 0.7, np.float32),
+    }
+    about = {"left_out": [], "fingerprint": {"model": {"model": lens.model}, "prompts": {"strategy": lens.prompts}}}
+    return evaluate.assemble(lens, image_set, stored, about=about)
+
+
 class Stub:
     """A function in the place of a real one; unlike a closure it can be part of a question."""
 
