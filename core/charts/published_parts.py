@@ -157,7 +157,7 @@ def size_figure(found: Sequence[SizePoint]) -> go.Figure:
             "(%{customdata[1]:.1f}–%{customdata[2]:.1f}), n %{customdata[3]:,}<extra></extra>",
             name=text(set_name(name)),
         )
-    figure.update_xaxes(type="log", dtick="D2")
+    figure.update_xaxes(type="log", tickvals=[50, 75, 100, 150, 200, 300, 400, 600, 1000])
     figure.update_yaxes(rangemode="tozero")
     return figure
 
