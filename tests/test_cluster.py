@@ -223,7 +223,9 @@ def stored(folder: Path) -> dict[str, object]:
     """File name -> bytes of the vectors, or what is said of them but for the mark of when they were written."""
     vectors: dict[str, object] = {path.name: path.read_bytes() for path in folder.glob("*.npy")}
     said = {path.name: json.loads(path.read_bytes()) for path in folder.glob("*.json")}
-    return vectors | {name: {key: value for key, value in one.items() if key != "made"} for name, one in said.items()}
+    return vectors | {
+        name: {key: value for key, value in one["value"].items() if key != "made"} for name, one in said.items()
+    }
 
 
 def test_the_command_gives_the_vectors_of_the_local_engine_bit_for_bit(address, tmp_path):

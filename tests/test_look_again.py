@@ -230,7 +230,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def _plain(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(one, root) for key, one in value.items() if key not in OWN}
+        return {_plain(key, root): _plain(one, root) for key, one in value.items() if key not in OWN}
     if isinstance(value, list):
         return [_plain(one, root) for one in value]
     if not isinstance(value, str) or value.startswith('<img src="data:'):
@@ -242,7 +242,7 @@ def _plain(value: Any, root: Path) -> Any:
             pass
     for spelled in (str(root), quote(str(root), safe="")):
         value = value.replace("\\", "").replace(spelled, "ROOT")
-    return re.sub(r"in [\d.,]+ s; [\d-]+T[\d:.+Z]+", "", value)
+    return re.sub(r"in [\d.,]+\ss; [\d-]+T[\d:.+Z]+", "", value)
 
 
 def alike(a: Any, b: Any) -> bool:

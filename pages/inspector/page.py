@@ -11,13 +11,11 @@ from pages.ui.text import finding, quiet
 VIEWS = ("sentences", "how many", "two classes")
 
 lens, image_set = lensbar.lens(), lensbar.images()
-opening = st.empty()
-with opening.container():
-    finding("Prompt inspector", f"Reading the sentences of “{lens.prompts}”.")
+opening = st.container()
 view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="inspect", bind="query-params")
 answer = answers.answer_for(lens)
 sentences = class_sentences.sentences_of(lens, image_set)
-with opening.container():
+with opening:
     finding("Prompt inspector", class_sentences.flaws(lens, image_set, sentences))
     quiet(answers.provenance(answer))
 

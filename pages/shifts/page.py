@@ -60,7 +60,10 @@ if not models or not named:
 
 if view == "board":
     board.board(rows, lens, models, named)
-model, condition = shared.cell(list(models), conditions)
+model, condition = shared.cell(list(dict.fromkeys([*models, *asked])), conditions)
+if model not in models:
+    quiet(f"{known_as(model)} is being measured.")
+    st.stop()
 if view == "board":
     board.robustness(rows, condition, model, fits.get(condition), without.get(condition, ""))
     cell.gallery(lens, model, condition)
