@@ -70,10 +70,11 @@ def _import_pages() -> None:
     import core.evaluation.evaluate  # noqa: F401
     from core.analysis import overview
     from core.charts.overview import curves_figure
+    from pages import overview as home
 
-    for module in iter_modules([str(registry.HOME.file.parent)]):
+    for module in iter_modules(home.__path__):
         if module.name != registry.HOME.file.stem:  # the script itself
-            import_module(f"pages.{registry.HOME.id}.{module.name}")
+            import_module(f"{home.__name__}.{module.name}")
     curves = overview.curves()
     curves_figure(curves, curves[0].model).to_json()
 

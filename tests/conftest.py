@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.helpers import llm
-from tests.helpers.commands import draw_folder
 from tests.hub import StandIn, serve
 
 if TYPE_CHECKING:
@@ -133,4 +132,14 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders of freshly drawn icons, from the commonest to the rarest concepts."""
+    from tests.helpers.commands import draw_folder
+
     return draw_folder(tmp_path_factory.mktemp("icons"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_the_repository() -> None:
+    """Streamlit reads its settings once, from the folder that is current then: before any test goes elsewhere."""
+    from streamlit import config
+
+    config.get_config_options()
