@@ -50,7 +50,7 @@ def main(base: str, names: list[str]) -> None:
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-        from core.bench.browsing import find_chromium
+        from pages.bench.browsing import find_chromium
 
         browser = playwright.chromium.launch(executable_path=find_chromium())
         page = browser.new_page(viewport={"width": 1440, "height": 1000})

@@ -102,11 +102,15 @@ def serving(
             yield live
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _await(live: Live, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         if process.poll() is not None:
             raise RuntimeError(f"the server ended: {live.log.read_text()}")
         try:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.bench import GPU, browsing, gpu, rows, visitors
-from core.bench.browsing import Waits
+from core.bench import GPU, gpu, rows
 from core.bench.server import serving
-from core.bench.visitors import Load
 from core.errors import BadInput, ExtraMissing, TailscopeError
 from core.published.answers import published_answer
+from pages.bench import browsing, visitors
+from pages.bench.browsing import Waits
+from pages.bench.visitors import Load
 
 
 def test_interactions_are_told_in_reruns_of_the_bare_page() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -28,20 +29,33 @@ def links() -> list[tuple[Path, str]]:
     return [(page, target) for page, target in found if not re.match(r"[a-z]+:", target)]
 
 
-def parse(line: str) -> None:
-    """Resolve a command and parse its arguments as the command line would, without running it."""
+def resolve(line: str) -> tuple[Any, list[str]]:
+    """The command that a line names, and its arguments."""
     command, words = typer.main.get_command(app), shlex.split(line, comments=True)
     while hasattr(command, "commands"):
         assert words, f"{line!r} names no command"
         name = words.pop(0)
         assert name in command.commands, f"there is no command {name!r}"
         command = command.commands[name]
+    return command, words
+
+
+def parse(line: str) -> None:
+    """Parse the arguments of a command as the command line would, without running it."""
+    command, words = resolve(line)
     command.make_context(command.name, words)
 
 
 @pytest.mark.parametrize(("page", "line"), commands(), ids=lambda value: value[:60])
 def test_every_command_parses(page, line):
     parse(line)
+
+
+@pytest.mark.parametrize("line", re.findall(r"`… ([^`]+)`", (ROOT / "docs" / "PAPERS.md").read_text(encoding="utf-8")))
+def test_every_command_of_the_papers_exists_with_its_options(line):
+    command, words = resolve(line)
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
 
 
 @pytest.mark.parametrize("line", ["evaluat icon-RN,icons-200k icons", "evaluate MODEL SET --prompt simple", "fetch"])

@@ -26,10 +26,7 @@ def imports(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_dependencies_point_one_way(path: Path) -> None:
-    measures = ("browsing.py", "pages.py", "visitors.py")  # a page's rerun, or the messages of one
-    allowed_streamlit = {ROOT / "core" / "bench" / name for name in measures}
-    forbidden = BELOW[path.relative_to(ROOT).parts[0]] - ({"streamlit"} if path in allowed_streamlit else set())
-    assert not forbidden & set(imports(path))
+    assert not BELOW[path.relative_to(ROOT).parts[0]] & set(imports(path))
 
 
 def test_only_one_module_imports_diskcache() -> None:

@@ -74,11 +74,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "core.bench.encoding:texts": ("text_classifier",),
     "core.bench.scoring:prompt_switch": ("prompt_switch_top1", "prompt_switch_answers"),
     "core.bench.scoring:prompt_switch_max": ("prompt_switch_max",),
-    "core.bench.pages:page_rerun": ("page_rerun",),
-    "core.bench.pages:published_redraw": ("published_redraw",),
-    "core.bench.browsing:first_chart": ("first_chart",),
-    "core.bench.browsing:interactions": ("interactions", "interactions_large"),
-    "core.bench.visitors:sessions": ("sessions_50",),
+    "pages.bench.reruns:page_rerun": ("page_rerun",),
+    "core.bench.drawing:published_redraw": ("published_redraw",),
+    "pages.bench.browsing:first_chart": ("first_chart",),
+    "pages.bench.browsing:interactions": ("interactions", "interactions_large"),
+    "pages.bench.visitors:sessions": ("sessions_50",),
     "core.bench.serving:server_memory": ("server_memory",),
     "core.bench.serving:verification": ("verification",),
     "core.bench.counting:count_captions": ("count_captions",),
@@ -88,7 +88,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "core.bench.searching:through_index": ("search_1e6_index",),
     "core.bench.searching:from_disk": ("answers_1e6_from_disk",),
 }
-"""``module:function`` that measures each group of rows."""
+"""``module:function`` that measures each group of rows; those that need Streamlit stand with the pages."""
 
 GPU = ("cold_embedding_gpu", *GROUPS["core.bench.gpu:checks"])
 """Rows that need a graphics card."""

@@ -142,7 +142,11 @@ def _answer(store: Store, model: PublishedModel, image_set: PublishedSet, prompt
             raise NotHere(f"The release has no {prompts} scores of {model.backbone}, {model.pretraining} on {name}.")
         prefix, unit = f"{name}/" if pooled else "", 1 if family == RETRIEVAL else 100
         named = [(RENAMED.get((name, concept), concept), value) for concept, value in rows]
-        classes += [_class(prefix + key, key, value / unit, IMAGES.get(name)) for key, value in named]
+        # Pooled classes meet counts by their name, which stays verbatim; the others do by their key.
+        classes += [
+            _class(prefix + key, key if pooled else key.replace("_", " "), value / unit, IMAGES.get(name))
+            for key, value in named
+        ]
     total = store.rows(
         "SELECT score FROM totals WHERE family = ? AND dataset = ? AND condition = ? AND model = ? AND pretraining = ?",
         [family, image_set.id, prompts, model.backbone, model.pretraining],

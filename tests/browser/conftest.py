@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from core.bench.browsing import find_chromium
+from pages.bench.browsing import find_chromium
 from tests.helpers.browser import HOSTILE, PATIENCE, Visit
+from tests.live import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(__file__).parent / "shots"
@@ -49,48 +46,9 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, answered: Path, folder_of_photos: Path) -> Iterator[str]:
     """Address of the dashboard, started as a user starts it, with a cache of its own and no way to the hub."""
-    env = {
-        **os.environ,
-        "TAILSCOPE_CACHE": str(answered),
-        "TAILSCOPE_DATA_ROOTS": str(folder_of_photos.parent),
-        "HF_HUB_OFFLINE": "1",
-    }
-    log = tmp_path_factory.mktemp("log") / "server.txt"
-    for _ in range(5):  # somebody else may take the free port first
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        with log.open("w") as out:
-            command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            if not _answers(f"{url}/_stcore/health", process):
-                continue
-            yield url
-            return
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-    raise RuntimeError(f"the server did not come up: {log.read_text()}")
-
-
-def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether the server comes up, which takes as long as importing on this machine; False once it ended."""
-    until = time.monotonic() + PATIENCE / 1000
-    while process.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return True
-        except OSError as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()
-            time.sleep(0.1)
-    return False
+    roots = str(folder_of_photos.parent)
+    with serving(tmp_path_factory.mktemp("log"), TAILSCOPE_CACHE=str(answered), TAILSCOPE_DATA_ROOTS=roots) as live:
+        yield f"http://{live.address}:{live.port}"
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from core.bench.browsing import find_chromium
+from pages.bench.browsing import find_chromium
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Sessions without a browser: websocket clients that open pages of a server and change the lens.
 
-``python -m core.bench.visitors URL --sessions 50 --seconds 60`` looks after itself: it talks to this machine only, with
-a bounded number of sessions for a bounded time.
+``python -m pages.bench.visitors URL --sessions 50 --seconds 60`` looks after itself: it talks to this machine only,
+with a bounded number of sessions for a bounded time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bench rows of what the server does for one redraw of a page."""
+"""Bench row of drawing a figure on the server, and the example that rows of redrawn pages share."""
 
 from __future__ import annotations
 
@@ -6,31 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from core.bench import Row, paired, seconds
+from core.bench import Row, seconds
 from core.charts.frequency import Series
 from core.stats import intervals as stats
-
-
-def page_rerun() -> list[Row]:
-    """A warm rerun of a page that draws 5,000 concepts, against an empty page."""
-    from streamlit.testing.v1 import AppTest
-
-    def empty() -> None:
-        import streamlit as st
-
-        st.write("")
-
-    def full() -> None:
-        import streamlit as st
-
-        from core.bench.pages import example_series
-        from core.charts import frequency_figure
-
-        st.plotly_chart(frequency_figure([example_series(5_000)]))
-
-    pages = [AppTest.from_function(page, default_timeout=30).run() for page in (full, empty)]
-    ratio = paired(pages[0].run, pages[1].run, repeat=7)
-    return [Row("page_rerun", ratio, "<=", 3.0, "a rerun of an empty page (server side)", 5_000)]
 
 
 @cache
