@@ -95,7 +95,7 @@ _BUILT_IN = (
     Strategy(
         "learned", "Learned context",
         "Token vectors learned on a few pictures in place of a photo of a (context optimisation, CoOp).",
-        learned.unlearned, learned.of_file, "the path of a JSON file of prompts learn",
+        learned.WITHOUT_A_FILE, learned.of_file, "the path of a JSON file of prompts learn",
     ),
 )  # fmt: skip
 for _strategy in _BUILT_IN:
@@ -105,7 +105,7 @@ register(
         "other-name",
         "Other names",
         "The one template with another name of each class, scientific or common, from a file of class and name.",
-        other_names.without_file,
+        other_names.WITHOUT_A_FILE,
         other_names.of_file,
         "the path of a CSV file",
     )

@@ -7,21 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import BadInput, UnknownName, UnreadableData
+from core.errors import UnknownName, UnreadableData
 from core.models.names import model_name
 from core.prompts.files import read_json, read_text
 from core.types import Classes, LearnedContext, PromptSet
 
 KIND = "learned context"
 MOST_VECTORS, MOST_WIDTH = 64, 4096
-
-
-def unlearned(image_set: Classes) -> PromptSet:
-    """Without a file there is nothing to read."""
-    raise BadInput(
-        "A learned context is a file: write learned:/path/to/context.json. "
-        "python -m core prompts learn MODEL SET --out NAME makes one."
-    )
+WITHOUT_A_FILE = (
+    "A learned context is a file: write learned:/path/to/context.json. "
+    "python -m core prompts learn MODEL SET --out NAME makes one."
+)
 
 
 def of_file(image_set: Classes, path: str) -> PromptSet:

@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import BadInput, UnknownName, UnreadableData
+from core.errors import UnknownName, UnreadableData
 from core.frequency import synonyms as imagenet_names
 from core.frequency.table import match
 from core.prompts.files import read_text
@@ -24,10 +24,7 @@ from core.types import Classes, FrequencyTable, PromptSet
 Names = tuple[tuple[str, ...], ...]
 """Other names of every class in label order; empty for a class without any."""
 
-
-def without_file(image_set: Classes) -> PromptSet:
-    """Without a file there are no other names."""
-    raise BadInput("Other names come from a file of two columns: write other-name:/path/to/names.csv (class,name).")
+WITHOUT_A_FILE = "Other names come from a file of two columns: write other-name:/path/to/names.csv (class,name)."
 
 
 def of_file(image_set: Classes, path: str) -> PromptSet:

@@ -37,7 +37,8 @@ class Strategy:
 
     Attributes:
         id, title, help: the id that is typed, a title of a few words, one line of help.
-        build: makes the sentences of an image set.
+        build: makes the sentences of an image set; or the sentence that says what to write after ``ID:``, for a
+            strategy that is nothing without its option.
         vary: makes them with the text after ``ID:``; None when the strategy takes no option.
         option: what may follow ``ID:``, in words; empty for nothing.
         modes: words that may stand before a path in the option (``real:argmax:/path``).
@@ -47,7 +48,7 @@ class Strategy:
     id: str
     title: str
     help: str
-    build: Callable[[Classes], PromptSet]
+    build: Callable[[Classes], PromptSet] | str
     vary: Callable[[Classes, str], PromptSet] | None = None
     option: str = ""
     modes: tuple[str, ...] = ()
@@ -69,12 +70,17 @@ def _known() -> Mapping[str, Strategy]:
 
 def _guarded(plugin: plugins.Plugin[Strategy]) -> Strategy:
     one = plugin.value
-    return replace(one, build=plugin.guarded(one.build), vary=plugin.guarded(one.vary) if one.vary else None)
+    build = one.build if isinstance(one.build, str) else plugin.guarded(one.build)
+    return replace(one, build=build, vary=plugin.guarded(one.vary) if one.vary else None)
 
 
-def strategies() -> list[Strategy]:
-    """All named strategies: the built-in ones in the order in which they were registered, then those of extensions."""
-    return list(_known().values())
+def strategies(*, alone: bool = False) -> list[Strategy]:
+    """All named strategies: the built-in ones in the order in which they were registered, then those of extensions.
+
+    Args:
+        alone: only those that can be named without an option.
+    """
+    return [one for one in _known().values() if not (alone and isinstance(one.build, str))]
 
 
 def prompt_set(strategy: str, image_set: Classes) -> PromptSet:
@@ -110,7 +116,10 @@ def _recognised(strategy: str) -> Callable[[Classes], PromptSet]:
     """What makes the sentences of a strategy, told from its text alone."""
     known = _known()
     if strategy in known:
-        return known[strategy].build
+        build = known[strategy].build
+        if isinstance(build, str):
+            raise BadInput(build)
+        return build
     path = prompt_file(strategy)
     verbatim, text = strategy.startswith(VERBATIM), strategy.removeprefix(VERBATIM)
     named, option = _named(text)

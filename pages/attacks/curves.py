@@ -75,7 +75,7 @@ def _parts(found: Mapping[str, Sequence[Record]]) -> None:
 
 def _series(lens: Lens) -> dict[str, tuple[str, str]]:
     """Label -> model and strategy of every curve."""
-    named = [strategy.id for strategy in strategies()]
+    named = [strategy.id for strategy in strategies(alone=True)]
     start = list(dict.fromkeys([lens.prompts, "class", "ensemble"]))[:3]
     others = [
         *supervised.shipped(),

@@ -35,7 +35,7 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     others = [info.id for info in models.icon_models() if info.id != lens.model]
     groups = lensbar.model_groups()
     others += [id for id in (*groups["here"], *groups["published"]) if id not in others]
-    prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies() if strategy.id != lens.prompts]
+    prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies(alone=True) if strategy.id != lens.prompts]
     offered = [id for id in others if id != lens.model] + prompts
     kept = [value for value in st.session_state.get("overlay", []) if value in offered]
     if "overlay" in st.session_state:

@@ -53,7 +53,7 @@ def two_classes(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
             "Names, one a line", "\n".join(names), key=f"walk-names-{keys.digest(names)[:8]}", height=100,
             max_chars=2000, help=f"Two to {MOST_NAMES} class names; each strategy makes its sentences of them.",
         )  # fmt: skip
-        named = [strategy.id for strategy in strategies()]
+        named = [strategy.id for strategy in strategies(alone=True)]
         chosen = st.multiselect(
             "Strategies",
             named,

@@ -45,7 +45,7 @@ def another(lens: Lens, *, key: str, label: str) -> Lens | None:
 
 
 def _offered(lens: Lens) -> list[str]:
-    named = [strategy.id for strategy in strategies()]
+    named = [strategy.id for strategy in strategies(alone=True)]
     others = [info.id for info in lensbar.known_models() if info.available and info.id != lens.model]
     return [*named, *(f"{model}{BETWEEN}{id}" for model in others for id in named)]
 

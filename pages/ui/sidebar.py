@@ -157,7 +157,7 @@ def _choose_set() -> None:
 def _choose_prompts() -> None:
     named = strategies()
     _choose(
-        "Prompts", "prompts", [strategy.id for strategy in named], lensbar.defaults()["prompts"],
+        "Prompts", "prompts", [strategy.id for strategy in strategies(alone=True)], lensbar.defaults()["prompts"],
         "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.\n\n"
         + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
         + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
@@ -244,7 +244,7 @@ def _offer(key: str, used: str, error: BadInput, top: DeltaGenerator) -> None:
     options: Mapping[str, Callable[[], list[str]]] = {
         "model": lambda: [info.id for info in lensbar.known_models()],
         "set": lambda: [*(one.id for one in served.sets()), *(one.id for one in published_sets())],
-        "prompts": lambda: [strategy.id for strategy in strategies()],
+        "prompts": lambda: [strategy.id for strategy in strategies(alone=True)],
     }
     with top:
         near = models.nearest if key == "model" else None
