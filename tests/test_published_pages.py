@@ -242,3 +242,10 @@ def test_slopes_stand_against_model_size() -> None:
     drawn = {trace["name"]: trace for trace in figures(app)[0]["data"]}
     assert drawn["LAION-400M"]["x"] == pytest.approx([149.62, 151.28, 427.62])
     assert "per tenfold size" in said(app)
+
+
+def test_thresholds_stand_beside_one_another(release: store.Store) -> None:
+    app = open_page("published", view="thresholds", corpus="cc3m")
+    assert [len(figure["data"]) for figure in figures(app)][:4] == [2, 2, 2, 3]
+    assert "one threshold only" in said(app)
+    assert "image (RAM++ 0.5)" in said(app)

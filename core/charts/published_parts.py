@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.counts import positions
+from core.charts.counts import count_axis, positions
 from core.charts.palette import CHOSEN, RULE, bars, blank, style, text, translucent, whiskers
 from core.charts.published import axis, factor, label, means, slope_of, styles
-from core.published.names import TEXT_TO_IMAGE
+from core.published.names import METHODS, TEXT_TO_IMAGE
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.scale import SizePoint
 from core.published.sentences import unit
+from core.published.thresholds import Counted
 from core.published.view import Shown, set_name
 from core.stats.format import signed
 
@@ -158,6 +159,79 @@ def size_figure(found: Sequence[SizePoint]) -> go.Figure:
             name=text(set_name(name)),
         )
     figure.update_xaxes(type="log", tickvals=[50, 75, 100, 150, 200, 300, 400, 600, 1000])
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+THRESHOLD_PANELS = {
+    "never counted": "Rows never counted (%)",
+    "slope": "Points per tenfold count, 95 % CI",
+    "paper's ρ": "Paper's ρ (open: p ≥ 0.05)",
+}
+KINDS = {"image": "image tags", "integrated": "text and image", "text": "text"}
+
+
+def threshold_figure(found: Sequence[Counted], panel: str) -> go.Figure:
+    """One figure of one model against the RAM++ threshold; counts of captions alone are level lines.
+
+    Args:
+        panel: a key of ``THRESHOLD_PANELS``.
+    """
+    figure = blank(height=300, x_title="RAM++ threshold", y_title=THRESHOLD_PANELS[panel])
+    for rank, (kind, name) in enumerate(KINDS.items()):
+        colour, symbol = style(rank)
+        own = sorted((one for one in found if one.kind == kind), key=lambda one: one.threshold or 0)
+        if kind == "text":
+            for one, dash in zip(own, ("dash", "dot"), strict=False):
+                figure.add_hline(
+                    y=_of_panel(one, panel), line={"color": colour, "dash": dash, "width": 1.5},
+                    annotation_text=METHODS[one.method], annotation_font_size=11,
+                )  # fmt: skip
+            continue
+        figure.add_scatter(
+            x=[one.threshold for one in own],
+            y=[_of_panel(one, panel) for one in own],
+            error_y=bars([one.slope for one in own], colour) if panel == "slope" else None,
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5},
+            marker={
+                "color": colour,
+                "size": 9,
+                "symbol": [
+                    f"{symbol}-open" if panel == "paper's ρ" and one.p >= SIGNIFICANT else symbol for one in own
+                ],
+            },
+            customdata=[[one.n, one.zeros] for one in own],
+            hovertemplate="RAM++ %{x}: %{y:.2f} (%{customdata[0]:,} rows, %{customdata[1]:,} never counted)<extra></extra>",
+            name=name,
+        )
+    figure.update_xaxes(dtick=0.05)
+    return figure
+
+
+def _of_panel(one: Counted, panel: str) -> float:
+    return 100 * one.zeros / one.n if panel == "never counted" else one.slope.value if panel == "slope" else one.r
+
+
+def counting_figure(found: Sequence[Counted]) -> go.Figure:
+    """Mean accuracy by half decades of the count under every way of counting, for one model."""
+    figure = blank(height=420, y_title="Zero-shot accuracy (%)")
+    for rank, one in enumerate(found):
+        colour, symbol = style(rank)
+        figure.add_scatter(
+            x=[part["count"] for part in one.bins],
+            y=[part["mean"] for part in one.bins],
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5},
+            marker={"color": colour, "symbol": symbol, "size": 8},
+            customdata=[[part["n"], part["low"], part["high"]] for part in one.bins],
+            hovertemplate="%{x:,.0f} times: %{y:.1f} % (%{customdata[1]:.1f}–%{customdata[2]:.1f}, %{customdata[0]:,} rows)"
+            "<extra>" + METHODS[one.method] + "</extra>",
+            name=METHODS[one.method],
+        )
+    most = max((part["count"] for one in found for part in one.bins), default=10)
+    title = f"Times counted in {set_name(found[0].pretraining)}" if found else ""
+    count_axis(figure, most, zeros=False, title=title)
     figure.update_yaxes(rangemode="tozero")
     return figure
 

@@ -143,6 +143,50 @@ def slopes(
     typer.echo(change.sentence)
 
 
+@app.command("thresholds")
+def thresholds(
+    pretraining: Annotated[str | None, typer.Option(help="Only models trained on this set, such as cc3m.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model, such as RN50.")] = None,
+    prompts: Annotated[str, typer.Option(help="class, simple or ensemble.")] = "class",
+    datasets: Datasets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Counts and curves of every RAM++ threshold and way of counting, beside the paper's own; some 1.5 s a curve."""
+    from core.errors import UnknownName
+    from core.published import thresholds as counting
+    from core.published import view
+    from core.published.names import ZERO_SHOT
+    from core.published.store import open_store
+
+    known = view.models(open_store(), ZERO_SHOT)
+    chosen = [one for one in known if model in (None, one[0]) and pretraining in (None, one[1])]
+    if not chosen:
+        listed = ", ".join(f"{name} on {of}" for name, of in known)
+        raise UnknownName(f"No counted model of that name and pretraining set; there are {listed}.")
+    with progress_bar() as report:
+        found, absent = counting.thresholds(chosen, prompts=prompts, datasets=_names(datasets), report=report)
+    if as_json:
+        echo_json(
+            {
+                "headline": counting.HEADLINE_METHOD,
+                "prompts": prompts,
+                "curves": [one.as_json() for one in found],
+                "absent": [{"curve": item.item, "reason": item.reason} for item in absent],
+            }
+        )
+        return
+    echo_table(
+        ("model", "pretraining", "counted by", "n", "never", "median", "/headline", "slope", "95 %", "paper's r"),
+        [
+            (one.model, one.pretraining, one.method, one.n, one.zeros, f"{one.median:,.0f}", f"{one.ratio:.2f}",
+             f"{one.slope.value:.2f}", f"{one.slope.low:.2f} to {one.slope.high:.2f}", f"{one.r:.2f}")
+            for one in found
+        ],
+    )  # fmt: skip
+    for item in absent:
+        typer.echo(f"Absent: {item.item}. {item.reason}")
+
+
 @app.command("models")
 def models(as_json: AsJson = False) -> None:
     """Models with published per-class accuracies, by open_clip's name, with the authors' spelling and which weights."""

@@ -120,6 +120,11 @@ def kind_of_method(method: str) -> str:
     return "integrated" if method.startswith("integrated") else "image"
 
 
+def threshold_of(method: str) -> float | None:
+    """The RAM++ score that a search method asks of an image; None for searches of captions alone."""
+    return None if is_text(method) else float(re.split("rampp|_i", method)[-1])
+
+
 def default_sets(family: str, method: str) -> tuple[str, ...]:
     """The data sets that the release's figures pool: text methods leave ImageNet-Sketch out of the zero-shot ones."""
     if family == RETRIEVAL:

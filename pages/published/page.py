@@ -12,7 +12,7 @@ from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Published curves"
-VIEWS = ("pooled", "by data set", "slope and size")
+VIEWS = ("pooled", "by data set", "slope and size", "thresholds")
 
 store = open_store()
 head = st.container()
@@ -36,6 +36,8 @@ if mode == VIEWS[0]:
     parts.pooled(shown)
 elif mode == VIEWS[2]:
     parts.size(asked)
+elif mode == VIEWS[3]:
+    parts.by_threshold(asked)
 else:
     split = need(question(view.by_dataset, store, asked, shown, label="Each data set by itself", lane="io"))
     parts.by_dataset(split, shown)

@@ -10,14 +10,14 @@ import streamlit as st
 
 from core.charts import published, published_parts
 from core.errors import BadInput
-from core.published import findings, scale
+from core.published import findings, scale, thresholds
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
-from core.published.names import ZERO_SHOT
+from core.published.names import METHODS, ZERO_SHOT
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sensitivity import sensitivity
 from core.published.sentences import finding, unit
-from core.published.view import Shown, View
+from core.published.view import Shown, View, set_name
 from pages.published.choices import one_of
 from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
@@ -183,6 +183,70 @@ def size(asked: View) -> None:
         for one in found
     ]
     downloads("published-slopes", header, rows, figure=figure, title=told, source=CITATION)
+
+
+def by_threshold(asked: View) -> None:
+    """How counts and the curve of one model move with the RAM++ threshold and with the way of counting."""
+    if asked.family != ZERO_SHOT:
+        quiet("Thresholds were varied for the classification sets; choose zero-shot classification.")
+        return
+    named = {f"{model} · {set_name(pretraining)}": (model, pretraining) for model, pretraining in asked.models}
+    chosen = one_of("Model", "threshold-model", list(named), width=260) if len(named) > 1 else next(iter(named))
+    found, absent = need(
+        question(
+            thresholds.thresholds,
+            (named[chosen],),
+            prompts=asked.condition,
+            datasets=asked.datasets,
+            label=f"Every way of counting for {chosen}",
+            lane="io",
+        )
+    )
+    if absent:
+        quiet(" ".join(f"Not drawn: {item.item}. {item.reason}" for item in absent))
+    if not found:
+        return
+    told = thresholds.finding(found)
+    section("Thresholds and ways of counting", told)
+    panels = list(published_parts.THRESHOLD_PANELS)
+    for column, panel in zip(st.columns(len(panels), gap="medium"), panels, strict=True):
+        with column:
+            plot(published_parts.threshold_figure(found, panel), key=f"threshold-{panel}", alt=told, toolbar=False)
+    figure = published_parts.counting_figure(found)
+    title = f"{chosen}: accuracy against the count, by way of counting"
+    plot(figure, key="threshold-curves", alt=title)
+    rows = [
+        {
+            "Counted by": METHODS[one.method],
+            "Rows": one.n,
+            "Never counted": one.zeros,
+            "Median count": one.median,
+            "Over the headline count": one.ratio,
+            "Agreement with the headline": one.agreement,
+            "Slope": one.slope.value,
+            "low": one.slope.low,
+            "high": one.slope.high,
+            "Spearman, counted": one.spearman.value,
+            "Paper's ρ": one.r,
+            "p": one.p,
+        }
+        for one in found
+    ]
+    numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in rows[0] if name != "Counted by"}
+    numbers |= {
+        name: st.column_config.NumberColumn(format="localized") for name in ("Rows", "Never counted", "Median count")
+    }
+    numbers |= {"p": st.column_config.NumberColumn(format="%.1e")}
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=numbers, alt=title)
+    quiet(
+        f"Headline: {METHODS[thresholds.HEADLINE_METHOD]}. Over the headline count: median ratio over rows that both "
+        "count at least once; agreement: Spearman's ρ over all rows of both. Each way is drawn over the data sets that "
+        "the figures pool for it (counts of captions lack ImageNet-Sketch) unless data sets are chosen above."
+    )
+    header = list(rows[0])
+    downloads(
+        "published-thresholds", header, [list(row.values()) for row in rows], figure=figure, title=told, source=CITATION
+    )
 
 
 def choices_matter(shown: Sequence[Shown]) -> None:
