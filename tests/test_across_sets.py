@@ -75,6 +75,7 @@ def test_the_command_prints_sets_by_strategies(replaced: None, monkeypatch: pyte
     ]
     for one in found["cells"]:
         assert one["acc1"] == pytest.approx(by_hand(open_set(one["set"]), one["strategy"]).mean())
+    assert found["published"] == []
     printed = CliRunner().invoke(app, asked)
     assert printed.exit_code == 0
     assert "mean" in printed.stdout
@@ -89,4 +90,6 @@ def test_the_lab_shows_the_table(replaced: None, page_engine: Engine, monkeypatc
     assert table["set"].tolist() == ["icons", "icons-tail", "mean over sets"]
     assert table["ensemble"][0] == "75.0 (74.2–75.8) ▲"
     assert table["simple"][0].startswith("66.7 (")
+    listed = page.dataframe[1].value
+    assert listed.set_index("set")["cupl-full"]["dtd"] == pytest.approx(53.96)
     assert "ensemble is clearly above simple on 2 and clearly below on 0 of 2 image sets" in words(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,12 +11,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from core.errors import DownloadFailed, Stopped
+from core.cli.app import app as command
+from core.downloads import descriptions
+from core.errors import DownloadFailed, Stopped, UnknownName
+from core.prompts import prompt_set
 from core.published import fetch, manifest
 from core.published.importer import import_release
 from core.published.manifest import blob_id
 from tests import published_release
+from tests.fakes import FakeImageSet
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -74,6 +80,36 @@ def test_everything_is_fetched_once_and_imports(server: ThreadingHTTPServer):
     assert fetch.outstanding() == []
     fetch.fetch_release()
     assert len(server.asked) == len(manifest.entries())
+
+
+def test_descriptions_come_as_a_prompt_file(
+    server: ThreadingHTTPServer, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The layout of the release: every list lies under its class once more, and starts with the one template."""
+    written = {name: {name: [f"a photo of a {name}.", f"A {name} has stripes."]} for name in ("banded", "dotted")}
+    path = release / "gpt_descriptions" / "dtd_descriptions.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(written))
+    listed = tmp_path / "descriptions.csv"
+    listed.write_text(f"path,size,blob\ngpt_descriptions/dtd_descriptions.json,0,{blob_id(path.read_bytes())}\n")
+    monkeypatch.setattr(descriptions, "LIST", listed)
+    descriptions.known.cache_clear()
+    run = CliRunner().invoke(command, ["fetch", "descriptions", "dtd", "--yes"], catch_exceptions=False)
+    descriptions.known.cache_clear()
+    assert "MIT licence" in run.stdout
+    fetched = run.stdout.rpartition("--prompts ")[2].strip().removesuffix(".")
+    classes = FakeImageSet(classes=2, n=2)
+    classes.names = classes.keys = ["dotted", "banded"]
+    found = prompt_set(fetched, classes)
+    assert found.sentences[0] == ("a photo of a dotted.", "A dotted has stripes.")
+    assert found.notes == ()
+
+
+def test_the_list_of_descriptions_is_that_of_the_release():
+    assert len(descriptions.known()) == 22
+    assert descriptions.find("dtd").size == 735_314
+    with pytest.raises(UnknownName, match="imagenet-sketch"):
+        descriptions.find("mnist")
 
 
 def test_only_what_is_missing_or_damaged_is_fetched_again(server: ThreadingHTTPServer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -31,7 +31,7 @@ class Reference:
 
     Attributes:
         arch, pretrained: open_clip's names; set: CLIP_benchmark's name without ``wds_``.
-        images, classes: how many were scored; prompts: the strategy.
+        images: how many were scored, 0 where the source does not tell; classes; prompts: the strategy, or in words.
         source: citation.
         fingerprint: that of the run, where it is known (the committed runs of the icon models).
     """
@@ -68,6 +68,7 @@ def _open_clip() -> tuple[Reference, ...]:
     )  # fmt: skip
 
 
+@cache
 def _other_prompts() -> tuple[Reference, ...]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         return tuple(
@@ -92,6 +93,27 @@ def references(answer: Answer) -> tuple[Reference, ...]:
     exact = [one for one in found if one.arch == arch]
     prompts = strategy_of(answer)
     return tuple(sorted(exact or found, key=lambda one: one.prompts != prompts))
+
+
+@cache
+def prompt_models() -> tuple[str, ...]:
+    """Models (``arch,pretrained``) with published figures under other prompts, those on most sets first."""
+    by_model: dict[str, set[str]] = {}
+    for one in _other_prompts():
+        by_model.setdefault(f"{one.arch},{one.pretrained}", set()).add(one.set)
+    return tuple(sorted(by_model, key=lambda model: -len(by_model[model])))
+
+
+def prompt_figures(model: str) -> tuple[Reference, ...]:
+    """A model's published figures under other prompts (CuPL, DCLIP, WaffleCLIP and their baselines), set by set."""
+    arch, pretrained = split_model(model)
+    return tuple(one for one in _other_prompts() if one.pretrained == pretrained and _base(one.arch) == _base(arch))
+
+
+def on_sets(image_sets: Sequence[str]) -> tuple[Reference, ...]:
+    """All published figures under other prompts on these image sets (ids or paths), whatever the model."""
+    names = {set_name(one) for one in image_sets}
+    return tuple(one for one in _other_prompts() if one.set in names)
 
 
 def strategy_of(answer: Answer) -> str:

@@ -202,7 +202,8 @@ def threshold_figure(found: Sequence[Counted], panel: str) -> go.Figure:
                 ],
             },
             customdata=[[one.n, one.zeros] for one in own],
-            hovertemplate="RAM++ %{x}: %{y:.2f} (%{customdata[0]:,} rows, %{customdata[1]:,} never counted)<extra></extra>",
+            hovertemplate="RAM++ %{x}: %{y:.2f} (%{customdata[0]:,} rows, %{customdata[1]:,} never counted)"
+            "<extra></extra>",
             name=name,
         )
     figure.update_xaxes(dtick=0.05)
@@ -225,7 +226,8 @@ def counting_figure(found: Sequence[Counted]) -> go.Figure:
             line={"color": colour, "width": 1.5},
             marker={"color": colour, "symbol": symbol, "size": 8},
             customdata=[[part["n"], part["low"], part["high"]] for part in one.bins],
-            hovertemplate="%{x:,.0f} times: %{y:.1f} % (%{customdata[1]:.1f}–%{customdata[2]:.1f}, %{customdata[0]:,} rows)"
+            hovertemplate="%{x:,.0f} times: %{y:.1f} % (%{customdata[1]:.1f}–%{customdata[2]:.1f}), "
+            "%{customdata[0]:,} rows"
             "<extra>" + METHODS[one.method] + "</extra>",
             name=METHODS[one.method],
         )

@@ -95,8 +95,11 @@ def table(
     precision: Precision = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Several strategies on several image sets for one model: accuracy with its interval, change against the first."""
-    from core.analysis import across_sets
+    """Several strategies on several image sets for one model: accuracy with its interval, change against the first.
+
+    Published figures on the same sets under CuPL, DCLIP, WaffleCLIP and their baselines stand below, with their source.
+    """
+    from core.analysis import across_sets, references
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.models.registry import canonical
@@ -107,6 +110,7 @@ def table(
         lens = Lens(canonical(model), opened[0].id, precision=precision)
         found = across_sets.set_table(lens, opened, prompts, report=report)
     covered = {one.id: coverage(one) for one in opened}
+    published = references.on_sets(image_set)
     for covering in covered.values():
         say(covering)
     for cell in found.cells:
@@ -114,6 +118,11 @@ def table(
     if as_json:
         echo_json({
             **across_sets.as_json(found),
+            "published": [
+                {**{name: getattr(one, name) for name in ("arch", "pretrained", "set", "prompts", "acc1", "classes", "source")},
+                 "n": one.images or None}
+                for one in published
+            ],
             "coverage": {name: covering.as_json() for name, covering in covered.items()},
         })  # fmt: skip
         return
@@ -121,6 +130,22 @@ def table(
     listed = [(name, *(next(cells) for _ in found.strategies)) for name in found.sets]
     echo_table(("set", *found.strategies), [*listed, ("mean", *(f"{100 * found.mean(s):.1f}" for s in prompts))])
     typer.echo(across_sets.headline(found))
+    if published:
+        typer.echo("\nPublished on these sets:")
+        echo_table(
+            ("model", "set", "prompts", "acc1, %", "n", "source"),
+            [
+                (
+                    f"{one.arch},{one.pretrained}",
+                    one.set,
+                    one.prompts,
+                    f"{100 * one.acc1:.1f}",
+                    one.images or "–",
+                    one.source,
+                )
+                for one in published
+            ],
+        )
 
 
 @app.command()

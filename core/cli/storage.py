@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,6 +59,23 @@ def fetch_counts(
     with progress_bar() as report:
         found = counts.fetch(pack, report=report)
     typer.echo(f"{found.source}: {found.concepts:,} concepts with a count.")
+
+
+@fetch.command("descriptions")
+def fetch_descriptions(
+    dataset: Annotated[str, typer.Argument(help="An image set as the release calls it, such as dtd or imagenet.")],
+    yes: Yes = False,
+) -> None:
+    """Download the class descriptions by GPT-4 with which arXiv 2404.04125 tagged images, as a prompt file."""
+    from core.downloads import descriptions
+    from core.published.manifest import CITATION
+
+    entry = descriptions.announced(dataset)
+    typer.echo(f"{descriptions.title(dataset)}; {megabytes(entry.size)}. {CITATION}.")
+    if not yes:
+        typer.confirm(f"Download {megabytes(entry.size)}?", abort=True)
+    path = descriptions.fetch(entry)
+    typer.echo(f"{path}\nUse it with --prompts {shlex.quote(str(path))}.")
 
 
 def _run(plan: Plan, *, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """Prompt files: sentences by class in the forms that people publish, matched to the classes of an image set.
 
-JSON in one of four forms: ``{class: [sentence, ...]}`` (CuPL, DCLIP), the same inside ``{dataset: ...}``
+JSON in one of five forms: ``{class: [sentence, ...]}`` (CuPL, DCLIP), the same with every list under its class once
+more (``{class: {class: [...]}}``, the descriptions of arXiv 2404.04125), the same inside ``{dataset: ...}``
 (CLIP_benchmark), ``{"0": [...], "1": [...]}`` or ``[[...], [...]]`` by class index. Text holds one template a line.
 What was matched how is told in the notes of the PromptSet.
 """
@@ -91,6 +92,8 @@ def read_lists(path: Path, text: str | None = None) -> Lists | ByDataset:
     if not isinstance(content, dict):
         raise UnreadableData(f'{path} must hold one object {{"class": ["sentence", ...]}}.')
     if content and all(isinstance(inner, dict) for inner in content.values()):
+        if all(set(inner) == {name} for name, inner in content.items()):
+            return _checked({name: inner[name] for name, inner in content.items()}, path)
         return ByDataset({dataset: _checked(inner, path) for dataset, inner in content.items()})
     return _checked(content, path)
 

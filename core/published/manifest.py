@@ -41,7 +41,12 @@ def blob_id(content: bytes) -> str:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every file that is used, in path order."""
-    with PATH.open(newline="", encoding="utf-8") as file:
+    return read(PATH)
+
+
+def read(path: Path) -> tuple[Entry, ...]:
+    """The files of one list, in its order."""
+    with path.open(newline="", encoding="utf-8") as file:
         return tuple(Entry(row["path"], int(row["size"]), row["blob"]) for row in csv.DictReader(file))
 
 

@@ -150,9 +150,10 @@ def finding(found: Sequence[Counted]) -> str:
     first, last = tagged[0], tagged[-1]
     return (
         f"{first.model} · {view.set_name(first.pretraining)}, counted by image tags: from RAM++ {first.threshold} to "
-        f"{last.threshold} never-counted rows go from {100 * first.zeros / first.n:.0f} to "
-        f"{100 * last.zeros / last.n:.0f} %, the slope per tenfold count from {signed(first.slope.value, 1, plus=True)} "
-        f"to {signed(last.slope.value, 1, plus=True)} points, and the paper's ρ from {_rho(first)} to {_rho(last)}."
+        f"{last.threshold} the share of rows never counted goes from {100 * first.zeros / first.n:.0f} to "
+        f"{100 * last.zeros / last.n:.0f} %, the slope from {signed(first.slope.value, 1, plus=True)} to "
+        f"{signed(last.slope.value, 1, plus=True)} points per tenfold count, and the paper's ρ from {_rho(first)} to "
+        f"{_rho(last)}."
     )
 
 

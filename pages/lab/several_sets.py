@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from core.analysis import across_sets
+from core.analysis import across_sets, references
 from core.deck import slides as deck_slides
 from core.models.names import model_name
+from core.published import openclip
 from core.types import Answer, ImageSet, Lens
 from pages.ui import choice, lensbar, pins, served
 from pages.ui.downloads import downloads
@@ -34,8 +35,13 @@ def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[s
     )  # fmt: skip
     if not strategies or not chosen:
         quiet("Choose at least one image set, and one strategy of the sidebar's model under Compare.")
-        return
-    sets: Sequence[ImageSet] = [lensbar.images(id) for id in dict.fromkeys(chosen.values())]
+    else:
+        _own(lens, found, strategies, list(dict.fromkeys(chosen.values())))
+    _published(lens, list(chosen.values()))
+
+
+def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], chosen: Sequence[str]) -> None:
+    sets: Sequence[ImageSet] = [lensbar.images(id) for id in chosen]
     label = f"{len(strategies)} strategies on {len(sets)} sets under {model_name(lens.model)}"
     table = here(question(across_sets.set_table, lens, sets, strategies, label=label), failing="")
     if table is None:
@@ -60,3 +66,35 @@ def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[s
     for cell in table.cells:
         if cell.notes:
             quiet(f"{cell.strategy} on {cell.image_set}: {' '.join(cell.notes)}")
+
+
+def _published(lens: Lens, chosen: Sequence[str]) -> None:
+    """The printed and released tables of prompts, for the sidebar's model where there are any; chosen sets first."""
+    section(
+        "Published tables",
+        "Top-1 accuracy in percent under CuPL, DCLIP and WaffleCLIP with the baseline of each source. Splits, templates "
+        "and class names differ between sources and from yours; compare within a source.",
+    )
+    models = list(references.prompt_models())
+    own = next((one for one in models if references.prompt_figures(lens.model) == references.prompt_figures(one)), "")
+    if not own:
+        quiet(f"Nothing is published for {plain(model_name(lens.model))}; other models:")
+    models.sort(key=lambda model: model != own)
+    model = st.selectbox("Model of the published tables", models, key="published-prompts", bind="query-params",
+                         width=320)  # fmt: skip
+    asked = {openclip.set_name(one) for one in chosen}
+    figures = sorted(references.prompt_figures(model or models[0]), key=lambda one: one.set not in asked)
+    by_row: dict[tuple[str, str], dict[str, float]] = {}
+    for one in figures:
+        by_row.setdefault((one.set, one.source.partition(",")[0]), {})[one.prompts] = 100 * one.acc1
+    prompts = list(dict.fromkeys(one.prompts for one in figures))
+    listed = [{"set": set, "source": source} | values for (set, source), values in by_row.items()]
+    st.dataframe(
+        pd.DataFrame(listed, columns=["set", *prompts, "source"]), hide_index=True, placeholder="–",
+        column_config={one: st.column_config.NumberColumn(format="%.1f") for one in prompts},
+        alt=f"Published accuracy of {model} by set and prompts",
+    )  # fmt: skip
+    sources = dict.fromkeys(one.source for one in figures)
+    quiet(" ".join(f"{plain(one)}." for one in sources))
+    header = ["arch", "pretrained", "set", "prompts", "acc1", "images", "classes", "source"]
+    downloads("published-prompts", header, [[getattr(one, name) for name in header] for one in figures])
