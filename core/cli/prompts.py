@@ -119,9 +119,12 @@ def table(
         echo_json({
             **across_sets.as_json(found),
             "published": [
-                {**{name: getattr(one, name) for name in ("arch", "pretrained", "set", "prompts", "acc1", "classes", "source")},
-                 "n": one.images or None}
-                for one in published
+                listed | {"n": one.images or None}
+                for one, listed in zip(
+                    published,
+                    fields(published, "arch", "pretrained", "set", "prompts", "acc1", "classes", "source"),
+                    strict=True,
+                )
             ],
             "coverage": {name: covering.as_json() for name, covering in covered.items()},
         })  # fmt: skip

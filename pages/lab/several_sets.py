@@ -72,8 +72,8 @@ def _published(lens: Lens, chosen: Sequence[str]) -> None:
     """The printed and released tables of prompts, for the sidebar's model where there are any; chosen sets first."""
     section(
         "Published tables",
-        "Top-1 accuracy in percent under CuPL, DCLIP and WaffleCLIP with the baseline of each source. Splits, templates "
-        "and class names differ between sources and from yours; compare within a source.",
+        "Top-1 accuracy in percent under CuPL, DCLIP and WaffleCLIP with the baseline of each source. Splits, "
+        "templates and class names differ between sources and from yours; compare within a source.",
     )
     models = list(references.prompt_models())
     own = next((one for one in models if references.prompt_figures(lens.model) == references.prompt_figures(one)), "")
