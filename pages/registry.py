@@ -46,7 +46,7 @@ PAGES = (
     PageInfo("tail", "Tail", "Concepts", CLASSES),
     PageInfo("lab", "Prompt lab", "Prompts", CLASSES),
     PageInfo("inspector", "Prompt inspector", "Prompts", (*IMAGES, "concepts")),
-    PageInfo("sentences", "New sentences", "Prompts", IMAGES),
+    PageInfo("sentences", "Language models", "Prompts", IMAGES),
     PageInfo("shifts", "Shifts", "Robustness", (*IMAGES, "frequency")),
     PageInfo("corruptions", "Corruptions", "Robustness", (*IMAGES, "frequency")),
     PageInfo("attacks", "Attacks", "Robustness", (*IMAGES, "frequency")),

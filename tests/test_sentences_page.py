@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.evaluation import evaluate
+from core.evaluation import evaluate, imported
+from core.icons.concepts import concepts
 from core.prompts import generate
 from core.prompts.generate import Settings
 from core.runtime.jobs import Engine
 from core.types import Progress
+from pages.ui import lensbar
+from pages.ui.answers import IMPORTED
 from tests.fakes import FakeImageSet
 from tests.helpers.llm import SECRET, StandIn
-from tests.helpers.pages import PATIENCE, answered, opened, settled, words
+from tests.helpers.pages import PATIENCE, answered, figures, opened, settled, switch, words
+
+IMAGES = lensbar.images
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +175,41 @@ def test_settings_decide_the_file(few: FakeImageSet) -> None:
     assert len(places) == 4
     assert {place.parent for place in places} == {generate.folder()}
     assert generate.place(base, few) in places
+
+
+def test_a_model_is_asked_about_pictures_and_stands_on_the_frequency_axis(
+    endpoint: StandIn, few: FakeImageSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TAILSCOPE_LLM_URL", endpoint.url)
+    monkeypatch.setenv("TAILSCOPE_LLM_KEY", SECRET)
+    monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
+    few.keys = [concept.key for concept in concepts()[:4]]
+    endpoint.contents = ["I see word1."] * 4
+    app = opened("sentences", **{"llm-view": "answers about pictures"})
+    assert "No language model has answered about icons yet." in words(app)
+    app.text_input(key="llm-model").input("small-vlm").run()
+    settled(app)
+    assert "4 pictures, about 0.0 MB: 4 requests" in words(app)
+    assert not endpoint.requests
+    app.button(key="llm-ask").click().run()
+    settled(app)
+    assert not app.exception
+    assert endpoint.keys == {f"Bearer {SECRET}"}
+    assert "4 answers by stand-in-1b; 40 tokens sent, 20 received." in words(app)
+    assert "small-vlm names 25.0 % of 4 pictures correctly" in words(app)
+    assert "25.0 % hold the letters of the true name" in words(app)
+    (name,) = imported.names()
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps({"image": few.image_ids[0], "answer": "B", "options": ["word1", "word0"]}))
+    app.text_input(key="answers-file").input(str(file)).run()
+    app.text_input(key="answers-model").input("other-vlm").run()
+    app.segmented_control(key="match-read-3").set_value("choice").run()
+    settled(app)
+    assert "other-vlm names 100.0 % of 1 pictures correctly" in words(app)
+    monkeypatch.setattr(lensbar, "images", IMAGES)
+    switch(app, "frequency")
+    app.query_params["overlay"] = [f"{IMPORTED}{name}"]
+    settled(app.run())
+    assert not app.exception
+    drawn = figures(app)[0]["data"]
+    assert any(str(trace.get("name", "")).endswith(name) for trace in drawn)

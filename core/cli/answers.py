@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import AsJson
-from core.cli.output import echo_json, echo_table
-
-if TYPE_CHECKING:
-    import numpy as np
+from core.cli.options import AsJson, LabelColumn, PathColumn, Set, Split, Yes
+from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.sets import read_as, say
 
 app = typer.Typer(help="Results from elsewhere, brought in as answers.", no_args_is_help=True)
 
@@ -46,33 +43,69 @@ def read(
 ) -> None:
     """Match the free text or choices of a multimodal language model with the classes, and keep them as an answer."""
     from core.datasets import open_set
-    from core.evaluation import free_text, imported
+    from core.evaluation import free_text
 
-    opened = open_set(image_set)
-    replies, unknown = free_text.read(file, opened)
-    encode = None
-    if text_model:
-        from core.evaluation.embed import embed_texts
-        from core.evaluation.evaluate import encoders, results
-        from core.models.registry import canonical
+    with progress_bar() as report:
+        kept = free_text.keep(
+            file, open_set(image_set), model=model, how=match, text_model=text_model, name=name, report=report
+        )
+    typer.echo(free_text.headline(kept), err=True)
+    echo_json(free_text.as_json(kept))
 
-        encoder = encoders().get(canonical(text_model), "auto")
 
-        def encode(texts: Sequence[str]) -> np.ndarray:
-            return embed_texts(encoder, texts, results())
+@app.command()
+def ask(
+    image_set: Set,
+    base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
+    model: Annotated[str, typer.Option(help="The endpoint's name of a model that reads pictures.")],
+    out: Annotated[Path, typer.Option(help="JSON lines to write, for `answers read`; a stopped run goes on from it.")],
+    options: Annotated[
+        int, typer.Option(min=0, help="Class names to choose from, the true one among them; 0 asks the open question.")
+    ] = 0,
+    question: Annotated[
+        str, typer.Option(help="Another question; {options} stands for the names to choose from.")
+    ] = "",
+    per_class: Annotated[int, typer.Option(min=1, help="Pictures of each class, drawn by the seed.")] = 1,
+    most: Annotated[int | None, typer.Option(min=1, help="Pictures in all, spread over the classes.")] = None,
+    side: Annotated[int, typer.Option(help="Longest side of what is sent, in pixels.")] = 512,
+    temperature: Annotated[float, typer.Option()] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer; models that think first need more.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and the options; sent along too.")] = 0,
+    price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
+    yes: Yes = False,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+) -> None:
+    """Ask a multimodal language model about a sample of pictures; prints JSON.
 
-    found = free_text.match(replies, opened, how=match, unknown=unknown, encode=encode)
-    kept = imported.keep_classes(
-        free_text.by_class(found, opened), name=name or file.stem, model=model, image_set=opened.id,
-        prompts=f"answers by {match}", acc1=float(found.correct.mean()), file=file.name,
-        note=f"{len(replies):,} answers of a language model, matched by {match}",
+    Pictures and questions are sent to the address that is given, with the key in TAILSCOPE_LLM_KEY or OPENAI_API_KEY.
+    The cost is stated first.
+    """
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.evaluation import picture_questions as asking
+    from core.prompts.generate import own_key
+
+    opened = open_set(read_as(image_set, label_column, path_column, split))
+    covered = coverage(opened)
+    say(covered)
+    asked = asking.Asked(
+        base_url=base_url, model=model, question=question, options=options, per_class=per_class, most=most, side=side,
+        temperature=temperature, max_tokens=max_tokens, seed=seed,
     )  # fmt: skip
-    echo_json({
-        "name": name or file.stem, "model": model, "set": opened.id, "match": match, "n": len(replies),
-        "acc1": kept.acc1, "classes": len(kept.keys), "n_nothing_named": found.nothing,
-        "n_several_named": found.several, "mean_cosine_true": found.closeness,
-        "unknown_images": list(found.unknown[:20]), "n_unknown": len(found.unknown),
-    })  # fmt: skip
+    expected = asking.cost(asked, opened, out, price_in=price_in, price_out=price_out)
+    typer.echo(expected.sentence, err=True)
+    if not yes and expected.pictures:
+        typer.confirm(f"Send them to {base_url}?", abort=True, err=True)
+    with progress_bar() as report:
+        made = asking.ask_about(asked, opened, out, key=own_key(), report=report)
+    for note in made.notes:
+        typer.echo(note, err=True)
+    match = "choice" if options else "inclusion"
+    typer.echo(f"Next: python -m core answers read {out} --set {opened.id} --model {model} --match {match}", err=True)
+    echo_json(asking.as_json(made, asked) | covered.as_json())
 
 
 @app.command("list")

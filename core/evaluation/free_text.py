@@ -1,12 +1,16 @@
 """Answers of multimodal language models on the same classes: free text or multiple choice, matched and kept.
 
 A file holds one JSON object a line: ``{"image": id, "answer": text}``, for multiple choice with ``"options": [...]``.
-Ways to match (definitions: arXiv 2405.18415, closed world and inclusion; arXiv 2503.21851, inclusion and similarity):
+Ways to match:
 
 ``inclusion``: open world. Correct when the answer names the true class, by the text matcher's folding; synonyms of
 ImageNet's classes count.
 ``similarity``: the class whose name is nearest to the answer by the text vectors of a model.
 ``choice``: closed world. The option that the answer gives by its letter or its text.
+
+The code of arXiv 2405.18415 (both worlds) and 2503.21851 (textual inclusion) counts an answer as correct when it holds
+the letters of the true name, in lower case, anywhere ("dog" in "hotdog"): ``Matched.letters``. The semantic similarity
+of 2503.21851 is the mean cosine of answer and true name, there by SentenceBERT: ``Matched.closeness``.
 """
 
 from __future__ import annotations
@@ -21,10 +25,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from core.errors import BadInput, UnreadableData
+from core.evaluation import imported
 from core.frequency import synonyms
 from core.opening import read_regular
+from core.stats.intervals import wilson
+from core.text.folding import fold
 from core.text.matcher import Matcher
-from core.types import ImageSet
+from core.types import ClassAnswer, ImageSet, Interval, Report, silent
 
 Match = Literal["inclusion", "similarity", "choice"]
 MATCHES: tuple[Match, ...] = get_args(Match)
@@ -56,6 +63,7 @@ class Matched:
         nothing: replies that name no class (or no option); several: those that name more than one.
         unknown: images of the file that the set does not have.
         closeness: mean cosine of a reply and the true class's name, NaN unless matched by similarity.
+        letters: share of replies that hold the letters of the true name, the rule of both papers' code.
     """
 
     match: Match
@@ -66,6 +74,12 @@ class Matched:
     several: int
     unknown: tuple[str, ...]
     closeness: float
+    letters: float
+
+    @property
+    def accuracy(self) -> Interval:
+        """Share of replies that are correct, with its Wilson interval."""
+        return wilson(int(self.correct.sum()), len(self.correct))
 
 
 def read(path: Path, image_set: ImageSet) -> tuple[list[Reply], tuple[str, ...]]:
@@ -137,25 +151,34 @@ def match(
     """
     labels = np.array([image_set.labels[reply.row] for reply in replies], np.int64)
     closeness = float("nan")
+    names = [image_set.names[label].lower().strip() for label in labels.tolist()]
+    letters = sum(name in reply.text.lower() for name, reply in zip(names, replies, strict=True)) / len(replies)
     if how == "similarity":
         if encode is None:
             raise BadInput("Matching by similarity needs the text tower of a model; give --text-model.")
         cosines = encode([reply.text for reply in replies]) @ encode(list(image_set.names)).T
         predicted = cosines.argmax(1)
         closeness = float(cosines[np.arange(len(labels)), labels].mean())
-        return Matched(how, labels, predicted == labels, predicted, 0, 0, tuple(unknown), closeness)
+        return Matched(how, labels, predicted == labels, predicted, 0, 0, tuple(unknown), closeness, letters)
     matcher = Matcher(class_terms(image_set))
-    means = [_means(reply, matcher, how) for reply in replies]
+    exact: dict[str, set[int]] = {}
+    for label, name in enumerate(image_set.names):
+        exact.setdefault(fold(name), set()).add(label)
+    means = [matcher.find(reply.text) if how == "inclusion" else _chosen(reply, matcher, exact) for reply in replies]
     predicted = np.array(
         [
-            label if how == "inclusion" and label in classes else next(iter(classes)) if len(classes) == 1 else -1
+            label
+            if label in classes and (how == "inclusion" or classes == exact[fold(image_set.names[label])])
+            else next(iter(classes))
+            if len(classes) == 1
+            else -1
             for classes, label in zip(means, labels.tolist(), strict=True)
         ],
         np.int64,
     )
     return Matched(
         how, labels, predicted == labels, predicted, sum(not classes for classes in means),
-        sum(len(classes) > 1 for classes in means), tuple(unknown), closeness,
+        sum(len(classes) > 1 for classes in means), tuple(unknown), closeness, letters,
     )  # fmt: skip
 
 
@@ -168,18 +191,21 @@ def class_terms(image_set: ImageSet) -> Mapping[int, tuple[str, ...]]:
     }
 
 
-def _means(reply: Reply, matcher: Matcher[int], how: Match) -> set[int]:
-    if how == "inclusion":
-        return matcher.find(reply.text)
-    if not reply.options:
+def _chosen(reply: Reply, matcher: Matcher[int], exact: Mapping[str, set[int]]) -> set[int]:
+    """The classes that the chosen option means: those of its name, else those that it names."""
+    options = reply.options
+    if not options:
         raise BadInput('Multiple choice needs the options that were offered: {"image", "answer", "options": [...]}.')
-    named = {place for place, option in enumerate(reply.options) if option.casefold() == reply.text.strip().casefold()}
+    named = {place for place, option in enumerate(options) if fold(option) == fold(reply.text)}
     letter = _LETTER.match(reply.text)
-    if not named and letter and (place := ord(letter[1].upper()) - ord("A")) < len(reply.options):
+    if not named and letter and (place := ord(letter[1].upper()) - ord("A")) < len(options):
         named = {place}
     if not named:
-        named = Matcher({place: (option,) for place, option in enumerate(reply.options)}).find(reply.text)
-    return set().union(*(matcher.find(reply.options[place]) for place in named))
+        found = Matcher({place: (option,) for place, option in enumerate(options)}).find(reply.text)
+        # "hot dog" names the dog too, but chooses the hot dog.
+        part_of = Matcher({place: (options[place],) for place in found})
+        named = found - {part for place in found for part in part_of.find(options[place]) if part != place}
+    return set().union(*(exact.get(fold(options[place])) or matcher.find(options[place]) for place in named))
 
 
 def by_class(found: Matched, image_set: ImageSet) -> list[list[Any]]:
@@ -190,3 +216,77 @@ def by_class(found: Matched, image_set: ImageSet) -> list[list[Any]]:
         [image_set.keys[label], image_set.names[label], float(right[label] / n[label]), int(n[label])]
         for label in np.flatnonzero(n).tolist()
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Answers of a file, matched, and the imported answer that they became."""
+
+    name: str
+    found: Matched
+    answer: ClassAnswer
+
+
+def keep(
+    file: Path,
+    image_set: ImageSet,
+    *,
+    model: str,
+    how: Match,
+    text_model: str = "",
+    name: str = "",
+    report: Report = silent,
+) -> Kept:
+    """Read a file of answers, match them with the classes and keep them as an imported answer.
+
+    Args:
+        model: what to call the model that answered; text_model: whose text tower measures similarity.
+        name: to keep them under; the file's own by default.
+
+    Raises:
+        UnreadableData, BadInput: as ``read`` and ``match``.
+    """
+    replies, unknown = read(file, image_set)
+    encode = _encoder(text_model, report) if how == "similarity" and text_model else None
+    found = match(replies, image_set, how=how, unknown=unknown, encode=encode)
+    name = name or file.stem
+    answer = imported.keep_classes(
+        by_class(found, image_set), name=name, model=model, image_set=image_set.id, prompts=f"answers by {how}",
+        acc1=found.accuracy.value, file=file.name,
+        note=f"{len(replies):,} answers of a language model, matched by {how}",
+    )  # fmt: skip
+    return Kept(name, found, answer)
+
+
+def _encoder(model: str, report: Report) -> Callable[[Sequence[str]], np.ndarray]:
+    from core.evaluation.embed import embed_texts
+    from core.evaluation.evaluate import encoders, results
+    from core.models.registry import canonical
+
+    encoder = encoders().get(canonical(model), "auto")
+    return lambda texts: embed_texts(encoder, texts, results(), report=report)
+
+
+def headline(kept: Kept) -> str:
+    """Accuracy of the answers, and how many name nothing or several classes, in one sentence."""
+    found = kept.found
+    share, told = found.accuracy, ""
+    if found.match != "similarity":
+        what = "option" if found.match == "choice" else "class"
+        told = f"; {found.nothing:,} name no {what}, {found.several:,} more than one"
+    return (
+        f"{kept.answer.lens.model} names {100 * share.value:.1f} % of {len(found.correct):,} pictures correctly "
+        f"(95 % CI {100 * share.low:.1f}–{100 * share.high:.1f}; by {found.match}{told})."
+    )
+
+
+def as_json(kept: Kept) -> dict[str, Any]:
+    """What was kept, as a JSON object."""
+    found, share = kept.found, kept.found.accuracy
+    return {
+        "name": kept.name, "model": kept.answer.lens.model, "set": kept.answer.lens.image_set, "match": found.match,
+        "n": len(found.correct), "acc1": share.value, "low": share.low, "high": share.high,
+        "classes": len(kept.answer.keys), "n_nothing_named": found.nothing, "n_several_named": found.several,
+        "mean_cosine_true": found.closeness, "share_letters": found.letters,
+        "unknown_images": list(found.unknown[:20]), "n_unknown": len(found.unknown),
+    }  # fmt: skip

@@ -89,17 +89,25 @@ def find(model: str, image_set: str, prompts: str | None = None) -> ClassAnswer:
     Raises:
         NotHere: there are none; the message says how to bring them in.
     """
+    for answer in about(image_set).values():
+        if _same(answer.lens.model, model) and prompts in (None, answer.lens.prompts):
+            return answer
+    raise NotHere(
+        f"No results of {model} on {image_set} were imported; bring them in with: python -m core answers import FILE"
+    )
+
+
+def about(image_set: str) -> dict[str, ClassAnswer]:
+    """The results on an image set that can be read, by name."""
+    found = {}
     for name in names():
         try:
             answer = load(name)
         except TailscopeError:
             continue
-        lens = answer.lens
-        if _same(lens.model, model) and lens.image_set == image_set and prompts in (None, lens.prompts):
-            return answer
-    raise NotHere(
-        f"No results of {model} on {image_set} were imported; bring them in with: python -m core answers import FILE"
-    )
+        if answer.lens.image_set == image_set:
+            found[name] = answer
+    return found
 
 
 def names() -> list[str]:

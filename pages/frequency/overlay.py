@@ -12,11 +12,13 @@ import streamlit as st
 from core.analysis.curve import Curve
 from core.charts import Series
 from core.errors import TailscopeError
+from core.evaluation import imported
 from core.models import registry as models
 from core.prompts import strategies
 from core.stats.format import signed
 from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, lensbar
+from pages.ui.answers import IMPORTED
 from pages.ui.points import custom
 from pages.ui.selection import select
 from pages.ui.text import quiet
@@ -36,7 +38,8 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     groups = lensbar.model_groups()
     others += [id for id in (*groups["here"], *groups["published"]) if id not in others]
     prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies(alone=True) if strategy.id != lens.prompts]
-    offered = [id for id in others if id != lens.model] + prompts
+    brought = [f"{IMPORTED}{name}" for name in imported.about(lens.image_set)]
+    offered = [id for id in others if id != lens.model] + prompts + brought
     kept = [value for value in st.session_state.get("overlay", []) if value in offered]
     if "overlay" in st.session_state:
         st.session_state["overlay"] = kept
@@ -48,8 +51,9 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
         key="overlay",
         bind="query-params",
         max_selections=MOST,
-        placeholder="Other models or prompt strategies",
-        help="Each model is drawn against the counts of its own pretraining data where they are known.",
+        placeholder="Other models, prompt strategies or imported answers",
+        help="Each model is drawn against the counts of its own pretraining data where they are known; imported "
+        "answers (also those of language models) against the counts of the sidebar.",
         width=420,
         wrap=True,
     )
@@ -59,6 +63,8 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
 def _other(lens: Lens, value: str) -> Lens:
     if value.startswith(PROMPTS):
         return replace(lens, prompts=value.removeprefix(PROMPTS))
+    if value.startswith(IMPORTED):
+        return lens
     other = lensbar.validated(value, lens.image_set, lens.prompts, lensbar.OWN)
     return other if other.frequency else replace(other, frequency=lens.frequency)
 
@@ -76,7 +82,11 @@ def curves(wanted: Sequence[tuple[str, Lens]]) -> list[Series]:
 
 def _series(lens: Lens, label: str) -> Series | None:
     """The curve of a further lens; None while its answer is under way."""
-    answer = answers.by_class(lens) if lensbar.why_not_live(lens) else answers.at_once(lens)
+    answer: Answer | ClassAnswer | None
+    if label.startswith(IMPORTED):
+        answer = imported.load(label.removeprefix(IMPORTED))
+    else:
+        answer = answers.by_class(lens) if lensbar.why_not_live(lens) else answers.at_once(lens)
     return series(answer, answers.curve_of(answer, lens.frequency), label) if answer else None
 
 

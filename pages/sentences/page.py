@@ -1,18 +1,34 @@
-"""New sentences: a language model behind an endpoint of your own writes prompts; its cost is stated first."""
+"""Language models: one behind an endpoint of your own writes prompts or answers about pictures; cost comes first."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.sentences import panel
+from pages.sentences import panel, pictures
 from pages.ui import jobs, lensbar
 from pages.ui.text import finding, quiet, section
 
+VIEWS = ("new sentences", "answers about pictures")
+
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
+view = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="llm-view", bind="query-params",
+    help="new sentences: descriptions of the classes, as prompts. answers about pictures: what a multimodal model "
+    "names, by concept and against frequency.",
+)  # fmt: skip
+if view == VIEWS[1]:
+    with opening:
+        finding("Language models", pictures.headline(image_set))
+        quiet(
+            "A multimodal model is asked what is in a sample of pictures, in words or among names to choose from. Its "
+            "answers are matched with the classes and stand on the same frequency axis as every other model."
+        )
+    pictures.answers_section(lens, image_set)
+    st.stop()
 if not jobs.may_change():
     with opening:
-        finding("New sentences", "This server is read-only, so no language model is asked from here.")
+        finding("Language models", "This server is read-only, so no language model is asked from here.")
         quiet("Start it with TAILSCOPE_ALLOW_JOBS=1 to allow it. Sentences that were written before can be used.")
     panel.written(lens, image_set)
     st.stop()
@@ -20,13 +36,13 @@ if not jobs.may_change():
 settings = panel.settings()
 with opening:
     if settings is None:
-        finding("New sentences", "Generate prompts with a language model (optional)")
+        finding("Language models", "Generate prompts with a language model (optional)")
         quiet(
             "Any OpenAI-compatible endpoint can write descriptions of your classes with CuPL's questions: a local "
             "server such as Ollama, llama.cpp or vLLM, or a hosted one. Give its address and the name of a model."
         )
     else:
-        finding("New sentences", panel.headline(settings, image_set))
+        finding("Language models", panel.headline(settings, image_set))
         quiet("Only questions with class names are sent, no picture. Raw replies are kept beside the sentences.")
 if settings is not None:
     panel.run(settings, image_set)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from core.errors import TailscopeError
@@ -17,19 +19,23 @@ from pages.ui.text import finding_of, plain, quiet, warn
 OWN = "own"
 
 
-def settings() -> Settings | None:
-    """What the fields say; None until there is an address and a model.
+def endpoint() -> tuple[str, str]:
+    """Address and model as typed, empty where nothing is; call it in a horizontal container.
 
     The address is never taken from the page's own, and only the one that the owner named receives the key.
     """
+    url = st.text_input(
+        "Endpoint", generate.own_url(), key="llm-url", placeholder="http://localhost:11434/v1", width=360,
+        max_chars=500, help=f"OpenAI-compatible address up to /v1. {generate.URL_VARIABLE} fills it in.",
+    )  # fmt: skip
+    model = st.text_input("Model", key="llm-model", placeholder="As the endpoint calls it", width=240, max_chars=200)
+    return (url or "").strip(), (model or "").strip()
+
+
+def settings() -> Settings | None:
+    """What the fields say; None until there is an address and a model."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        url = st.text_input(
-            "Endpoint", generate.own_url(), key="llm-url", placeholder="http://localhost:11434/v1", width=360,
-            max_chars=500, help=f"OpenAI-compatible address up to /v1. {generate.URL_VARIABLE} fills it in.",
-        )  # fmt: skip
-        model = st.text_input(
-            "Model", key="llm-model", placeholder="As the endpoint calls it", width=240, max_chars=200
-        )
+        url, model = endpoint()
         chosen = st.segmented_control(
             "Questions", [*QUESTIONS, OWN], default="full", required=True, key="llm-questions", bind="query-params",
             help="CuPL's question sets: three questions for every data set, or five as for ImageNet.",
@@ -42,15 +48,16 @@ def settings() -> Settings | None:
             help="Where the endpoint takes one; the same seed should give the same sentences.",
         )  # fmt: skip
         tokens = st.number_input("Longest reply, tokens", 1, generate.MOST_TOKENS, 50, key="llm-tokens", width=170)
-    quiet(_about_key((url or "").strip()))
+    quiet(about_key(url))
     questions = _own() if chosen == OWN else QUESTIONS[chosen]
-    if not (url or "").strip() or not (model or "").strip():
+    if not url or not model:
         return None
-    generate.check_address(url.strip(), key=generate.key_for(url))
-    return Settings(url.strip(), model.strip(), questions, int(count), float(temperature), int(tokens), seed)
+    generate.check_address(url, key=generate.key_for(url))
+    return Settings(url, model, questions, int(count), float(temperature), int(tokens), seed)
 
 
-def _about_key(url: str) -> str:
+def about_key(url: str) -> str:
+    """Whether a key would be sent to this address, and where it comes from."""
     variable = generate.key_variable()
     if not variable:
         return f"No key is set ({' or '.join(generate.KEY_VARIABLES)}); local endpoints need none."
@@ -80,7 +87,7 @@ def _write(asked: Settings, image_set: ImageSet, *, report: Report) -> Generated
     return generate.generate(asked, image_set, place, key=key, report=report)
 
 
-def _under_way(writing: Question[Generated]) -> bool:
+def under_way(writing: Question[Any]) -> bool:
     """Whether a run with these settings is under way in any tab."""
     job = engine().find(writing)
     return job is not None and job.state in ("queued", "running")
@@ -95,7 +102,7 @@ def _expected(asked: Settings, image_set: ImageSet, prices: tuple[float | None, 
 def headline(asked: Settings, image_set: ImageSet) -> str:
     """What the run would take, or that it is under way."""
     start = f"{len(asked.questions)} questions about each of {len(image_set.keys):,} classes of {image_set.id}"
-    if _under_way(_writing(asked, image_set)):
+    if under_way(_writing(asked, image_set)):
         return f"{asked.model} is answering {start}."
     left = _expected(asked, image_set, (None, None)).requests
     return f"{start}: {left:,} requests to {asked.model}." if left else f"{start}: all answered by {asked.model}."
@@ -104,24 +111,20 @@ def headline(asked: Settings, image_set: ImageSet) -> str:
 def run(asked: Settings, image_set: ImageSet) -> None:
     """The estimate with a button that starts; then progress, Stop and, after a stop, the way on."""
     writing = _writing(asked, image_set)
-    key, open_ = writing.key, _under_way(writing)
+    key, open_ = writing.key, under_way(writing)
     started = st.session_state.setdefault("_generations", set())
     if not open_ and key not in started:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            price_in = st.number_input("Price of a million tokens sent", 0.0, value=None, key="llm-in", width=230)
-            price_out = st.number_input("… and received", 0.0, value=None, key="llm-out", width=180)
-        both = price_in is not None and price_out is not None
-        expected = _expected(asked, image_set, (price_in, price_out) if both else (None, None))
+        expected = _expected(asked, image_set, prices())
         quiet(expected.sentence)
         host = generate.check_address(asked.base_url, key=generate.key_for(asked.base_url))
         label = f"Send {expected.requests:,} requests to {plain(host)}" if expected.requests else "Write the file again"
-        st.button(label, key="llm-start", type="primary", on_click=_start, args=(key,))
+        st.button(label, key="llm-start", type="primary", on_click=start, args=(key,))
         return
     try:
         job = jobs.ask(writing)
     except TailscopeError as error:
         warn(error)
-        st.button("Go on", key="llm-again", on_click=_start, args=(key,))
+        st.button("Go on", key="llm-again", on_click=start, args=(key,))
         return
     if not job.wait(0):
         jobs.watch(job)
@@ -135,7 +138,16 @@ def run(asked: Settings, image_set: ImageSet) -> None:
         quiet(note)
 
 
-def _start(key: str) -> None:
+def prices() -> tuple[float | None, float | None]:
+    """What a million tokens sent and received cost, where both were given."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        price_in = st.number_input("Price of a million tokens sent", 0.0, value=None, key="llm-in", width=230)
+        price_out = st.number_input("… and received", 0.0, value=None, key="llm-out", width=180)
+    return (price_in, price_out) if price_in is not None and price_out is not None else (None, None)
+
+
+def start(key: str) -> None:
+    """Note that a person wants this job; call it from a widget callback."""
     st.session_state["_generations"].add(key)
     jobs.again()
 

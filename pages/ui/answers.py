@@ -22,6 +22,9 @@ from pages.ui.jobs import again, ask, finished, may_change, question, recall, wa
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
 from pages.ui.text import finding, plain, quiet
 
+IMPORTED = "imported: "
+"""Stands before the name of imported results in boxes that take models too."""
+
 
 def asked(lens: Lens) -> Question[Answer]:
     """What answers a lens; the source of counts decides nothing of it."""

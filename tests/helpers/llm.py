@@ -62,6 +62,8 @@ def serve() -> Iterator[StandIn]:
                     stand_in.requests.append(asked)
                     del stand_in.contents[:1]
             question = asked["messages"][-1]["content"]
+            if isinstance(question, list):  # with a picture
+                question = question[0]["text"]
             choices = [
                 {
                     "message": {"content": f'"Reply {number} {i} to {question[:-1]}\nwith more. And more"'},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import os
@@ -9,13 +10,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
 
 from core.errors import BadInput, DownloadFailed
-from core.prompts.generate.plan import Settings
 
 KEY_VARIABLES = ("TAILSCOPE_LLM_KEY", "OPENAI_API_KEY")
 URL_VARIABLE = "TAILSCOPE_LLM_URL"
@@ -25,6 +25,19 @@ _TIMEOUT = httpx2.Timeout(120, connect=15)
 _MOST_BYTES = 4 * 2**20
 _TRIES = 6
 _LONGEST_WAIT = 60.0
+
+
+class Manner(Protocol):
+    """How an endpoint is asked: which model, with what system message (or none), how freely and for how long."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def instruction(self) -> str: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def max_tokens(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +83,15 @@ class Endpoint:
         """What this endpoint refused and what was sent instead, one sentence each."""
         return tuple(_ADAPTED[name] for name in self._refused)
 
-    def ask(self, settings: Settings, question: str, *, count: int, seed: int | None) -> Reply:
+    def ask(
+        self, settings: Manner, question: str, *, count: int = 1, seed: int | None = None, picture: bytes = b""
+    ) -> Reply:
         """Ask one question for ``count`` choices; busy and failing servers are asked again, ever later.
 
         A setting that the endpoint refuses is left out from then on (``adapted``).
+
+        Args:
+            picture: JPEG that the question is about; none for a question of words alone.
 
         Raises:
             BadInput: the endpoint refuses the key, the model or a setting that cannot be left out.
@@ -82,7 +100,7 @@ class Endpoint:
         problem, tries = "", 0
         while tries < _TRIES:
             wait = min(_LONGEST_WAIT, 2.0**tries)
-            body = self._body(settings, question, count=count, seed=seed)
+            body = self._body(settings, question, count=count, seed=seed, picture=picture)
             try:
                 status, content, after = self._post(body)
             except httpx2.HTTPError as error:
@@ -108,12 +126,14 @@ class Endpoint:
                 self._pause(wait)
         raise DownloadFailed(f"{self._url} {problem}. What was answered so far is kept; run again to go on.")
 
-    def _body(self, settings: Settings, question: str, *, count: int, seed: int | None) -> dict[str, Any]:
+    def _body(self, settings: Manner, question: str, *, count: int, seed: int | None, picture: bytes) -> dict[str, Any]:
         """The request without what the endpoint refused so far."""
-        messages = [{"role": "user", "content": question}]
-        if settings.instruction and "system" in self._refused:
-            messages[0]["content"] = f"{settings.instruction} {question}"
-        elif settings.instruction:
+        alone = bool(settings.instruction) and "system" in self._refused
+        text = f"{settings.instruction} {question}" if alone else question
+        messages: list[dict[str, Any]] = [
+            {"role": "user", "content": _with_picture(text, picture) if picture else text}
+        ]
+        if settings.instruction and not alone:
             messages.insert(0, {"role": "system", "content": settings.instruction})
         longest = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
         wanted = {"temperature": settings.temperature, longest: settings.max_tokens, "n": count, "seed": seed}
@@ -140,6 +160,11 @@ class Endpoint:
         if self._key:
             text = text.replace(self._key, "***")
         return re.sub(r"\b(sk|key)-[\w*-]{4,}", "***", " ".join(text.split()))[:200]
+
+
+def _with_picture(text: str, picture: bytes) -> list[dict[str, Any]]:
+    address = f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+    return [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": address}}]
 
 
 def key_variable() -> str:

@@ -27,9 +27,9 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 
 MOST_TOKENS = 16_000
 """Longest reply that can be asked for: reasoning models spend tokens on thought before the sentence."""
-_CHARACTERS_A_TOKEN = 4
+CHARACTERS_A_TOKEN = 4
 _TOKENS_A_SENTENCE = 25
-_TOKENS_OF_FORMAT = 8
+TOKENS_OF_FORMAT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def estimate(
             continue
         requests += 1
         sentences += missing
-        tokens_in += math.ceil((len(question) + len(settings.instruction)) / _CHARACTERS_A_TOKEN) + _TOKENS_OF_FORMAT
+        tokens_in += math.ceil((len(question) + len(settings.instruction)) / CHARACTERS_A_TOKEN) + TOKENS_OF_FORMAT
     tokens_out = sentences * min(_TOKENS_A_SENTENCE, settings.max_tokens)
     cost = most = None
     if price_in is not None and price_out is not None:

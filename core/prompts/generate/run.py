@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +18,11 @@ from typing import Any
 from filelock import FileLock
 
 from cache import keys
-from core.errors import DownloadFailed, Stopped, UnreadableData
+from core.errors import DownloadFailed, UnreadableData
 from core.faults import waiting_for
 from core.opening import regular
 from core.prompts.generate.endpoint import Endpoint, Reply
+from core.prompts.generate.flight import Stopping, ask_all
 from core.prompts.generate.plan import Settings
 from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, read_reply
 from core.strict_json import write_json
@@ -144,7 +143,7 @@ def answered(out: Path, settings: Settings) -> dict[str, list[str]]:
 
 
 def _kept_texts(out: Path, settings: Settings) -> dict[str, list[_Text]]:
-    _drop_broken_end(replies_path(out))
+    drop_broken_end(replies_path(out))
     found: dict[str, list[_Text]] = {}
     for record in _records(replies_path(out)):
         if record["settings"] == _kept(settings):
@@ -190,11 +189,7 @@ def _generate(
     different = {question for asked in questions.values() for question in asked}
     done = sum(min(settings.count, have.get(question, 0)) for question in different)
     total = settings.count * len(different)
-    stop = threading.Event()
-
-    def pause(seconds: float) -> None:
-        if stop.wait(seconds):
-            raise Stopped("The generation was stopped.")
+    stopping = Stopping()
 
     def told(count: int) -> None:
         report(Progress(count, total, f"Asking {settings.model} for sentences"))
@@ -202,28 +197,24 @@ def _generate(
     told(done)
     with (
         replies_path(out).open("a", encoding="utf-8", newline="\n") as file,
-        Endpoint(settings.base_url, key=secret, pause=pause) as endpoint,
-        ThreadPoolExecutor(parallel) as pool,
+        Endpoint(settings.base_url, key=secret, pause=stopping.pause) as endpoint,
     ):
-        running: dict[Future[Reply], _Ask] = {}
 
         def keep(ask: _Ask, reply: Reply) -> None:
             file.write(json.dumps(_record(ask, reply, settings), allow_nan=False) + "\n")
             file.flush()
 
-        try:
-            for ask, reply in _replies(running, pool, parallel, endpoint, settings, questions, have):
-                keep(ask, reply)
-                done += min(sum(not is_empty(text) for text in reply.texts), ask.count)
-                told(done)
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            # Replies that were on their way are paid for as well.
-            for future, ask in running.items():
-                if not future.cancelled() and future.exception() is None:
-                    keep(ask, future.result())
-            raise
+        def then(ask: _Ask, reply: Reply) -> _Ask | None:
+            nonlocal done
+            done += min(sum(not is_empty(text) for text in reply.texts), ask.count)
+            told(done)
+            return _again(ask, reply)
+
+        ask_all(
+            _open_questions(settings, questions, have),
+            lambda ask: endpoint.ask(settings, ask.question, count=ask.count, seed=ask.seed),
+            keep=keep, then=then, stopping=stopping, parallel=parallel,
+        )  # fmt: skip
         adapted = endpoint.adapted
     return _written(settings, questions, out, adapted)
 
@@ -264,34 +255,6 @@ def _written(
         )
     write_json(sentences, out)
     return made
-
-
-def _replies(
-    running: dict[Future[Reply], _Ask],
-    pool: ThreadPoolExecutor,
-    parallel: int,
-    endpoint: Endpoint,
-    settings: Settings,
-    questions: Mapping[str, tuple[str, ...]],
-    have: Mapping[str, int],
-) -> Iterator[tuple[_Ask, Reply]]:
-    """Every reply as it comes; servers that give fewer choices than asked, or empty ones, are asked again.
-
-    Args:
-        running: what is on its way, kept up to date.
-    """
-    waiting = _open_questions(settings, questions, have)
-    while True:
-        while len(running) < parallel and (ask := next(waiting, None)):
-            running[pool.submit(endpoint.ask, settings, ask.question, count=ask.count, seed=ask.seed)] = ask
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            reply = future.result()
-            ask = running.pop(future)
-            if again := _again(ask, reply):
-                running[pool.submit(endpoint.ask, settings, again.question, count=again.count, seed=again.seed)] = again
-            yield ask, reply
 
 
 def _again(ask: _Ask, reply: Reply) -> _Ask | None:
@@ -338,7 +301,7 @@ def _kept(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in names}
 
 
-def _drop_broken_end(path: Path) -> None:
+def drop_broken_end(path: Path) -> None:
     """Remove a last line that a killed run did not finish."""
     if path.exists() and (content := regular(path).read_bytes()) and not content.endswith(b"\n"):
         with path.open("r+b") as file:
