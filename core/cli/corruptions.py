@@ -20,6 +20,7 @@ Set = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command()(corruptions)
+    app.command()(sequences)
 
 
 def corruptions(
@@ -116,3 +117,52 @@ def corruptions(
     if table:
         told = f"CE in percent of {', '.join(names)}." if names else "No reference, so no CE; name one by --reference."
         typer.echo(told)
+
+
+def sequences(
+    model: Model,
+    image_set: Annotated[
+        str, typer.Argument(metavar="SET", help="Root of ImageNet-P's folders of mp4 files, or an image set.")
+    ],
+    out: Records = None,
+    perturbation: Annotated[list[str] | None, typer.Option(help="Only these, several times; by default all.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Sequences of each perturbation, spread over the classes.")] = 200,
+    prompts: Strategy = "simple",
+    also: Also = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The model whose flip probability is 100 percent (AlexNet in the paper).")
+    ] = None,
+    frequency: Frequency = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample, and of sequences made in memory.")] = 0,
+) -> None:
+    """Perturbation sequences alone: flip probability (FP), flip rate against a reference (FR, mFR), top-5 distance.
+
+    ROOT/PERTURBATION/CLASS/*.mp4 is read through PyAV (pip install av); of any other image set sequences are made in
+    memory, one picture a class.
+    """
+    from core.cli.records import accuracy, echo_records, number
+    from core.robustness.corruptions.command import Asked, measure_sequences
+    from core.robustness.corruptions.run import Plan
+    from core.supervised.ask import named
+
+    asked = Asked(
+        models=tuple(dict.fromkeys(named(one) for one in (model, *(also or [])))), image_set=image_set,
+        plan=Plan(seed=seed, prompts=prompts), reference=reference, frequency=frequency,
+        perturbations=tuple(dict.fromkeys(perturbation or ())), sequences=most,
+    )  # fmt: skip
+    with progress_bar() as report:
+        found = measure_sequences(asked, report=report)
+    echo_records(
+        found,
+        out,
+        ("model", "condition", "acc1", "95 %", "FP", "FR", "T5D", "n"),
+        lambda one: (
+            one.model,
+            one.condition,
+            *accuracy(one),
+            number(one, "mfp" if "mfp" in one.more else "flip", ".4f"),
+            number(one, "mfr" if "mfr" in one.more else "flip_rate", ".1f"),
+            number(one, "t5d", ".2f"),
+            one.n,
+        ),
+    )

@@ -11,19 +11,29 @@ import streamlit as st
 from core.charts.corruptions import frame_margins
 from core.deck import slides as deck_slides
 from core.robustness.corruptions.metrics import flips, top5_distance
-from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
+from core.robustness.corruptions.perturbation_run import IN_MEMORY
+from core.robustness.corruptions.perturbations import PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.runtime import thumbnails as thumbs
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens
-from pages.corruptions import shared
+from pages.corruptions import shared, videos
 from pages.ui import detail, gallery
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
+SOURCES = ("in memory", "ImageNet-P's files")
+
 
 def sequences_of_frames(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, margins along the sequence, and the frames on both sides of every flip."""
+    source = st.segmented_control(
+        "Frames", SOURCES, default=SOURCES[0], required=True, key="frames-from", bind="query-params",
+        help="in memory: made of a picture of the image set. ImageNet-P's files: the published videos on this disk.",
+    )  # fmt: skip
+    if source == SOURCES[1]:
+        videos.published_sequences(lens, other)
+        return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = shared.choose_class(image_set)
         row = shared.picture_row(lens, image_set, label)
@@ -38,14 +48,19 @@ def sequences_of_frames(lens: Lens, image_set: ImageSet, other: Lens | None) -> 
     thumbs.publish(view)
     lenses = {known_as(one.model): one for one in (lens, other) if one is not None}
     if found := shared.answered(lenses, view, words(name)):
-        _show(found, view, name, image_set.names[label])
+        show(found, view, name, image_set.names[label], made=IN_MEMORY)
 
 
-def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) -> None:
-    noise = is_noise(name)
+def show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str, *, made: str) -> None:
+    """Margins along one sequence, and the frames on both sides of every flip.
+
+    Args:
+        found: answers by model; view: the frames; truth: the class of the picture; made: where the frames come from.
+    """
+    noise, steps = is_noise(name), len(view.labels) - 1
     flipped = {model: _flips(answer, noise) for model, answer in found.items()}
     told = "; ".join(
-        f"{model} flips {len(flipped[model])} times in {FRAMES - 1} steps (FP {len(flipped[model]) / (FRAMES - 1):.2f}"
+        f"{model} flips {len(flipped[model])} times in {steps} steps (FP {len(flipped[model]) / steps:.2f}"
         f"{_distance(answer, noise)})"
         for model, answer in found.items()
     )
@@ -65,7 +80,7 @@ def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) ->
     closer = detail.side_by_side(found, view)
     for number, (model, answer) in enumerate(found.items()):
         section(model, _story(answer))
-        shown = _frames_to_show(flipped[model])
+        shown = _frames_to_show(flipped[model], steps + 1)
         tiles = [gallery.tile(answer, view, frame) for frame in shown]
         groups = [{"key": "", "title": "", "items": tiles}]
         gallery.gallery(groups, view, key=f"frames-{number}", draw=closer)
@@ -81,7 +96,7 @@ def _show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str) ->
         for frame in range(len(answer.rows))
     ]
     first = next(iter(found.values()))
-    source = f"{deck_slides.source_line(first)} · in memory, not the ImageNet-P videos"
+    source = f"{deck_slides.source_line(first)} · {made}"
     downloads(
         "sequence", ["model", "frame", "said", "margin", "flip"], rows, figure=figure, title=sentence, source=source
     )
@@ -102,6 +117,6 @@ def _story(answer: Answer) -> str:
     return ", then ".join(told) + (f" and {len(runs) - 10} more changes" if len(runs) > 10 else "")
 
 
-def _frames_to_show(flipped: list[int]) -> list[int]:
+def _frames_to_show(flipped: list[int], frames: int) -> list[int]:
     """Every fifth frame, and those on both sides of a flip."""
-    return sorted({*range(0, FRAMES, 5), *flipped[:8], *(frame - 1 for frame in flipped[:8])})
+    return sorted({*range(0, frames, 5), *flipped[:8], *(frame - 1 for frame in flipped[:8])})

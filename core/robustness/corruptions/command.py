@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from core.robustness.corruptions import perturbation_run
 from core.robustness.corruptions import records as corruption_records
 from core.robustness.corruptions.folders import OnDisk, conditions_in
 from core.robustness.corruptions.metrics import Reference
+from core.robustness.corruptions.perturbations import PERTURBATIONS
 from core.robustness.corruptions.records import default_reference, reference_named, reference_of
 from core.robustness.corruptions.run import InMemory, Plan, Source, run
+from core.robustness.corruptions.videos import folders_in, videos
 from core.robustness.records import Record
 from core.supervised.ask import named
 from core.types import ImageSet, Report
@@ -100,9 +102,40 @@ def _sequences(
         models, image_set, perturbations=asked.perturbations, most=asked.sequences, seed=asked.plan.seed,
         prompts=asked.plan.prompts, report=report,
     )  # fmt: skip
-    tags = {
-        model: sources.groups(model, image_set.keys, image_set.names, frequency=asked.frequency).tags
-        for model in asked.models
-    }
-    found = perturbation_run.records(watched, set_id=image_set.id, seed=asked.plan.seed, reference=reference, tags=tags)
+    return _of_sequences(asked, watched, image_set.id, image_set.keys, image_set.names, reference)
+
+
+def measure_sequences(asked: Asked, *, report: Report, image_set: ImageSet | None = None) -> list[Record]:
+    """Records of the sequences alone: the videos of an ImageNet-P tree, else made in memory of an image set.
+
+    A reference is measured beside the models and left out of the records; without one there is no flip rate.
+
+    Args:
+        image_set: the set when it is open already.
+    """
+    reference = named(asked.reference) if asked.reference not in (None, NONE) else None
+    models = list(dict.fromkeys([*asked.models, *([reference] if reference else [])]))
+    root = Path(asked.image_set).expanduser()
+    if image_set is not None or not folders_in(root):
+        opened = image_set or open_set(asked.image_set, roots=asked.roots)
+        require_classes(opened)
+        wanted = asked.perturbations or PERTURBATIONS
+        return _sequences(replace(asked, perturbations=tuple(wanted)), opened, models, reference, report)
+    found = videos(
+        root, perturbations=asked.perturbations, most=asked.sequences, seed=asked.plan.seed, roots=asked.roots
+    )
+    watched = perturbation_run.watch_videos(models, found, prompts=asked.plan.prompts, report=report)
+    return _of_sequences(asked, watched, str(root), found.keys, found.names, reference)
+
+
+def _of_sequences(
+    asked: Asked,
+    watched: Mapping[str, perturbation_run.Watched],
+    set_id: str,
+    keys: Sequence[str],
+    names: Sequence[str],
+    reference: str | None,
+) -> list[Record]:
+    tags = {model: sources.groups(model, keys, names, frequency=asked.frequency).tags for model in asked.models}
+    found = perturbation_run.records(watched, set_id=set_id, seed=asked.plan.seed, reference=reference, tags=tags)
     return [one for one in found if one.model in asked.models]

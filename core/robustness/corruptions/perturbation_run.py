@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, UnreadableData
 from core.robustness.corruptions.metrics import flips, mean_over, relative_to, top5_distance
 from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.robustness.corruptions.run import how_asked, within
+from core.robustness.corruptions.videos import MADE, Videos
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
 from core.stats.intervals import Tag, mean
@@ -20,6 +22,7 @@ from core.supervised import ask
 from core.types import ImageSet, Progress, Report
 
 ALL = "all perturbations"
+IN_MEMORY = "in memory, not the ImageNet-P videos"
 MOST_AT_ONCE = 200
 """Sequences by default: a class-balanced sample is thinned to this many, evenly."""
 
@@ -28,7 +31,8 @@ MOST_AT_ONCE = 200
 class Watched:
     """What one model said of every frame: ``top`` perturbation -> int32 [s, frames, k], best classes first.
 
-    ``labels`` int64 [s]: the true class of each sequence. A sequence with an unreadable frame is left out of both.
+    ``labels`` int64 [s]: the true class of each sequence. ``made``: where the frames come from; ``skipped``: sequences
+    with an unreadable frame, which are in neither.
     """
 
     model: str
@@ -36,6 +40,8 @@ class Watched:
     labels: np.ndarray
     prompts: str
     top: dict[str, np.ndarray] = field(default_factory=dict)
+    made: str = IN_MEMORY
+    skipped: int = 0
 
 
 def watch(
@@ -62,20 +68,56 @@ def watch(
         raise BadInput(f"{image_set.id} holds no labelled images to make sequences of.")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
     labels = np.asarray(image_set.labels)[rows]
-    found = {model: Watched(model, tuple(image_set.keys), labels, how_asked(model, prompts)) for model in models}
-    total, done = len(models) * len(perturbations), 0
-    for name in perturbations:
-        view = sequences(image_set, name, rows, seed=seed, frames=frames)
+    views = {name: partial(sequences, image_set, name, rows, seed=seed, frames=frames) for name in perturbations}
+    return _watched(models, views, image_set, labels, prompts=prompts, made=IN_MEMORY, report=report)
+
+
+def watch_videos(
+    models: Sequence[str], found: Videos, *, prompts: str = "simple", report: Report
+) -> dict[str, Watched]:
+    """Ask every model about every frame of the videos of ImageNet-P; sequences with a frame missing are dropped.
+
+    Raises:
+        ExtraMissing: PyAV is not installed. UnreadableData: no sequence is whole.
+    """
+    views = {name: partial(found.view, name) for name in found.folders}
+    return _watched(models, views, found, found.labels, prompts=prompts, made=MADE, report=report)
+
+
+def _watched(
+    models: Sequence[str],
+    views: Mapping[str, Callable[[], ImageSet]],
+    classes: ImageSet | Videos,
+    labels: np.ndarray,
+    *,
+    prompts: str,
+    made: str,
+    report: Report,
+) -> dict[str, Watched]:
+    """Answers to the frames of every view, sequence after sequence, for the sequences that are whole in all of them."""
+    tops: dict[str, dict[str, np.ndarray]] = {model: {} for model in models}
+    whole, total, done = np.ones(len(labels), bool), len(models) * len(views), 0
+    for name, make in views.items():
+        view = make()
         for model in models:
             what = f"{model}: {words(name)} sequences"
             report(Progress(done, total, what))
             answer = ask.answer_for(model, view, prompts=prompts, report=within(report, done, total, what))
-            if len(answer.rows) < len(view.labels):
-                raise BadInput(f"Some pictures of {image_set.id} cannot be read, so their sequences would have holes.")
-            found[model].top[name] = answer.top.reshape(len(rows), frames, -1)
+            top = np.full((len(view.labels), answer.top.shape[1]), -1, np.int32)
+            top[answer.rows] = answer.top
+            tops[model][name] = top.reshape(len(labels), -1, top.shape[1])
+            whole &= (tops[model][name] >= 0).all((1, 2))
             done += 1
-    report(Progress(done, total, "Done"))
-    return found
+    if not whole.any():
+        raise UnreadableData("No sequence is whole: of each some picture or frame cannot be read.")
+    report(Progress(total, total, "Done"))
+    return {
+        model: Watched(
+            model, tuple(classes.keys), labels[whole], how_asked(model, prompts),
+            {name: top[whole] for name, top in found.items()}, made, int((~whole).sum()),
+        )
+        for model, found in tops.items()
+    }  # fmt: skip
 
 
 def records(
@@ -109,7 +151,7 @@ def records(
                     "flip_rate": relative_to(own[name][0], theirs[name][0]),
                     "relative_t5d": relative_to(own[name][1], theirs[name][1]),
                 }
-            more |= {"frames": top.shape[1], "source": "in memory, not the ImageNet-P videos"}
+            more |= {"frames": top.shape[1], "source": one.made, "skipped_sequences": one.skipped}
             found.append(
                 Record(
                     model, set_id, f"{name} sequence", len(top), accuracy.value, accuracy.low, accuracy.high,
