@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 BELOW = {"core": {"app", "pages", "streamlit"}, "cache": {"app", "pages", "core", "streamlit"}, "pages": {"app"}}
 MODULES = sorted(path for folder in BELOW for path in (ROOT / folder).rglob("*.py"))
@@ -24,13 +22,10 @@ def imports(path: Path) -> Iterator[str]:
             yield (node.module or "").partition(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_dependencies_point_one_way(path: Path) -> None:
-    assert not BELOW[path.relative_to(ROOT).parts[0]] & set(imports(path))
-
-
-def test_only_one_module_imports_diskcache() -> None:
-    assert [path.name for path in MODULES if "diskcache" in imports(path)] == ["results.py"]
+def test_dependencies_point_one_way_and_one_module_imports_diskcache() -> None:
+    found = {path.relative_to(ROOT): set(imports(path)) for path in MODULES}
+    assert [path for path, names in found.items() if BELOW[path.parts[0]] & names] == []
+    assert [path.name for path, names in found.items() if "diskcache" in names] == ["results.py"]
 
 
 def test_the_first_screen_is_imported_without_torch_or_scipy() -> None:
