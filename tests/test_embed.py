@@ -17,7 +17,7 @@ from core.evaluation import embed
 from core.evaluation.embed import embed_images, embed_texts, image_key
 from core.types import LeftOut, Progress
 from tests.fakes import FakeEncoder, FakeImageSet
-from tests.helpers.processes import PATIENCE, ended, python, told
+from tests.helpers.processes import PATIENCE, ended, go_on, python, told
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_where_it_was(store, after):
 
 def in_another_process(body: str) -> AbstractContextManager[Popen[str]]:
     script = f"""
-import os, sys, time
+import os
 from cache import keys
 from cache.matrices import MatrixStore
 from core.evaluation.embed import embed_images
@@ -144,20 +144,27 @@ embed_images(encoder, image_set, store, report=report, batch=5, shard_rows=10)
 def test_two_processes_share_one_run(store):
     body = """
 real = encoder.encode_images
-def slow(batch):
-    print("working", flush=True)
-    time.sleep(0.2)
+def paused(batch):
+    if not encoder.images_encoded:
+        print("working", flush=True)
+        input()
     return real(batch)
-encoder.encode_images = slow
+encoder.encode_images = paused
 embed_images(encoder, image_set, store, batch=10, shard_rows=10)
 """
     encoder, image_set, said = FakeEncoder(), FakeImageSet(n=40, broken=(7,)), []
     with in_another_process(body) as other:
+
+        def report(progress):
+            if not said:
+                go_on(other)
+            said.append(progress.message)
+
         told(other, "working")
-        found = embed_images(encoder, image_set, store, report=said.append, batch=10, shard_rows=10)
+        found = embed_images(encoder, image_set, store, report=report, batch=10, shard_rows=10)
         ended(other)
     assert encoder.images_encoded == 0
-    assert {progress.message for progress in said} <= {"Another process is embedding these images; waiting for it"}
+    assert set(said) == {"Another process is embedding these images; waiting for it"}
     np.testing.assert_array_equal(found.vectors, expected(image_set))
 
 
@@ -179,7 +186,7 @@ def test_decoding_overlaps_with_the_forward_pass(store, monkeypatch):
         return load(index)
 
     def encode_images(batch):
-        assert ahead.wait(10), "the next batch is not decoded while this one is encoded"
+        assert ahead.wait(PATIENCE), "the next batch is not decoded while this one is encoded"
         return encode(batch)
 
     monkeypatch.setattr(image_set, "image", image)

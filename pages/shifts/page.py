@@ -33,7 +33,7 @@ if view in ("overlap", "curation"):
     st.stop()
 
 asked, shifts = shared.choose(lens)
-found, shipped = shared.measured(lens, asked, shifts)
+found, offered, shipped = shared.measured(lens, asked, shifts)
 with st.container(horizontal=True):
     table = shared.table(lens)
     conditions = list(dict.fromkeys(one.condition for one in found if one.condition != CLEAN))
@@ -60,7 +60,7 @@ if not models or not named:
 
 if view == "board":
     board.board(rows, lens, models, named)
-model, condition = shared.cell(list(dict.fromkeys([*models, *asked])), conditions)
+model, condition = shared.cell(offered, conditions)
 if model not in models:
     quiet(f"{known_as(model)} is being measured.")
     st.stop()

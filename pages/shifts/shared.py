@@ -55,27 +55,33 @@ def choose(lens: Lens) -> tuple[list[str], list[str]]:
     return list(asked.values()), list(shifts.values())
 
 
-def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[list[Measured], bool]:
+def measured(lens: Lens, asked: Sequence[str], shifts: Sequence[str]) -> tuple[list[Measured], list[str], bool]:
     """What is known of these models and shifts: shipped rows at once, the rest measured with its progress here.
 
     Returns:
-        the rows, and whether all of them are shipped ones.
+        the rows; the models that have some or are still being measured, in their order, so that the first of them is
+        shown whichever is ready first; whether all rows are shipped ones.
     """
     known = _shipped(lens)
     found: list[Measured] = []
+    models: list[str] = []
     all_shipped = True
     for model in asked:
         rows = {one.condition: one for one in known if one.model == model}
         missing = [id for id in shifts if id not in rows and f"{id}_pm0" not in rows]
         found += [one for condition, one in rows.items() if _set_of(condition) in (CLEAN, *shifts)]
-        if CLEAN in rows and not missing:
-            continue
-        all_shipped = False
-        found += _live(lens, model, missing, clean=CLEAN not in rows)
-    return found, all_shipped
+        live: list[Measured] | None = []
+        if CLEAN not in rows or missing:
+            all_shipped = False
+            live = _live(lens, model, missing, clean=CLEAN not in rows)
+        found += live or []
+        if rows or live or live is None:
+            models.append(model)
+    return found, models, all_shipped
 
 
-def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list[Measured]:
+def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list[Measured] | None:
+    """Rows of one model; none if it is refused, None while it is being measured."""
     try:
         reference, opened = lensbar.images(lens.image_set), [lensbar.images(id) for id in shifts]
         asked = question(
@@ -88,7 +94,7 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
         return []
     if not job.wait(0):
         watch(job, small=True)
-        return []
+        return None
     return [one for one in job.value() if clean or one.condition != CLEAN]
 
 
