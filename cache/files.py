@@ -15,7 +15,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,46 @@ def atomic_write(path: Path) -> Iterator[io.BufferedRandom]:
             error.filename = os.fspath(path)  # what writes or syncs an open file does not know its name
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def resumable_write(path: Path, *, busy: Callable[[], None]) -> Iterator[io.BufferedRandom]:
+    """``atomic_write`` for a file that takes long: a stopped writer leaves ``NAME.part``, where the next one goes on.
+
+    One writer at a time: ``busy`` is called about twice a second while another one writes, and may raise. What is in
+    the file of an earlier writer is for the caller to check. A disk that refuses gets its space back.
+    """
+    part = path.with_name(f"{path.name}.part")
+    file = _sole_writer(part, busy)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, path)
+    except OSError as error:
+        if error.errno in REFUSALS:
+            part.unlink(missing_ok=True)
+            error.filename = error.filename or os.fspath(path)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sole_writer(part: Path, busy: Callable[[], None]) -> io.BufferedRandom:
+    while True:
+        file = open(part, "r+b", opener=lambda path, flags: os.open(path, flags | os.O_CREAT, 0o600))  # noqa: SIM115
+        try:
+            while not _lock(file.fileno()):
+                busy()
+                time.sleep(0.5)
+            # Whoever had it may have finished or removed it meanwhile.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(part), os.fstat(file.fileno())):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.composition import measure, sets
 from core.composition.probe import ProbePoint
+from core.composition.shipped import shipped_comparison
 from core.datasets import open_set
 from core.evaluation import evaluate
 from core.runtime.jobs import Engine
@@ -74,6 +75,7 @@ def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "embeddings_for", lambda lens, *, image_set, report=None: embedded(lens))
     monkeypatch.setattr(evaluate, "classifier_for", classified)
     monkeypatch.setattr(measure, "measure", Stub(lambda asked, *, report=None: measured(asked.lens)))
+    monkeypatch.setattr(shared, "shipped_comparison", Stub(lambda _: None))
     # The probe has tests of its own; here it would take most of a minute.
     point = ("linear", 4, Interval(0.5, 0.4, 0.6), 0.45, 0.55, 80, 9, 3)
     points = [ProbePoint(point[0], point[1], group, *point[2:]) for group in ("all", "tail", "other set")]
@@ -96,6 +98,17 @@ def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
         "composer": "nearest images",
     }
     assert told[view] in words(app)
+
+
+def test_what_ships_is_shown_at_once_and_computed_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "shipped_comparison", shipped_comparison)
+    app = opened("composition")
+    assert not app.exception
+    assert "both correct in 82.1 %" in words(app)
+    assert ":blue-badge[precomputed]" in words(app)
+    next(button for button in app.button if button.label == "Compute it here").click().run()
+    assert "both correct in 80.3 %" in words(app)
+    assert ":blue-badge[computed here]" in words(app)
 
 
 def test_a_linked_pair_shows_its_pictures() -> None:

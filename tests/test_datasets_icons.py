@@ -132,15 +132,32 @@ def test_a_damaged_file_is_drawn_again(monkeypatch, damage):
     assert verify_drawn() == []
 
 
-def test_a_stopped_preparation_leaves_nothing_behind(monkeypatch, tmp_cache):
-    def stop(progress: Progress) -> None:
-        raise Stopped("stopped")
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_stopped_preparation_goes_on_where_it_was(monkeypatch, tmp_cache, damaged):
+    monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:30])
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # no workers: they would draw at their own pace
+    found = open_set("icons-composition")
+    part = tmp_cache / "icons" / f"{found._file.name}.part"
 
-    found = open_set("icons")
+    def stop(progress: Progress) -> None:
+        if progress.done:
+            raise Stopped("stopped")
+
     with pytest.raises(Stopped):
         found.prepare(stop)
-    assert list((tmp_cache / "icons").iterdir()) == []
-    assert found.image(3).size == (64, 64)
+    assert list(part.parent.iterdir()) == [part]
+    if damaged:
+        with part.open("r+b") as file:
+            file.seek(1_000_000)
+            file.write(b"?")
+    drawn: list[int] = []
+    own = type(found).render
+    monkeypatch.setattr(type(found), "render", lambda self, index: drawn.append(index) or own(self, index))
+    found.prepare(lambda progress: None)
+    assert drawn == list(range(0 if damaged else 100, 300))
+    assert [path.name for path in part.parent.iterdir()] == [found._file.name]
+    for index in (0, 81, 150, 299):
+        np.testing.assert_array_equal(np.load(found._file)[index], np.asarray(own(found, index)))
 
 
 PREPARE = """
@@ -200,7 +217,7 @@ def test_a_disk_that_refuses_later_leaves_nothing(monkeypatch, tmp_cache, refusi
     assert list((tmp_cache / "icons").iterdir()) == []
 
 
-def test_a_killed_parent_leaves_no_worker_and_an_orphan_that_is_found(tmp_cache):
+def test_a_killed_parent_leaves_no_worker_and_what_was_drawn(tmp_cache):
     script = """
 import subprocess, sys, time
 from core.datasets import open_set
@@ -224,9 +241,9 @@ open_set("icons").prepare(wait)
     while any(map(is_running, workers)):
         assert time.monotonic() < deadline, "a worker outlives its parent"
         time.sleep(0.01)
-    assert [path.suffix for path in (tmp_cache / "icons").iterdir()] == [".tmp"]
-    remove_orphans(tmp_cache)
-    assert list((tmp_cache / "icons").iterdir()) == []
+    assert [path.suffix for path in (tmp_cache / "icons").iterdir()] == [".part"]
+    remove_orphans(tmp_cache)  # what was drawn is kept
+    assert len(list((tmp_cache / "icons").iterdir())) == 1
 
 
 def is_running(process: int) -> bool:

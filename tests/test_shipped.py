@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from core.composition import measure
+from core.composition.shipped import shipped_comparison
 from core.datasets import open_set
+from core.datasets.subset import renamed
 from core.evaluation.shipped import shipped_answer
 from core.models import registry as models
 from core.prompts import prompt_set
+from core.robustness.committed import table
 from core.types import Lens
 
 SHIPPED = [info.id for info in models.icon_models()]
@@ -59,3 +64,26 @@ def test_the_fingerprint_names_the_weights(model: str) -> None:
     assert told["model"]["weights"] == sha256(find_in_folder(folder).weights)
     assert told["images"] == open_set("icons").fingerprint
     assert told["acc1"] == pytest.approx(shipped_answer(Lens(model, "icons")).acc1)
+
+
+def test_the_first_comparison_of_composition_ships() -> None:
+    lens = Lens(SHIPPED[0], "icons-composition")
+    asked = measure.question(lens, image_set=open_set(lens.image_set))
+    found = shipped_comparison(asked)
+    assert found is not None
+    told = json.loads((models.icon_folder(SHIPPED[0]) / "icons-composition_simple.json").read_text())
+    assert found.found.answer.origin == "shipped"
+    assert (found.found.answer.acc1, len(found.found.answer.rows)) == (pytest.approx(told["acc1"]), 5860)
+    # The table was measured in another run and precision; near ties may fall the other way.
+    rows = {row.condition: row for row in table("composition") if (row.model, row.set) == (lens.model, lens.image_set)}
+    assert found.found.answer.acc1 == pytest.approx(rows["composition"].acc1, abs=0.005)
+    assert found.sides.gaps["composition"].seen.value == pytest.approx(rows["seen"].acc1, abs=0.005)
+    assert found.additive["texts"].r2 == pytest.approx(
+        next(row.more["r2"] for row in table("composition")
+             if (row.model, row.set, row.condition) == (lens.model, lens.image_set, "additivity")
+             and row.more["vectors"] == "texts"), abs=0.005,
+    )  # fmt: skip
+    # Other pictures, names or prompts are other questions.
+    assert shipped_comparison(replace(asked, lens=replace(lens, prompts="class"))) is None
+    other = renamed(open_set(lens.image_set), {asked.images.compositions.objects[0]: "thing"})
+    assert shipped_comparison(measure.question(lens, image_set=other)) is None

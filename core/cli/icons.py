@@ -55,11 +55,20 @@ def train(
 def answers(
     name: Annotated[str, typer.Argument(help="An icon model, e.g. icon-RN,icons-200k.")],
     prompts: Annotated[str, typer.Option(help="A strategy named by one word.")] = "simple",
+    image_set: Annotated[str, typer.Option("--set", help="icons, or icons-composition for Composition.")] = "icons",
 ) -> None:
-    """Evaluate an icon model on `icons` and commit its per-image answers beside its weights."""
-    from core.evaluation.shipped import write_answers
+    """Evaluate an icon model on a built-in set and commit its per-image answers beside its weights."""
+    from core.composition import shipped as comparisons
+    from core.evaluation import shipped
 
-    typer.echo(str(write_answers(name, prompts=prompts)))
+    if image_set not in (shipped.SET, comparisons.SET):
+        raise UnknownName(f"No answers on {image_set!r} ship; --set is {shipped.SET} or {comparisons.SET}.")
+    with progress_bar() as report:
+        if image_set == shipped.SET:
+            written = shipped.write_answers(name, prompts=prompts)
+        else:
+            written = comparisons.write_comparison(name, prompts=prompts, report=report)
+    typer.echo(str(written))
 
 
 @app.command()

@@ -83,13 +83,21 @@ def question(
 
 def sides(asked: Question, *, report: Report = silent) -> SeenSides:
     """Answers of the set and its partner among the compositions of both, and the comparison of seen with never seen."""
+    among = among_all(asked)
+    return compared(asked, tuple(ask(lens, one, report=report) for lens, one in among))
+
+
+def among_all(asked: Question) -> list[tuple[Lens, CompositionSet]]:
+    """The set and its partner with their lenses, both choosing among the compositions of both."""
     if asked.partner is None:
-        images, lenses = [asked.images], [asked.lens]
-    else:
-        images = list(sets.with_partner(asked.images, asked.partner))
-        lenses = [asked.lens, asked.partner_lens]
-    composed = tuple(ask(lens, one, report=report) for lens, one in zip(lenses, images, strict=True))
-    found = images[0].compositions
+        return [(asked.lens, asked.images)]
+    images = sets.with_partner(asked.images, asked.partner)
+    return list(zip((asked.lens, asked.partner_lens), images, strict=True))
+
+
+def compared(asked: Question, composed: tuple[Composed, ...]) -> SeenSides:
+    """Seen against never-seen pairs, from the answers to ``among_all``."""
+    found = among_all(asked)[0][1].compositions
     known = sets.seen_pairs(found, asked.pictures, icons=asked.images.drawn)
     labels = np.concatenate([one.answer.labels for one in composed])
     used = ~np.isnan(known[labels])
@@ -145,8 +153,24 @@ class Measured:
 def measure(asked: Question, *, report: Report = silent) -> Measured:
     """Answer a question, from cached vectors where they are cached."""
     found = ask(asked.lens, asked.images, report=report)
-    shown = sides(asked, report=report)
-    return Measured(found, shown, *embedded(asked, report=report), _association(asked, shown))
+    composed = tuple(ask(lens, one, report=report) for lens, one in among_all(asked))
+    return assemble(asked, found, composed, *embedded(asked, report=report))
+
+
+def assemble(
+    asked: Question,
+    found: Composed,
+    composed: tuple[Composed, ...],
+    additive: dict[str, Additivity],
+    disentangled: dict[str, Disentanglement],
+) -> Measured:
+    """All of an answer, from its predictions and fits.
+
+    Args:
+        found: the set's own answer; composed: those of ``among_all``; additive, disentangled: of ``embedded``.
+    """
+    shown = compared(asked, composed)
+    return Measured(found, shown, additive, disentangled, _association(asked, shown))
 
 
 def _association(asked: Question, shown: SeenSides) -> Association | None:

@@ -196,18 +196,25 @@ def _still_holds(about: Mapping[str, Any], image_set: ImageSet) -> bool:
 
 def answer_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
     """Digest of all that decides an answer; computed from files, without loading the model."""
-    return keys.digest(
-        {
-            "schema": [ANSWER_SCHEMA, embed.SCHEMA],
-            "model": lens.model,
-            **weights.digests(models.find(lens.model)),
-            "precision": settled_precision(lens.precision),
-            "versions": {name: version(name) for name in ("torch", "open_clip_torch")},
-            "images": image_set.fingerprint,
-            "classes": keys.digest([list(image_set.keys), np.asarray(image_set.labels).tolist()]),
-            "prompts": _about_prompts(prompts),
-        }
-    )
+    versions = {name: version(name) for name in ("torch", "open_clip_torch")}
+    how = {"precision": settled_precision(lens.precision), "versions": versions}
+    return keys.digest({**_content(lens, image_set, prompts), **how})
+
+
+def content_key(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> str:
+    """Digest of what an answer is about, whichever libraries and precision compute it: weights, pictures, sentences."""
+    return keys.digest(_content(lens, image_set, prompts))
+
+
+def _content(lens: Lens, image_set: ImageSet, prompts: PromptSet) -> dict[str, Any]:
+    return {
+        "schema": [ANSWER_SCHEMA, embed.SCHEMA],
+        "model": lens.model,
+        **weights.digests(models.find(lens.model)),
+        "images": image_set.fingerprint,
+        "classes": keys.digest([list(image_set.keys), np.asarray(image_set.labels).tolist()]),
+        "prompts": _about_prompts(prompts),
+    }
 
 
 def _about_prompts(prompts: PromptSet) -> dict[str, Any]:

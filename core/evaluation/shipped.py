@@ -14,18 +14,16 @@ from core.models.registry import icon_folder
 from core.types import Answer, Lens
 
 SET, STRATEGY = "icons", "simple"
-_ARRAYS = {"top": np.int16, "scores": np.float16, "margin": np.float16, "probability": np.float16}
+ARRAYS = {"top": np.int16, "scores": np.float16, "margin": np.float16, "probability": np.float16}
 
 
 def shipped_answer(lens: Lens) -> Answer | None:
     """The committed answer to this lens, marked ``shipped``, or None when none was committed."""
-    if lens.image_set != SET or not lens.model.startswith("icon-") or not lens.prompts.isidentifier():
-        return None
-    path = _place(lens.model, lens.prompts)
-    if not path.exists():
+    path = place(lens) if lens.image_set == SET else None
+    if path is None or not path.exists():
         return None
     with np.load(path, allow_pickle=False) as packed:
-        stored = {name: packed[name].astype(np.float32) for name in _ARRAYS}
+        stored = {name: packed[name].astype(np.float32) for name in ARRAYS}
     stored["top"] = stored["top"].astype(np.int32)
     stored["rows"] = np.arange(len(stored["top"]))
     fingerprint = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -33,16 +31,20 @@ def shipped_answer(lens: Lens) -> Answer | None:
     return assemble(lens, open_set(SET), stored, about=about, source="shipped")
 
 
-def _place(model: str, prompts: str) -> Path:
-    return icon_folder(model) / f"{SET}_{prompts}.npz"
+def place(lens: Lens) -> Path | None:
+    """Where the committed answer to a lens would be; None for lenses that none is committed for."""
+    named = lens.prompts.isidentifier() and lens.model.startswith("icon-")
+    return icon_folder(lens.model) / f"{lens.image_set}_{lens.prompts}.npz" if named else None
 
 
 def write_answers(model: str, *, prompts: str = STRATEGY) -> Path:
     """Run the model on ``icons`` in float32 and write what is committed beside its weights."""
-    answer = evaluate(Lens(model, SET, prompts, precision="float32"), image_set=open_set(SET))
-    path = _place(model, prompts)
+    lens = Lens(model, SET, prompts, precision="float32")
+    answer = evaluate(lens, image_set=open_set(SET))
+    path = place(lens)
+    assert path is not None  # an icon model and a strategy of one word
     with atomic_write(path) as file:
-        np.savez_compressed(file, **{name: getattr(answer, name).astype(kind) for name, kind in _ARRAYS.items()})
+        np.savez_compressed(file, **{name: getattr(answer, name).astype(kind) for name, kind in ARRAYS.items()})
     fingerprint = {**answer.fingerprint, "acc1": answer.acc1, "n": len(answer.rows)}
     if prompts == STRATEGY:
         card_path = path.parent / "card.json"

@@ -7,7 +7,7 @@ import streamlit as st
 from core.composition import scores
 from pages.composition import composer, models, pairs, seen, shared
 from pages.ui import lensbar
-from pages.ui.text import finding, quiet
+from pages.ui.text import finding
 
 VIEWS = ("errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer")
 
@@ -16,7 +16,7 @@ asked = shared.asked(lensbar.lens())
 measured = shared.measured(asked)
 with opening:
     finding("Composition", scores.headline(measured.found), scores.evidence(measured.found))
-    quiet(shared.provenance(asked, measured))
+    shared.origin(asked, measured)
     shared.by_frequency(asked, measured)
 shared.unmatched(asked)
 view = st.segmented_control(

@@ -12,7 +12,8 @@ import streamlit as st
 from core.composition import measure, scores
 from core.composition.answers import Composed
 from core.composition.pairs import CompositionSet
-from core.composition.sets import PARTNER, with_partner
+from core.composition.sets import PARTNER
+from core.composition.shipped import shipped_comparison
 from core.deck import slides as deck_slides
 from core.errors import UnreadableData
 from core.frequency import labels, sources
@@ -21,7 +22,7 @@ from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens
 from pages.ui import answers, detail, gallery, lensbar, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, question, watch
+from pages.ui.jobs import ask, finished, may_change, question, watch
 from pages.ui.text import finding, quiet
 
 T = TypeVar("T")
@@ -72,20 +73,21 @@ def _file(label: str, key: str, help: str) -> Path | None:
 
 
 def measured(asked: measure.Question) -> measure.Measured:
-    """The answer to the question, or its progress in the page's place."""
-    job = ask(question(measure.measure, asked, label=f"Compositions: {answers.label(asked.lens)}"))
-    return _first(job, asked.lens)
+    """The committed answer at once where there is one, else the live one or its progress in the page's place."""
+    live = question(measure.measure, asked, label=f"Compositions: {answers.label(asked.lens)}", keep=may_change())
+    if (here := finished(live)) is not None:
+        return here
+    reading = question(shipped_comparison, asked, label=f"Reading the run on {asked.lens.image_set}", lane="io")
+    if (committed := _first(ask(reading), asked.lens)) is None:
+        return _first(ask(live), asked.lens)
+    answers.may_compute(live)
+    return committed
 
 
-def provenance(asked: measure.Question, found: measure.Measured) -> str:
-    """Images used, candidates, partner."""
-    answer = found.found.answer
-    partner = f" · compared with {asked.partner_lens.image_set}" if asked.partner else ""
-    notes = "".join(f" · {note}" for note in answer.prompt_notes)
-    return (
-        f"{answers.label(asked.lens)} · {len(answer.rows):,} of {answer.n_images:,} images used · prompts say "
-        f"“attribute object”{partner}{notes}"
-    )
+def origin(asked: measure.Question, found: measure.Measured) -> None:
+    """Badge of the origin, images used, candidates, partner."""
+    partner = [f"compared with {asked.partner_lens.image_set}"] if asked.partner else []
+    answers.origin_line(found.found.answer, "prompts say “attribute object”", *partner)
 
 
 def source(asked: measure.Question, found: measure.Measured) -> str:
@@ -107,9 +109,9 @@ def unmatched(asked: measure.Question) -> None:
 
 def sides(asked: measure.Question, found: measure.Measured) -> list[Side]:
     """Lens, answers and pictures of the set and of its partner, all among the same compositions."""
-    lenses = [asked.lens, *([asked.partner_lens] if asked.partner else [])]
-    images = with_partner(asked.images, asked.partner) if asked.partner else [asked.images]
-    return list(zip(lenses, found.sides.composed, images, strict=True))
+    return [
+        (lens, one, images) for (lens, images), one in zip(measure.among_all(asked), found.sides.composed, strict=True)
+    ]
 
 
 def pictures(shown: tuple[Lens, Answer, ImageSet], positions: Sequence[int], *, key: str, empty: str) -> None:

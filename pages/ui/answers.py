@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -81,7 +82,7 @@ def answer_for(lens: Lens) -> Answer:
     if committed is not None:
         live = _finished(lens)
         if live is None:
-            st.session_state["_live"] = lens
+            may_compute(asked(lens))
         return _shown(live or committed)
     job = request(lens)
     if not job.wait(0):
@@ -169,21 +170,26 @@ def needs_pictures(answer: ClassAnswer) -> None:
     quiet(f"Published scores hold no pictures. {missing or ''}{note}")
 
 
+def may_compute(live: Question[Any]) -> None:
+    """The page shows a shipped answer; the sidebar offers this question, which computes it anew."""
+    st.session_state["_live"] = live
+
+
 def offer_live() -> None:
     """Offer the live run behind a shipped answer, or show its progress; nothing is computed again unasked."""
-    lens = st.session_state.pop("_live", None)
-    if lens is None:
+    live: Question[Any] | None = st.session_state.pop("_live", None)
+    if live is None:
         return
-    wanted: set[Lens] = st.session_state.setdefault("_compute", set())
-    if lens not in wanted:
+    wanted: set[str] = st.session_state.setdefault("_compute", set())
+    if live.key not in wanted:
         st.button(
-            "Compute it here", on_click=wanted.add, args=(lens,),
+            "Compute it here", on_click=wanted.add, args=(live.key,),
             help=f"These answers came with Tailscope. Computing them again embeds {len(images().image_ids):,} images: "
             "a minute or two on two cores, once.",
         )  # fmt: skip
         return
     try:
-        job = request(lens)
+        job = ask(live)
     except Stopped:
         quiet(f"Computing it here was stopped; what is shown is {ORIGINS['shipped']}.")
         st.button("Compute it here", type="tertiary", on_click=again)

@@ -6,14 +6,16 @@ What is on the pictures is decided in ``icon_recipes``; here they are rendered, 
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from cache import keys as cache_keys
-from cache.files import atomic_write, file_version, forget_checks, is_sealed, seal
+from cache.files import file_version, forget_checks, is_sealed, resumable_write, seal
 from core.datasets.formats.icon_recipes import (
     RECIPES,
     concepts_of,
@@ -41,7 +43,8 @@ from core.icons.render import SIZE, Drawing, render
 from core.paths import IMPORT_ROOT
 from core.types import LeftOut, Progress, Report, Track
 
-_BLOCK = 200
+_BLOCK, _BYTES, _NOTE = 100, SIZE * SIZE * 3, 32
+"""Pictures drawn at a time, bytes of one, and of the checksum of a block."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -130,7 +133,7 @@ class IconSet(Plain):
         n, matrix = len(self.labels), self._rendered()
         sampled = (0, n // 2, n - 1)
         if matrix is None or any((matrix[i] != np.asarray(self.render(i))).any() for i in sampled):
-            _render_all(self.id, n, self._file, report)
+            _render_all(self, report)
 
     def _rendered(self) -> np.ndarray | None:
         """All pictures, memory-mapped, or None until they are there and equal their checksum."""
@@ -183,39 +186,40 @@ def _map(path: str, _version: tuple[int, ...]) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _render_all(id: str, n: int, target: Path, report: Report) -> None:
-    size = n * SIZE * SIZE * 3
-    require_space(target.parent, size, f"Drawing {id}")
-    # Plain processes: multiprocessing would import the caller's __main__ (under Streamlit, a page) in every worker.
-    edges = np.linspace(0, n, (os.cpu_count() or 1) + 1).astype(int)
-    workers: list[subprocess.Popen[bytes]] = []
+def _render_all(image_set: IconSet, report: Report) -> None:
+    """Draw what an earlier run did not, with all cores; each block is followed by its checksum at the file's end."""
+    target, n = image_set._file, len(image_set.labels)
+    message = f"Drawing {image_set.id}"
+    layout = _Layout(n)
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(target) as file:
+        if not target.with_name(f"{target.name}.part").exists():
+            require_space(target.parent, n * _BYTES, message)
+        busy = Progress(message=f"Another process is drawing {image_set.id}; waiting for it")
+        with resumable_write(target, busy=lambda: report(busy)) as file:
+            at = file.fileno()
+            if os.fstat(at).st_size != layout.size:
+                layout.allocate(at)
+            missing = layout.missing(at)
+            share = [missing[start :: os.cpu_count() or 1] for start in range(os.cpu_count() or 1)]
+            workers: list[subprocess.Popen[bytes]] = []
+
+            def tell() -> None:
+                report(Progress(min(n, _BLOCK * layout.noted(at)), n, message))
+
             try:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (n, SIZE, SIZE, 3)}
-                np.lib.format.write_array_header_1_0(file, header)
-                file.flush()
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, file.tell() + size)
-                for start, stop in pairwise(edges[1:]):
-                    command = [
-                        sys.executable,
-                        "-c",  # -m would run a module that its package has imported already
-                        f"from {__name__} import draw_part; draw_part()",
-                        id,
-                        file.name,
-                        str(start),
-                        str(stop),
-                    ]
+                for blocks in filter(None, share[1:]):
+                    # Plain processes: multiprocessing would import the caller's __main__ (under Streamlit, a page) in
+                    # every worker; -m would run a module that its package has imported already.
+                    code = f"from {__name__} import draw_part; draw_part()"
+                    command = [sys.executable, "-c", code, image_set.id, file.name, ",".join(map(str, blocks))]
                     workers.append(subprocess.Popen(command, cwd=IMPORT_ROOT, stdin=subprocess.PIPE))
-                for done in _render_part(id, Path(file.name), 0, int(edges[1])):
-                    report(Progress(done * len(edges[1:]), n, f"Drawing {id}"))
-                for worker, (start, stop) in zip(workers, pairwise(edges[1:]), strict=True):
-                    if worker.wait():
-                        for _ in _render_part(id, Path(file.name), int(start), int(stop)):
-                            report(Progress(0, 0, f"Drawing {id}"))
-                seal(file, name=target.name)
+                for block in share[0]:
+                    tell()
+                    layout.draw(at, image_set, block)
+                while any(worker.poll() is None for worker in workers):
+                    tell()
+                    time.sleep(0.1)
             finally:
                 for worker in workers:
                     with suppress(OSError):
@@ -223,24 +227,67 @@ def _render_all(id: str, n: int, target: Path, report: Report) -> None:
                     worker.wait()
                     if worker.stdin:
                         worker.stdin.close()
+            for block in layout.missing(at):  # of a worker that failed
+                tell()
+                layout.draw(at, image_set, block)
+            tell()
+            os.ftruncate(at, layout.noted_from)
+            seal(file, name=target.name)
 
 
-def _render_part(id: str, path: Path, start: int, stop: int) -> Iterator[int]:
-    """Render rows start to stop into the file, yielding how many are done after every block.
+class _Layout:
+    """Where the pictures of a set of n lie in the file while it is drawn: header, pictures, one SHA-256 a block.
 
-    It is written, not mapped: on a full disk a mapped page ends the process by a bus error.
+    A block counts as drawn once its checksum is there, so that a run stopped at any moment is taken up again.
     """
-    image_set = open_icons(id)
-    with path.open("r+b", buffering=0) as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        file.seek(start * SIZE * SIZE * 3, os.SEEK_CUR)
-        for first in range(start, stop, _BLOCK):
-            last = min(first + _BLOCK, stop)
-            block = np.stack([np.asarray(image_set.render(index)) for index in range(first, last)]).tobytes()
-            if file.write(block) != len(block):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
-            yield last - start
+
+    def __init__(self, n: int) -> None:
+        header = io.BytesIO()
+        shape = {"descr": "|u1", "fortran_order": False, "shape": (n, SIZE, SIZE, 3)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        self._n, self._header = n, header.getvalue()
+        self._blocks = -(-n // _BLOCK)
+        self.noted_from = len(self._header) + n * _BYTES
+        self.size = self.noted_from + self._blocks * _NOTE
+
+    def allocate(self, at: int) -> None:
+        """Start anew: the header, and space for the rest."""
+        os.ftruncate(at, 0)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(at, 0, self.size)
+        os.ftruncate(at, self.size)
+        os.pwrite(at, self._header, 0)
+
+    def missing(self, at: int) -> list[int]:
+        """The blocks that are not there, or not as they were drawn."""
+        notes = os.pread(at, self._blocks * _NOTE, self.noted_from)
+        return [
+            block
+            for block in range(self._blocks)
+            if (note := notes[block * _NOTE :][:_NOTE]) == bytes(_NOTE)
+            or hashlib.sha256(os.pread(at, len(self._rows(block)) * _BYTES, self._place(block))).digest() != note
+        ]
+
+    def noted(self, at: int) -> int:
+        """How many blocks are drawn, unchecked."""
+        notes = np.frombuffer(os.pread(at, self._blocks * _NOTE, self.noted_from), np.uint8)
+        return int(notes.reshape(-1, _NOTE).any(1).sum())
+
+    def draw(self, at: int, image_set: IconSet, block: int) -> None:
+        """Draw a block. It is written, not mapped: on a full disk a mapped page ends the process by a bus error."""
+        data = np.stack([np.asarray(image_set.render(index)) for index in self._rows(block)]).tobytes()
+        for part, place in ((data, self._place(block)), (hashlib.sha256(data).digest(), self._note(block))):
+            if os.pwrite(at, part, place) != len(part):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _rows(self, block: int) -> range:
+        return range(block * _BLOCK, min((block + 1) * _BLOCK, self._n))
+
+    def _place(self, block: int) -> int:
+        return len(self._header) + block * _BLOCK * _BYTES
+
+    def _note(self, block: int) -> int:
+        return self.noted_from + block * _NOTE
 
 
 def verify_drawn() -> list[str]:
@@ -264,7 +311,9 @@ def _end_with_parent() -> None:
 
 
 def draw_part() -> None:
-    """Draw a part of a set as a worker process, by the arguments of its command line: set, file, start, stop."""
+    """Draw blocks of a set as a worker process, by the arguments of its command line: set, file, blocks."""
     Thread(target=_end_with_parent, daemon=True).start()
-    for _ in _render_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])):
-        pass
+    image_set = open_icons(sys.argv[1])
+    with open(sys.argv[2], "r+b", buffering=0) as file:
+        for block in map(int, sys.argv[3].split(",")):
+            _Layout(len(image_set.labels)).draw(file.fileno(), image_set, block)
