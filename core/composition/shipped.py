@@ -55,7 +55,7 @@ def write_comparison(model: str, *, prompts: str = shipped.STRATEGY, report: Rep
     lens = Lens(model, SET, prompts, precision="float32")
     asked = measure.question(lens, image_set=open_set(SET))
     found = measure.measure(asked, report=report)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for number, one in enumerate((found.found, *found.sides.composed)):
         values = {**vars(one.answer), **vars(one.parts)}
         arrays |= {f"{name}_{number}": values[name].astype(kind) for name, kind in _ARRAYS.items()}
