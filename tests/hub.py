@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.error(401, "RepoNotFound")
         elif id in self.hub.gated:
             self.error(403, "GatedRepo")
-        elif revision not in ("main", self.hub.commit(kind, id)):
+        elif revision not in ("main", "refs/convert/parquet", self.hub.commit(kind, id)):
             self.error(404, "RevisionNotFound")
         else:
             return files

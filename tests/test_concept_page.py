@@ -19,8 +19,8 @@ from core.analysis import concepts, findings
 from core.datasets.names import wordnet_id, wordnet_names
 from core.downloads import concept as pictures
 from core.downloads import hub
-from core.downloads.letitwag import LETITWAG
-from core.errors import UnknownName
+from core.downloads.on_hub import ON_HUB
+from core.errors import DownloadFailed, UnknownName
 from core.frequency import imported
 from core.frequency.spoken import called
 from core.published import letitwag
@@ -33,6 +33,7 @@ from tests.helpers.pages import figures, opened, settled, words
 from tests.hub import StandIn, serve
 from tests.shipped_release import load
 
+LETITWAG = ON_HUB["letitwag"].repository
 NAMES = ("vine snake", "sea snake", "apple", "Barbet_bird")
 ROWS, GROUP = 12, 6  # rows of every class, rows of a group
 
@@ -45,6 +46,23 @@ def picture(shade: int) -> bytes:
     return out.getvalue()
 
 
+def stored(
+    names: tuple[str, ...], *, image: str = "image", label: str = "label", path: str = "data/{}.parquet", more: str = ""
+) -> dict[str, bytes]:
+    """Two files of four row groups, sorted by class; row 1 is no picture. ``more``: a file of another split."""
+    features = {image: {"_type": "Image"}, label: {"names": list(names), "_type": "ClassLabel"}}
+    labels = np.repeat(np.arange(len(names)), ROWS)
+    files: dict[str, bytes] = {"README.md": b"---\nlicense: mit\n---\n"}
+    for file, part in enumerate(np.split(np.arange(len(labels)), 2)):
+        images = [{"bytes": b"no picture" if row == 1 else picture(row), "path": "x.jpg"} for row in part.tolist()]
+        table = pa.table({image: images, label: labels[part]})
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        out = io.BytesIO()
+        pq.write_table(table, out, row_group_size=GROUP)
+        files[path.format(file)] = out.getvalue()
+    return files | ({more: b"never opened"} if more else {})
+
+
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """A hub with a small Let It Wag! of two files of four row groups, sorted by class; row 1 is no picture."""
@@ -52,18 +70,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(hub, "PAUSE", 0.001)
-    features = {"image": {"_type": "Image"}, "label": {"names": list(NAMES), "_type": "ClassLabel"}}
-    labels = np.repeat(np.arange(len(NAMES)), ROWS)
-    files: dict[str, bytes] = {"README.md": b"---\nlicense: mit\n---\n"}
-    for file, part in enumerate(np.split(np.arange(len(labels)), 2)):
-        images = [{"bytes": b"no picture" if row == 1 else picture(row), "path": "x.jpg"} for row in part.tolist()]
-        table = pa.table({"image": images, "label": labels[part]})
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-        out = io.BytesIO()
-        pq.write_table(table, out, row_group_size=GROUP)
-        files[f"data/{file}.parquet"] = out.getvalue()
     with serve() as running:
-        running.add("dataset", LETITWAG, files)
+        running.add("dataset", LETITWAG, stored(NAMES))
         monkeypatch.setattr(constants, "ENDPOINT", running.url)
         template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -82,28 +90,75 @@ def test_only_the_row_groups_of_the_concept_are_read(
     stand_in: StandIn, tmp_cache: Path, concept: str, file: int, groups: tuple[int, int]
 ) -> None:
     data = stand_in.repositories["dataset", LETITWAG]
-    plan = pictures.plan_pictures(concept)
+    plan = pictures.plan_pictures("letitwag", concept)
     assert plan.bytes == min(column_bytes(data[f"data/{file}.parquet"], group) for group in groups)
     assert f"5 pictures of “{NAMES[[n.lower().replace('_', ' ') for n in NAMES].index(concept)]}”" in plan.sentence
-    assert pictures.pictures(concept) is None
+    assert pictures.pictures("letitwag", concept) is None
     stand_in.requests.clear()
     downloads.run(plan, report=silent)
     assert stand_in.sent(".parquet") == plan.bytes
-    kept = pictures.pictures(concept)
+    kept = pictures.pictures("letitwag", concept)
     assert [Image.open(io.BytesIO(one)).size for one in kept] == [(60, 60)] * 5
     stand_in.requests.clear()
-    pictures.plan_pictures("apple")
+    pictures.plan_pictures("letitwag", "apple")
     assert stand_in.sent(".parquet") == 0  # footers and labels are known
 
 
 def test_bytes_that_are_no_picture_are_skipped_and_counted(stand_in: StandIn, tmp_cache: Path) -> None:
-    plan = pictures.plan_pictures("vine snake")
+    plan = pictures.plan_pictures("letitwag", "vine snake")
     downloads.run(plan, report=silent)
-    assert len(pictures.pictures("vine snake")) == 4
+    assert len(pictures.pictures("letitwag", "vine snake")) == 4
     facts = json.loads((plan.target / pictures.NOTE).read_text())
     assert (facts["pictures"], facts["unreadable"], facts["repository"]) == (4, 1, LETITWAG)
-    with pytest.raises(UnknownName, match="no concept called 'unicorn'"):
-        pictures.plan_pictures("unicorn")
+    with pytest.raises(UnknownName, match="no class called 'unicorn'"):
+        pictures.plan_pictures("letitwag", "unicorn")
+
+
+COPIES = [
+    ("cub", "Sooty_Albatross", ("001.Black_footed_Albatross", "003.Sooty_Albatross"), "data/test-{}-of-2.parquet"),
+    ("stanfordcars", "2012 Acura TL Sedan", ("AM General Hummer SUV 2000", "Acura TL Sedan 2012"), "d/test-{}.parquet"),
+    ("ucf101", "Apply_Lipstick", ("ApplyEyeMakeup", "ApplyLipstick"), "data/test-{}.parquet"),
+    ("imagenet", "goldfish", ("tench, Tinca tinca", "goldfish, Carassius auratus"), "data/validation-{}.parquet"),
+    ("sun397", "outdoor apartment_building", ("abbey", "apartment building outdoor"), "data/test-{}.parquet"),
+    ("cifar100", "aquarium_fish", ("apple", "aquarium_fish"), "cifar100/test-{}.parquet"),
+    ("fgvcaircraft", "707-320", ("727-200", "707-320"), "data/test-{}.parquet"),
+    ("imagenet-sketch", "goldfish", ("n01440764", "n01443537"), "default/train/{}.parquet"),
+]
+
+
+@pytest.mark.parametrize(("image_set", "concept", "names", "path"), COPIES, ids=[copy[0] for copy in COPIES])
+def test_every_sets_copy_is_read_by_its_own_columns_split_and_spelling(
+    stand_in: StandIn, tmp_cache: Path, image_set: str, concept: str, names: tuple[str, ...], path: str
+) -> None:
+    where = ON_HUB[image_set]
+    columns = {"image": where.columns.image, "label": where.columns.label}
+    other = path.replace(where.split, "train") if where.split else ""
+    stand_in.add("dataset", where.repository, stored(names, path=path, more=other.format(0), **columns))
+    plan = pictures.plan_pictures(image_set, concept)
+    assert f"5 pictures of “{names[1 if names[1] != '727-200' else 0]}” from {where.repository}" in plan.sentence
+    assert pictures.pictures(image_set, concept) is None
+    stand_in.requests.clear()
+    downloads.run(plan, report=silent)
+    assert stand_in.sent(".parquet") == plan.bytes
+    assert len(pictures.pictures(image_set, concept)) == 5
+    assert json.loads((plan.target / pictures.NOTE).read_text())["repository"] == where.repository
+
+
+def test_what_cannot_be_shown_is_one_sentence(stand_in: StandIn, tmp_cache: Path) -> None:
+    eurosat, imagenet = ON_HUB["eurosat"].repository, ON_HUB["imagenet"].repository
+    stand_in.add("dataset", eurosat, stored(("annual crop land", "lake or sea")))
+    with pytest.raises(UnknownName, match=r"no class called 'Sea or Lake', so .*; nearest there: “lake or sea”"):
+        pictures.plan_pictures("eurosat", "Sea or Lake")
+    stand_in.add("dataset", imagenet, stored(("tench", "goldfish")))
+    stand_in.gated.add(imagenet)
+    with pytest.raises(DownloadFailed, match="given out only after its terms are accepted"):
+        pictures.plan_pictures("imagenet", "tench")
+    stand_in.add("dataset", ON_HUB["cub"].repository, stored(("a", "b"), label="bird"))
+    with pytest.raises(DownloadFailed, match="no column label"):
+        pictures.plan_pictures("cub", "a")
+    with pytest.raises(UnknownName, match="as tar files only; fetch .* wds_country211"):
+        pictures.plan_pictures("country211", "Andorra")
+    assert set(ON_HUB) == {*concepts.SETS} - {"country211"}
 
 
 def test_the_page_states_the_size_first_and_then_shows_five(page_engine: Engine, stand_in: StandIn) -> None:

@@ -13,6 +13,7 @@ from core.frequency.choice import choose
 from core.frequency.sources import load_source
 from core.frequency.table import match
 from core.published import scale
+from core.published.anomalies import RENAMED
 from core.published.answers import find_set
 from core.published.models import find_model
 from core.published.names import LET_IT_WAG, MORE_SETS, PRETRAINING, ZERO_SHOT, ZERO_SHOT_SETS
@@ -78,9 +79,24 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(_names(open_store()))
 
 
+def of_set(image_set: str) -> tuple[str, ...]:
+    """The concepts that a published data set tests, as it spells them, each once."""
+    return _of_set(open_store(), image_set)
+
+
 def find(name: str) -> PublishedConcept | None:
     """What was published on the concept of this name in any spelling, or None."""
     return _find(open_store(), fold(name))
+
+
+@lru_cache(maxsize=32)
+def _of_set(store: Store, image_set: str) -> tuple[str, ...]:
+    rows = store.rows(
+        "SELECT concept FROM scores JOIN units USING (unit) WHERE family IN (?, ?) AND dataset = ? AND concept <> '' "
+        "GROUP BY concept ORDER BY min(scores.rowid)",
+        [ZERO_SHOT, LET_IT_WAG, image_set],
+    )
+    return tuple(RENAMED.get((image_set, concept), concept) for (concept,) in rows)
 
 
 @lru_cache(maxsize=2)
@@ -92,7 +108,7 @@ def _by_name(store: Store) -> dict[str, list[tuple[str, str]]]:
         [ZERO_SHOT, LET_IT_WAG],
     ):
         if dataset in SETS:
-            found.setdefault(fold(concept), []).append((dataset, concept))
+            found.setdefault(fold(RENAMED.get((dataset, concept), concept)), []).append((dataset, concept))
     return {key: sorted(places, key=lambda place: SETS.index(place[0])) for key, places in found.items()}
 
 
@@ -111,6 +127,7 @@ def _find(store: Store, folded: str) -> PublishedConcept | None:
     for name, key in tested:
         image_set = find_set(name)
         if image_set is not None:
+            key = RENAMED.get((name, key), key)
             places.append(Place(name, image_set.title, key, image_set.images or None))
     scores = sorted(_scores(store, tested), key=lambda score: (-score.accuracy, score.model))
     return PublishedConcept(spellings[0].replace("_", " "), tuple(places), _counts(spellings), tuple(scores))

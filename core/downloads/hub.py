@@ -89,11 +89,12 @@ def headers_for(file: RemoteFile) -> dict[str, str]:
     return build_hf_headers(token=token, library_name="tailscope") | {"accept-encoding": "identity"}
 
 
-def files(repository_id: str, *, kind: Kind) -> tuple[RemoteFile, ...]:
-    """All files of the newest commit of a repository, pinned to that commit."""
+def files(repository_id: str, *, kind: Kind, revision: str = "main") -> tuple[RemoteFile, ...]:
+    """All files of the newest commit of a repository's revision, pinned to that commit."""
     api = HfApi(endpoint=endpoint(), library_name="tailscope")
     with download_errors(repository_id):
-        info = (api.dataset_info if kind == "dataset" else api.model_info)(repository_id, files_metadata=True)
+        ask = api.dataset_info if kind == "dataset" else api.model_info
+        info = ask(repository_id, revision=None if revision == "main" else revision, files_metadata=True)
         if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise DownloadFailed(f"{endpoint()} did not say which commit of {repository_id} is the newest; try again.")
         repository = Repository(repository_id, kind, info.sha)

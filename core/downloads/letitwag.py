@@ -7,47 +7,27 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
-from huggingface_hub import DatasetCard
-
 from cache.files import write_bytes
-from core.downloads import hub, parquet
+from core.downloads import hub, on_hub, parquet
+from core.downloads.on_hub import ON_HUB
 from core.downloads.plan import Meter, Plan, in_words
 from core.downloads.ranges import RangeFile
 from core.downloads.site import Site, finished, note
-from core.errors import DownloadFailed
-
-LETITWAG = "bethgelab/Let-It-Wag"
-FOOTER = 16 << 20  # bytes of one read while only footers and labels are looked at
-
-
-def listed() -> tuple[tuple[hub.RemoteFile, ...], hub.RemoteFile | None]:
-    """The parquet files of the set at the newest commit, and its card."""
-    found = hub.files(LETITWAG, kind="dataset")
-    files = tuple(file for file in found if file.path.endswith(".parquet"))
-    if not files:
-        raise DownloadFailed(f"{LETITWAG} holds no parquet files any more; look on the hub for what became of it.")
-    return files, next((file for file in found if file.path == "README.md"), None)
-
-
-def survey(files: Sequence[hub.RemoteFile], card: hub.RemoteFile | None, meter: Meter) -> parquet.Survey:
-    """Footers and labels of the files by range requests, never pictures."""
-    sources = [RangeFile(file, largest=FOOTER, advance=meter) for file in files]
-    return parquet.survey(sources, names=_names_of_card(card))
-
+from core.published.names import LET_IT_WAG
 
 def plan_letitwag(per_class: int | None, meter: Meter) -> Plan:
     """Plan Let It Wag!: nine parquet files, or the row groups that hold ``per_class`` images of every class."""
-    files, card = listed()
+    where = ON_HUB[LET_IT_WAG]
+    files, card = on_hub.listed(where)
     if done := finished("letitwag", files, per_class):
         return done
     whole = sum(file.size for file in files)
     site = Site("letitwag", files, per_class)
     if per_class is None:
-        names = _names_of_card(card)
+        names = on_hub.names_of_card(card)
         sentence = f"letitwag: {in_words(whole)} in {len(files)} files from {site.origin}."
         return site.plan(whole, sentence, lambda advance: _all_pictures(site, names, advance))
-    found = survey(files, card, meter)
+    found = on_hub.survey(where, files, card, meter)
     picks = parquet.choose(found, per_class)
     size = sum(group.bytes for group, _ in picks)
     sentence = (
@@ -121,20 +101,6 @@ def _facts(site: Site, folders: Mapping[str, str], left_out: list[dict[str, str]
     for folder in folders.values():
         (site.data / folder).mkdir(exist_ok=True)
     return {"classes": {folder: name for name, folder in folders.items()}, "left_out": left_out}
-
-
-def _names_of_card(card: hub.RemoteFile | None) -> list[str]:
-    """Class names that the dataset card lists, for files that do not record them."""
-    if card is None:
-        return []
-    text = hub.read_text(card)
-    try:
-        info = DatasetCard(text, ignore_metadata_errors=True).data.to_dict()["dataset_info"]
-        features = {feature["name"]: feature for feature in info["features"]}
-        names = features["label"]["dtype"]["class_label"]["names"]
-        return [str(names[key]) for key in sorted(names, key=int)]
-    except (KeyError, TypeError, ValueError, yaml.YAMLError):
-        return []
 
 
 def class_folders(names: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -15,9 +15,19 @@ from core.datasets.sniff import what_is
 from core.downloads.ranges import RangeFile
 from core.errors import DownloadFailed
 
-IMAGE, LABEL = "image", "label"
 _ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 LARGEST_GROUP = 4 << 30  # bytes of one row group once uncompressed
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the columns of pictures and of their classes are called."""
+
+    image: str
+    label: str
+
+
+PLAIN = Columns("image", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +50,33 @@ class Survey:
     groups: tuple[RowGroup, ...]
 
 
-def survey(sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = ()) -> Survey:
+def survey(
+    sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = (), columns: Columns = PLAIN
+) -> Survey:
     """Read footers and labels, never pictures.
 
     A row group whose statistics name one label is not read at all; ``RangeFile`` sources bring the others in parallel.
     ``names`` are used where the files do not record class names themselves.
     """
-    footers, columns, places = [], [], []
+    footers, cells, places = [], [], []
     for file, source in enumerate(sources):
-        parquet = open_parquet(source)
+        parquet = open_parquet(source, columns=columns)
         footers.append(parquet.metadata)
-        names = class_labels(parquet.schema_arrow).get(LABEL) or names
-        labels = _labels(source, parquet)
-        columns.extend(labels)
+        names = class_labels(parquet.schema_arrow).get(columns.label) or names
+        labels = _labels(source, parquet, columns.label)
+        cells.extend(labels)
         first = 0
         for index, column in enumerate(labels):
-            places.append((file, index, first, _image_chunk(parquet.metadata.row_group(index)).total_compressed_size))
+            size = _image_chunk(parquet.metadata.row_group(index), columns.image).total_compressed_size
+            places.append((file, index, first, size))
             first += len(column)
-    if any(isinstance(label, str) for column in columns for label in column):
-        names = sorted({str(label) for column in columns for label in column})
+    if any(isinstance(label, str) for column in cells for label in column):
+        names = sorted({str(label) for column in cells for label in column})
         numbers = {name: index for index, name in enumerate(names)}
-        columns = [[numbers[str(label)] for label in column] for column in columns]
+        cells = [[numbers[str(label)] for label in column] for column in cells]
     groups = [
         RowGroup(file, index, first, np.array([-1 if label is None else label for label in column], np.int64), size)
-        for (file, index, first, size), column in zip(places, columns, strict=True)
+        for (file, index, first, size), column in zip(places, cells, strict=True)
         if column
     ]
     if any(group.labels.min() < 0 or group.labels.max() >= len(names) for group in groups):
@@ -71,13 +84,15 @@ def survey(sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = ()
     return Survey(tuple(footers), tuple(names), tuple(groups))
 
 
-def open_parquet(source: BinaryIO | RangeFile, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    """Open a file that must have an ``image`` and a ``label`` column; a known footer is not read again."""
+def open_parquet(
+    source: BinaryIO | RangeFile, footer: pq.FileMetaData | None = None, *, columns: Columns = PLAIN
+) -> pq.ParquetFile:
+    """Open a file that must have a column of pictures and one of classes; a known footer is not read again."""
     try:
         parquet = pq.ParquetFile(source, metadata=footer, pre_buffer=False, memory_map=False)
     except pa.ArrowException as error:
         raise DownloadFailed(f"A file of the set is not parquet ({error}); try again.") from error
-    missing = {IMAGE, LABEL} - set(parquet.schema_arrow.names)
+    missing = {columns.image, columns.label} - set(parquet.schema_arrow.names)
     if missing:
         raise DownloadFailed(f"The hub's files have no column {' or '.join(sorted(missing))}; their layout changed.")
     return parquet
@@ -117,17 +132,19 @@ def choose(found: Survey, per_class: int, *, only: int | None = None) -> list[tu
     return picks
 
 
-def pictures(parquet: pq.ParquetFile, group: int, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+def pictures(
+    parquet: pq.ParquetFile, group: int, rows: Sequence[int], *, image: str = PLAIN.image
+) -> Iterator[tuple[int, bytes]]:
     """(row, original image bytes) of these rows of one row group; empty bytes where there is none."""
     meta = parquet.metadata.row_group(group)
-    chunk = _image_chunk(meta)
+    chunk = _image_chunk(meta, image)
     if chunk.total_uncompressed_size > min(LARGEST_GROUP, max(1 << 26, 8 * chunk.total_compressed_size)):
         raise DownloadFailed("A row group of the hub's files unpacks to far more than it weighs; it was not opened.")
     try:
         table = parquet.read_row_group(group, columns=[chunk.path_in_schema], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DownloadFailed(f"A row group of the hub's files is damaged ({error}); try again.") from error
-    column = table.column(IMAGE).combine_chunks()
+    column = table.column(image).combine_chunks()
     if isinstance(column, pa.StructArray):
         column = column.field("bytes")
     for row in rows:
@@ -139,21 +156,21 @@ def image_type(data: bytes) -> str:
     return _ENDINGS.get(what_is(data), "")
 
 
-def _image_chunk(meta: pq.RowGroupMetaData) -> pq.ColumnChunkMetaData:
-    return _chunk(meta, lambda path: path in (IMAGE, f"{IMAGE}.bytes"))
+def _image_chunk(meta: pq.RowGroupMetaData, image: str) -> pq.ColumnChunkMetaData:
+    return _chunk(meta, image, f"{image}.bytes")
 
 
-def _chunk(meta: pq.RowGroupMetaData, wanted: Callable[[str], bool]) -> pq.ColumnChunkMetaData:
+def _chunk(meta: pq.RowGroupMetaData, *paths: str) -> pq.ColumnChunkMetaData:
     for index in range(meta.num_columns):
-        if wanted(meta.column(index).path_in_schema):
+        if meta.column(index).path_in_schema in paths:
             return meta.column(index)
-    raise DownloadFailed(f"The hub's files keep no bytes in their {IMAGE} column; the set's layout changed.")
+    raise DownloadFailed(f"The hub's files keep no bytes in their {paths[0]} column; the set's layout changed.")
 
 
-def _labels(source: BinaryIO | RangeFile, parquet: pq.ParquetFile) -> list[list[Any]]:
+def _labels(source: BinaryIO | RangeFile, parquet: pq.ParquetFile, label: str) -> list[list[Any]]:
     """Labels of every row group."""
     metas = [parquet.metadata.row_group(index) for index in range(parquet.metadata.num_row_groups)]
-    chunks = [_chunk(meta, lambda path: path == LABEL) for meta in metas]
+    chunks = [_chunk(meta, label) for meta in metas]
     known = [_single(chunk) for chunk in chunks]
     spans = [_span(chunk) for chunk, value in zip(chunks, known, strict=True) if value is None]
     if spans and isinstance(source, RangeFile):
@@ -161,7 +178,7 @@ def _labels(source: BinaryIO | RangeFile, parquet: pq.ParquetFile) -> list[list[
     return [
         [value] * meta.num_rows
         if value is not None
-        else parquet.read_row_group(index, columns=[LABEL], use_threads=False).column(LABEL).to_pylist()
+        else parquet.read_row_group(index, columns=[label], use_threads=False).column(label).to_pylist()
         for index, (meta, value) in enumerate(zip(metas, known, strict=True))
     ]
 

@@ -13,10 +13,11 @@ from core.analysis import concepts, findings
 from core.analysis.concepts import Count, PublishedConcept
 from core.charts.concepts import models_figure, sizes_figure
 from core.downloads import concept as concept_pictures
+from core.downloads.on_hub import ON_HUB
 from core.frequency import spoken
 from core.published.anomalies import FLAGS
 from core.published.manifest import CITATION
-from core.published.names import LET_IT_WAG, METHODS
+from core.published.names import METHODS
 from core.published.view import set_name
 from core.text.search import nearest_names
 from core.types import Answer, ClassAnswer
@@ -114,14 +115,22 @@ def _called(name: str, icon: str) -> None:
 def pictures(found: PublishedConcept) -> None:
     """Pictures where no set with this concept is open: those on this disk, or a button that fetches five."""
     section("Pictures")
-    if LET_IT_WAG not in [place.image_set for place in found.places]:
-        quiet("None on this disk. Single concepts can be fetched from Let It Wag! only, which does not test this one.")
+    copied = {place.image_set: place for place in found.places if place.image_set in ON_HUB}
+    if not copied:
+        for place in found.places:
+            quiet(f"None on this disk. {concept_pictures.without_copy(place.image_set)}")
         return
-    kept = concept_pictures.pictures(found.name)
+    place = copied[_source(list(copied), found)]
+    kept = concept_pictures.pictures(place.image_set, place.key)
+    where = ON_HUB[place.image_set]
     if kept is None:
-        quiet("None on this disk. Let It Wag! has this concept; only the parts of its files that hold it are read.")
+        terms = " It is given out to people who accepted its terms, by HF_TOKEN." if where.gated else ""
+        quiet(
+            f"None on this disk. {where.repository} holds {place.title}; only the parts of its files that show this "
+            f"concept are read.{terms}"
+        )
         planning = question(
-            concept_pictures.plan_pictures, found.name, label=f"Which parts hold {found.name}", lane="io"
+            concept_pictures.plan_pictures, place.image_set, place.key, label=f"Which parts hold {found.name}", lane="io"
         )
         if fetching.offer(
             planning,
@@ -139,7 +148,21 @@ def pictures(found: PublishedConcept) -> None:
     alt = html.escape(found.name, quote=True)
     tiles = "".join(f'<img src="data:image/webp;base64,{data}" alt="{alt}" style="{style}">' for data in sources)
     st.html(f'<div style="display:grid;gap:8px;grid-template-columns:repeat({len(sources)},1fr)">{tiles}</div>')
-    quiet("From Let It Wag! (bethgelab/Let-It-Wag), cut to squares here.")
+    quiet(f"From {place.title} ({where.repository}), cut to squares here.")
+
+
+def _source(copied: list[str], found: PublishedConcept) -> str:
+    """The set whose pictures are shown: the one looked at, one that asks for no terms, or the one chosen here."""
+    open_to_all = [image_set for image_set in copied if not ON_HUB[image_set].gated] or copied
+    looked_at = lensbar.lens().image_set
+    first = looked_at if looked_at in open_to_all else min(open_to_all, key=list(ON_HUB).index)
+    if len(copied) == 1:
+        return first
+    titles = {place.image_set: place.title for place in found.places}
+    return st.segmented_control(
+        "Pictures of", copied, default=first, required=True, key=f"pictures-of-{found.name}-{looked_at}",
+        format_func=titles.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
 
 
 def neighbours(
