@@ -156,7 +156,7 @@ def test_what_cannot_be_shown_is_one_sentence(stand_in: StandIn, tmp_cache: Path
     stand_in.add("dataset", ON_HUB["cub"].repository, stored(("a", "b"), label="bird"))
     with pytest.raises(DownloadFailed, match="no column label"):
         pictures.plan_pictures("cub", "a")
-    with pytest.raises(UnknownName, match="as tar files only; fetch .* wds_country211"):
+    with pytest.raises(UnknownName, match=r"as tar files only; fetch .* wds_country211"):
         pictures.plan_pictures("country211", "Andorra")
     assert set(ON_HUB) == {*concepts.SETS} - {"country211"}
 

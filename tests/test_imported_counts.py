@@ -12,17 +12,25 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 from typer.testing import CliRunner
 
 from cache import keys
+from core import downloads
 from core.cli.app import app
 from core.datasets.names import imagenet_classes
 from core.downloads import counts as packs
-from core.errors import BadInput, DownloadFailed, TailscopeError, UnknownName, UnreadableData
+from core.errors import BadInput, DownloadFailed, Stopped, TailscopeError, UnknownName, UnreadableData
 from core.frequency import choice, imported, sources
 from core.frequency.table import join
+from core.published import fetch as release
 from core.published import reading
 from core.published.manifest import Entry, blob_id
+from core.runtime.jobs import Engine
+from core.types import Progress
+from pages.data import counts as counts_page
+from tests.helpers.pages import opened, settled, words
 
 WANTED = {"tench": 120, "black-footed albatross": 0, "vine snake": 1_500}
 METRICS = {
@@ -178,6 +186,32 @@ def test_a_pack_states_size_licence_and_citation_first(pack: packs.Pack):
     assert dict(sources.load_source("imported:made").counts) == WANTED  # of a concept in both the first file's
 
 
+def test_a_pack_can_take_another_count_of_its_files(pack: packs.Pack, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(packs.PACKS, "made", replace(pack, files=pack.files[:1], field="freq"))
+    packs.fetch(packs.find("made"))
+    assert dict(sources.load_source("imported:made").counts) == {
+        "tench": 9, "black-footed albatross": 0, "vine snake": 7,
+    }  # fmt: skip
+    relevant = [one for one in packs.PACKS.values() if one.field == "relevant_total"]
+    assert [one.name for one in relevant] == ["neglectedtails-laion2b-relevant", "neglectedtails-laion400m-relevant"]
+    assert not any("eurosat" in file.path for one in relevant for file in one.files)  # which has no such count
+
+
+def test_a_pack_is_stopped_in_the_middle_of_a_file(pack: packs.Pack, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(release, "PART", 16)
+    arrived: list[int] = []
+
+    def report(progress: Progress) -> None:
+        arrived.append(progress.done)
+        if progress.done > 40:
+            raise Stopped("stopped by the test")
+
+    with pytest.raises(Stopped):
+        downloads.run(packs.plan_counts("made"), report=report)
+    assert max(arrived) == 48
+    assert "imported:made" not in [info.name for info in sources.list_sources()]
+
+
 def test_a_pack_with_another_file_is_not_kept(pack: packs.Pack, tmp_path: Path):
     (tmp_path / "b.json").write_text("{}")
     with pytest.raises(DownloadFailed, match=r"b\.json came with 2 bytes"):
@@ -250,3 +284,63 @@ def test_a_key_that_occurs_twice_is_found_quickly_among_many():
     text = "{" + ",".join(f'"k{i}": 1' for i in range(200_000)) + ',"k199999": 2}'
     with pytest.raises(reading.Refused, match="«k199999» occurs twice"):
         reading.parse_json(text.encode())
+
+
+def button(app: AppTest, label: str) -> Button:
+    return next(one for one in app.button if one.label.startswith(label))
+
+
+def test_the_page_fetches_packs_and_imports_files(
+    page_engine: Engine, pack: packs.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
+    app = opened("data", show="counts", pack="made")
+    assert not app.exception
+    assert {"MIT", "Nobody, 2026"} <= set(app.dataframe[1].value.loc[lambda row: row["Pack"] == "made"].iloc[0])
+    settled(button(app, "State the size").click().run())
+    assert "Licence: MIT. Nobody, 2026." in words(app)
+    settled(button(app, "Fetch ").click().run())
+    assert dict(sources.load_source("imported:made").counts) == WANTED
+    app = opened("data", show="counts")
+    for name, content, told in (
+        ("good.csv", "concept,count\ntench,7\neel,\n", "imported:mine: 1 concept with a count, 1 listed without one"),
+        ("bad.csv", "concept,count\ntench,-7\n", "bad.csv, row 2: «-7» is no count; nothing was imported."),
+        ("away.csv", "", "away.csv cannot be read"),
+    ):
+        if content:
+            (tmp_path / name).write_text(content)
+        app.text_input(key="counts-path").input(str(tmp_path / name))
+        app.text_input(key="import-name").input("mine").run()
+        settled(button(app, "Import" if name == "good.csv" else "Replace").click().run())
+        boxes = " ".join(str(box.value) for box in (*app.success, *app.error, *app.warning))
+        assert told in boxes.replace("\\", "")
+        assert dict(sources.load_source("imported:mine").counts) == {"tench": 7}
+    app.button(key="delete-imported:made").click().run()
+    assert not sources_named("imported:made")
+    app.selectbox(key="pack").select("made").run()
+    settled(button(app, "State the size").click().run())
+    settled(button(app, "Fetch ").click().run())
+    assert sources_named("imported:made")
+    app.button(key="use-imported:mine").click().run()
+    assert app.session_state["frequency"] == "imported:mine"
+    app.button(key="delete-imported:mine").click().run()
+    assert not sources_named("imported:mine")
+
+
+def test_the_page_of_a_read_only_server_lists_packs_and_takes_nothing(
+    page_engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pages.ui.jobs.is_local", lambda: False)
+    app = opened("data", show="counts", pack="metaclip-400m")
+    assert "CC BY-NC 4.0" in words(app)
+    assert "Downloads are switched off" in words(app)
+    assert "Importing is switched off" in words(app)
+    assert not [one for one in app.button if one.label in ("Import", "Delete") or one.label.startswith("Ask")]
+
+
+def test_an_upload_is_read_under_any_name():
+    for name in ("c.csv", "../../c.csv", "\n\u202e<b>.csv", "a" * 400 + ".csv"):
+        assert counts_page._read_upload("", b"concept,count\ntench,7\n", name, "mine").concepts == 1
+    for name in ("..", "", ".csv"):
+        with pytest.raises(UnreadableData, match="is no file of counts"):
+            counts_page._read_upload("", b"concept,count\ntench,7\n", name, "mine")

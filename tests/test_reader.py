@@ -24,7 +24,7 @@ WRITTEN = {"results", "icons", "embeddings", "joined", "weights"}
 SLOW = {"shifts", "composition", "among", "failures"}  # pressed while they wait for what takes seconds to a minute
 PLACES: list[tuple[str, dict[str, str]]] = [
     *((info.id, {}) for info in registry.PAGES if info.id != "data"),
-    *(("data", {"show": show}) for show in ("models", "image sets", "published release", "cache", "jobs")),
+    *(("data", {"show": show}) for show in ("models", "image sets", "counts", "published release", "cache", "jobs")),
     ("explore", {"concept": "dog"}),
 ]
 EVERY = pytest.mark.parametrize(("page", "query"), PLACES, ids=str)
@@ -100,6 +100,7 @@ OWNED: list[tuple[str, dict[str, str]]] = [
     ("letitwag", {}),
     ("explore", {"concept": "dog"}),
     *(("data", {"show": show}) for show in ("image sets", "published release", "cache")),
+    ("data", {"show": "counts", "pack": "neglectedtails-laion2b"}),
 ]
 
 

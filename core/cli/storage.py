@@ -50,15 +50,12 @@ def fetch_counts(
     yes: Yes = False,
 ) -> None:
     """Download concept counts that others published, as the frequency source imported:NAME."""
-    from core.downloads import counts
+    from core.downloads.counts import plan_counts
+    from core.frequency import imported
 
-    pack = counts.announced(counts.find(name))
-    typer.echo(pack.sentence)
-    if not yes:
-        typer.confirm(f"Download {megabytes(pack.bytes)}?", abort=True)
-    with progress_bar() as report:
-        found = counts.fetch(pack, report=report)
-    typer.echo(f"{found.source}: {found.concepts:,} concepts with a count.")
+    _run(plan_counts(name), yes=yes)
+    found = next(info for info in imported.infos() if info.name == f"{imported.PREFIX}{name}")
+    typer.echo(f"{found.name}: {found.concepts:,} concepts with a count.")
 
 
 @fetch.command("descriptions")

@@ -1,4 +1,4 @@
-"""A few pictures of one concept of a published image set: the row groups that hold them are read, nothing else of it."""
+"""A few pictures of one concept of a published image set: the row groups that hold them are read, and nothing else."""
 
 from __future__ import annotations
 

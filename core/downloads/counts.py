@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from core.downloads.plan import in_words
+from cache import keys
+from core.downloads.plan import Meter, Plan, in_words
 from core.errors import DownloadFailed, UnknownName
 from core.frequency import imported
 from core.published.fetch import announced_size, download
 from core.published.manifest import Entry
-from core.types import Progress, Report, silent
+from core.types import Report, silent
 
 _REAL = "shubhamprshr27/NeglectedTailsVLM"
 _REAL_COMMIT = "1ca33df119c1bfb48ae0738a7a12c6d4e65867e5"
@@ -27,7 +28,7 @@ class Pack:
         name: it becomes the source ``imported:NAME``; title, citation, licence: stated first.
         base: address under which the files lie, at a pinned commit; files: with git blob id and size (0 where only the
             server tells it, see :func:`announced`), those that win where a concept is in several come first.
-        method: what was counted.
+        method: what was counted; field: which of the counts in the files, empty for the one found by itself.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Pack:
     base: str
     files: tuple[Entry, ...]
     method: str = "text"
+    field: str = ""
 
     @property
     def bytes(self) -> int:
@@ -44,16 +46,22 @@ class Pack:
         return sum(file.size for file in self.files)
 
     @property
+    def size(self) -> str:
+        """What it weighs in words, as far as it is known without asking the server."""
+        files = f"{len(self.files)} files" if len(self.files) > 1 else "one file"
+        return f"{in_words(self.bytes)} in {files}" if all(file.size for file in self.files) else files
+
+    @property
     def sentence(self) -> str:
         """All of this in words."""
-        files = f"{len(self.files)} files" if len(self.files) > 1 else "one file"
-        size = f"{in_words(self.bytes)} in {files}"
-        return f"{self.name}: {self.title}; {size}. Licence: {self.licence}. {self.citation}."
+        return f"{self.name}: {self.title}; {self.size}. Licence: {self.licence}. {self.citation}."
 
 
-def _real(pretraining: str, label: str, files: Mapping[str, tuple[int, str]]) -> Pack:
-    return Pack(
-        f"neglectedtails-{pretraining.lower()}",
+def _real(pretraining: str, label: str, files: Mapping[str, tuple[int, str]]) -> tuple[Pack, Pack]:
+    """The counts of all captions that name a class, and of those that a language model took to mean it."""
+    name = f"neglectedtails-{pretraining.lower()}"
+    named = Pack(
+        name,
         f"captions of {label} that name a class of nine image sets by any of its synonyms",
         "Parashar et al., “The Neglected Tails in Vision-Language Models”, CVPR 2024 (arXiv 2401.12425); "
         f"github.com/{_REAL}, commit {_REAL_COMMIT[:7]}",
@@ -61,6 +69,15 @@ def _real(pretraining: str, label: str, files: Mapping[str, tuple[int, str]]) ->
         f"https://raw.githubusercontent.com/{_REAL}/{_REAL_COMMIT}",
         tuple(Entry(f"analysis/laion/{path}", size, blob) for path, (size, blob) in files.items()),
     )
+    relevant = replace(
+        named,
+        name=f"{name}-relevant",
+        title=f"captions of {label} that name a class of eight image sets and mean it (LLaMA 2 judged a sample), the "
+        "frequency in the paper",
+        files=tuple(file for file in named.files if "/eurosat/" not in file.path),
+        field="relevant_total",
+    )
+    return named, relevant
 
 
 def _meta(name: str, title: str, file: str, blob: str) -> Pack:
@@ -94,7 +111,7 @@ PACKS = {
             "pool", "texts of the 1.6 billion pairs from which MetaCLIP's 400 million were balanced",
             "entry_counts_400m.json", "a3d56641cefee199e082d00d7b58ecb42656f1c3",
         ),
-        _real(
+        *_real(
             "LAION2B", "LAION-2B",
             {
                 "imagenet_1k/metrics-LAION2B.json": (319_761, "763207eda04078ccfded855ab25615e7ba8bc987"),
@@ -108,7 +125,7 @@ PACKS = {
                 "eurosat/metrics-LAION2B-satellite.json": (2_113, "55b7918aa0e7b9fc2512b146052d20925b649f21"),
             },
         ),
-        _real(
+        *_real(
             "LAION400M", "LAION-400M",
             {
                 "imagenet_1k/metrics-LAION400M.json": (313_700, "1c3f03558e67c5460ac66fa1d0038c15af3a8633"),
@@ -150,7 +167,22 @@ def announced(pack: Pack) -> Pack:
     return replace(pack, files=files)
 
 
-def fetch(pack: Pack, *, report: Report = silent) -> imported.Imported:
+def plan_counts(name: str, *, report: Report = silent) -> Plan:
+    """Plan a pack; its server is asked only for the sizes that are not known here.
+
+    Raises:
+        UnknownName: there is no such pack. DownloadFailed: as of ``announced``.
+    """
+    pack = announced(find(name))
+
+    def work(advance: Meter) -> None:
+        fetch(pack, advance=advance)
+
+    target = keys.root() / "imported" / f"{pack.name}.parquet"
+    return Plan(f"counts/{pack.name}", "counts", (), pack.bytes, target, pack.sentence, work=work)
+
+
+def fetch(pack: Pack, *, advance: Callable[[int], None] = lambda arrived: None) -> imported.Imported:
     """Download a pack, every file checked against its digest, and keep it as ``imported:NAME``.
 
     Raises:
@@ -158,11 +190,10 @@ def fetch(pack: Pack, *, report: Report = silent) -> imported.Imported:
         UnreadableData: a file is no table of counts; nothing is kept.
     """
     pack = announced(pack)
-    files: dict[str, bytes] = {}
-    for done, entry in enumerate(pack.files):
-        report(Progress(done, len(pack.files), f"Downloading {pack.name}"))
-        files[entry.path] = download(entry, _base(pack))
-    return imported.keep_metrics(files, pack.name, method=pack.method, citation=f"{pack.title}; {pack.citation}")
+    files = {entry.path: download(entry, _base(pack), advance=advance) for entry in pack.files}
+    return imported.keep_metrics(
+        files, pack.name, method=pack.method, citation=f"{pack.title}; {pack.citation}", count_column=pack.field
+    )
 
 
 def _base(pack: Pack) -> str:

@@ -15,6 +15,7 @@ from core.downloads.ranges import RangeFile
 from core.downloads.site import Site, finished, note
 from core.published.names import LET_IT_WAG
 
+
 def plan_letitwag(per_class: int | None, meter: Meter) -> Plan:
     """Plan Let It Wag!: nine parquet files, or the row groups that hold ``per_class`` images of every class."""
     where = ON_HUB[LET_IT_WAG]

@@ -78,9 +78,7 @@ def listed(where: OnHub) -> tuple[tuple[hub.RemoteFile, ...], hub.RemoteFile | N
     return files, next((file for file in found if file.path == "README.md"), None)
 
 
-def survey(
-    where: OnHub, files: Sequence[hub.RemoteFile], card: hub.RemoteFile | None, meter: Meter
-) -> parquet.Survey:
+def survey(where: OnHub, files: Sequence[hub.RemoteFile], card: hub.RemoteFile | None, meter: Meter) -> parquet.Survey:
     """Footers and labels of the files by range requests, never pictures."""
     sources = [RangeFile(file, largest=FOOTER, advance=meter) for file in files]
     return parquet.survey(sources, names=names_of_card(card, where.columns.label), columns=where.columns)

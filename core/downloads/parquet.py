@@ -50,9 +50,7 @@ class Survey:
     groups: tuple[RowGroup, ...]
 
 
-def survey(
-    sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = (), columns: Columns = PLAIN
-) -> Survey:
+def survey(sources: Sequence[BinaryIO | RangeFile], *, names: Sequence[str] = (), columns: Columns = PLAIN) -> Survey:
     """Read footers and labels, never pictures.
 
     A row group whose statistics name one label is not read at all; ``RangeFile`` sources bring the others in parallel.

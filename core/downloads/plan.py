@@ -31,18 +31,18 @@ class Plan:
     """What a download will bring, and where to.
 
     Attributes:
-        id: canonical model or image set.
-        kind: ``model`` or ``set``.
+        id: canonical model, image set or pack of counts.
+        kind: ``model``, ``set`` or ``counts``.
         files: as the hub announced them, pinned to a commit.
         bytes: still to be transferred; 0 when everything is on disk. For the first images of every class of a
             webdataset an estimate, for everything else exact.
-        target: folder where the result will be.
+        target: folder (or file) where the result will be.
         sentence: all of this in words.
         per_class: first images of every class, or None for everything.
     """
 
     id: str
-    kind: Literal["model", "set"]
+    kind: Literal["model", "set", "counts"]
     files: tuple[hub.RemoteFile, ...]
     bytes: int
     target: Path

@@ -102,7 +102,9 @@ def keep(
     return Imported(PREFIX + name, len(counts), len(unknown), *columns)
 
 
-def keep_metrics(files: Mapping[str, bytes], name: str, *, method: str, citation: str) -> Imported:
+def keep_metrics(
+    files: Mapping[str, bytes], name: str, *, method: str, citation: str, count_column: str = ""
+) -> Imported:
     """Keep several JSON files of counts as one source; of a concept in several the first file's count is kept."""
     check_name(name)
     counts: dict[str, int] = {}
@@ -111,7 +113,7 @@ def keep_metrics(files: Mapping[str, bytes], name: str, *, method: str, citation
     columns = ("", "")
     digest = hashlib.sha256()
     for file, content in files.items():
-        rows, columns = _from_json(content, Path(file).name, "", "")
+        rows, columns = _from_json(content, Path(file).name, "", count_column)
         found, without = _checked(rows, Path(file).name)
         counts = {**found, **counts}
         alternates = {**_alternates(content), **alternates}

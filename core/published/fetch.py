@@ -24,6 +24,7 @@ BASE = f"https://raw.githubusercontent.com/{manifest.REPOSITORY}/{manifest.COMMI
 CONNECTIONS = 8
 TIMEOUT = 30
 ATTEMPTS = 3
+PART = 1 << 18  # bytes between two looks at whether the download was stopped
 
 
 def base() -> str:
@@ -86,13 +87,17 @@ def _fetch(entry: Entry, stopping: threading.Event) -> None:
     write_bytes(path, content)
 
 
-def download(entry: Entry, base: str) -> bytes:
+def download(entry: Entry, base: str, *, advance: Callable[[int], None] = lambda arrived: None) -> bytes:
     """One file below an address, checked against its size and git blob id.
+
+    Args:
+        advance: told how many bytes arrived since it was last told, negative when they had to be thrown away; what it
+            raises ends the download.
 
     Raises:
         DownloadFailed: it could not be reached, or is another file.
     """
-    content = _download(entry, base)
+    content = _download(entry, base, advance)
     if len(content) != entry.size or manifest.blob_id(content) != entry.blob:
         raise DownloadFailed(
             f"{entry.path} came with {len(content):,} bytes that are not the release's file ({entry.size:,} bytes). "
@@ -120,10 +125,17 @@ def _length(request: urllib.request.Request) -> int | None:
         return int(size) if size.isdecimal() else None
 
 
-def _download(entry: Entry, base: str) -> bytes:
+def _download(entry: Entry, base: str, advance: Callable[[int], None]) -> bytes:
+    content = bytearray()
+
     def read() -> bytes:
+        advance(-len(content))
+        content.clear()
         with urllib.request.urlopen(f"{base}/{entry.path}", timeout=TIMEOUT) as answer:
-            return answer.read(entry.size + 1)
+            while part := answer.read(min(PART, entry.size + 1 - len(content))):
+                content.extend(part)
+                advance(len(part))
+        return bytes(content)
 
     return _attempts(entry.path, base, read)
 

@@ -1,11 +1,11 @@
-"""Data: models, image sets, the cache and running jobs."""
+"""Data: models, image sets, counts, the cache and running jobs."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core import plugins
-from pages.data import cache, jobs, models, sets
+from pages.data import cache, counts, jobs, models, sets
 from pages.published import release
 from pages.ui.jobs import may_change
 from pages.ui.text import quiet, warn_each
@@ -13,6 +13,7 @@ from pages.ui.text import quiet, warn_each
 SECTIONS = {
     "models": models,
     "image sets": sets,
+    "counts": counts,
     "published release": release,
     "cache": cache,
     "jobs": jobs,

@@ -130,7 +130,11 @@ def pictures(found: PublishedConcept) -> None:
             f"concept are read.{terms}"
         )
         planning = question(
-            concept_pictures.plan_pictures, place.image_set, place.key, label=f"Which parts hold {found.name}", lane="io"
+            concept_pictures.plan_pictures,
+            place.image_set,
+            place.key,
+            label=f"Which parts hold {found.name}",
+            lane="io",
         )
         if fetching.offer(
             planning,

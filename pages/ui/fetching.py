@@ -56,3 +56,9 @@ def offer(
         warn(error)
         st.button("Try again", key=f"again-{id}", on_click=jobs.again)
         return False
+
+
+def forget() -> None:
+    """What was fetched may have been deleted: it is offered anew."""
+    jobs.engine().forget()
+    st.session_state["_plans"], st.session_state["_fetches"] = set(), set()
