@@ -9,7 +9,10 @@ import pytest
 
 from core.robustness.attacks import find
 from core.robustness.committed import committed
+from core.robustness.metrics import difference
 from core.robustness.records import Record
+from core.stats.format import points
+from core.types import Interval
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "ATTACKS.md").read_text(encoding="utf-8")
 PLAIN = {"noise": "noise (control)", "letters": "letters (control)", "typographic": "typographic"}
@@ -71,7 +74,23 @@ def score_rows(records: list[Record]) -> Iterator[str]:
             yield "| " + " | ".join(cells) + " |"
 
 
+def tail_rows(records: list[Record]) -> Iterator[str]:
+    """| attack | ε | head | tail | tail − head |"""
+    for one in records:
+        if one.condition != "clean":
+            head, tail = (
+                Interval(*(one.more[f"{group}_success{end}"] for end in ("", "_low", "_high")))
+                for group in ("head", "tail")
+            )
+            gap = difference(tail, head)
+            value, low, high = (points(part, 0) for part in (gap.value, gap.low, gap.high))
+            told = f"+{value} points ({low} to {high})"
+            shares = (f"{100 * group.value:.0f} %" for group in (head, tail))
+            yield "| " + " | ".join([find(one.condition).title, f"{one.eps:.0f}/255", *shares, told]) + " |"
+
+
 TABLES = {
+    "attacks-tail": (tail_rows,),
     "attacks": (direct_rows, written_rows),
     "attacks-supervised": (direct_rows, written_rows),
     "attacks-transfer": (transfer_rows,),

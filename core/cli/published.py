@@ -9,6 +9,7 @@ import typer
 
 from core.cli.options import AsJson
 from core.cli.output import echo_json, echo_table, fields, megabytes, progress_bar
+from core.types import Progress
 
 if TYPE_CHECKING:
     from core.published.importer import ImportReport
@@ -307,6 +308,61 @@ def decades(pretraining: Pretraining, model: Model, as_json: AsJson = False) -> 
             for row in result["decades"]
         ],
     )
+
+
+@app.command("concept")
+def concept(
+    name: Annotated[str, typer.Argument(help="A concept as the release spells it, such as “golden retriever”.")],
+    family: Annotated[
+        str | None, typer.Option(help="Only zero-shot, retrieval, text-to-image or letitwag results.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every released score of one concept: all models, prompt strategies and metrics."""
+    from dataclasses import asdict
+
+    from core.published import catalogue, one_concept
+    from core.published.names import LET_IT_WAG, TEXT_TO_IMAGE
+    from core.published.store import open_store
+
+    chosen = family if family in (None, LET_IT_WAG) else catalogue.family_of(family)
+    found = one_concept.scores(open_store(), name, chosen or "")
+    if as_json:
+        echo_json({"concept": name, "scores": [asdict(one) for one in found], "absent": one_concept.ABSENT})
+        return
+    echo_table(
+        ("family", "data set", "prompts or metric", "model", "pretraining", "value", "prompts"),
+        [
+            (one.family, one.dataset, one.condition, one.model, one.pretraining or "–", f"{one.value:.4g}",
+             one.n or "–")
+            for one in found
+        ],
+    )  # fmt: skip
+    if any(one.family == TEXT_TO_IMAGE for one in found):
+        typer.echo(one_concept.ABSENT)
+
+
+@app.command("claims")
+def claims(
+    claim: Annotated[list[str] | None, typer.Argument(help="Only these, such as misalignment; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute what the paper states: misalignment, correlations, dips, decades, Let It Wag! and others."""
+    from dataclasses import asdict
+
+    from core.published import claims as checking
+
+    names = claim or list(checking.CLAIMS)
+    with progress_bar() as report:
+        checked = []
+        for done, name in enumerate(names):
+            report(Progress(done, len(names), "Claims"))
+            checked.append(checking.check(name))
+    if as_json:
+        echo_json([asdict(one) for one in checked])
+        return
+    for one in checked:
+        typer.echo(f"{one.title} ({one.id}): {one.verdict}.\n  Stated: {one.stated}\n  Found: {one.found}")
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -45,7 +45,7 @@ MEANING = {
 def curve(rows: Rows, combination: Combination, datasets: tuple[str, ...]) -> dict[str, Any]:
     """The record of one curve: correlations and slope with intervals, all bins, the zero lane, what was left out."""
     x, y, found = np.log10(np.maximum(rows.counts, 1)), rows.values, rows.counts > 0
-    names, clusters = np.unique([fold(concept) for concept in rows.concepts], return_inverse=True)
+    names, clusters = _clusters(rows)
     _, sets = np.unique(rows.datasets.astype(str), return_inverse=True)
     sampler = Resampler.of(clusters)
     ranks = sampler.ranks(y)
@@ -63,6 +63,18 @@ def curve(rows: Rows, combination: Combination, datasets: tuple[str, ...]) -> di
         "left_out": [{"item": item.item, "reason": item.reason} for item in rows.left_out],
         "meaning": MEANING,
     }
+
+
+def slope_per_decade(rows: Rows) -> Interval:
+    """The slope of the record alone, without the rest."""
+    x, found = np.log10(np.maximum(rows.counts, 1)), rows.counts > 0
+    return slope(Resampler.of(_clusters(rows)[1]).subset(found), x[found], rows.values[found])
+
+
+def _clusters(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Folded concept names, and every row's index among them."""
+    names, index = np.unique([fold(concept) for concept in rows.concepts], return_inverse=True)
+    return names, index
 
 
 def plain(value: Interval) -> dict[str, float]:

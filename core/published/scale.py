@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import BadInput, NotHere
-from core.published import letitwag, view
-from core.published.curves import curve_record
+from core.published import catalogue, letitwag, recipe_honest, view
 from core.published.names import HEADLINE_METHOD, PROMPTS, ZERO_SHOT
+from core.published.pool import Combination, pool
 from core.published.store import open_store
 from core.stats.format import point_span, points
 from core.types import Interval, LeftOut, Progress, Report, silent
@@ -71,17 +71,21 @@ def slopes(
     """
     known_sizes = sizes()
     known, absent = [], []
-    asked = view.models(open_store(), ZERO_SHOT)
+    store = open_store()
+    datasets = catalogue.choose_sets(ZERO_SHOT, method, None)
+    asked = view.models(store, ZERO_SHOT)
     for done, (model, pretraining) in enumerate(asked):
         report(Progress(done, len(asked), "Slopes by bootstrap over concepts"))
+        combination = Combination(ZERO_SHOT, pretraining, method, prompts, model)
         try:
-            found = curve_record(family=ZERO_SHOT, pretraining=pretraining, method=method, model=model, prompts=prompts)
+            catalogue.require(store, combination, datasets)
+            rows = pool(store, combination, datasets, "honest")
         except (BadInput, NotHere) as error:
             absent.append(LeftOut(f"{model} · {view.set_name(pretraining)}", str(error)))
             continue
-        slope = Interval(**found["slope_per_decade"])
         size = known_sizes.get((model, pretraining), known_sizes.get((model, "")))
-        known.append(SizePoint(model, pretraining, size, slope, found["n_rows"] - found["n_zero"]))
+        slope = recipe_honest.slope_per_decade(rows)
+        known.append(SizePoint(model, pretraining, size, slope, len(rows.counts) - rows.n_zero))
     return known, absent
 
 

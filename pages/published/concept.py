@@ -10,15 +10,17 @@ import streamlit as st
 from core.charts.published import label
 from core.errors import UnknownName
 from core.frequency import published as source
+from core.published import one_concept
 from core.published.anomalies import FLAGS
-from core.published.names import PRETRAINING
+from core.published.names import PRETRAINING, TEXT_TO_IMAGE
 from core.published.store import Store
 from core.published.view import Shown, set_name
 from core.text.search import find_concepts
 from core.text.spelling import spellings
 from pages.ui import choice, lensbar, selection
+from pages.ui.downloads import downloads
 from pages.ui.links import to_page
-from pages.ui.text import quiet, section
+from pages.ui.text import plain, quiet, section
 
 
 def concept(store: Store, shown: Sequence[Shown]) -> None:
@@ -43,6 +45,8 @@ def concept(store: Store, shown: Sequence[Shown]) -> None:
         _counts(name)
     with right:
         _scores(name, shown)
+    if shown[0].combination.family == TEXT_TO_IMAGE:
+        _every_metric(store, name)
     links(name)
 
 
@@ -86,6 +90,28 @@ def _scores(name: str, shown: Sequence[Shown]) -> None:
         "Score": st.column_config.NumberColumn(format="%.4g"),
     }
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns, alt=f"Scores of {name}")
+
+
+def _every_metric(store: Store, name: str) -> None:
+    """All released text-to-image metrics of a concept: one row a model, one column a metric, and how many prompts."""
+    try:
+        found = one_concept.scores(store, name, TEXT_TO_IMAGE)
+    except UnknownName as error:
+        quiet(str(error))
+        return
+    frame = pd.DataFrame(
+        [{"Model": one.model, "metric": one.condition.replace("_", " "), "value": one.value} for one in found]
+    ).pivot(index="Model", columns="metric", values="value")
+    prompts = {one.condition.replace("_", " "): one.n for one in found}
+    section(
+        "Every released metric",
+        f"{plain(name)} under {len(frame)} text-to-image models: means over the prompts that name it "
+        f"({', '.join(f'{metric} {n}' for metric, n in prompts.items())}).",
+    )
+    columns = {metric: st.column_config.NumberColumn(format="%.3f") for metric in prompts}
+    st.dataframe(frame, column_config=columns, placeholder="–", alt=f"Every text-to-image metric of {name}")
+    header = ["model", "metric", "value", "prompts"]
+    downloads("published-metrics", header, [[one.model, one.condition, one.value, one.n] for one in found])
 
 
 def links(name: str) -> None:

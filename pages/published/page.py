@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.published import findings, view
+from core.published import findings, one_concept, view
+from core.published.names import TEXT_TO_IMAGE
 from core.published.store import open_store
 from core.published.view import View
 from pages.published import choices, concept, parts, release
@@ -53,4 +54,6 @@ quiet(
     + f" {len(shown[0].rows.left_out):,} names present on one side only are left out."
 )
 parts.choices_matter(shown)
+if asked.family == TEXT_TO_IMAGE:
+    quiet(one_concept.ABSENT)
 concept.concept(store, shown)
