@@ -442,15 +442,6 @@ def test_the_corpus_is_counted_as_committed_from_a_score_matrix(corpus, tmp_path
     assert facts["joined_by"] == (None if mode == "image" else "key" if form == "wide" else "number of the row")
 
 
-@pytest.mark.slow
-def test_the_largest_corpus_is_counted_as_committed_in_every_mode(tmp_path):
-    large = write_corpus("icons-200k", tmp_path)
-    concepts = names.concepts("icons")
-    for mode in ("text", "image", "integrated"):
-        run.count(request(large, mode, names=concepts, scores=str(large)), tmp_path / mode, workers=2)
-        assert {key: row[0] for key, row in table(tmp_path / mode).items()} == truth("icons-200k", mode)
-
-
 def test_integrated_counts_a_sample_once_however_often_its_id_occurs(tmp_path):
     captions = tmp_path / "a.jsonl"
     captions.write_text("".join(json.dumps({"id": id, "text": "dog"}) + "\n" for id in (1, 1, 2)))

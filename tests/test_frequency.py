@@ -12,7 +12,7 @@ from core.frequency import icons, published, sources
 from core.frequency import letitwag as letitwag_counts
 from core.frequency.table import SourceInfo, join, match
 from core.icons import counts
-from core.icons.corpus import CORPORA, corpus, count
+from core.icons.corpus import CORPORA, count
 from core.published import letitwag
 from core.types import METHODS, FrequencyTable
 from tests.shipped_release import load
@@ -24,13 +24,6 @@ def committed(name: str) -> dict[str, tuple[int, ...]]:
 
 def test_smallest_corpus_is_counted_exactly():
     assert committed("icons-10k") == count("icons-10k")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in CORPORA if name != "icons-10k"])
-def test_every_corpus_is_counted_exactly(name):
-    assert committed(name) == count(name)
-    corpus.cache_clear()
 
 
 @pytest.mark.parametrize("name", CORPORA)
