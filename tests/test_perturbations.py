@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from core.errors import BadInput
-from core.robustness.corruptions.perturbations import FRAMES, NOISE, PERTURBATIONS, frame, sequences
+from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, frame, sequences
 from tests.fakes import FakeImageSet
+
+NOISE = ("gaussian_noise", "shot_noise")
 
 
 def picture() -> Image.Image:

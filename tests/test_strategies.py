@@ -265,3 +265,14 @@ def test_committed_files_know_every_concept_and_nothing_else():
     keys = {concept.key for concept in concepts()}
     for file in (cupl.FILE, dclip.FILE):
         assert set(icon_texts.icon_lists(file)) == keys
+
+
+@pytest.mark.parametrize(
+    ("strategy", "id"),
+    [
+        ("simple", "simple"), ("ensemble@max", "ensemble"), ("waffle:3@similarity", "waffle"),
+        ("cupl-full:/a@b/c.json", "cupl-full"), ("/a@b/c.json", "/a@b/c.json"), ("{c} @ home: {c}", "{c} @ home: {c}"),
+    ],
+)  # fmt: skip
+def test_the_id_that_a_strategy_begins_with(strategy, id):
+    assert prompts.strategy_id(strategy) == id

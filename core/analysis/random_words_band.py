@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.evaluation.evaluate import evaluate
-from core.prompts import prompt_file
+from core.prompts import prompt_file, strategy_id
 from core.prompts.notes import content_unread
 from core.prompts.waffle import SEEDS
 from core.types import Answer, ImageSet, Lens, Progress, Reading, Report, silent
@@ -43,8 +43,7 @@ def band(values: list[float]) -> Band:
 
 def is_written(strategy: str) -> bool:
     """Whether a strategy's sentences describe each class in its own words, so that random words are its null."""
-    named = strategy.partition(":")[0].partition("@")[0]
-    return named in ("cupl-base", "cupl-full", "cupl-both", "dclip", "waffle") or (
+    return strategy_id(strategy) in ("cupl-base", "cupl-full", "cupl-both", "dclip", "waffle") or (
         prompt_file(strategy) is not None and not strategy.startswith(("real:", "name-family:"))
     )
 

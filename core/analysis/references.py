@@ -18,6 +18,7 @@ from core.icons.concepts import concepts
 from core.models import registry as models
 from core.models.names import split_model
 from core.paths import ASSETS
+from core.prompts import strategy_id
 from core.published import openclip
 from core.published.openclip import set_name
 from core.types import Answer
@@ -118,8 +119,7 @@ def on_sets(image_sets: Sequence[str]) -> tuple[Reference, ...]:
 
 def strategy_of(answer: Answer) -> str:
     """The strategy without its option: the file or seed is not what a table can name."""
-    head = answer.lens.prompts.partition("@")[0]
-    return head.partition(":")[0] if "{" not in head else head
+    return strategy_id(answer.lens.prompts)
 
 
 def _committed(model: str) -> tuple[Reference, ...]:

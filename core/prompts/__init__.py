@@ -16,6 +16,7 @@ from core.prompts.registry import (
     register,
     split_aggregation,
     strategies,
+    strategy_id,
     typed_path,
     unknown,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "register",
     "split_aggregation",
     "strategies",
+    "strategy_id",
     "typed_path",
     "unknown",
 ]

@@ -197,3 +197,10 @@ def _named(strategy: str) -> tuple[Strategy | None, str]:
     id, colon, option = strategy.partition(":")
     known = _known()
     return (known[id], option) if colon and id in known else (None, strategy)
+
+
+def strategy_id(strategy: str) -> str:
+    """The id that a strategy begins with, without its option and aggregation; a template or a file as it is."""
+    text, _ = split_aggregation(strategy)
+    named, _ = _named(text)
+    return named.id if named else text

@@ -24,7 +24,6 @@ SCHEMA = 1
 """Counts up when the same frame would have other pixels."""
 
 FRAMES = 31
-NOISE = ("gaussian_noise", "shot_noise")
 
 _Frame = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """Pixels float32 [h, w, 3] in 0..1, how far along (0..1), generator -> pixels of that frame."""
