@@ -66,17 +66,17 @@ async def warm(_app: st.App) -> AsyncIterator[None]:
 
 
 def _import_pages() -> None:
-    """The modules of the first screen and its first figure once: Plotly loads each kind of trace when it is drawn."""
+    """The modules of the first screen, and the figures that its first visitor sees."""
     import core.evaluation.evaluate  # noqa: F401
-    from core.analysis import overview
-    from core.charts.overview import curves_figure
     from pages import overview as home
+    from pages.overview import curves, tail
+    from pages.ui.jobs import recall
 
     for module in iter_modules(home.__path__):
         if module.name != registry.HOME.file.stem:  # the script itself
             import_module(f"{home.__name__}.{module.name}")
-    curves = overview.curves()
-    curves_figure(curves, curves[0].model).to_json()
+    for figure in (recall(curves.draw, curves.usual().model), recall(tail.draw, tail.usual().name)):
+        figure.to_json()  # Plotly loads what it writes with when it is first needed
 
 
 logs.escape()

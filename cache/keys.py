@@ -19,7 +19,8 @@ def root() -> Path:
     ``$TAILSCOPE_CACHE``, else ``cache/data`` of a checkout, else the person's cache folder (of an installed package).
     """
     folder = Path(os.environ.get("TAILSCOPE_CACHE") or _usual_root()).expanduser().absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():  # asked for many times by each page
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Stopped
+from core.runtime.content import digest_of
 from core.runtime.jobs import Engine, Job, _Meter, engine
 from core.types import Progress, Report
 from tests.helpers.work import submit
@@ -66,6 +68,16 @@ def fail(error: BaseException) -> Callable[[Report], Any]:
 
 
 # --- one job a question ---
+
+
+def test_a_key_tells_every_two_values_apart() -> None:
+    values = [
+        1, 1.0, True, "1", "True", None, "None", [], [1], [True], [1.0], ["1"], [None], ["a", "b"], ["ab"], ["a', 'b"],
+        [["a"], "b"], [["a", "b"]], {}, {"a": 1}, {"a": "1"}, {"a": True}, {"b": 1, "a": 1}, {"a": 1, "b": 1},
+        ["\ud800"], ["\\ud800"], [0.0], [-0.0], [float("nan")], [float("inf")], np.arange(3), [0, 1, 2],
+    ]  # fmt: skip
+    assert len({digest_of(value) for value in values}) == len(values)
+    assert digest_of(["a", 1]) == digest_of(("a", 1))
 
 
 def test_a_job_goes_from_queued_to_done(jobs: Engine) -> None:
@@ -492,6 +504,7 @@ def test_a_program_that_ends_stops_its_running_job_first() -> None:
     """A thread left inside torch's C++ at the end would abort the process."""
     program = """
 import threading
+from core.runtime.content import digest_of
 from core.runtime.jobs import engine, question
 from core.errors import Stopped
 from core.types import Progress

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import plotly.graph_objects as go
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -11,7 +16,7 @@ from core.datasets import derived
 from core.errors import ImagesMissing, TailscopeError, UnknownName
 from core.robustness.corruptions.perturbations import sequences
 from core.runtime import thumbnails as thumbs
-from core.runtime.held import Held
+from core.runtime.held import Held, weight
 from tests.fakes import FakeImageSet
 
 
@@ -79,6 +84,36 @@ def test_values_used_longest_ago_go_first() -> None:
     for number, key in enumerate("abc"):
         few.put(key, number, 100)
     assert (few.get("a"), few.get("b"), few.get("c")) == (None, 1, 2)
+
+
+def test_what_many_threads_ask_for_at_once_is_made_once() -> None:
+    held: Held[str, int] = Held(10)
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(60)
+        return len(made)
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(held.get_or_make, "a", make, size=lambda _: 1) for _ in range(8)]
+        assert begun.wait(60)
+        go_on.set()
+        assert [one.result() for one in asked] == [1] * 8
+    with pytest.raises(ZeroDivisionError):
+        held.get_or_make("b", lambda: 1 // 0, size=lambda _: 1)
+    assert held.get_or_make("b", lambda: 7, size=lambda _: 1) == 7
+
+
+def test_a_value_weighs_what_its_parts_do() -> None:
+    numbers = np.zeros(10_000, np.float32)
+    assert 40_000 <= weight(numbers) < 41_000
+    assert 40_000 <= weight({"a": [numbers, numbers], "b": (numbers,)}) < 41_000
+    assert weight([f"word {number}" for number in range(1_000)]) > 50_000
+    assert 40_000 <= weight(pa.table({"x": numbers})) < 45_000
+    assert weight(go.Figure(go.Scatter(x=numbers))) > 40_000
 
 
 def test_sets_that_nobody_looks_at_any_more_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,11 @@ def families_of(name: str, keys: Sequence[str], names: Sequence[str] = ()) -> di
     return {key: known[concept] for key, concept in met.items() if concept in known}
 
 
+def families_in(source: SourceInfo, keys: Sequence[str], names: Sequence[str] = ()) -> dict[str, str]:
+    """The families of a source that was looked up; see ``families_of``."""
+    return families_of(source.name, keys, names)
+
+
 def own(model: str, keys: Sequence[str] = (), names: Sequence[str] = ()) -> str:
     """The source that counts a model's own pretraining data (``core.frequency.choice``), empty when there is none.
 

@@ -55,14 +55,19 @@ def list_models() -> list[ModelInfo]:
 
 def icon_models() -> list[ModelInfo]:
     """The models that ship with Tailscope, largest pretraining corpus first; needs no open_clip."""
+    return [*_icon_models(ICON_MODELS)]
+
+
+@cache
+def _icon_models(root: Path) -> tuple[ModelInfo, ...]:
     found = []
-    for model_id, folder in _icon_folders().items():
+    for model_id, folder in _folders_in(root).items():
         card = _card(folder)
         note = f"Trained on {card.get('training_pairs', 0):,} icon-caption pairs."
         size = weights.find_in_folder(folder).weights.stat().st_size
         info = ModelInfo(model_id, "icon", True, size, model_id.partition(",")[2], note)
         found.append((-int(card.get("training_pairs", 0)), model_id, info))
-    return [info for _, _, info in sorted(found)]
+    return tuple(info for _, _, info in sorted(found))
 
 
 def icon_folder(model_id: str) -> Path:

@@ -25,6 +25,8 @@ import numpy as np
 from PIL import Image
 
 _IMAGE_SET = ("fingerprint", "image_ids", "labels", "keys", "names", "templates")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types whose ``repr`` tells every two values apart, and is quick."""
 _KEPT: dict[int, tuple[weakref.ref[Any], bytes]] = {}
 
 
@@ -109,6 +111,8 @@ def _(value: bytes) -> bytes:
 @content.register(list)
 @content.register(tuple)
 def _(value: Any) -> bytes:
+    if _PLAIN.issuperset(map(type, value)):
+        return _hash("plain", [repr([*value]).encode()])  # a thousand class names at once
     return _hash("sequence", map(content, value))
 
 
@@ -120,7 +124,7 @@ def _(value: Any) -> bytes:
 @content.register(Mapping)
 def _(value: Any) -> bytes:
     # Order counts: many mappings here are shown in their order.
-    return _hash("mapping", (part for item in value.items() for part in map(content, item)))
+    return _hash("mapping", map(content, ([*value], [*value.values()])))
 
 
 @content.register

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping, Set
+from dataclasses import fields, is_dataclass
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -24,6 +26,7 @@ class Held(Generic[K, V]):
         self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._size = 0
         self._lock = Lock()
+        self._making: dict[K, Lock] = {}
 
     @property
     def size(self) -> int:
@@ -51,8 +54,46 @@ class Held(Generic[K, V]):
                 _, (_, freed) = self._values.popitem(last=False)
                 self._size -= freed
 
+    def get_or_make(self, key: K, make: Callable[[], V], *, size: Callable[[V], int]) -> V:
+        """The value, made by the first thread that asks while the others wait; what ``make`` raises is not kept."""
+        if (found := self.get(key)) is not None:
+            return found
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            try:
+                if (found := self.get(key)) is None:
+                    found = make()
+                    self.put(key, found, size(found))
+                return found
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
             self._values.clear()
             self._size = 0
+
+
+def weight(value: Any) -> int:
+    """Bytes that a value takes, about: arrays and tables by their data, containers and dataclasses by their parts."""
+    total, left = 0, [value]
+    seen: dict[int, Any] = {}
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one
+        data = getattr(one, "nbytes", 0)
+        total += max(sys.getsizeof(one), data if isinstance(data, int) else 0)
+        if isinstance(one, Mapping):
+            left += [*one, *one.values()]
+        elif isinstance(one, list | tuple | Set):
+            left += one
+        elif is_dataclass(one) and not isinstance(one, type):
+            left += [getattr(one, field.name) for field in fields(one)]
+        elif callable(as_plain := getattr(one, "to_plotly_json", None)):
+            left.append(as_plain())
+    return total

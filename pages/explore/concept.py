@@ -72,7 +72,7 @@ def _models(found: PublishedConcept, model: str) -> None:
     shown = [score for score in found.scores if score.image_set == image_set]
     left, right = st.columns(2, gap="large")
     with left:
-        figure = models_figure(shown, chosen=model)
+        figure = recall(models_figure, shown, chosen=model)
         alt = f"Accuracy of published models on {found.name} against its count"
         plot(figure, key=CHART, alt=alt, on_select=lambda: _look(CHART))
         header = ["model", "pretraining", "set", "accuracy", "count", "source", "parameters (M)"]
@@ -81,7 +81,7 @@ def _models(found: PublishedConcept, model: str) -> None:
         ]
         downloads("concept-models", header, rows, figure=figure, title=found.name, source=CITATION)
     with right:
-        figure = sizes_figure(shown, chosen=model)
+        figure = recall(sizes_figure, shown, chosen=model)
         alt = f"Accuracy of published models on {found.name} against their size"
         plot(figure, key=SIZES, alt=alt, on_select=lambda: _look(SIZES))
         downloads("concept-sizes", header, rows, figure=figure, title=found.name, source=CITATION)

@@ -71,7 +71,7 @@ with left:
         letter = st.pills("First letter", initials, key="letter", bind="query-params")
         found = [index for index in found if not letter or answer.names[index][:1].upper() == letter]
     tables.concept_table(answer, found, counts, families, parts, flags, key="concepts")
-    downloads("concepts", *tables.concept_rows(answer, found, counts, families, parts, flags))
+    downloads("concepts", *tables.recalled_rows(answer, found, counts, families, parts, flags))
 
 alone_chosen = chosen[0] if len(chosen) == 1 else None
 about = None if alone_chosen is None else concept.find(answer.names[alone_chosen])
@@ -96,7 +96,7 @@ with right:
             label_visibility="collapsed",
         )  # fmt: skip
         if chosen:
-            downloads("selection", *tables.concept_rows(answer, chosen, counts, families, parts, flags))
+            downloads("selection", *tables.recalled_rows(answer, chosen, counts, families, parts, flags))
     if chosen:
         shown = chosen
     else:

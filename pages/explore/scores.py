@@ -9,6 +9,7 @@ from core.charts.concepts import accuracies_figure
 from core.published.answers import find_set
 from core.types import ClassAnswer
 from pages.ui.downloads import plot
+from pages.ui.jobs import recall
 from pages.ui.points import clicked
 from pages.ui.selection import select
 from pages.ui.text import section
@@ -43,7 +44,9 @@ def published_concepts(
     shown = sorted(chosen or found, key=hardest_and_commonest)[:MOST]
     equal = ", those counted most often first among equals" if counts and not chosen else ""
     section("Chosen" if chosen else "Hardest concepts", f"Click one to see all that was published on it{equal}.")
-    figure = accuracies_figure([answer.classes[index] for index in shown], counts)
+    classes = [answer.classes[index] for index in shown]
+    known = {one.key: counts[one.key] for one in classes if one.key in counts}
+    figure = recall(accuracies_figure, classes, known)
     plot(figure, key="hardest", alt="Accuracy of the hardest concepts", on_select=_select)
 
 

@@ -19,6 +19,7 @@ from core.stats.format import signed
 from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, lensbar
 from pages.ui.answers import IMPORTED
+from pages.ui.jobs import recall
 from pages.ui.points import custom
 from pages.ui.selection import select
 from pages.ui.text import quiet
@@ -92,6 +93,10 @@ def _series(lens: Lens, label: str) -> Series | None:
 
 def series(answer: Answer | ClassAnswer, curve: Curve, label: str) -> Series:
     """A curve as the figure takes it."""
+    return recall(_series_of, answer, curve, label)
+
+
+def _series_of(answer: Answer | ClassAnswer, curve: Curve, label: str) -> Series:
     index = {key: label for label, key in enumerate(answer.keys)}
     return Series(
         label=label,

@@ -12,6 +12,7 @@ from core.types import Answer
 from pages.frequency import difficulty, overlay, retrieval
 from pages.ui import answers, detail, gallery, hiding, lensbar, selection, tables, without_counts
 from pages.ui.downloads import downloads, plot
+from pages.ui.jobs import recall
 from pages.ui.text import finding, quiet, section
 
 COLOURS = ("single", "part", "family", "flag")
@@ -61,7 +62,8 @@ with left:
     groups = of.get(colour)
     label = f"{lens.model}, {lens.prompts}" if others else lens.model
     series = [overlay.series(answer, curve, label), *overlay.curves(others)]
-    figure = frequency_figure(
+    figure = recall(
+        frequency_figure,
         series,
         groups=groups,
         chosen=chosen,
@@ -74,7 +76,7 @@ with left:
         on_select=lambda: overlay.selected("cloud", answer.keys),
         select=("points", "box", "lasso"),
     )
-    header, rows = overlay.rows(curve)
+    header, rows = recall(overlay.rows, curve)
     source_line = deck_slides.source_line(answer) if isinstance(answer, Answer) else answers.provenance(answer)
     downloads("frequency", header, rows, figure=figure, title=headline(curve), source=source_line)
     difficulty.difficulty_section(lens, curve.method)

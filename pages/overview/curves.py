@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.analysis import overview
@@ -13,6 +14,7 @@ from core.published.view import set_name
 from pages.overview.links import into
 from pages.ui import tables
 from pages.ui.downloads import plot
+from pages.ui.jobs import recall
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
@@ -27,7 +29,7 @@ def frequency_curves(found: Sequence[ModelCurve]) -> None:
         "Each line is a model; click one to see it in full. Marks are means of ten concepts or more.",
     )
     shown = _choose(found)
-    figure = curves_figure(found, shown.model)
+    figure = recall(draw, shown.model)
     plot(figure, key=CHART, alt=overview.headline(found), toolbar=False, on_select=lambda: _look(found))
     tables.plotted(
         {"Model": [one.model for one in found], "Trained on": [set_name(one.pretraining) for one in found]},
@@ -41,6 +43,16 @@ def frequency_curves(found: Sequence[ModelCurve]) -> None:
         into("explore", "Its hardest concepts", **lens)
 
 
+def usual(pretraining: str = FIRST) -> ModelCurve:
+    """The model that is drawn in full at first, of those trained on one set."""
+    return [one for one in overview.curves() if one.pretraining == pretraining][-1]
+
+
+def draw(model: str) -> go.Figure:
+    """All curves, that of one model in full."""
+    return curves_figure(overview.curves(), model)
+
+
 def _choose(found: Sequence[ModelCurve]) -> ModelCurve:
     """The model in full: by its pretraining set, then by architecture."""
     sets = list(dict.fromkeys(one.pretraining for one in found))
@@ -49,7 +61,7 @@ def _choose(found: Sequence[ModelCurve]) -> ModelCurve:
     )
     members = [one.model for one in found if one.pretraining == chosen]
     if st.session_state.get(MODEL) not in members:
-        st.session_state[MODEL] = members[-1]
+        st.session_state[MODEL] = usual(chosen).model
     model: str | None = members[0]
     if len(members) > 1:
         model = st.segmented_control(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.charts import SERIES
@@ -13,6 +14,7 @@ from core.published.names import PRETRAINING
 from pages.overview.links import into
 from pages.ui import tables
 from pages.ui.downloads import plot
+from pages.ui.jobs import recall
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
@@ -23,19 +25,8 @@ def let_it_wag() -> None:
     """The scatter, and the links of the clicked model; at first the best whose own pretraining set was counted."""
     models = letitwag.models()
     section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")
-    name = st.session_state.get(KEY)
-    known = [one for one in models if one.name == name] or [one for one in models if one.pretraining in PRETRAINING]
-    model = (known or models)[0]
-    figure = scatter(models, letitwag.fits(), height=380)
-    figure.update_traces(
-        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
-    )
-    figure.add_scatter(
-        x=[model.imagenet], y=[model.letitwag], mode="markers", hoverinfo="skip", showlegend=False,
-        marker={"symbol": "circle-open", "size": 18, "color": CHOSEN, "line": {"width": 2.5}},
-    )  # fmt: skip
-    figure.update_layout(dragmode=False)
-    plot(figure, key=CHART, alt=findings.let_it_wag(), toolbar=False, on_select=_look)
+    model = usual(st.session_state.get(KEY))
+    plot(recall(draw, model.name), key=CHART, alt=findings.let_it_wag(), toolbar=False, on_select=_look)
     tables.plotted(
         {
             "Model": [one.name for one in models],
@@ -50,6 +41,27 @@ def let_it_wag() -> None:
         lens = {"model": f"{model.model},{model.pretraining}", "set": letitwag.LET_IT_WAG, "prompts": "ensemble"}
         into("frequency", "Its concepts by frequency", **lens)
         into("letitwag", "All 40 models")
+
+
+def draw(name: str) -> go.Figure:
+    """All models, that of this name ringed."""
+    model, models = usual(name), letitwag.models()
+    figure = scatter(models, letitwag.fits(), height=380)
+    figure.update_traces(
+        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
+    )
+    figure.add_scatter(
+        x=[model.imagenet], y=[model.letitwag], mode="markers", hoverinfo="skip", showlegend=False,
+        marker={"symbol": "circle-open", "size": 18, "color": CHOSEN, "line": {"width": 2.5}},
+    )  # fmt: skip
+    return figure.update_layout(dragmode=False)
+
+
+def usual(name: str | None = None) -> Model:
+    """The model of this name, or the one that is ringed at first."""
+    models = letitwag.models()
+    known = [one for one in models if one.name == name] or [one for one in models if one.pretraining in PRETRAINING]
+    return (known or models)[0]
 
 
 def _told(model: Model) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import plotly.graph_objects as go
+import pyarrow as pa
 import streamlit as st
 
 from core.charts import SERIES
@@ -10,6 +11,7 @@ from core.charts.letitwag import scatter
 from core.published import findings, letitwag
 from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
+from pages.ui.jobs import recall
 from pages.ui.links import to_data, to_page
 from pages.ui.text import finding_of, plain, quiet, section
 
@@ -24,11 +26,7 @@ def let_it_wag() -> None:
     finding_of(findings.let_it_wag())
     quiet(f"{len(models)} models, 290 concepts · {SOURCE}")
     left, right = st.columns([3, 2], gap="large")
-    figure = scatter(models, letitwag.fits())
-    # Families are told apart on the page that has room for their legend.
-    figure.update_traces(
-        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
-    )
+    figure = recall(_scatter)
     with left:
         plot(figure, key="wag-models", alt="Let It Wag! against ImageNet accuracy")
         header = ["model", "pretraining", "imagenet", "letitwag", "classes_at_zero"]
@@ -41,20 +39,19 @@ def let_it_wag() -> None:
         to_page("letitwag", "All of the published Let It Wag!")
 
 
-def _concepts() -> None:
-    found = letitwag.concepts()
-    columns = list(found[0].counts)
-    column = st.selectbox("Count in", columns, index=columns.index("laion400m/image"), key="wag-count")
-    frame = pd.DataFrame(
-        {
-            "Concept": [concept.name for concept in found],
-            "Count": [concept.counts[column] for concept in found],
-            "Accuracy": [concept.mean_accuracy for concept in found],
-            "Family": [concept.family for concept in found],
-        }
+def _scatter() -> go.Figure:
+    figure = scatter(letitwag.models(), letitwag.fits())
+    # Families are told apart on the page that has room for their legend.
+    return figure.update_traces(
+        marker={"color": SERIES[0], "symbol": "circle"}, showlegend=False, selector={"mode": "markers"}
     )
+
+
+def _concepts() -> None:
+    columns = list(letitwag.concepts()[0].counts)
+    column = st.selectbox("Count in", columns, index=columns.index("laion400m/image"), key="wag-count")
     st.dataframe(
-        frame.sort_values("Accuracy", kind="stable"),
+        recall(_columns, column),
         key="wag-concepts",
         height=340,
         hide_index=True,
@@ -67,9 +64,25 @@ def _concepts() -> None:
         },
         alt="Let It Wag! concepts with counts and mean accuracy",
     )
-    header = ["concept", "family", "source", *columns, "mean_accuracy"]
-    rows = [[c.key, c.family, c.source, *c.counts.values(), c.mean_accuracy] for c in found]
-    downloads("letitwag-concepts", header, rows)
+    downloads("letitwag-concepts", *recall(_rows))
+
+
+def _columns(column: str) -> pa.Table:
+    hardest = sorted(letitwag.concepts(), key=lambda concept: concept.mean_accuracy)
+    return pa.table(
+        {
+            "Concept": [concept.name for concept in hardest],
+            "Count": [concept.counts[column] for concept in hardest],
+            "Accuracy": [concept.mean_accuracy for concept in hardest],
+            "Family": [concept.family for concept in hardest],
+        }
+    )
+
+
+def _rows() -> tuple[list[str], list[list[object]]]:
+    found = letitwag.concepts()
+    header = ["concept", "family", "source", *found[0].counts, "mean_accuracy"]
+    return header, [[c.key, c.family, c.source, *c.counts.values(), c.mean_accuracy] for c in found]
 
 
 def _live() -> None:

@@ -11,6 +11,7 @@ from pages.tail import cards, let_it_wag, models_compared, remedies
 from pages.tail import labels as labels_view
 from pages.ui import answers, detail, gallery, hiding, lensbar, tables, without_counts
 from pages.ui.downloads import downloads, plot
+from pages.ui.jobs import recall
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
@@ -62,7 +63,7 @@ if rare:
         tables.concept_table(answer, shown, counts, families, parts, flags, key="tail-table")
         answers.needs_pictures(answer)
     with st.container(horizontal=True):
-        downloads("tail", *tables.concept_rows(answer, labels, counts, families, parts, flags))
+        downloads("tail", *tables.recalled_rows(answer, labels, counts, families, parts, flags))
         if isinstance(answer, Answer):
             cards.pin(answer, lensbar.images(), shown, counts, findings.tail(curve))
 
@@ -73,7 +74,7 @@ if rare:
         "Mean accuracy of each model's own rarest fifth against that of all concepts, with 95 % intervals over "
         "concepts, for every model that has answered this set. On the dotted line the tail would be no harder.",
     )
-    figure = tail_scatter(points, x_title="All concepts", y_title="Rarest fifth")
+    figure = recall(tail_scatter, points, x_title="All concepts", y_title="Rarest fifth")
     left, right = st.columns([3, 2], gap="large")
     with left:
         plot(figure, key="models", alt="Tail accuracy against overall accuracy of every model")

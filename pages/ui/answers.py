@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -25,6 +25,8 @@ from pages.ui.text import finding, plain, quiet
 
 IMPORTED = "imported: "
 """Stands before the name of imported results in boxes that take models too."""
+
+Scored = TypeVar("Scored", Answer, ClassAnswer)
 
 
 def asked(lens: Lens) -> Question[Answer]:
@@ -61,11 +63,16 @@ def at_once(lens: Lens) -> Answer | None:
 
 def finished_of(lens: Lens, job: Job[Answer]) -> Answer:
     """The answer of a finished job under the lens it is for, source of counts included."""
-    return replace(job.value(), lens=lens)
+    return recall(_with_lens, job.value(), lens)
 
 
 def _under(lens: Lens, answer: Answer | None) -> Answer | None:
-    return None if answer is None else replace(answer, lens=lens)
+    return None if answer is None else recall(_with_lens, answer, lens)
+
+
+def _with_lens(answer: Scored, lens: Lens) -> Scored:
+    """One object for each lens: what is drawn from it is then recalled without digesting all of its images again."""
+    return replace(answer, lens=lens)
 
 
 def request(lens: Lens) -> Job[Answer]:
@@ -144,7 +151,7 @@ def _has(question: origins.Question, origin: origins.Choice) -> bool:
 
 def _classes(question: origins.Question, origin: origins.Choice, lens: Lens) -> Answer | ClassAnswer:
     found = origins.answer(question, origin, _not_now)
-    return replace(found, lens=replace(found.lens, frequency=lens.frequency))
+    return recall(_with_lens, found, replace(found.lens, frequency=lens.frequency))
 
 
 def _not_now(lens: Lens) -> Answer:

@@ -13,12 +13,15 @@ import streamlit as st
 from core import questions as _lenses  # noqa: F401  (lenses get their digest there)
 from core.errors import NotHere, ReadOnly, TailscopeError
 from core.runtime import hosts
+from core.runtime.held import Held, weight
 from core.runtime.jobs import Job, Question, engine, question
 from core.types import silent
 from pages.ui.text import duration, plain, quiet
 
 T = TypeVar("T")
 PATIENCE = 0.15
+RECALLED = 256 << 20
+"""Bytes of what quick functions gave that are kept for all sessions."""
 
 
 @st.cache_resource(scope="session", on_release=lambda session: engine().unsubscribe(session))
@@ -78,15 +81,19 @@ def finished(asked: Question[T]) -> T | None:
     return job.value() if job is not None and job.state == "done" else None
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _recalled(key: str, _asked: Question[Any]) -> Any:
-    return _asked.run(silent)
+@st.cache_resource(show_spinner=False)
+def _recalled() -> Held[str, tuple[Any]]:
+    return Held(RECALLED, at_least=32)
 
 
 def recall(work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """What a quick function of a module gives, computed once for the same content of its arguments."""
+    """What a quick function of a module gives, computed once for all sessions and the same content of its arguments.
+
+    Every caller gets the same object, so nobody may change it; figures and tables can be drawn any number of times.
+    """
     asked = question(work, *args, label="", **options)
-    return _recalled(asked.key, asked)
+    (value,) = _recalled().get_or_make(asked.key, lambda: (asked.run(silent),), size=weight)
+    return value
 
 
 def _told(job: Job[Any]) -> TailscopeError:

@@ -344,4 +344,5 @@ def parts(classes: Named, model: str = "") -> Mapping[str, Tag]:
 def families(classes: Named, source: str | None = None) -> Mapping[str, str]:
     """Family of every class, where the frequency source (the lens's) knows it."""
     source = lens().frequency if source is None else source
-    return sources.families_of(source, classes.keys, classes.names) if source else {}
+    found = sources.info(source) if source else None
+    return recall(sources.families_in, found, tuple(classes.keys), tuple(classes.names)) if found else {}

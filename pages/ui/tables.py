@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from core.types import Answer, ClassAnswer
+from pages.ui.jobs import recall
 from pages.ui.selection import select
 from pages.ui.text import quiet
 
@@ -35,6 +37,35 @@ def concept_rows(
     return header, rows
 
 
+def recalled_rows(
+    answer: Answer | ClassAnswer,
+    shown: Sequence[int],
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    parts: Mapping[str, str],
+    flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
+) -> tuple[list[str], list[list[Any]]]:
+    """``concept_rows``, made once for all sessions."""
+    return recall(concept_rows, answer, shown, counts, families, parts, flags)
+
+
+def _concept_columns(
+    answer: Answer | ClassAnswer,
+    shown: Sequence[int],
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    parts: Mapping[str, str],
+    flags: Mapping[str, tuple[str, ...]],
+) -> pa.Table:
+    """The columns of ``concept_table`` as they are sent; those without any value are dropped."""
+    header, rows = concept_rows(answer, shown, counts, families, parts, flags)
+    frame = pd.DataFrame(rows, columns=header)
+    known = [name for name in ("count", "part", "family", "flags") if frame[name].notna().any()]
+    percent = frame["accuracy"].map(lambda value: math.nan if value is None else 100 * value)
+    columns = ["name", *known[:1], "accuracy", *known[1:]]
+    return pa.Table.from_pandas(frame.assign(accuracy=percent)[columns], preserve_index=False)
+
+
 def concept_table(
     answer: Answer | ClassAnswer,
     shown: Sequence[int],
@@ -47,20 +78,16 @@ def concept_table(
     height: int = 460,
 ) -> None:
     """The classes as a table to search and sort; choosing rows makes them the selection."""
-    header, rows = concept_rows(answer, shown, counts, families, parts, flags)
-    frame = pd.DataFrame(rows, columns=header)
-    known = [name for name in ("count", "part", "family", "flags") if frame[name].notna().any()]
-    columns = ["name", *known[:1], "accuracy", *known[1:]]
-    percent = frame["accuracy"].map(lambda value: math.nan if value is None else 100 * value)
+    table = recall(_concept_columns, answer, shown, counts, families, parts, flags)
     st.dataframe(
-        frame.assign(accuracy=percent)[columns],
+        table,
         key=key,
-        height=min(height, 35 * (len(frame) + 1) + 3),
+        height=min(height, 35 * (len(shown) + 1) + 3),
         hide_index=True,
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",
         column_config={
-            "name": st.column_config.TextColumn("Concept", width=104 if len(columns) == 5 else None),
+            "name": st.column_config.TextColumn("Concept", width=104 if table.num_columns == 5 else None),
             "count": st.column_config.NumberColumn(
                 "Count", width=54, format="localized", help="How often it was counted, by the source under Frequency"
             ),
