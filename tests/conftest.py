@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
     from core.runtime.jobs import Engine
+    from core.types import ImageSet, Lens
 
 # One thread a process, also in those that tests start: pytest-xdist spreads the tests over the cores, and threads that
 # wait for each other on a busy machine take minutes for seconds. Read when numpy and torch load, so set before either.
@@ -60,6 +61,10 @@ def tmp_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def short(lens: Lens, *, image_set: ImageSet, report: object = None) -> None:
+    """An estimate of work that is not worth a word."""
+
+
 @pytest.fixture
 def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """For tests of pages: an engine of the test's own, empty page caches, no reading in the background.
@@ -73,6 +78,7 @@ def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     own = engine.Engine()
     monkeypatch.setattr(engine, "_ENGINE", own)
     monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
+    monkeypatch.setattr("core.evaluation.looks.estimate", short)  # which would load the model
     st.cache_resource.clear()
     yield own
     assert own.close(patience=300), "a job outlives its test"

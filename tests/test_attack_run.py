@@ -12,11 +12,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from core.cli.app import app
+from core.datasets.sampling import sample_rows
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.figures import guard, median, on_grid, shares
 from core.robustness.attacks.findings import DIRECT
-from core.robustness.attacks.plan import Plan, sample_rows
+from core.robustness.attacks.plan import Plan
 from core.robustness.attacks.run import Question, attack_records, transfer_records
 from core.robustness.attacks.runner import BATCH, TOP, AttackRunner
 from core.robustness.attacks.typographic import overlay

@@ -18,7 +18,7 @@ from core.runtime.jobs import Engine
 from core.types import Classifier, Embeddings, Interval, Lens, PromptSet
 from pages.composition import pairs, shared
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import Stub, answered, figures, opened, words
+from tests.helpers.pages import Stub, answered, figures, opened, settled, words
 
 DIM = 24
 VIEWS = ["errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer"]
@@ -107,6 +107,7 @@ def test_what_ships_is_shown_at_once_and_computed_only_when_asked_for(monkeypatc
     assert "both correct in 82.1 %" in words(app)
     assert ":blue-badge[precomputed]" in words(app)
     next(button for button in app.button if button.label == "Compute it here").click().run()
+    settled(app)
     assert "both correct in 80.3 %" in words(app)
     assert ":blue-badge[computed here]" in words(app)
 

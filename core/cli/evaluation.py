@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,7 +24,7 @@ from core.cli.options import (
     Split,
 )
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import read_as, say, say_time
 from core.errors import BadInput, UnknownName
 from core.types import Answer, ClassAnswer, Embeddings, FrequencyTable, ImageSet, Lens, Report
 
@@ -72,7 +73,9 @@ def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
     from core.evaluation.evaluate import embeddings_for
 
     def here() -> Embeddings:
-        return embeddings_for(lens, image_set=open_set(lens.image_set), report=report)
+        opened = open_set(lens.image_set)
+        say_time(lens, opened, report)
+        return embeddings_for(lens, image_set=opened, report=report)
 
     return engine.run(here, partial(embeddings_on_ray, lens, report=report))
 
@@ -93,6 +96,10 @@ def evaluate(
     engine: Engine = "local",
     address: Address = None,
     workers: Workers = None,
+    quick: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="A first look at N pictures spread over the classes; they are reused."),
+    ] = None,
 ) -> None:
     """Zero-shot classification (or retrieval) with per-class accuracies, in CLIP_benchmark's schema."""
     from core.datasets import open_set
@@ -104,12 +111,19 @@ def evaluate(
     image_set = read_as(image_set, label_column, path_column, split)
     question, computing = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
     covered: list[Coverage] = []
+    if quick and (task == "retrieval" or computing.ray or origin not in ("auto", "live")):
+        raise BadInput(
+            "--quick is a first look of a live classification on this machine; leave out what contradicts it."
+        )
     with progress_bar() as report:
 
         def live(lens: Lens) -> Answer:
             if computing.ray:
                 _same_here(lens, _embedded(lens, computing, report))
-            return _answered(lens, open_set(image_set, names=names_file, naming=names), covered, report)
+            opened = open_set(image_set, names=names_file, naming=names)
+            if not computing.ray and not quick:
+                say_time(lens, opened, report, advice=" (--quick N)")
+            return _answered(lens, opened, covered, report, quick=quick)
 
         if task == "retrieval":
             from core.evaluation.evaluate import evaluate_retrieval
@@ -122,7 +136,7 @@ def evaluate(
             covered.append(coverage(opened, used=used.used, skipped=used.left_out))
             result = reports.retrieval(lens, used)
         else:
-            result = _evaluated(question, origin, live)
+            result = _evaluated(question, "live" if quick else origin, live)
     for one in covered:
         result |= one.as_json()
         say(one)
@@ -138,13 +152,21 @@ def evaluate(
     typer.echo(f"{out}: " + ", ".join(f"{k} {v:.4f}" for k, v in result["metrics"].items() if v is not None))
 
 
-def _answered(lens: Lens, opened: ImageSet, covered: list[Coverage], report: Report) -> Answer:
-    """The answer of a live run; how much of the set it used is appended to ``covered``."""
+def _answered(
+    lens: Lens, opened: ImageSet, covered: list[Coverage], report: Report, *, quick: int | None = None
+) -> Answer:
+    """The answer of a live run, or a first look; how much of the set it used is appended to ``covered``."""
     from core.datasets.coverage import coverage
+    from core.evaluation import looks
     from core.evaluation.evaluate import evaluate as answer_lens
 
-    found = answer_lens(lens, report=report, image_set=opened)
-    covered.append(coverage(opened, used=len(found.rows), skipped=found.left_out))
+    if quick:
+        found = looks.look(lens, image_set=opened, pictures=quick, report=report)
+        if looks.is_look(found):
+            typer.echo(looks.words(found), err=True)
+    else:
+        found = answer_lens(lens, report=report, image_set=opened)
+    covered.append(replace(coverage(opened, used=len(found.rows), skipped=found.left_out), found=found.n_images))
     return found
 
 

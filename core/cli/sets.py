@@ -6,6 +6,8 @@ import typer
 
 from core.datasets.choices import Choices, with_choices
 from core.datasets.coverage import Coverage
+from core.runtime import estimates
+from core.types import ImageSet, Lens, Report
 
 
 def read_as(
@@ -19,6 +21,20 @@ def read_as(
         names=names if names == "released" else "",
     )
     return with_choices(image_set, choices)
+
+
+def say_time(lens: Lens, image_set: ImageSet, report: Report, *, advice: str = "") -> None:
+    """Print on standard error how long embedding what is missing takes here, where that is worth a word.
+
+    Args:
+        advice: how to get a first look, printed with the time that it takes.
+    """
+    from core.evaluation import looks
+
+    expected = looks.estimate(lens, image_set=image_set, report=report)
+    told = expected.words(look=estimates.LOOK if advice else 0) if expected else ""
+    if told:
+        typer.echo(f"{told}{advice}", err=True)
 
 
 def say(covered: Coverage) -> None:

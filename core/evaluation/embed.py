@@ -95,7 +95,8 @@ def embed_images(
     with waiting_for(store.lock(key), report, "Another process is embedding these images; waiting for it"):
         if found := stored(store, key, image_set, encoder.dim):
             return found
-        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report)
+        known = {} if finish else _looked_at(store, key)
+        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report, known)
         if earlier := stored(store, key, image_set, encoder.dim, outdated=True):
             run.reuse(earlier.vectors, earlier.rows, store.meta(key)["left_out"])
         if finish:
@@ -103,9 +104,103 @@ def embed_images(
         else:
             run.finish(batch=batch, workers=workers or cores())
         found = stored(store, key, image_set, encoder.dim, outdated=True)
+    if found is not None:
+        for look in _looks(store, key):
+            store.remove(look)
     if found is None:
         raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
     return found
+
+
+def embed_sample(
+    encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore, rows: np.ndarray, *, report: Report = silent
+) -> Embeddings:
+    """Vectors of some images of a set, int64 [k] rising: from what is embedded already, the rest computed now.
+
+    They are kept, and later samples and the run over the whole set take them over: vectors that one forward pass gave
+    beside other pictures may differ by rounding.
+
+    Raises:
+        UnreadableData, BadInput, Stopped: as ``embed_images``.
+    """
+    if isinstance(image_set, Subset):
+        whole = embed_sample(encoder, image_set.parent, store, np.unique(image_set.rows[rows]), report=report)
+        part = of_subset(whole, image_set)
+        return _only(part, rows)
+    key = image_key(encoder, image_set)
+    own = precomputed(encoder, image_set) or stored(store, key, image_set, encoder.dim)
+    if own is not None:
+        return _only(own, rows)
+    look = _Look.of(image_set, rows)
+    own_key = f"{key}{_LOOK}{keys.digest(rows.tolist())[:16]}"
+    with waiting_for(store.lock(own_key), report, "Another process is embedding these images; waiting for it"):
+        if (found := stored(store, own_key, look, encoder.dim)) is None:
+            before = _looked_at(store, key)
+            known = {at: before[row] for at, row in enumerate(rows.tolist()) if row in before}
+            writer = store.writer(own_key, shards=cut(look))
+            EmbeddingRun(encoder, look, writer, report, known, {"rows": rows.tolist()}).finish(
+                batch=BATCH, workers=cores()
+            )
+            found = stored(store, own_key, look, encoder.dim, outdated=True)
+    if found is None:
+        raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
+    return Embeddings(found.vectors, rows[found.rows], found.left_out, found.key)
+
+
+def left_to_embed(encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore) -> int:
+    """How many images of a set have no vector yet."""
+    while isinstance(image_set, Subset):
+        image_set = image_set.parent
+    key = image_key(encoder, image_set)
+    if precomputed(encoder, image_set) or stored(store, key, image_set, encoder.dim):
+        return 0
+    begun = sum(entry.rows for entry in store.entries() if entry.key == key)
+    return len(image_set.labels) - max(begun, len(_looked_at(store, key)))
+
+
+_LOOK = "-look-"
+
+
+class _Look(Subset):
+    """Some images of a set for a first look, each read by itself: a full pass would not pay."""
+
+    @classmethod
+    def of(cls, image_set: ImageSet, rows: np.ndarray) -> _Look:
+        return cls(
+            id=image_set.id,
+            parent=image_set,
+            rows=rows,
+            keys=image_set.keys,
+            names=image_set.names,
+            labels=np.asarray(image_set.labels)[rows],
+            fingerprint=keys.digest([image_set.fingerprint, rows.tolist()]),
+            note=image_set.note,
+        )
+
+    def prepare(self, report: Report) -> None:
+        """Nothing to do."""
+
+
+def _looks(store: MatrixStore, key: str) -> list[str]:
+    return [path.stem for path in sorted(store.folder.glob(f"{key}{_LOOK}*.npy"))]
+
+
+def _looked_at(store: MatrixStore, key: str) -> dict[int, np.ndarray]:
+    """Vectors that first looks at a set left, by row."""
+    known: dict[int, np.ndarray] = {}
+    for look in _looks(store, key):
+        vectors = store.open(look)
+        if vectors is None:
+            continue
+        meta = store.meta(look)
+        rows = np.delete(np.array(meta["rows"], np.int64), [row for row, *_ in meta["left_out"]])
+        known |= dict(zip(rows.tolist(), vectors, strict=True))
+    return known
+
+
+def _only(found: Embeddings, rows: np.ndarray) -> Embeddings:
+    here = np.isin(found.rows, rows)
+    return Embeddings(found.vectors[here], found.rows[here], found.left_out, found.key)
 
 
 def embed_texts(

@@ -7,7 +7,7 @@ disk, the memory or the network refuses ends the run, which goes on from there w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,12 +19,20 @@ from cache.matrices import ShardWriter
 from core.errors import FileChanged, ReadFailed, StorageFault, UnreadableData
 from core.faults import in_words, require_space, writing
 from core.memory import BUDGET
+from core.runtime.estimates import measuring
+from core.runtime.machine import cores
 from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
 
 
 def storage_dtype(encoder: ImageEncoder | TextEncoder) -> type[np.floating]:
     """Vectors are kept as precisely as they were computed."""
     return np.float32 if encoder.precision == "float32" else np.float16
+
+
+def work_of(encoder: ImageEncoder, image_set: ImageSet) -> str:
+    """Under which name the rate of embedding is kept (``core.runtime.estimates``)."""
+    where = f"{encoder.precision} on {encoder.fingerprint.get('device', 'cpu')}, {cores()} cores"
+    return f"embed {image_set.id} with {encoder.id}, {where}"
 
 
 @dataclass(slots=True)
@@ -47,6 +55,16 @@ class _Skipped:
     state: list[Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The vector of a picture that was embedded for a first look."""
+
+    vector: np.ndarray
+
+
+_Picture = np.ndarray | _Skipped | _Known
+
+
 @dataclass(slots=True)
 class EmbeddingRun:
     """One run over the shards of a set that are not complete.
@@ -55,12 +73,17 @@ class EmbeddingRun:
 
     A shard on disk holds the vectors of the first ``seen`` of its images; its note says how many those are and which of
     them were skipped: ``[row, image id, reason, state of the file]``.
+
+    Attributes:
+        known: vectors that there are already, by row; about: what else is noted with the complete matrix.
     """
 
     encoder: ImageEncoder
     image_set: ImageSet
     writer: ShardWriter
     report: Report
+    known: Mapping[int, np.ndarray] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def finish(self, *, batch: int, workers: int) -> None:
         """Embed what is missing and join the shards; whatever ends the run early, what was done is kept."""
@@ -77,11 +100,14 @@ class EmbeddingRun:
         left = [shard for shard in shards if shard.seen < shard.size]
         done, total = sum(shard.seen for shard in shards), sum(shard.size for shard in shards)
         message = f"Embedding {self.image_set.id} with {self.encoder.id}"
-        self.report(Progress(done, total, message))
+        report = self.report
+        if not self.known:
+            report = measuring(report, work_of(self.encoder, self.image_set))
         current: _Shard | None = None
         if left:
             self._require_space(total, sum(shard.size - shard.seen for shard in left))
             self.image_set.prepare(self.report)
+        report(Progress(done, total, message))
         try:
             for shard, rows, pictures in self._decoded(_batches(left, batch), workers):
                 current = shard
@@ -90,7 +116,7 @@ class EmbeddingRun:
                     self._keep(shard)
                     current = None
                 done += len(rows)
-                self.report(Progress(done, total, message))
+                report(Progress(done, total, message))
         except BaseException as error:
             if current is not None:
                 with suppress(StorageFault):  # the first fault is the one to report
@@ -119,6 +145,7 @@ class EmbeddingRun:
                     "n": n,
                     "left_out": list(left_out),
                     "fingerprint": dict(self.encoder.fingerprint),
+                    **self.about,
                 }
             )
 
@@ -164,10 +191,10 @@ class EmbeddingRun:
 
     def _decoded(
         self, batches: Iterable[tuple[_Shard, range]], workers: int
-    ) -> Iterator[tuple[_Shard, range, list[np.ndarray | _Skipped]]]:
+    ) -> Iterator[tuple[_Shard, range, list[_Picture]]]:
         """Batches of decoded pictures in order, the next ones in the making while one is in use."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        waiting: deque[tuple[_Shard, range, list[Future[np.ndarray | _Skipped]]]] = deque()
+        waiting: deque[tuple[_Shard, range, list[Future[_Picture]]]] = deque()
         prepared = BUDGET.keeping()(self._prepared)
         try:
             for shard, rows in batches:
@@ -179,7 +206,9 @@ class EmbeddingRun:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prepared(self, row: int) -> np.ndarray | _Skipped:
+    def _prepared(self, row: int) -> _Picture:
+        if row in self.known:
+            return _Known(self.known[row])
         try:
             return self._decode(row)
         except ReadFailed:
@@ -214,10 +243,13 @@ class EmbeddingRun:
         row = self.encoder.dim * np.dtype(storage_dtype(self.encoder)).itemsize
         require_space(self.writer.folder, row * (missing + total), f"Embedding {self.image_set.id}")
 
-    def _add(self, shard: _Shard, rows: range, pictures: list[np.ndarray | _Skipped]) -> None:
+    def _add(self, shard: _Shard, rows: range, pictures: list[_Picture]) -> None:
+        new = [picture for picture in pictures if isinstance(picture, np.ndarray)]
+        made = iter(self.encoder.encode_images(new) if new else ())
         good = [picture for picture in pictures if not isinstance(picture, _Skipped)]
         if good:
-            shard.vectors.append(self.encoder.encode_images(good).astype(storage_dtype(self.encoder)))
+            vectors = [picture.vector if isinstance(picture, _Known) else next(made) for picture in good]
+            shard.vectors.append(np.stack(vectors).astype(storage_dtype(self.encoder)))
         for row, picture in zip(rows, pictures, strict=True):
             if isinstance(picture, _Skipped):
                 shard.left_out.append([row, self.image_set.image_ids[row], picture.reason, picture.state])
@@ -260,7 +292,5 @@ def _state(image_set: ImageSet, row: int) -> list[Any] | None:
     return None if state is None else state.record()
 
 
-def _collected(
-    shard: _Shard, rows: range, futures: list[Future[np.ndarray | _Skipped]]
-) -> tuple[_Shard, range, list[np.ndarray | _Skipped]]:
+def _collected(shard: _Shard, rows: range, futures: list[Future[_Picture]]) -> tuple[_Shard, range, list[_Picture]]:
     return shard, rows, [future.result() for future in futures]

@@ -233,6 +233,14 @@ def _compute(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     encoder = encoders().get(lens.model, lens.precision)
     embeddings = embed.embed_images(encoder, image_set, matrices(), report=report)
+    return answer_of(lens, image_set, prompts, embeddings, report=report)
+
+
+def answer_of(
+    lens: Lens, image_set: ImageSet, prompts: PromptSet, embeddings: Embeddings, *, report: Report = silent
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts of an answer (``assemble``) on the images whose vectors are given."""
+    encoder = encoders().get(lens.model, lens.precision)
     classifier = classifier_for(lens, prompts, report=report)
     labels = np.asarray(image_set.labels)[embeddings.rows]
     scores = zeroshot.classify(embeddings.vectors, classifier, labels, report=report)

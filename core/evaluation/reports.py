@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.evaluation import looks
 from core.models.names import split_model
 from core.types import Answer, ClassAnswer, Lens
 
@@ -39,6 +40,7 @@ def clip_benchmark(answer: Answer) -> dict[str, Any]:
         },
         "fingerprint": answer.fingerprint,
         "origin": answer.origin,
+        **({"look": looks.as_json(answer)} if looks.is_look(answer) else {}),
     }
 
 

@@ -29,6 +29,13 @@ def many(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """A time in words: “40 s”, “3 min”, “2.5 h”."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def points(fraction: float, digits: int = 1, *, plus: bool = False) -> str:
     """A difference of shares in percentage points, written as ``signed``."""
     return signed(100 * fraction, digits, plus=plus)

@@ -80,7 +80,7 @@ def measured(asked: measure.Question) -> measure.Measured:
     reading = question(shipped_comparison, asked, label=f"Reading the run on {asked.lens.image_set}", lane="io")
     if (committed := _first(ask(reading), asked.lens)) is None:
         return _first(ask(live), asked.lens)
-    answers.may_compute(live)
+    answers.may_compute(live, asked.lens, *([asked.partner_lens] if asked.partner else []))
     return committed
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from core.runtime.jobs import Job, engine
+from core.stats.format import duration
 from pages.ui.jobs import bar
-from pages.ui.text import duration, finding, quiet
+from pages.ui.text import finding, quiet
 
 OPEN = ("queued", "running")
 

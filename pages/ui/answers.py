@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,16 +10,17 @@ import streamlit as st
 
 from core.analysis.curve import Curve, curve
 from core.errors import NotHere, Stopped, TailscopeError
-from core.evaluation import evaluate, origins
+from core.evaluation import evaluate, looks, origins
 from core.evaluation.evaluate import stored_answer
 from core.evaluation.shipped import shipped_answer
 from core.models.names import model_name
 from core.published.models import find_model
 from core.robustness.records import Record
+from core.runtime import estimates
 from core.runtime.jobs import Job, Question
-from core.types import ORIGINS, Answer, ClassAnswer, Lens
+from core.types import ORIGINS, Answer, ClassAnswer, ImageSet, Lens, Report
 from pages.ui import address, corrections
-from pages.ui.jobs import again, ask, finished, may_change, question, recall, watch
+from pages.ui.jobs import again, ask, finished, here, may_change, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
 from pages.ui.text import finding, plain, quiet
 
@@ -89,21 +90,91 @@ def answer_for(lens: Lens) -> Answer:
     if committed is not None:
         live = _finished(lens)
         if live is None:
-            may_compute(asked(lens))
+            may_compute(asked(lens), lens)
         return _shown(live or committed)
+    before: Answer | None = st.session_state.get("_shown")
+    if before is not None and (before.lens.model, before.lens.image_set) != (lens.model, lens.image_set):
+        before = None
+    if _finished(lens) is None and (before is None or looks.is_look(before)):
+        first = _first_look(lens)
+        if first is not None:
+            return _shown(first)
     job = request(lens)
     if not job.wait(0):
-        before: Answer | None = st.session_state.get("_shown")
-        if before is not None and (before.lens.model, before.lens.image_set) == (lens.model, lens.image_set):
+        if before is not None:
             st.html(DIMMED)
             quiet(f"Under {lens.prompts} prompts this is being computed; meanwhile it shows {before.lens.prompts}.")
             watch(job, small=True)
             return replace(before, lens=replace(before.lens, frequency=lens.frequency))
-        finding("First look", f"Evaluating {model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts.")
-        quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
+        _opening(lens)
         watch(job)
         st.stop()
     return _shown(finished_of(lens, job))
+
+
+def _opening(lens: Lens) -> None:
+    finding("First look", f"Evaluating {model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts.")
+    quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
+
+
+def _first_look(lens: Lens) -> Answer | None:
+    """What is shown of a long run before it ends: its cost and a choice, then an answer on ever more pictures.
+
+    None when the run is short, or a person wants it as a whole, or it is over: then it is asked for.
+    """
+    image_set, what = images(lens.image_set), (lens.model, lens.image_set)
+    bare = replace(lens, frequency="")
+    wanted: dict[tuple[str, str], int] = st.session_state.setdefault("_looks", {})  # 0: the whole at once
+    if what not in wanted:
+        named = f"{model_name(lens.model)} on {lens.image_set}"
+        timing = ask(question(looks.estimate, bare, image_set=image_set, label=f"Estimating the time of {named}"))
+        if not timing.wait(0):
+            _opening(lens)
+            watch(timing)
+            st.stop()
+        expected = timing.value()
+        if expected is None or expected.seconds < estimates.WORTH_ASKING:
+            wanted[what] = 0
+        else:
+            finding("First look", f"{named} takes a while: look at some of the pictures first?")
+            quiet(f"{expected.words(look=estimates.LOOK).capitalize()}. What is embedded is kept and reused.")
+            with st.container(horizontal=True):
+                some = min(estimates.LOOK, len(image_set.labels))
+                st.button(f"Look at {some:,} pictures first", on_click=wanted.__setitem__, args=(what, some),
+                          type="primary", key="look-first")  # fmt: skip
+                st.button("Evaluate all", on_click=wanted.__setitem__, args=(what, 0), key="look-at-all")
+            st.stop()
+    pictures, n = wanted[what], len(image_set.labels)
+    seen: Answer | None = None
+    job: Job[Answer] | None = None
+    try:
+        while 0 < pictures < n:
+            named = f"{label(lens)}, {pictures:,} pictures"
+            job = ask(question(looks.look, bare, image_set=image_set, pictures=pictures, label=named))
+            if not job.wait(0):
+                break
+            seen, pictures = job.value(), looks.after(pictures, n)
+        if pictures >= n:
+            job = request(lens)
+    except Stopped:
+        if seen is None:
+            raise
+        job = None
+    if pictures >= n and job is not None and (seen is None or job.wait(0)):
+        wanted[what] = 0
+    if not wanted[what]:
+        return None
+    if seen is None and job is not None:
+        _opening(lens)
+        watch(job)
+        st.stop()
+    assert seen is not None  # a run that was stopped before it showed anything has raised
+    quiet(looks.words(seen))
+    if job is None:
+        st.button("Go on with the other pictures", on_click=again, type="tertiary")
+    else:
+        watch(job, small=True)
+    return _under(lens, seen)
 
 
 def _shown(answer: Answer) -> Answer:
@@ -177,24 +248,37 @@ def needs_pictures(answer: ClassAnswer) -> None:
     quiet(f"Published scores hold no pictures. {missing or ''}{note}")
 
 
-def may_compute(live: Question[Any]) -> None:
-    """The page shows a shipped answer; the sidebar offers this question, which computes it anew."""
-    st.session_state["_live"] = live
+def may_compute(live: Question[Any], *lenses: Lens) -> None:
+    """The page shows a shipped answer; the sidebar offers this question, which computes it anew.
+
+    Args:
+        lenses: whose images it embeds.
+    """
+    st.session_state["_live"] = live, [replace(lens, frequency="") for lens in lenses]
 
 
 def offer_live() -> None:
     """Offer the live run behind a shipped answer, or show its progress; nothing is computed again unasked."""
-    live: Question[Any] | None = st.session_state.pop("_live", None)
-    if live is None:
+    offered: tuple[Question[Any], list[Lens]] | None = st.session_state.pop("_live", None)
+    if offered is None:
         return
+    live, lenses = offered
     wanted: set[str] = st.session_state.setdefault("_compute", set())
+    sets = [images(lens.image_set) for lens in lenses]
     if live.key not in wanted:
         st.button(
             "Compute it here", on_click=wanted.add, args=(live.key,),
-            help=f"These answers came with Tailscope. Computing them again embeds {len(images().image_ids):,} images: "
-            "a minute or two on two cores, once.",
+            help="These answers came with Tailscope. Computing them again embeds "
+            f"{sum(len(one.labels) for one in sets):,} images, once; how long that takes here is estimated first.",
         )  # fmt: skip
         return
+    if finished(live) is None:
+        timing = question(_expected, lenses, sets, label="Estimating the time of this run")
+        expected = here(timing, small=True, failing="How long it takes cannot be estimated: ")
+        if expected is None:
+            return
+        if told := expected[0]:
+            quiet(f"{told}.")
     try:
         job = ask(live)
     except Stopped:
@@ -205,6 +289,13 @@ def offer_live() -> None:
         quiet(f"Computing it here failed, so what is shown is {ORIGINS['shipped']}: {error}")
         return
     watch(job, small=True)
+
+
+def _expected(lenses: Sequence[Lens], image_sets: Sequence[ImageSet], *, report: Report) -> tuple[str]:
+    """How long embedding what these lenses lack takes here, in words; empty where it is not worth a word."""
+    each = [looks.estimate(lens, image_set=one, report=report) for lens, one in zip(lenses, image_sets, strict=True)]
+    whole = estimates.total(each)
+    return (whole.words() if whole else "",)
 
 
 def _finished(lens: Lens) -> Answer | None:

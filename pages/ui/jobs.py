@@ -15,8 +15,9 @@ from core.errors import NotHere, ReadOnly, TailscopeError
 from core.runtime import hosts
 from core.runtime.held import Held, weight
 from core.runtime.jobs import Job, Question, engine, question
+from core.stats.format import duration
 from core.types import silent
-from pages.ui.text import duration, plain, quiet
+from pages.ui.text import plain, quiet
 
 T = TypeVar("T")
 PATIENCE = 0.15

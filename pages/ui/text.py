@@ -109,10 +109,3 @@ def size(count: float | None) -> str:
         if count >= limit:
             return f"{count / limit:.1f} {unit}" if count < 10 * limit else f"{count / limit:.0f} {unit}"
     return f"{count:.0f} bytes"
-
-
-def duration(seconds: float) -> str:
-    """A time left in words."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

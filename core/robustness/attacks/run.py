@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.datasets.sampling import sample_rows
 from core.errors import BadInput
 from core.evaluation.evaluate import notes_of
 from core.frequency import sources
 from core.frequency.sources import Frequency, Groups
 from core.robustness.attacks import Kind, find, loss_of, settings_of
 from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
-from core.robustness.attacks.plan import Plan, Units, sample_rows
+from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.runner import AttackRunner
 from core.robustness.records import Record, record
 from core.supervised import names as supervised
