@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.composition import answers, association, measure, probe, rivals, scores, sets
+from core.composition import answers, association, few_shot, measure, probe, rivals, scores, sets
 from core.composition import generalisation as generalisation_module
 from core.composition.additive import additivity, pair_means
 from core.composition.answers import Composed, Parts
@@ -561,12 +561,27 @@ def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
     kept = {row.more["vectors"]: row for row in rows["disentanglement"]}
     assert (kept["texts"].n, kept["images"].n) == (8, 24)
     assert 0 <= kept["images"].more["z_diff"]["low"] <= kept["images"].more["z_diff"]["value"] <= 1
-    assert {"disentanglement", "completeness", "informativeness"} <= set(kept["images"].more)
+    assert {"disentanglement", "completeness", "informativeness", "explicitness"} <= set(kept["images"].more)
+    assert [row.n for row in rows["soft rank"]] == [8, 8]
+    assert rows["attribute exchanged"][0].n == 24
+    assert rows["attribute exchanged"][0].more["chance"] == pytest.approx(3 / 23)
     assert rows["captions"][0].more["captions"] == 12
     assert {(row.more["k"], row.more["method"]) for row in rows["probe"]} == {
         (1, "linear"), (1, "nearest mean"), (2, "linear"), (2, "nearest mean")
     }  # fmt: skip
     assert all(row.low <= row.acc1 <= row.high for row in rows["object"])
+    command = ["composition-few-shot", model, str(tmp_path / "ao"), "--also", "supervised:icon-RN,icons-200k"]
+    found = CliRunner().invoke(app, [*command, "--shots", "1,2", "--seeds", "2", "--out", str(tmp_path / "few.json")])
+    assert found.exit_code == 0, found.output
+    few = read_records(tmp_path / "few.json")
+    assert {(row.model == model, row.more["head"], row.more["k"]) for row in few} == {
+        (True, "zero-shot", 0), *((True, head, k) for head in ("two probes", "mixed") for k in (1, 2)),
+        (False, "two probes", 1), (False, "two probes", 2),
+    }  # fmt: skip
+    held_out = [row for row in few if row.more["group"] == "held out" and row.more["what"] == "composition"]
+    # Four objects of two compositions: one of them trains, the three images of the other test.
+    assert {row.n for row in held_out} == {12}
+    assert {row.more["pictures"] for row in held_out if row.more["k"] == 2} == {8}
 
 
 def test_supervised_rivals_are_compared_on_the_object_and_on_the_common_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -600,3 +615,67 @@ def test_supervised_rivals_are_compared_on_the_object_and_on_the_common_line(mon
     for at, (name, (_, after)) in enumerate(shares.items()):
         assert found[name] == pytest.approx(after - 1 / (1 + np.exp(-(slope * x[at] + intercept))))
     assert rivals.effective_records(rows[:2], "object") == []
+
+
+def shown_pairs(*, rest: float, each: int = 3, seed: int = 0) -> few_shot.Shown:
+    """Twenty pairs whose vectors are one axis an attribute and one an object, with noise; texts without noise."""
+    rng = np.random.default_rng(seed)
+    candidates = np.array([(a, o) for o in range(5) for a in range(4)])
+    texts = np.concatenate([np.eye(4)[candidates[:, 0]], np.eye(5)[candidates[:, 1]]], 1)
+    pairs = np.repeat(candidates, each, axis=0)
+    vectors = np.repeat(texts, each, axis=0) + rest * rng.normal(size=(len(pairs), 9))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    own = np.arange(len(pairs)) % each < each - 1
+    return few_shot.Shown(unit.astype(np.float32), pairs, own, candidates, (texts / 2**0.5).astype(np.float32))
+
+
+def test_few_shot_heads_generalise_to_pairs_that_no_training_image_shows() -> None:
+    shown = shown_pairs(rest=0.02)
+    seen_by: list[np.ndarray] = []
+    points = few_shot.few_shot(shown, shots=(1, 4), seeds=(0, 1), report=lambda p: seen_by.append(p.done))
+    by = {(one.head, one.k, one.group, one.what): one for one in points}
+    assert {one.group for one in points} == {"held out", "other set"}  # four images are all that may train
+    assert by["zero-shot", 0, "held out", "composition"].accuracy.value == 1
+    assert by["two probes", 4, "held out", "composition"].accuracy.value == 1
+    assert by["mixed", 4, "held out", "composition"].accuracy.value == 1
+    assert by["two probes", 1, "held out", "composition"].accuracy.value < 1  # one image says not which word is which
+    held_out, other = by["two probes", 4, "held out", "composition"], by["two probes", 4, "other set", "composition"]
+    assert (held_out.n, held_out.pictures, held_out.objects, other.n) == (20, 20, 5, 20)
+    assert seen_by[-1] == 4
+
+
+def test_few_shot_trains_on_half_of_the_compositions_of_an_object_and_agrees_with_plain_probes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    shown, trained = shown_pairs(rest=0.5), []
+    real = few_shot._two_probes
+    monkeypatch.setattr(few_shot, "_two_probes", lambda one, chosen: trained.append(chosen) or real(one, chosen))
+    shown = replace(shown, texts=None)
+    (point,) = [
+        one for one in few_shot.few_shot(shown, shots=(4,), seeds=(3,))
+        if (one.group, one.what) == ("held out", "composition")
+    ]  # fmt: skip
+    (chosen,) = trained
+    assert shown.own[chosen].all()
+    used = {tuple(pair) for pair in shown.pairs[chosen].tolist()}
+    assert {o: sum(1 for pair in used if pair[1] == o) for o in range(5)} == dict.fromkeys(range(5), 2)
+    tests = [row for row in np.flatnonzero(shown.own) if tuple(shown.pairs[row].tolist()) not in used]
+    x, y = shown.vectors[chosen], shown.pairs[chosen]
+    centre = x.mean(0)
+    scale = 1 / np.sqrt(((x - centre) ** 2).mean())
+    logs = []
+    for part in range(2):
+        model = LogisticRegression(C=1 / (probe.L2 * len(x)), max_iter=5000, tol=1e-8).fit(
+            (x - centre) * scale, y[:, part]
+        )
+        every = np.full((len(tests), (4, 5)[part]), -1e9)
+        every[:, model.classes_] = model.predict_log_proba((shown.vectors[tests] - centre) * scale)
+        logs.append(every)
+    total = logs[0][:, shown.candidates[:, 0]] + logs[1][:, shown.candidates[:, 1]]
+    right = (shown.candidates[total.argmax(1)] == shown.pairs[tests]).all(1)
+    assert point.accuracy.value == pytest.approx(right.mean())
+    assert 0 < right.mean() < 1
+    with pytest.raises(BadInput, match="two compositions"):
+        few_shot.few_shot(replace(shown, own=shown.pairs[:, 0] == 0), shots=(1,))

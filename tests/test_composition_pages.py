@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from core.composition import few_shot as curves
 from core.composition import measure, sets
 from core.composition.probe import ProbePoint
 from core.composition.shipped import shipped_comparison
@@ -80,6 +81,28 @@ def fresh(page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     point = ("linear", 4, Interval(0.5, 0.4, 0.6), 0.45, 0.55, 80, 9, 3)
     points = [ProbePoint(point[0], point[1], group, *point[2:]) for group in ("all", "tail", "other set")]
     monkeypatch.setattr(measure, "probes", Stub(lambda *_, **__: points))
+    monkeypatch.setattr(curves, "points_of", lambda asked, model, report: curve_of(model))
+
+
+def curve_of(model: str) -> list[curves.FewShotPoint]:
+    """Points of a model; a supervised one has neither zero-shot nor mixed head."""
+    heads = {"two probes": 8} if model.startswith("supervised:") else {"zero-shot": 0, "two probes": 8, "mixed": 8}
+    return [
+        curves.FewShotPoint(head, k, group, what, Interval(0.25, 0.2, 0.3), 0.2, 0.3, 90, 40, 9, 3)
+        for head, k in heads.items() for group in curves.GROUPS for what in curves.WHAT
+    ]  # fmt: skip
+
+
+def test_few_shot_compositions_are_trained_when_wanted_for_supervised_models_too() -> None:
+    app = opened("composition", composition="few-shot",
+                 **{"shot-models": ["icon-RN,icons-200k", "supervised:icon-RN,icons-200k"]})  # fmt: skip
+    assert "compositions that were not trained on" not in words(app)
+    app.button(key="few-shot-run").click().run()
+    settled(app)
+    assert not app.exception
+    assert "With 8 images an object, on compositions that were not trained on: icon-RN" in words(app)
+    drawn = [trace["name"] for trace in figures(app)[0]["data"]]
+    assert [name.rpartition(", ")[2] for name in drawn] == ["two probes", "mixed", "two probes"]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
 
 from core.composition import disentangled
+from core.composition.compact import THRESHOLDS, retrieved, soft_rank
 from core.composition.disentangled import dci, disentanglement
 
 
@@ -36,6 +38,7 @@ def test_vectors_without_either_factor_score_as_chance() -> None:
     found = disentanglement(rng.normal(size=(1000, 12)), factors(rng, 1000))
     assert found.z_diff.low < 0.5 < found.z_diff.high
     assert found.informativeness[0].low < 1 / 4 < found.informativeness[0].high
+    assert np.abs(found.explicitness).max() < 0.15
     assert found.disentanglement < 0.3
 
 
@@ -46,7 +49,7 @@ def test_the_figures_agree_with_another_computation() -> None:
     order = np.random.default_rng([21, 0]).permutation(300)
     train, test = order[:150], order[150:]
     scaled = (vectors - vectors[train].mean(0)) / vectors[train].std(0)
-    importance, read = [], []
+    importance, read, explicit = [], [], []
     for k in range(2):
         values = np.unique(pairs[train, k])
         targets = (pairs[train, k][:, None] == values).astype(float)
@@ -54,6 +57,9 @@ def test_the_figures_agree_with_another_computation() -> None:
         size = np.abs(model.coef_).mean(0)
         importance.append(size / size.sum())
         read.append(np.mean(values[model.predict(scaled[test]).argmax(1)] == pairs[test, k]))
+        scores = model.predict(scaled[test])
+        areas = [roc_auc_score(pairs[test, k] == value, scores[:, at]) for at, value in enumerate(values)]
+        explicit.append(2 * np.mean(areas) - 1)
     matrix = np.stack(importance, 1)
     weights = matrix.sum(1) / matrix.sum()
     apart = sum(w * (1 - entropy(row, base=2)) for w, row in zip(weights, matrix, strict=True))
@@ -61,6 +67,34 @@ def test_the_figures_agree_with_another_computation() -> None:
     assert found.disentanglement == pytest.approx(apart)
     assert found.completeness == pytest.approx([1 - entropy(matrix[:, k], base=8) for k in range(2)])
     assert [one.value for one in found.informativeness] == pytest.approx(read)
+    assert found.explicitness == pytest.approx(explicit)
+
+
+def test_soft_rank_counts_singular_values_and_a_sum_has_few() -> None:
+    rng = np.random.default_rng(3)
+    pairs = np.array([(a, o) for a in range(4) for o in range(6)])
+    added = rng.normal(size=(4, 40))[pairs[:, 0]] + rng.normal(size=(6, 40))[pairs[:, 1]]
+    single = rng.normal(size=(24, 40))
+    for vectors in (added, single):
+        found, size = soft_rank(vectors), np.linalg.svd(vectors, compute_uv=False)
+        assert found.values == tuple(int((size > t * size[0]).sum()) for t in THRESHOLDS)
+        assert (found.n, found.dimensions, found.shares[0]) == (24, 40, found.values[0] / 40)
+    assert soft_rank(added).values[0] == 4 + 6 - 1
+    assert soft_rank(single).values[0] == 24
+
+
+def test_words_exchange_the_attribute_of_vectors_that_are_sums() -> None:
+    rng = np.random.default_rng(4)
+    attributes, objects = np.linalg.qr(rng.normal(size=(20, 20)))[0][:9].reshape(9, 20)[:3], rng.normal(size=(4, 20))
+    pairs = np.repeat([(a, o) for a in range(3) for o in range(4) if (a, o) != (2, 3)], 2, axis=0)
+    vectors = 3 * attributes[pairs[:, 0]] + objects[pairs[:, 1]] + 0.01 * rng.normal(size=(len(pairs), 20))
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = retrieved(vectors / length, pairs, 3 * attributes / length.mean())
+    assert (found.n, found.pair.value) == (22, 1)
+    assert found.chance == pytest.approx(2 / 21)
+    useless = retrieved(vectors / length, pairs, np.zeros((3, 20)))
+    assert (useless.attribute.value, useless.object.value) == (0, 1)  # the other picture of the very pair is nearest
+    assert np.isnan(retrieved(vectors[:2], pairs[:2], attributes).pair.value)
 
 
 def test_the_published_examples_of_a_perfect_and_a_useless_code() -> None:

@@ -84,6 +84,9 @@ def world(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
                 for key in keys
                 for i in range(len(pictures[key]))
             ),
+            "words.csv": "".join(
+                f"{key}/{i}.png,{keys[at - 1]}\n" for at, key in enumerate(keys) for i in range(len(pictures[key]))
+            ),
             "counts.csv": "concept,count\n" + "".join(f"{key},{at}\n" for at, key in enumerate(keys)),
         },
     )
@@ -110,6 +113,7 @@ def world(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             "BASELINES": str(root / "baselines.csv"),
             "WRITTEN": str(root / "written.json"),
             "REPLIES": str(root / "replies.jsonl"),
+            "WORDS": str(root / "words.csv"),
             "COUNTS": str(root / "counts.csv"),
             "ENDPOINT": endpoint.url,
             "cache": str(root / "cache"),

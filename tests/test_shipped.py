@@ -78,7 +78,7 @@ def test_the_first_comparison_of_composition_ships() -> None:
     rows = {row.condition: row for row in table("composition") if (row.model, row.set) == (lens.model, lens.image_set)}
     assert found.found.answer.acc1 == pytest.approx(rows["composition"].acc1, abs=0.005)
     assert found.sides.gaps["composition"].seen.value == pytest.approx(rows["seen"].acc1, abs=0.005)
-    assert found.additive["texts"].r2 == pytest.approx(
+    assert found.embedded.additive["texts"].r2 == pytest.approx(
         next(row.more["r2"] for row in table("composition")
              if (row.model, row.set, row.condition) == (lens.model, lens.image_set, "additivity")
              and row.more["vectors"] == "texts"), abs=0.005,

@@ -13,9 +13,13 @@ from typer.testing import CliRunner
 from core.cli.app import app
 from core.errors import BadInput, UnreadableData
 from core.robustness.attacks import written
+from core.robustness.committed import committed
 from core.robustness.records import read_records
+from core.runtime.jobs import Engine
+from core.stats.intervals import wilson
 from tests.answers import make_answer
 from tests.fakes import FakeImageSet
+from tests.helpers.pages import figures, opened, words
 from tests.tiny import save
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
@@ -69,7 +73,9 @@ def test_words_are_found_by_file_and_class_however_written() -> None:
     assert list(written.words_in_names(images).values()) == ["iPad", "word0", "word1", "a b", "x", "y"]
 
 
-def test_the_command_on_the_published_layout(tmp_path: Path) -> None:
+def test_the_command_and_the_page_on_the_published_layout(
+    tmp_path: Path, page_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     record = {}
     for at, wnid in enumerate(WNIDS):
@@ -90,3 +96,28 @@ def test_the_command_on_the_published_layout(tmp_path: Path) -> None:
     assert list(rows) == ["written:correct", "written:written word", "clean:correct", "clean:written word"]
     assert all(row.n == 12 and row.more["unmatched"] == 0 for row in rows.values())
     assert rows["written:correct"].acc1 + rows["written:written word"].acc1 <= 1
+    # The page says the same of the same files.
+    monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
+    query = {"attacks-view": "written word", "words-from": "on the files", "set": str(tmp_path / "imagenet-t"),
+             "words-file": str(tmp_path / "imgNet_record.pickle"), "words-clean": str(tmp_path / "val"),
+             "model": f"local-dir:{tmp_path / 'model'}"}  # fmt: skip
+    page = opened("attacks", **query)
+    assert not page.exception
+    share = 100 * rows["written:written word"].acc1
+    assert f"predicts the written word for {share:.1f} % of 12 pictures" in words(page)
+    drawn = {trace["name"]: trace["x"] for trace in figures(page)[0]["data"]}
+    assert drawn["as that word without it"] == [rows["clean:written word"].acc1]
+    assert drawn["correct without a word"] == [rows["clean:correct"].acc1]
+
+
+def test_the_words_written_here_ship_for_every_icon_model(page_engine: Engine) -> None:
+    app = opened("attacks", **{"attacks-view": "written word"})
+    assert not app.exception
+    shipped = [one for one in committed("icons", "attacks") if one.condition == "typographic"]
+    own = next(one for one in shipped if one.model == "icon-RN,icons-200k")
+    assert f"for {100 * own.more['said_word']:.1f} % of {own.n} pictures" in words(app)
+    drawn = {trace["name"]: trace for trace in figures(app)[0]["data"]}
+    assert len(drawn["predicted as the word"]["y"]) == len(shipped) + 1  # and the supervised classifier
+    assert len(drawn["correct with meaningless letters"]["y"]) == len(shipped) + 1
+    told = written.shares([own])
+    assert told["predicted as the word"] == wilson(round(own.more["said_word"] * own.n), own.n)

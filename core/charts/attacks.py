@@ -11,8 +11,10 @@ from core.charts.palette import (
     PART_SYMBOLS,
     PARTS,
     QUIET,
+    RIGHT,
     WRONG,
     band,
+    bars,
     blank,
     style,
     text,
@@ -22,6 +24,7 @@ from core.charts.palette import (
 from core.robustness.records import Record
 from core.stats.format import percent
 from core.stats.intervals import wilson
+from core.types import Interval
 
 
 def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/255") -> go.Figure:
@@ -141,5 +144,38 @@ def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.F
         texttemplate="%{text}", customdata=hover, hovertemplate="from %{x} to %{y}: %{customdata}<extra></extra>",
         hoverongaps=False, xgap=3, ygap=3, colorbar={"title": "broken", "tickformat": ".0%", "thickness": 10},
     )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+WRITTEN = {
+    "correct without a word": (RIGHT, "circle"),
+    "correct with meaningless letters": (QUIET, "square"),
+    "correct with the word": (RIGHT, "circle-open"),
+    "predicted as the word": (WRONG, "diamond"),
+    "as that word without it": (WRONG, "diamond-open"),
+}
+"""What is told of pictures with a word of another class: colour and symbol."""
+
+
+def written_figure(rows: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
+    """Shares of pictures with a wrong word on them, a line a model, with intervals.
+
+    Args:
+        rows: model -> what is told (``WRITTEN``) -> its share.
+    """
+    figure = blank(height=130 + 46 * len(rows))
+    for what, (colour, symbol) in WRITTEN.items():
+        told = {model: shares[what] for model, shares in rows.items() if what in shares}
+        if not told:
+            continue
+        figure.add_scatter(
+            x=[one.value for one in told.values()], y=[text(model) for model in told], mode="markers", name=what,
+            error_x=bars(list(told.values()), QUIET), marker={"color": colour, "size": 11, "symbol": symbol},
+            customdata=[[100 * one.low, 100 * one.high] for one in told.values()],
+            hovertemplate=f"%{{y}}<br>{what}: %{{x:.1%}} (95 % CI %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}})"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%", range=[-0.03, 1.03], showgrid=True)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.palette import PARTS, QUIET, RIGHT, SERIES, SYMBOLS, WRONG, band, bars, blank, line, text
 from core.composition.association import Association
+from core.composition.compact import THRESHOLDS, SoftRank
+from core.composition.few_shot import FewShotPoint
 from core.composition.generalisation import Generalisation
 from core.composition.probe import ProbePoint
 from core.models.names import model_name
@@ -96,4 +98,51 @@ def probe_figure(points: Sequence[ProbePoint], groups: Sequence[str]) -> go.Figu
     shots = sorted({point.k for point in points})
     figure.update_xaxes(type="log", tickmode="array", tickvals=shots, ticktext=[str(k) for k in shots])
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def few_shot_figure(points: Mapping[str, Sequence[FewShotPoint]], group: str, what: str) -> go.Figure:
+    """Accuracy of every model's heads against images of an object; zero-shot stands at the left.
+
+    Args:
+        points: model -> its points; group: test images; what: composition, object or attribute.
+    """
+    figure = blank(height=400, x_title="Images of an object", y_title=f"{what.capitalize()} accuracy", drag="pan")
+    for rank, (model, each) in enumerate(points.items()):
+        colour = SERIES[rank % len(SERIES)]
+        for head, dash in (("two probes", "solid"), ("mixed", "dot")):
+            drawn = sorted((p for p in each if (p.group, p.what) == (group, what) and p.head in ("zero-shot", head)),
+                           key=lambda p: p.k)  # fmt: skip
+            if not any(one.k for one in drawn):
+                continue
+            figure.add_scatter(
+                x=[p.k or 0.5 for p in drawn], y=[p.accuracy.value for p in drawn],
+                error_y=bars([p.accuracy for p in drawn], QUIET), mode="lines+markers",
+                name=f"{text(model)}, {head}", line={"color": colour, "dash": dash, "width": 1.8},
+                marker={"symbol": SYMBOLS[rank % len(SYMBOLS)], "size": 8, "color": colour},
+                customdata=[[p.head, p.n, p.low_seed, p.high_seed] for p in drawn],
+                hovertemplate=f"{text(model)}, %{{customdata[0]}}: %{{y:.1%}} of %{{customdata[1]:,}} images<br>"
+                "seeds %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
+            )  # fmt: skip
+    shots = sorted({point.k for each in points.values() for point in each if point.k})
+    ticks = [0.5, *shots] if any(not point.k for each in points.values() for point in each) else shots
+    labels = [str(round(k) if k >= 1 else 0) for k in ticks]
+    figure.update_xaxes(type="log", tickmode="array", tickvals=ticks, ticktext=labels)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def soft_rank_figure(ranks: Mapping[str, SoftRank]) -> go.Figure:
+    """Soft rank as a share of the dimensions against the threshold, of texts and of images."""
+    figure = blank(height=300, x_title="Share of the largest singular value", y_title="Soft rank / dimensions")
+    for rank, (what, one) in enumerate(ranks.items()):
+        figure.add_scatter(
+            x=list(THRESHOLDS), y=list(one.shares), mode="lines+markers", name=text(what),
+            line={"color": SERIES[rank], "width": 1.8}, marker={"symbol": SYMBOLS[rank], "size": 8},
+            customdata=list(one.values),
+            hovertemplate=f"{text(what)}, above %{{x:g}}: %{{customdata:,}} of {one.dimensions:,}<extra></extra>",
+        )  # fmt: skip
+    ticks = [f"{threshold:g}" for threshold in THRESHOLDS]
+    figure.update_xaxes(type="log", tickmode="array", tickvals=list(THRESHOLDS), ticktext=ticks)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.03])
     return figure

@@ -18,6 +18,7 @@ from core.types import Lens
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command()(composition)
+    app.command("composition-few-shot")(few_shot)
 
 
 def composition(
@@ -100,7 +101,72 @@ def composition(
         out,
         ("model", "condition", "accuracy", "95 %", "n"),
         lambda row: (row.model, row.condition, *accuracy(row, 4), row.n),
-        shown=lambda row: row.condition not in ("probe", "additivity", "disentanglement", "captions"),
+        shown=lambda row: row.condition not in ("probe", "additivity", "disentanglement", "soft rank", "captions"),
+        covered=covered,
+    )
+
+
+def few_shot(
+    model: Model,
+    image_set: Set,
+    prompts: Strategy = "simple",
+    also: Also = None,
+    partner: Annotated[
+        str | None, typer.Option(metavar="SET", help="Set of other pairs to test on too; for icons it is known.")
+    ] = None,
+    overrides: Annotated[
+        Path | None, typer.Option(help="CSV folder,attribute,object,imagenet_index for folders split wrongly.")
+    ] = None,
+    objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
+    shots: Annotated[str, typer.Option(help="Images of every object.")] = "1,2,4,8",
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the compositions, draws of the images.")] = 3,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    split: Split = None,
+    precision: Precision = "auto",
+    out: Records = None,
+) -> None:
+    """Few-shot curves over compositions: accuracy on pairs of attribute and object that were not trained on.
+
+    Zero-shot models and supervised classifiers (supervised:..., timm:...) alike, on cached vectors (logits of the
+    latter).
+    """
+    from core.cli.records import accuracy, echo_records
+    from core.composition import few_shot as curves
+    from core.composition.measure import question
+    from core.datasets import open_set
+    from core.datasets.coverage import coverage
+    from core.supervised.ask import named
+    from core.supervised.names import is_supervised
+
+    image_set = read_as(image_set, label_column, path_column, split)
+    opened = open_set(image_set)
+    models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
+    first = next((one for one in models if not is_supervised(one)), models[0])
+    asked = question(
+        Lens(first, image_set, prompts, precision=precision), image_set=opened, partner=partner, overrides=overrides,
+        objects=objects,
+    )  # fmt: skip
+    if not (counts := _shots(shots)):
+        raise BadInput("--shots takes whole numbers such as 1,2,4,8.")
+    rows = []
+    with progress_bar() as report:
+        for one in models:
+            points = curves.points_of(asked, one, shots=counts, seeds=range(seeds), report=report)
+            rows += curves.as_records(points, asked, one)
+    covered = coverage(opened)
+    say(covered)
+    echo_records(
+        rows,
+        out,
+        ("model", "head", "k", "tested on", "accuracy", "95 %", "n"),
+        lambda row: (
+            row.model,
+            *(row.more[name] for name in ("head", "k", "group")),
+            *accuracy(row, 4),
+            row.n,
+        ),
+        shown=lambda row: row.more["what"] == "composition",
         covered=covered,
     )
 

@@ -1,7 +1,8 @@
 """Do dimensions of an embedding keep attribute and object apart? Z-Diff and DCI over the two factors.
 
 The measures of the sequel of ImageNet-AO (Abbasi et al., arXiv 2407.05897), by their first definitions: Z-Diff is the
-metric of Higgins et al., beta-VAE (ICLR 2017); DCI is that of Eastwood and Williams (ICLR 2018).
+metric of Higgins et al., beta-VAE (ICLR 2017); DCI is that of Eastwood and Williams (ICLR 2018); explicitness that of
+Ridgeway and Mozer (NeurIPS 2018).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from core.stats.bootstrap import UNDEFINED
 from core.stats.intervals import wilson
@@ -33,12 +35,15 @@ class Disentanglement:
         disentanglement: 1 where every dimension serves one factor only, 0 where all serve both alike.
         completeness: of attribute and of object: 1 where one dimension alone serves it, 0 where all do alike.
         informativeness: accuracy with which attribute and object are read linearly on the test half.
+        explicitness: of attribute and of object: mean area under the ROC curve of the linear classifiers of their
+            values on the test half, from 0 (chance) to 1.
     """
 
     z_diff: Interval
     disentanglement: float
     completeness: tuple[float, float]
     informativeness: tuple[Interval, Interval]
+    explicitness: tuple[float, float]
     n: int
 
 
@@ -62,8 +67,10 @@ def disentanglement(vectors: np.ndarray, pairs: np.ndarray, *, seed: int = 0) ->
     train, test = np.split(np.arange(len(order)), [len(order) // 2])
     score = _z_diff(vectors, pairs, train, test, seed)
     if any(len(np.unique(pairs[train, k])) < 2 for k in range(2)):
-        return Disentanglement(score, math.nan, (math.nan, math.nan), (UNDEFINED, UNDEFINED), len(vectors))
-    importance, read = np.empty((vectors.shape[1], 2)), []
+        return Disentanglement(
+            score, math.nan, (math.nan, math.nan), (UNDEFINED, UNDEFINED), (math.nan,) * 2, len(vectors)
+        )
+    importance, read, explicit = np.empty((vectors.shape[1], 2)), [], []
     for k in range(2):
         values, labels = np.unique(pairs[train, k], return_inverse=True)
         weights, said = _linear(vectors[train], np.eye(len(values))[labels], vectors[test])
@@ -71,8 +78,23 @@ def disentanglement(vectors: np.ndarray, pairs: np.ndarray, *, seed: int = 0) ->
         importance[:, k] = size / size.sum()
         right = values[said.argmax(1)] == pairs[test, k]
         read.append(wilson(int(right.sum()), len(right)))
+        explicit.append(_explicitness(said, pairs[test, k][:, None] == values))
     apart, complete = dci(importance)
-    return Disentanglement(score, apart, (float(complete[0]), float(complete[1])), (read[0], read[1]), len(vectors))
+    return Disentanglement(
+        score, apart, (float(complete[0]), float(complete[1])), (read[0], read[1]), (explicit[0], explicit[1]),
+        len(vectors),
+    )  # fmt: skip
+
+
+def _explicitness(scores: np.ndarray, is_value: np.ndarray) -> float:
+    """Mean AUC over the values that some and not all test vectors have, from chance 0 to 1; bool and float [m, t]."""
+    positive = is_value.sum(0)
+    judged = (positive > 0) & (positive < len(is_value))
+    if not judged.any():
+        return math.nan
+    ranks = rankdata(scores[:, judged], axis=0)
+    wins = (ranks * is_value[:, judged]).sum(0) - positive[judged] * (positive[judged] + 1) / 2
+    return float(2 * (wins / (positive[judged] * (len(is_value) - positive[judged]))).mean() - 1)
 
 
 def dci(importance: np.ndarray) -> tuple[float, np.ndarray]:

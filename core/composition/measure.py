@@ -11,6 +11,7 @@ from core.composition import sets
 from core.composition.additive import Additivity, additivity, pair_means
 from core.composition.answers import Composed, ask, directions
 from core.composition.association import Association, association
+from core.composition.compact import Retrieved, SoftRank, retrieved, soft_rank
 from core.composition.counts import PairCounts
 from core.composition.disentangled import Disentanglement, disentanglement
 from core.composition.pairs import Compositions, CompositionSet
@@ -21,7 +22,7 @@ from core.datasets import open_set
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.stats import intervals as stats
-from core.types import ImageSet, Lens, Progress, Report, silent
+from core.types import ClassNames, ImageSet, Lens, Progress, Report, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,20 +117,38 @@ def compared(asked: Question, composed: tuple[Composed, ...]) -> SeenSides:
     return SeenSides(found, composed, gaps)
 
 
-def embedded(asked: Question, *, report: Report = silent) -> tuple[dict[str, Additivity], dict[str, Disentanglement]]:
-    """Additivity and disentanglement of the composition ``texts`` and of the ``images``.
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """What is measured of the vectors, each of the composition ``texts`` and of the ``images``.
 
-    Additivity of images is that of the mean image of every pair shown.
+    Additivity and soft rank of images are those of the mean image of every pair shown. ``retrieved``: queries of a
+    picture and words, of the images alone.
     """
+
+    additive: dict[str, Additivity]
+    disentangled: dict[str, Disentanglement]
+    soft_rank: dict[str, SoftRank]
+    retrieved: Retrieved
+
+
+def embedded(asked: Question, *, report: Report = silent) -> Embedded:
+    """Measure the vectors of a question's texts and images."""
     message = "Fitting attribute and object factors"
     report(Progress(0, 2, message))
-    prompts, pairs = prompt_set(asked.lens.prompts, asked.images), asked.images.compositions.pairs
+    found = asked.images.compositions
+    prompts, pairs = prompt_set(asked.lens.prompts, asked.images), found.pairs
     texts = directions(evaluate.classifier_for(asked.lens, prompts, report=report))
+    attributes = ClassNames("attributes", found.attributes, found.attributes, asked.images.templates)
+    alone = directions(evaluate.classifier_for(asked.lens, prompt_set(asked.lens.prompts, attributes), report=report))
     report(Progress(1, 2, message))
     vectors, labels = _vectors(asked.lens, asked.images, report)
     means, present = pair_means(vectors, labels)
-    additive = {"texts": additivity(texts, pairs), "images": additivity(means, pairs[present])}
-    return additive, {"texts": disentanglement(texts, pairs), "images": disentanglement(vectors, pairs[labels])}
+    return Embedded(
+        {"texts": additivity(texts, pairs), "images": additivity(means, pairs[present])},
+        {"texts": disentanglement(texts, pairs), "images": disentanglement(vectors, pairs[labels])},
+        {"texts": soft_rank(texts), "images": soft_rank(means)},
+        retrieved(vectors, pairs[labels], alone),
+    )
 
 
 def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.ndarray, np.ndarray]:
@@ -141,12 +160,11 @@ def _vectors(lens: Lens, images: CompositionSet, report: Report) -> tuple[np.nda
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """All that takes seconds: the set's own answer, seen against never seen, additivity, disentanglement, captions."""
+    """All that takes seconds: the set's own answer, seen against never seen, vectors, captions."""
 
     found: Composed
     sides: SeenSides
-    additive: dict[str, Additivity]
-    disentangled: dict[str, Disentanglement]
+    embedded: Embedded
     association: Association | None
 
 
@@ -154,23 +172,17 @@ def measure(asked: Question, *, report: Report = silent) -> Measured:
     """Answer a question, from cached vectors where they are cached."""
     found = ask(asked.lens, asked.images, report=report)
     composed = tuple(ask(lens, one, report=report) for lens, one in among_all(asked))
-    return assemble(asked, found, composed, *embedded(asked, report=report))
+    return assemble(asked, found, composed, embedded(asked, report=report))
 
 
-def assemble(
-    asked: Question,
-    found: Composed,
-    composed: tuple[Composed, ...],
-    additive: dict[str, Additivity],
-    disentangled: dict[str, Disentanglement],
-) -> Measured:
-    """All of an answer, from its predictions and fits.
+def assemble(asked: Question, found: Composed, composed: tuple[Composed, ...], embedded: Embedded) -> Measured:
+    """All of an answer, from its predictions and what was measured of the vectors.
 
     Args:
-        found: the set's own answer; composed: those of ``among_all``; additive, disentangled: of ``embedded``.
+        found: the set's own answer; composed: those of ``among_all``.
     """
     shown = compared(asked, composed)
-    return Measured(found, shown, additive, disentangled, _association(asked, shown))
+    return Measured(found, shown, embedded, _association(asked, shown))
 
 
 def _association(asked: Question, shown: SeenSides) -> Association | None:

@@ -135,19 +135,36 @@ def _tally(objects: np.ndarray, right: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([np.bincount(objects, weights=right, minlength=classes), np.bincount(objects, minlength=classes)])
 
 
-def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoint:
-    """One point from [seeds, (right, all), objects]: images right of all, over seeds; objects are resampled."""
+@dataclass(frozen=True, slots=True)
+class OverObjects:
+    """Accuracy over all seeds with a bootstrap over objects, its range over seeds, and how much was tested."""
+
+    accuracy: Interval
+    low_seed: float
+    high_seed: float
+    n: int
+    objects: int
+
+
+def over_objects(tallies: np.ndarray) -> OverObjects:
+    """Accuracy from tallies [seeds, (correct, all), objects]; ``n`` is the test images of a seed, on average."""
     right, n = tallies.sum(0)
     tested = n > 0
     sums = Resampler.of(np.arange(int(tested.sum())), replicates=stats.RESAMPLES, seed=0).sums(
         np.column_stack([right[tested], n[tested]])
     )
     by_seed = tallies[:, 0].sum(1) / np.maximum(tallies[:, 1].sum(1), 1)
-    return ProbePoint(
-        method, k, group, interval(float(right.sum() / n.sum()), ratio(sums[0], sums[1])),
-        float(by_seed.min()), float(by_seed.max()),
-        round(float(tallies[:, 1].sum(1).mean())), int(tested.sum()), len(tallies),
+    return OverObjects(
+        interval(float(right.sum() / n.sum()), ratio(sums[0], sums[1])), float(by_seed.min()), float(by_seed.max()),
+        round(float(tallies[:, 1].sum(1).mean())), int(tested.sum()),
     )  # fmt: skip
+
+
+def _point(method: Method, k: int, group: str, tallies: np.ndarray) -> ProbePoint:
+    found = over_objects(tallies)
+    return ProbePoint(
+        method, k, group, found.accuracy, found.low_seed, found.high_seed, found.n, found.objects, len(tallies)
+    )
 
 
 def fit(method: Method, vectors: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

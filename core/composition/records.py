@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.composition import measure
+from core.composition.compact import THRESHOLDS
 from core.composition.probe import SHOTS, as_json
 from core.composition.scores import PARTS, by_group, errors, right, shares
 from core.evaluation import evaluate
@@ -35,7 +36,8 @@ def as_records(
 
     ``composition``, ``object``, ``attribute``, each also given the other and as a mean: over the compositions present
     in the set. ``seen``, ``never seen``: over those of the set and its partner. ``additivity``, ``disentanglement``,
-    ``captions`` and ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
+    ``soft rank``, ``captions`` and ``probe`` carry their figures beside an ``acc1`` of null or of the probe.
+    ``attribute exchanged``: retrieval with a picture and words.
 
     Args:
         known_set: open set of accuracy in distribution (objects by their names alone), recorded as ``known``.
@@ -70,13 +72,28 @@ def as_records(
             }
         rows.append(record(*head, condition, right=share.right, n=share.n, more=more, **prompts))
     rows += _seen(asked, measured.sides)
-    for what, fit in measured.additive.items():
+    vectors = measured.embedded
+    for what, fit in vectors.additive.items():
         more = {"vectors": what, "r2": fit.r2, "r2_adjusted": fit.adjusted, "factors": fit.factors}
         rows.append(_unscored(*head, "additivity", fit.n, more, **prompts))
-    for what, kept in measured.disentangled.items():
+    for what, kept in vectors.disentangled.items():
         more = {"vectors": what, **asdict(kept)}
         del more["n"]
         rows.append(_unscored(*head, "disentanglement", kept.n, more, **prompts))
+    for what, rank in vectors.soft_rank.items():
+        more = {"vectors": what, "thresholds": THRESHOLDS, "values": rank.values, "shares": rank.shares,
+                "dimensions": rank.dimensions}  # fmt: skip
+        rows.append(_unscored(*head, "soft rank", rank.n, more, **prompts))
+    swap = vectors.retrieved
+    if swap.n:
+        more = {
+            "chance": swap.chance, "object": asdict(swap.object), "attribute": asdict(swap.attribute),
+            "counted": "the nearest other picture to image - attribute + attribute shows the wanted pair",
+        }  # fmt: skip
+        pair = swap.pair
+        rows.append(
+            Record(*head, "attribute exchanged", swap.n, pair.value, pair.low, pair.high, asked.lens.prompts, more=more)
+        )
     if asked.captions and (tied := measured.association):
         more = {
             "nmi": tied.nmi, "captions": tied.captions, "pmi_pearson": asdict(tied.pearson),

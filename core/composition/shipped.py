@@ -1,7 +1,7 @@
 """The first comparison of the Composition page, committed beside the default model's weights.
 
-Predictions and the two costly fits are stored; everything else is computed from them as after a live run. They are
-used only while weights, pictures, compositions and sentences are those they were made from.
+Predictions and what is measured of the vectors are stored; everything else is computed from them as after a live run.
+They are used only while weights, pictures, compositions and sentences are those they were made from.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cache.files import atomic_write, write_bytes
 from core.composition import measure
 from core.composition.additive import Additivity
 from core.composition.answers import SCHEMA, Composed, Parts
+from core.composition.compact import Retrieved, SoftRank
 from core.composition.disentangled import Disentanglement
 from core.composition.pairs import CompositionSet
 from core.datasets import open_set
@@ -41,13 +42,7 @@ def shipped_comparison(asked: measure.Question) -> measure.Measured | None:
         return None
     with np.load(path, allow_pickle=False) as packed:
         found, *sides = (_composed(packed, number, *one, about) for number, one in enumerate(sets))
-    return measure.assemble(
-        asked,
-        found,
-        tuple(sides),
-        {name: Additivity(**fitted) for name, fitted in about["additive"].items()},
-        {name: _disentanglement(fitted) for name, fitted in about["disentangled"].items()},
-    )
+    return measure.assemble(asked, found, tuple(sides), _embedded(about["embedded"]))
 
 
 def write_comparison(model: str, *, prompts: str = shipped.STRATEGY, report: Report = silent) -> Path:
@@ -69,8 +64,7 @@ def write_comparison(model: str, *, prompts: str = shipped.STRATEGY, report: Rep
         "model": found.found.answer.fingerprint["model"],
         "acc1": found.found.answer.acc1,
         "n": len(found.found.answer.rows),
-        "additive": {name: asdict(fitted) for name, fitted in found.additive.items()},
-        "disentangled": {name: asdict(fitted) for name, fitted in found.disentangled.items()},
+        "embedded": asdict(found.embedded),
     }
     write_bytes(path.with_suffix(".json"), (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
     return path
@@ -97,12 +91,29 @@ def _composed(
     return Composed(answer, parts, images.compositions.pairs)
 
 
+def _embedded(stored: Mapping[str, Any]) -> measure.Embedded:
+    swap = stored["retrieved"]
+    return measure.Embedded(
+        {name: Additivity(**fitted) for name, fitted in stored["additive"].items()},
+        {name: _disentanglement(fitted) for name, fitted in stored["disentangled"].items()},
+        {name: SoftRank(tuple(one["values"]), one["n"], one["dimensions"])
+         for name, one in stored["soft_rank"].items()},
+        Retrieved(
+            Interval(**swap["pair"]), Interval(**swap["object"]), Interval(**swap["attribute"]), swap["chance"],
+            swap["n"],
+        ),
+    )  # fmt: skip
+
+
 def _disentanglement(stored: Mapping[str, Any]) -> Disentanglement:
-    completeness, informativeness = stored["completeness"], stored["informativeness"]
+    completeness, informativeness, explicit = (
+        stored[name] for name in ("completeness", "informativeness", "explicitness")
+    )
     return Disentanglement(
         Interval(**stored["z_diff"]),
         stored["disentanglement"],
         (completeness[0], completeness[1]),
         (Interval(**informativeness[0]), Interval(**informativeness[1])),
+        (explicit[0], explicit[1]),
         stored["n"],
     )

@@ -96,6 +96,15 @@ def _compute(model: str, image_set: ImageSet, report: Report) -> tuple[dict[str,
     return {"rows": np.asarray(found.rows), **stored}, about
 
 
+def logits_for(model: str, image_set: ImageSet, report: Report = silent) -> Embeddings:
+    """Logits float16 or float32 [n, outputs] of a classifier over all its classes, from the cache or computed now.
+
+    Raises:
+        UnknownName, WeightsMissing, UnreadableData: as the weights are found.
+    """
+    return _logits(pool().get(canonical(model), "float32"), image_set, report)
+
+
 def _logits(loaded: SupervisedModel, image_set: ImageSet, report: Report) -> Embeddings:
     """Logits of a set over all outputs, kept like an encoder's vectors; a view takes those of the set it looks at."""
     if not isinstance(image_set, Subset):

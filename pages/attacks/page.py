@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.attacks import curves, picture, shared, transfer
+from pages.attacks import curves, picture, shared, transfer, written
 from pages.ui import lensbar
 from pages.ui.text import finding, quiet
 
-VIEWS = ("one picture", "accuracy", "minimal ε", "transfer")
+VIEWS = ("one picture", "accuracy", "minimal ε", "transfer", "written word")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
@@ -21,7 +21,8 @@ if not image_set.has_images or len(image_set.keys) < 2:
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="attacks-view", bind="query-params",
     help="one picture: before, change and after, live. accuracy: what is left at each ε, by prompts and model. "
-    "minimal ε: how much each image needs. transfer: crafted on one model, tried on another.",
+    "minimal ε: how much each image needs. transfer: crafted on one model, tried on another. "
+    "written word: another class's name on the picture.",
 )  # fmt: skip
 try:
     if view == "one picture":
@@ -30,8 +31,10 @@ try:
         curves.accuracy(lens, image_set)
     elif view == "minimal ε":
         curves.minimal(lens, image_set)
-    else:
+    elif view == "transfer":
         transfer.transfer_matrix(lens, image_set)
+    else:
+        written.written_word(lens, image_set)
 finally:  # also where the view ends the run to wait; what it has just measured is the page's finding
     with opening:
         shared.opening(lens, image_set)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from core.charts import composition_models as charts
+from core.composition import few_shot as curves
 from core.composition import measure, probe, records, scores
 from core.composition.answers import ask as ask_compositions
+from core.composition.few_shot import FewShotPoint
 from core.composition.generalisation import ModelResult, generalisation, headline
 from core.composition.probe import ProbePoint, as_json
 from core.composition.rivals import object_records
@@ -16,11 +19,12 @@ from core.models.names import model_name
 from core.robustness.committed import table
 from core.stats.intervals import wilson
 from core.supervised import names as supervised
+from core.supervised.names import known_as
 from core.types import ImageSet, Interval, Lens, Report
 from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, need, question
-from pages.ui.text import finding_of, quiet
+from pages.ui.text import finding_of, quiet, section
 
 RIGHT = ("composition", "object")
 GROUPS = ("all", "head", "torso", "tail", "other set", "seen", "never seen")
@@ -140,3 +144,72 @@ def probes(asked: measure.Question) -> None:
     rows = [list(as_json(point).values()) for point in found]
     source = f"{model_name(asked.lens.model)} · {asked.lens.image_set} · cached vectors"
     downloads("probe", list(as_json(found[0])), rows, figure=figure, title=told, source=source)
+
+
+def few_shot(asked: measure.Question) -> None:
+    """Few-shot curves over compositions, of zero-shot and supervised models, tested on pairs not trained on."""
+    section(
+        "Over compositions",
+        "A few images of every object train; other compositions of the same objects and attributes test.",
+    )
+    offered = [info.id for info in lensbar.known_models() if info.available]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = choice.several(
+            "Models", "shot-models", list(dict.fromkeys([asked.lens.model, *offered, *supervised.shipped()])),
+            served.classifier, default=[asked.lens.model], most=4,
+            help="Zero-shot models and supervised classifiers; of the latter, logits are the vectors.",
+        )  # fmt: skip
+        group = st.segmented_control(
+            "Tested on", curves.GROUPS if asked.partner else curves.GROUPS[:2], default=curves.GROUPS[0], required=True,
+            key="shot-group", bind="query-params",
+            help="held out: compositions of the same set outside the half that trains. trained: other images of "
+            "compositions that do. other set: for icons the pairs that no pretraining shows.",
+        )  # fmt: skip
+        what = st.segmented_control(
+            "Accuracy of", curves.WHAT, default=curves.WHAT[0], required=True, key="shot-what", bind="query-params"
+        )
+    run = {
+        model: question(
+            _few_shot, asked, replace(asked.lens, model=model), label=f"Few-shot compositions of {known_as(model)}"
+        )
+        for model in dict.fromkeys(chosen.values())
+    }
+    wanted: set[str] = st.session_state.setdefault("_few_shot", set())
+    missing = [one.key for one in run.values() if one.key not in wanted]
+    if missing:
+        st.button(
+            f"Train on {', '.join(map(str, curves.SHOTS))} images of every object", key="few-shot-run", type="primary",
+            on_click=wanted.update, args=(missing,), help="Three draws of each, on cached vectors: some minutes.",
+        )  # fmt: skip
+    found: dict[str, Sequence[FewShotPoint]] = {}
+    for model, one in run.items():
+        if one.key in wanted and (points := here(one, small=True, failing=f"{known_as(model)} is skipped: ")):
+            found[known_as(model)] = points
+    if not found:
+        return
+    told = curves.headline(found, group)
+    finding_of(told)
+    figure = charts.few_shot_figure(found, group, what)
+    plot(figure, key="few-shot-compositions", alt=told)
+    quiet(
+        "Two probes: logistic regressions of attribute and of object, the composition with the largest sum of log "
+        "probabilities. Mixed: a linear head over all compositions that starts at their texts, mixed with them. Zero "
+        "images: zero-shot. Supervised models have no texts and so no zero-shot and no mixed head. Intervals draw "
+        "objects; three seeds."
+    )
+    records = [row for model in run for row in _few_shot_rows(asked, model, found.get(known_as(model), ()))]
+    source = f"{asked.lens.image_set} · {len(found)} models · prompts {asked.lens.prompts}"
+    header = ["model", "head", "k", "group", "what", "n", "acc1", "low", "high", "low_seed", "high_seed", "pictures"]
+    downloads("few-shot-compositions", header, records, figure=figure, title=told, source=source)
+
+
+def _few_shot(asked: measure.Question, lens: Lens, *, report: Report) -> list[FewShotPoint]:
+    return curves.points_of(asked, lens.model, report=report)
+
+
+def _few_shot_rows(asked: measure.Question, model: str, points: Sequence[FewShotPoint]) -> list[list[object]]:
+    return [
+        [row.model, *(row.more[name] for name in ("head", "k", "group", "what")), row.n, row.acc1, row.low, row.high,
+         *(row.more[name] for name in ("low_seed", "high_seed", "pictures"))]
+        for row in curves.as_records(points, asked, model)
+    ]  # fmt: skip

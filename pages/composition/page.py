@@ -7,7 +7,7 @@ import streamlit as st
 from core.composition import scores
 from pages.composition import composer, models, pairs, seen, shared
 from pages.ui import lensbar
-from pages.ui.text import finding
+from pages.ui.text import finding, section
 
 VIEWS = ("errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer")
 
@@ -36,6 +36,8 @@ elif view == "models":
 elif view == "embedding":
     seen.embedding(asked, measured)
 elif view == "few-shot":
+    models.few_shot(asked)
+    section("Over objects", "Classes are objects, whatever their attribute; cached vectors of the sidebar's model.")
     models.probes(asked)
 else:
     composer.composer(asked, measured)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.charts import composition as charts
 from core.charts import composition_models
-from core.composition import additive, association, disentangled, measure, seen
+from core.composition import additive, association, compact, disentangled, measure, seen
 from core.frequency.choice import elsewhere
 from core.stats.format import signed
 from pages.composition import shared
@@ -66,14 +66,15 @@ def embedding(asked: measure.Question, measured: measure.Measured) -> None:
         _disentanglement(measured)
     with right:
         _captions(asked, measured)
+        _compact(asked, measured)
 
 
 def _additivity(measured: measure.Measured) -> None:
-    texts, images = measured.additive["texts"], measured.additive["images"]
+    texts, images = measured.embedded.additive["texts"], measured.embedded.additive["images"]
     section("Is the whole the sum of its parts?")
     finding_of(additive.headline(texts, images))
     st.latex(r"v(a,o) \approx m + u_a + u_o,\qquad R^2 = 1 - \frac{\sum |v - \hat v|^2}{\sum |v - \bar v|^2}")
-    rows = [[what, fit.n, fit.factors, fit.r2, fit.adjusted] for what, fit in measured.additive.items()]
+    rows = [[what, fit.n, fit.factors, fit.r2, fit.adjusted] for what, fit in measured.embedded.additive.items()]
     header = ["vectors", "n", "factors", "R2", "adjusted R2"]
     st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="additivity",
                  alt="R squared of the additive model")  # fmt: skip
@@ -83,22 +84,48 @@ def _additivity(measured: measure.Measured) -> None:
 
 def _disentanglement(measured: measure.Measured) -> None:
     section("Does each dimension serve one factor?")
-    finding_of(disentangled.headline(measured.disentangled["images"]))
+    finding_of(disentangled.headline(measured.embedded.disentangled["images"]))
     header = ["vectors", "n", "Z-Diff", "disentanglement"]
-    header += [f"{what}, {factor}" for what in ("completeness", "informativeness") for factor in disentangled.FACTORS]
+    header += [f"{what}, {factor}" for what in ("completeness", "informativeness", "explicitness")
+               for factor in disentangled.FACTORS]  # fmt: skip
     rows = [
         [what, one.n, one.z_diff.value, one.disentanglement, *one.completeness,
-         *(read.value for read in one.informativeness)]
-        for what, one in measured.disentangled.items()
+         *(read.value for read in one.informativeness), *one.explicitness]
+        for what, one in measured.embedded.disentangled.items()
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="disentanglement",
                  alt="Z-Diff and DCI over attribute and object")  # fmt: skip
     quiet(
         "Z-Diff: how often a linear classifier tells which factor 64 pairs share (chance 0.5). Disentanglement and "
-        "completeness from the weights of linear classifiers, informativeness their accuracy; a seeded half of the "
-        "vectors trains, the other half tests."
+        "completeness from the weights of linear classifiers, informativeness their accuracy, explicitness their area "
+        "under the ROC curve, from chance 0 to 1; a seeded half of the vectors trains, the other half tests."
     )
     downloads("disentanglement", header, rows)
+
+
+def _compact(asked: measure.Question, measured: measure.Measured) -> None:
+    section("How many dimensions do compositions take, and can words exchange an attribute?")
+    ranks, swap = measured.embedded.soft_rank, measured.embedded.retrieved
+    told = compact.headline(ranks["texts"], swap)
+    finding_of(told)
+    figure = composition_models.soft_rank_figure(ranks)
+    plot(figure, key="soft-rank", alt=told)
+    quiet(
+        "Soft rank: singular values of the stacked composition vectors above a share of the largest, over the "
+        "dimensions; images: the mean image of every pair. The paper's own share is not known to us, so all are "
+        f"drawn. Exchange: image − text of its attribute + text of another, {swap.n:,} queries, nearest other "
+        f"picture; the object is kept in {100 * swap.object.value:.1f} %."
+        if swap.n
+        else "Soft rank: singular values of the stacked composition vectors above a share of the largest."
+    )
+    rows = [
+        [what, one.n, one.dimensions, threshold, value, share]
+        for what, one in ranks.items()
+        for threshold, value, share in zip(compact.THRESHOLDS, one.values, one.shares, strict=True)
+    ]
+    header = ["vectors", "n", "dimensions", "threshold", "values", "share"]
+    source = shared.source(asked, measured)
+    downloads("soft-rank", header, rows, figure=figure, title=told, source=source)
 
 
 def _captions(asked: measure.Question, measured: measure.Measured) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import pickletools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,9 +19,10 @@ from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnreadableData
 from core.opening import parse_object, read_regular
 from core.robustness.records import Record, record
+from core.stats.intervals import wilson
 from core.text.folding import fold
 from core.text.lines import Rows
-from core.types import Answer, ImageSet
+from core.types import Answer, ImageSet, Interval
 
 MOST_BYTES = 64 << 20
 _IN_NAME = re.compile(r"(?:^|_)text=([^_=]+)$")
@@ -121,6 +122,48 @@ def written(image_set: ImageSet, words: Mapping[str, str]) -> Written:
         first = f", for example {unmatched[0][:120]}" if unmatched else ""
         raise BadInput(f"No picture of {image_set.id} has a known written word{first}; give a table of image and word.")
     return Written(labels, tuple(unmatched))
+
+
+def shares(records: Sequence[Record]) -> dict[str, Interval]:
+    """What the records of one model say of pictures with a wrong word on them, as the figure names it.
+
+    Args:
+        records: of a set with words and perhaps its clean pictures (``records``), or of the words that Tailscope writes
+            itself: the attacks ``typographic`` and ``letters``, whose share correct is of pictures correct before too.
+    """
+    found: dict[str, Interval] = {}
+    for one in records:
+        share = Interval(one.acc1, one.low, one.high)
+        if one.condition == "typographic":
+            found["correct without a word"] = wilson(round(one.more["clean"] * one.n), one.n)
+            found["correct with the word"] = share
+            found["predicted as the word"] = wilson(round(one.more["said_word"] * one.n), one.n)
+        elif one.condition == "letters":
+            found["correct with meaningless letters"] = share
+            found["as that word without it"] = wilson(round(one.more["said_word"] * one.n), one.n)
+        elif one.condition in _TOLD:
+            found[_TOLD[one.condition]] = share
+    return found
+
+
+_TOLD = {
+    "clean:correct": "correct without a word",
+    "written:correct": "correct with the word",
+    "written:written word": "predicted as the word",
+    "clean:written word": "as that word without it",
+}
+
+
+def headline(model: str, shares: Mapping[str, Interval], n: int) -> str:
+    """How often one model predicts the written word, with and without it, in one sentence."""
+    word = shares["predicted as the word"]
+    without = shares.get("as that word without it")
+    control = f"; without the word {100 * without.value:.1f} % are" if without else ""
+    return (
+        f"{model} predicts the written word for {100 * word.value:.1f} % of {n:,} pictures (95 % CI "
+        f"{100 * word.low:.1f}–{100 * word.high:.1f}){control}; {100 * shares['correct with the word'].value:.1f} % "
+        "are predicted correctly in spite of it."
+    )
 
 
 def records(answer: Answer, on: Written, *, condition: str) -> list[Record]:
