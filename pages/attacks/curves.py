@@ -67,7 +67,7 @@ def _parts(found: Mapping[str, Sequence[Record]]) -> None:
     section("Does the tail break first?", f"{label}: broken among the images that were correct unattacked.")
     told = tail_breaks_first(records[(len(records) - 1) // 2])
     if told is None:
-        quiet("No pretraining counts are known for this model, or a part has no correct image.")
+        quiet("These records hold no head and tail: no counts were used or known, or a part has no correct image.")
         return
     quiet(told[:1].upper() + told[1:])
     plot(parts_figure(records), key="attack-parts", alt="Broken share of head and tail")

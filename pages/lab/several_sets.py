@@ -15,7 +15,7 @@ from core.types import Answer, ImageSet, Lens
 from pages.ui import choice, lensbar, pins, served
 from pages.ui.downloads import downloads
 from pages.ui.jobs import here, question
-from pages.ui.text import finding_of, plain, quiet, section
+from pages.ui.text import finding_of, quiet, section
 
 MOST = 20
 
@@ -25,8 +25,8 @@ def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[s
     strategies = [one.prompts for one in lenses.values() if one.model == lens.model]
     section(
         "Sets and strategies",
-        f"Top-1 accuracy in percent (95 % interval) under {plain(model_name(lens.model))}. ▲ and ▼: clearly above or "
-        f"below {plain(strategies[0]) if strategies else 'the first strategy'} on the same images.",
+        f"Top-1 accuracy in percent (95 % interval) under {model_name(lens.model)}. ▲ and ▼: clearly above or "
+        f"below {strategies[0] if strategies else 'the first strategy'} on the same images.",
     )
     chosen = choice.several(
         "Image sets", "lab-sets", [lens.image_set, *(one.id for one in served.sets() if one.available)],
@@ -78,7 +78,7 @@ def _published(lens: Lens, chosen: Sequence[str]) -> None:
     models = list(references.prompt_models())
     own = next((one for one in models if references.prompt_figures(lens.model) == references.prompt_figures(one)), "")
     if not own:
-        quiet(f"Nothing is published for {plain(model_name(lens.model))}; other models:")
+        quiet(f"Nothing is published for {model_name(lens.model)}; other models:")
     models.sort(key=lambda model: model != own)
     model = st.selectbox("Model of the published tables", models, key="published-prompts", bind="query-params",
                          width=320)  # fmt: skip
@@ -95,6 +95,6 @@ def _published(lens: Lens, chosen: Sequence[str]) -> None:
         alt=f"Published accuracy of {model} by set and prompts",
     )  # fmt: skip
     sources = dict.fromkeys(one.source for one in figures)
-    quiet(" ".join(f"{plain(one)}." for one in sources))
+    quiet(" ".join(f"{one}." for one in sources))
     header = ["arch", "pretrained", "set", "prompts", "acc1", "images", "classes", "source"]
     downloads("published-prompts", header, [[getattr(one, name) for name in header] for one in figures])

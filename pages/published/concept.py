@@ -20,7 +20,7 @@ from core.text.spelling import spellings
 from pages.ui import choice, lensbar, selection
 from pages.ui.downloads import downloads
 from pages.ui.links import to_page
-from pages.ui.text import plain, quiet, section
+from pages.ui.text import quiet, section
 
 
 def concept(store: Store, shown: Sequence[Shown]) -> None:
@@ -105,7 +105,7 @@ def _every_metric(store: Store, name: str) -> None:
     prompts = {one.condition.replace("_", " "): one.n for one in found}
     section(
         "Every released metric",
-        f"{plain(name)} under {len(frame)} text-to-image models: means over the prompts that name it "
+        f"{name} under {len(frame)} text-to-image models: means over the prompts that name it "
         f"({', '.join(f'{metric} {n}' for metric, n in prompts.items())}).",
     )
     columns = {metric: st.column_config.NumberColumn(format="%.3f") for metric in prompts}

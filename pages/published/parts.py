@@ -203,7 +203,8 @@ def by_threshold(asked: View) -> None:
         )
     )
     if absent:
-        quiet(" ".join(f"Not drawn: {item.item}. {item.reason}" for item in absent))
+        names = ", ".join(item.item.partition(", ")[2] for item in absent)
+        quiet(f"Not in the release, or not whole, for these data sets: {names}.")
     if not found:
         return
     told = thresholds.finding(found)
