@@ -164,18 +164,22 @@ def written_figure(rows: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     Args:
         rows: model -> what is told (``WRITTEN``) -> its share.
     """
-    figure = blank(height=130 + 46 * len(rows))
-    for what, (colour, symbol) in WRITTEN.items():
-        told = {model: shares[what] for model, shares in rows.items() if what in shares}
+    figure = blank(height=130 + 62 * len(rows))
+    for rank, (what, (colour, symbol)) in enumerate(WRITTEN.items()):
+        told = {at: shares[what] for at, shares in enumerate(rows.values()) if what in shares}
         if not told:
             continue
+        names = [text(list(rows)[at]) for at in told]
         figure.add_scatter(
-            x=[one.value for one in told.values()], y=[text(model) for model in told], mode="markers", name=what,
-            error_x=bars(list(told.values()), QUIET), marker={"color": colour, "size": 11, "symbol": symbol},
-            customdata=[[100 * one.low, 100 * one.high] for one in told.values()],
-            hovertemplate=f"%{{y}}<br>{what}: %{{x:.1%}} (95 % CI %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}})"
-            "<extra></extra>",
+            # Below one another, for several are often zero.
+            x=[one.value for one in told.values()], y=[at + 0.14 * (rank - 2) for at in told],
+            mode="markers", name=what, error_x=bars(list(told.values()), QUIET),
+            marker={"color": colour, "size": 9, "symbol": symbol},
+            customdata=[[name, 100 * one.low, 100 * one.high] for name, one in zip(names, told.values(), strict=True)],
+            hovertemplate=f"%{{customdata[0]}}<br>{what}: %{{x:.1%}} (95 % CI %{{customdata[1]:.1f}}–"
+            "%{customdata[2]:.1f})<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[-0.03, 1.03], showgrid=True)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    ticks = list(range(len(rows)))
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=ticks, ticktext=[text(name) for name in rows])
     return figure

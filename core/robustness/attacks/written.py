@@ -158,7 +158,7 @@ def headline(model: str, shares: Mapping[str, Interval], n: int) -> str:
     """How often one model predicts the written word, with and without it, in one sentence."""
     word = shares["predicted as the word"]
     without = shares.get("as that word without it")
-    control = f"; without the word {100 * without.value:.1f} % are" if without else ""
+    control = f"; in the control without the word {100 * without.value:.1f} %" if without else ""
     return (
         f"{model} predicts the written word for {100 * word.value:.1f} % of {n:,} pictures (95 % CI "
         f"{100 * word.low:.1f}–{100 * word.high:.1f}){control}; {100 * shares['correct with the word'].value:.1f} % "
