@@ -64,11 +64,13 @@ def test_visitors_look_at_answers_that_ship() -> None:
 @pytest.mark.slow
 def test_sessions_change_the_lens_without_an_error(tmp_path: Path) -> None:
     with serving(cache=tmp_path) as server:
+        before, _ = visitors.held(server.pid)
         found = visitors.load(server.url, sessions=3, seconds=6)
         descriptors, memory = visitors.held(server.pid)
     assert found.errors == ()
     assert len(found.waits) >= 3
-    assert 0 < descriptors < 1_000
+    # Streamlit keeps closed sessions for a while, each with an event loop: two sockets and a selector.
+    assert 0 < descriptors <= before + 3 * found.opened + 4
     assert memory > 10 << 20
 
 

@@ -66,8 +66,8 @@ class Load:
         return float(np.percentile(self.waits, percent)) if self.waits else float("nan")
 
 
-def load(url: str, *, sessions: int, seconds: float, pause: float = 0.0, seed: int = 0) -> Load:
-    """Let so many visitors change the lens for so long, each at least once.
+def load(url: str, *, sessions: int, seconds: float, pause: float = 0.0, least: int = 1, seed: int = 0) -> Load:
+    """Let so many visitors change the lens for so long, each ``least`` times at least.
 
     Args:
         url: address of a server on this machine.
@@ -81,18 +81,21 @@ def load(url: str, *, sessions: int, seconds: float, pause: float = 0.0, seed: i
         raise BadInput(f"{url} is not on this machine; load is put on a server of one's own only.")
     if not (1 <= sessions <= MOST_SESSIONS and 0 < seconds <= MOST_SECONDS):
         raise BadInput(f"Between 1 and {MOST_SESSIONS:,} sessions for at most {MOST_SECONDS:.0f} seconds.")
-    return asyncio.run(_visitors(parts.netloc, sessions, seconds, pause, seed))
+    return asyncio.run(_visitors(parts.netloc, sessions, seconds, pause, least, seed))
 
 
-async def _visitors(server: str, sessions: int, seconds: float, pause: float, seed: int) -> Load:
+async def _visitors(server: str, sessions: int, seconds: float, pause: float, least: int, seed: int) -> Load:
     until = time.monotonic() + seconds
-    visits = [_visit(server, until, pause, random.Random(seed * 10_000 + number)) for number in range(sessions)]
+    chances = [random.Random(seed * 10_000 + number) for number in range(sessions)]
+    visits = [_visit(server, until, pause, least, chance) for chance in chances]
     found = await asyncio.gather(*visits)
     waits = tuple(wait for one, _ in found for wait in one)
     return Load(waits, tuple(error for _, errors in found for error in errors), sessions)
 
 
-async def _visit(server: str, until: float, pause: float, chance: random.Random) -> tuple[list[float], list[str]]:
+async def _visit(
+    server: str, until: float, pause: float, least: int, chance: random.Random
+) -> tuple[list[float], list[str]]:
     """One session; its first run opens the page and is no change, so it is not among the waits."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import WebSocketException
@@ -108,7 +111,7 @@ async def _visit(server: str, until: float, pause: float, chance: random.Random)
         ) as socket:  # fmt: skip
             lenses = chance.sample(LENSES, len(LENSES))
             turn = 0
-            while turn < 2 or time.monotonic() < until:  # one change at least, on however slow a machine
+            while turn <= least or time.monotonic() < until:  # on however slow a machine
                 began = time.perf_counter()
                 errors += await asyncio.wait_for(_run(socket, *lenses[turn % len(lenses)]), PATIENCE)
                 if turn:
@@ -153,7 +156,7 @@ def sessions() -> list[Row]:
     against = f"the median wait of one session alone; a change every {PAUSE:.0f} s for {SECONDS:.0f} s"
     try:
         with tempfile.TemporaryDirectory() as folder, serving(cache=Path(folder)) as server:
-            load(server.url, sessions=1, seconds=20)  # every lens is known before anything is measured
+            load(server.url, sessions=1, seconds=1, least=len(LENSES))  # all are known before anything is measured
             alone = load(server.url, sessions=1, seconds=15)
             before = held(server.pid)
             many = load(server.url, sessions=SESSIONS, seconds=SECONDS, pause=PAUSE)
