@@ -34,9 +34,12 @@ MADE = "ImageNet-P's videos"
 MOST_BYTES = 64 << 20
 MOST_FRAMES = 400
 MOST_PIXELS = 1 << 20
+"""Of a frame."""
+MOST_DECODED = 32 << 20
+"""Pixels of all frames of a video together: 96 MiB as they are decoded."""
 CODECS = ("h264", "mpeg4")
 _GROUPS = ("noise", "blur", "weather", "digital")
-_held: Held[tuple[str, int], np.ndarray] = Held(256 << 20, at_least=2)
+_held: Held[tuple[str, int], np.ndarray] = Held(64 << 20, at_least=2)
 
 
 def folders_in(root: Path) -> dict[str, Path]:
@@ -74,8 +77,10 @@ def _decode(path: Path) -> np.ndarray:
             if not 0 < stream.width * stream.height <= MOST_PIXELS:
                 raise UnreadableData(f"{path.name}: frames of more than {MOST_PIXELS:,} pixels are not read.")
             for frame in video.decode(stream):
-                if len(frames) == MOST_FRAMES or (frame.width, frame.height) != (stream.width, stream.height):
-                    raise UnreadableData(f"{path.name}: more than {MOST_FRAMES} frames, or frames of several sizes.")
+                if (frame.width, frame.height) != (stream.width, stream.height):
+                    raise UnreadableData(f"{path.name} has frames of several sizes.")
+                if len(frames) == min(MOST_FRAMES, MOST_DECODED // (stream.width * stream.height)):
+                    raise UnreadableData(f"{path.name} has more than the {len(frames)} frames that are read.")
                 frames.append(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, EOFError, ValueError, MemoryError) as error:
         raise UnreadableData(f"{path.name} cannot be decoded: {str(error)[:120]}.") from error
