@@ -102,7 +102,7 @@ def test_transfer_asks_for_a_second_model(engine, unmeasured) -> None:
 def test_sentences_say_what_was_counted() -> None:
     records = [made(40, eps=1.0), made(20), made(25, eps=2.0), made(5, eps=4.0)]
     assert headline(records).endswith("drops accuracy from 60 % to 20 %.")
-    assert evidence(records).startswith("95 % CI 13–29; 100 images")
+    assert evidence(records).startswith("95 % CI 13–29 %; 100 images")
     assert "Changing each pixel by at most 2/255" in headline(records)
     assert headline([]) is None
     assert prompts_matter(records) is None

@@ -35,3 +35,15 @@ def test_spans():
     assert span(Interval(0.001, 0.0002, 0.998)) == "under 0.1–99.8 %"
     assert point_span(Interval(0.1, -0.02, 0.2)) == "−2.0 to 20.0"
     assert point_span(Interval(0.1, 0.02, 0.2)) == "2.0–20.0"
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "written"),
+    [
+        (0.0004, 1, "under 0.1 %"), (0.27242, 1, "27.2 %"), (0.9996, 1, "over 99.9 %"), (0.00004, 2, "under 0.01 %"),
+        (0.0002, 2, "0.02 %"), (0.99996, 2, "over 99.99 %"), (1, 1, "100.0 %"), (0, 1, "0.0 %"),
+    ],
+)  # fmt: skip
+def test_decimals_do_not_round_to_none_or_all_either(share: float, digits: int, written: str) -> None:
+    assert percent(share, digits) == written
+    assert span(Interval(share, share, 1), digits).startswith(written.removesuffix(" %"))

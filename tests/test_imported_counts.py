@@ -56,6 +56,8 @@ LAYOUTS: dict[str, tuple[str, str | Callable[[Path], None]]] = {
     "records": ("c.json", json.dumps([{"concept": c, "count": n} for c, n in ROWS])),
     "records by concept": ("c.json", json.dumps({c: {"count": n, "share": 0.1} for c, n in ROWS})),
     "pairs": ("c.json", json.dumps(ROWS)),
+    "JSON with a byte order mark": ("c.json", "\ufeff" + json.dumps(WANTED)),
+    "records with another word": ("c.json", json.dumps([{"concept": c, "num_samples": n} for c, n in ROWS])),
     "NeglectedTails": ("metrics-LAION2B.json", json.dumps(METRICS)),
 }
 
@@ -110,6 +112,9 @@ BAD: dict[str, tuple[str, str]] = {
     "does not tell its column of counts": ("c.csv", "concept,flavour\ntench,sour\n"),
     "does not tell its column of concepts": ("c.csv", "flavour,count\nsour,2\n"),
     "holds no concept with a count": ("c.csv", "concept,count\ntench,\n"),
+    "several columns called “count”": ("c.csv", "concept,count,count\ntench,1,2\n"),
+    "«1_500» is no count": ("c.csv", "concept,count\ntench,1_500\n"),
+    "«inf» is no count": ("c.json", '{"tench": 1e400}'),
     "2 cells instead of 3": ("c.csv", "concept,count,n2\ntench,1\n"),
     "not JSON": ("c.json", '{"tench": '),
     "occurs twice": ("c.json", '{"tench": 1, "tench": 2}'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,19 @@ def test_dependencies_point_one_way_and_one_module_imports_diskcache() -> None:
     found = {path.relative_to(ROOT): set(imports(path)) for path in MODULES}
     assert [path for path, names in found.items() if BELOW[path.parts[0]] & names] == []
     assert [path.name for path, names in found.items() if "diskcache" in names] == ["results.py"]
+
+
+SHARE = re.compile(r"\{100 \* [^{}]+:\.\df\} %|(?<!%)\{[^{}%]+:\.\d%\}")
+
+
+def test_only_one_module_writes_shares_in_percent() -> None:
+    """Elsewhere 0.4 % would read as 0 %, and 99.97 % as 100 %; charts' hover templates are d3's, with a decimal."""
+    known = {Path("core/stats/format.py"), Path("core/types/answers.py")}  # types knows no formats
+    for path in (path for path in MODULES if path.relative_to(ROOT) not in known):
+        text = path.read_text(encoding="utf-8")
+        chart = path.relative_to(ROOT).parts[:2] == ("core", "charts")
+        assert chart or not SHARE.search(text), (path, SHARE.search(text))
+        assert not re.search(r"%\{\{?[^{}]+:\.0%\}", text), path
 
 
 def test_the_first_screen_is_imported_without_torch_or_scipy() -> None:

@@ -14,6 +14,7 @@ from cache.matrices import MatrixStore
 from core.errors import Stopped
 from core.evaluation import similar, similar_index
 from core.evaluation.similar import Search, search_in
+from core.stats.format import percent
 from core.types import Embeddings, Progress
 
 needs_faiss = pytest.mark.skipif(find_spec("faiss") is None, reason="faiss-cpu is an optional extra")
@@ -79,7 +80,7 @@ def test_large_ones_are_searched_through_an_index_that_is_kept(store, monkeypatc
     recall = np.mean([len(set(line) & set(true)) / 10 for line, true in zip(near.tolist(), expected, strict=True)])
     assert recall >= 0.9
     assert first.index.recall >= similar_index.RECALL_AIM
-    assert f"finds {100 * first.index.recall:.0f} % of the ten nearest" in first.note
+    assert f"finds {percent(first.index.recall)} of the ten nearest" in first.note
     assert not (near == rows[:, None]).any()
     monkeypatch.setattr(similar, "built", None)
     second = search_in(embeddings(vectors), MatrixStore(store.folder), questions=questions)

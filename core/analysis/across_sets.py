@@ -12,7 +12,7 @@ import numpy as np
 from core.analysis.compare import SIGNIFICANT, Difference, compare
 from core.errors import BadInput
 from core.evaluation import evaluate
-from core.stats.format import points
+from core.stats.format import percent, points, span
 from core.stats.intervals import wilson
 from core.stats.paired import holm
 from core.types import ImageSet, Interval, Lens, Report, silent
@@ -114,7 +114,7 @@ def headline(found: SetTable) -> str:
     """On how many sets the best strategy on average is clearly above and below the first, and by how much."""
     first = found.strategies[0]
     if len(found.strategies) == 1:
-        return f"{first}: {100 * found.mean(first):.1f} % on average over {_sets(found)}."
+        return f"{first}: {percent(found.mean(first), 1)} on average over {_sets(found)}."
     best = max(found.strategies[1:], key=found.mean)
     gain = found.mean(best) - found.mean(first)
     clear = [cell.change.delta.value for cell in found.of(best) if cell.change and cell.clear]
@@ -166,5 +166,5 @@ def cell_text(cell: Cell) -> str:
     value = cell.acc1
     if math.isnan(value.value):
         return "–"
-    text = f"{100 * value.value:.1f} ({100 * value.low:.1f}–{100 * value.high:.1f})"
+    text = f"{percent(value.value, 1).removesuffix(' %')} ({span(value, 1).removesuffix(' %')})"
     return f"{text} {'▲' if cell.change.delta.value > 0 else '▼'}" if cell.change and cell.clear else text

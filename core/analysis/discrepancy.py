@@ -12,6 +12,7 @@ from core.analysis.references import Reference, strategy_of
 from core.models import registry as models
 from core.models.names import split_model
 from core.stats import intervals as stats
+from core.stats.format import percent
 from core.types import Answer, Interval
 
 _ENOUGH = 0.99
@@ -55,10 +56,10 @@ class Explanation:
         ref, seen = self.reference, [cause.title for cause in self.causes if cause.seen]
         points = f"{100 * abs(self.difference):.1f} points {'above' if self.difference > 0 else 'below'}"
         start = (
-            f"This run is right {100 * self.own.value:.1f} % of the time, {points} the published {100 * ref.acc1:.1f} %"
+            f"This run is right {percent(self.own.value, 1)} of the time, {points} the published {percent(ref.acc1, 1)}"
         )
         if abs(self.difference) < 0.0005:
-            start = f"This run reproduces the published {100 * ref.acc1:.1f} %"
+            start = f"This run reproduces the published {percent(ref.acc1, 1)}"
         if not seen:
             return f"{start}; the fingerprint shows no reason" + (", and chance would do." if self.noise else ".")
         return f"{start}; the runs differ in {', '.join(seen)}."

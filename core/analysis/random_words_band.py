@@ -10,6 +10,7 @@ from core.evaluation.evaluate import evaluate
 from core.prompts import prompt_file, strategy_id
 from core.prompts.notes import content_unread
 from core.prompts.waffle import SEEDS
+from core.stats.format import percent, points
 from core.types import Answer, ImageSet, Lens, Progress, Reading, Report, silent
 
 
@@ -57,8 +58,8 @@ def against(label: str, acc1: float, found: Band, reading: Reading | None = None
     if reading is not None and (why := content_unread(reading)):
         return f"{label}: {why}, so nothing can be said about their content."
     gap = 100 * (acc1 - found.mean)
-    null = f"{100 * found.mean:.1f} ± {100 * found.sd:.2f} % of random words ({len(found.values)} seeds)"
-    start = f"{label}: {100 * acc1:.1f} %"
+    null = f"{points(found.mean)} ± {points(found.sd, 2)} % of random words ({len(found.values)} seeds)"
+    start = f"{label}: {percent(acc1, 1)}"
     if not abs(gap) > 100 * found.sd:
         return f"{start} lies inside the {null}: its content adds nothing that shows."
     if gap < 0:

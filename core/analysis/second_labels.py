@@ -25,6 +25,7 @@ from core.evaluation.free_text import rows_by_name
 from core.frequency import synonyms
 from core.opening import read_regular
 from core.stats import intervals as stats
+from core.stats.format import percent
 from core.text.spelling import fold
 from core.types import Answer, ImageSet, Interval
 
@@ -149,8 +150,8 @@ def headline(found: SecondAccuracy) -> str:
     """Both accuracies, and how head and tail change, in a sentence."""
     changes = ", ".join(in_words(one) for one in found.changes if one.group in ("head", "tail"))
     return (
-        f"{100 * found.first.value:.1f} % of {found.n:,} pictures are correct by their own label, "
-        f"{100 * found.second.value:.1f} % by the accepted ones{f' ({changes})' if changes else ''}; "
+        f"{percent(found.first.value, 1)} of {found.n:,} pictures are correct by their own label, "
+        f"{percent(found.second.value, 1)} by the accepted ones{f' ({changes})' if changes else ''}; "
         f"{found.disagree:,} own labels are not accepted, {found.several:,} pictures have several."
     )
 

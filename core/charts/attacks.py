@@ -50,7 +50,7 @@ def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/25
             line={"color": colour, "width": 2, "dash": "dash" if supervised else "solid"},
             marker={"color": colour, "size": 9, "symbol": symbol},
             customdata=[[round(100 * down), round(100 * up), first.n] for down, up in zip(low, high, strict=True)],
-            hovertemplate="ε %{x:g}/255: %{y:.0%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
+            hovertemplate="ε %{x:g}/255: %{y:.1%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
             "%{customdata[2]} images",
             name=text(label),
         )  # fmt: skip
@@ -84,7 +84,7 @@ def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figu
             mode="lines+markers",
             line={"color": colour, "width": 2, "dash": "dot" if name == "all" else "solid"},
             marker={"color": colour, "symbol": symbol, "size": 8, "maxdisplayed": 8},
-            hovertemplate="ε %{x:.2f}/255: %{y:.0%} broken",
+            hovertemplate="ε %{x:.2f}/255: %{y:.1%} broken",
             name=f"{name} ({len(values)} right unattacked)",
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
@@ -110,7 +110,7 @@ def parts_figure(records: Sequence[Record]) -> go.Figure:
             line={"color": PARTS[part], "width": 2},
             marker={"color": PARTS[part], "size": 10, "symbol": PART_SYMBOLS[part]},
             customdata=[one.more[f"{part}_clean_right"] for one in known],
-            hovertemplate="%{y:.0%} of %{customdata} images broken",
+            hovertemplate="%{y:.1%} of %{customdata} images broken",
             name=part,
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.05])

@@ -84,7 +84,7 @@ def reliability_figure(lenses: Mapping[str, Sequence[ReliabilityBin]]) -> go.Fig
             line={"color": colour, "width": 1.5},
             marker={"color": colour, "symbol": symbol, "size": [5 + 9 * math.sqrt(part.n / most) for part in bins]},
             customdata=[part.n for part in bins],
-            hovertemplate="confidence %{x:.0%}, accuracy %{y:.0%} of %{customdata:,} images",
+            hovertemplate="confidence %{x:.1%}, accuracy %{y:.1%} of %{customdata:,} images",
             name=text(label),
         )
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], showgrid=True)
@@ -155,7 +155,7 @@ def change_scatter(
             else by_count(logs, title="count") | {"size": 9, "opacity": 0.85},
             text=[text(one.name) for one in members],
             customdata=[[classes[one.key], counts.get(one.key, -1), _over(one, " of ")] for one in members],
-            hovertemplate="<b>%{text}</b><br>%{x:.0%} → %{y:.0%}%{customdata[2]}<extra></extra>",
+            hovertemplate="<b>%{text}</b><br>%{x:.1%} → %{y:.1%}%{customdata[2]}<extra></extra>",
             name=name,
             showlegend=bool((~known).any()) and bool(known.any()),
         )

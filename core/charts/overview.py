@@ -49,7 +49,7 @@ def _add(figure: go.Figure, one: ModelCurve, *, full: bool) -> None:
             marker={"color": colour, "size": 9 if full else 6},
             customdata=[[one.model, _counted(part), part.n] for _, part in means],
             hovertemplate=f"<b>{text(one.model)}</b><br>%{{customdata[2]:,}} concepts %{{customdata[1]}}: "
-            "%{y:.0%}<extra></extra>",
+            "%{y:.1%}<extra></extra>",
         )  # fmt: skip
     if full and one.bins:
         figure.add_annotation(

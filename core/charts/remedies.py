@@ -91,7 +91,7 @@ def pair_figure(pairs: Sequence[PairAccuracy], names: Sequence[str]) -> go.Figur
         mode="markers",
         marker={"color": RIGHT, "opacity": 0.6, "size": [6 + 2 * min(one.n, 50) ** 0.5 for one in pairs]},
         text=[f"{text(names[one.a])} with {text(names[one.b])}, {one.n:,} pictures" for one in pairs],
-        hovertemplate="%{text}<br>PMI %{x:.1f}, %{y:.0%} correct<extra></extra>",
+        hovertemplate="%{text}<br>PMI %{x:.1f}, %{y:.1%} correct<extra></extra>",
         showlegend=False,
     )
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])

@@ -28,7 +28,7 @@ from core.robustness.records import Record
 from core.robustness.shifts.baselines import FitSet
 from core.robustness.shifts.fit import LEAST, MOST, logit
 from core.robustness.shifts.measure import CLEAN
-from core.stats.format import signed
+from core.stats.format import percent, signed
 
 KINDS = ("accuracy", "drop", "relative", "rho")
 _FIELDS = {"drop": "drop", "relative": "tau", "rho": "rho"}
@@ -143,7 +143,7 @@ def _hover(
         lines.append(f"{kind} {100 * value[0]:.1f} {unit} (95 % {100 * value[1]:.1f} to {100 * value[2]:.1f})")
     lines.append(f"{row.n:,} {'anchors' if '_pm' in row.condition else 'images'}, prompts {text(row.prompts)}")
     if row.condition != CLEAN:
-        lines.append(f"in distribution {100 * row.more['id_acc1']:.1f} % on the same classes")
+        lines.append(f"in distribution {percent(row.more['id_acc1'], 1)} on the same classes")
     if not_ranked(row):
         lines.append("its own mistakes chose these pictures: not ranked")
     return "<br>".join(lines)

@@ -9,6 +9,7 @@ import typer
 
 from core.cli.options import AsJson, Model, Precision, Set, Strategy
 from core.cli.output import echo_json, echo_table, progress_bar
+from core.stats.format import percent
 
 app = typer.Typer(help="Your own rows of the Let It Wag! board.", no_args_is_help=True)
 
@@ -39,7 +40,7 @@ def add(
         answer = evaluate(lens, image_set=opened, report=report)
     row = board.entry(answer, spelling=names)
     board.add([row])
-    typer.echo(f"{row.name}: {100 * row.letitwag:.1f} % over {len(row.concepts)} concepts is on the board.")
+    typer.echo(f"{row.name}: {percent(row.letitwag, 1)} over {len(row.concepts)} concepts is on the board.")
 
 
 @app.command("show")

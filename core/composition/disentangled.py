@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from core.stats.bootstrap import UNDEFINED
+from core.stats.format import percent
 from core.stats.intervals import wilson
 from core.types import Interval
 
@@ -158,5 +159,5 @@ def headline(images: Disentanglement) -> str:
         return "Too few pictures share an attribute or an object to tell how far the dimensions keep them apart."
     return (
         f"Over image vectors disentanglement is {images.disentanglement:.2f} of 1; attribute and object are read "
-        f"linearly in {100 * images.informativeness[0].value:.1f} % and {100 * images.informativeness[1].value:.1f} %."
+        f"linearly in {percent(images.informativeness[0].value, 1)} and {percent(images.informativeness[1].value, 1)}."
     )

@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import BadInput
 from core.stats import intervals as stats
 from core.stats.bootstrap import Resampler, interval, ratio
+from core.stats.format import percent
 from core.stats.shots import shuffled_ranks
 from core.types import Interval, Progress, Report, silent
 
@@ -211,7 +212,7 @@ def headline(points: Sequence[ProbePoint], groups: Sequence[str]) -> str:
     most = max(point.k for point in points)
     at_most = {point.group: point for point in points if (point.k, point.method) == (most, "linear")}
     told = [
-        f"{100 * at_most[group].accuracy.value:.1f} % on {group} ({at_most[group].n:,} images)"
+        f"{percent(at_most[group].accuracy.value, 1)} on {group} ({at_most[group].n:,} images)"
         for group in groups
         if group in at_most
     ]

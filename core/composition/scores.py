@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.composition.answers import Composed
+from core.stats.format import percent, span
 from core.stats.intervals import Tag, mean, wilson
 from core.types import Interval
 
@@ -138,9 +139,9 @@ def evidence(found: Composed, told: Mapping[str, Share] | None = None) -> str:
     whole = (told or shares(found))["composition"]
     return (
         f"Attribute and object are both correct in {_percent(whole.interval)} of {whole.n:,} images, among "
-        f"{len(found.pairs):,} compositions (chance {100 * whole.chance:.2f} %)."
+        f"{len(found.pairs):,} compositions (chance {percent(whole.chance, 2)})."
     )
 
 
 def _percent(value: Interval) -> str:
-    return f"{100 * value.value:.1f} % (95 % CI {100 * value.low:.1f}–{100 * value.high:.1f})"
+    return f"{percent(value.value, 1)} (95 % CI {span(value, 1)})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.stats.format import many
+from core.stats.format import many, percent
 
 WHAT = {
     "text": ("caption", "named"), "text-paper": ("caption", "named"), "image": ("image", "shown"),
@@ -25,8 +25,11 @@ def finding(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     samples = many(facts["rows"], things)
     if not total:
         return f"In {samples}, none of {len(counts):,} concepts is {done}."
-    sentence = f"In {samples}, the commonest fifth of {len(counts):,} concepts takes {sum(counts[:fifth]) / total:.0%} "
-    sentence = sentence.replace("%", " %") + f"of all counts; {zero:,} {'is' if zero == 1 else 'are'} never {done}"
+    share = percent(sum(counts[:fifth]) / total)
+    sentence = (
+        f"In {samples}, the commonest fifth of {len(counts):,} concepts takes {share} of all counts; {zero:,} "
+        f"{'is' if zero == 1 else 'are'} never {done}"
+    )
     unknown = len(rows) - len(counts)
     return f"{sentence}, {unknown:,} cannot be matched." if unknown else f"{sentence}."
 
@@ -35,7 +38,7 @@ def ambiguity(about: Mapping[str, Any]) -> str:
     """How far counts of captions can be taken at their word."""
     crowd, nested = about["captions"], [row for row in about.get("contained", ()) if (row["share"] or 0) > 0.5]
     groups = about.get("homonyms", ())
-    sentence = f"{crowd['several_share'] or 0:.1%} of captions name several concepts".replace("%", " %")
+    sentence = f"{percent(crowd['several_share'] or 0, 1)} of captions name several concepts"
     if groups:
         sentence += f"; {many(len(groups), 'group')} of concepts with one spelling cannot be told apart"
     if nested:

@@ -28,6 +28,7 @@ from core.errors import BadInput, UnreadableData
 from core.evaluation import imported
 from core.frequency import synonyms
 from core.opening import read_regular
+from core.stats.format import percent
 from core.stats.intervals import wilson
 from core.text.folding import fold
 from core.text.matcher import Matcher
@@ -275,7 +276,7 @@ def headline(kept: Kept) -> str:
         what = "option" if found.match == "choice" else "class"
         told = f"; {found.nothing:,} name no {what}, {found.several:,} more than one"
     return (
-        f"{kept.answer.lens.model} names {100 * share.value:.1f} % of {len(found.correct):,} pictures correctly "
+        f"{kept.answer.lens.model} names {percent(share.value, 1)} of {len(found.correct):,} pictures correctly "
         f"(95 % CI {100 * share.low:.1f}–{100 * share.high:.1f}; by {found.match}{told})."
     )
 

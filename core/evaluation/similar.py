@@ -15,6 +15,7 @@ from core.evaluation import evaluate
 from core.evaluation.similar_index import Index, built, opened
 from core.evaluation.zeroshot import neighbours
 from core.stats.blocks import in_blocks
+from core.stats.format import percent
 from core.types import Embeddings, ImageSet, Lens, Report, silent
 
 EXACT_ROWS = 1_000_000
@@ -93,6 +94,4 @@ def search_in(embeddings: Embeddings, store: MatrixStore, *, questions: int = 1,
     index = opened(store, embeddings.key, embeddings.vectors.shape)
     if index is None:
         index = built(embeddings.vectors, store, embeddings.key, report=report)
-    return Search(
-        embeddings.vectors, index, f"Through an index that finds {100 * index.recall:.0f} % of the ten nearest."
-    )
+    return Search(embeddings.vectors, index, f"Through an index that finds {percent(index.recall)} of the ten nearest.")

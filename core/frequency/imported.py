@@ -42,6 +42,7 @@ CONCEPT_COLUMNS = (
 )  # fmt: skip
 COUNT_COLUMNS = (
     "count", "counts", "actual_freq", "freq", "frequency", "n", "num", "number", "samples", "occurrences", "total",
+    "num_samples", "n_samples", "sample_count", "num_images", "n_images", "image_count", "num_captions",
 )  # fmt: skip
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -190,6 +191,9 @@ def _from_table(
     if found.left_out:
         raise UnreadableData(f"{found.left_out[0].item}: {found.left_out[0].reason}; nothing was imported.")
     concept, count = _columns(list(found.values), file, concept_column, count_column)
+    for column in (concept, count):
+        if column in found.repeated:
+            raise BadInput(f"{file} has several columns called “{column[:80]}”; rename them so that one is meant.")
     rows = zip(found.text(concept), found.values[count], range(2, found.rows + 2), strict=True)
     return ((name, value, f"row {row}") for name, value, row in rows), (concept, count)
 
@@ -314,7 +318,7 @@ def _count(value: Any, where: str) -> int | None:
         return None
     plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
     try:
-        number = int(plain) if re.fullmatch(r"[+-]?\d{1,18}", plain) else float(plain)
+        number = int(plain) if re.fullmatch(r"[+-]?\d{1,18}", plain) else float(plain.replace("_", "?"))
     except ValueError:
         number = float("nan")
     if not 0 <= number <= reading.MAX_COUNT or number != int(number):

@@ -21,6 +21,7 @@ from core.published.pool import Combination, Rows, pool
 from core.published.recipe_paper import SIGNIFICANT, curve
 from core.published.stated import BROAD, HOMONYMS, TABLE_6, Claim
 from core.published.store import Store
+from core.stats.format import percent
 
 MAIN = (
     ("cc3m", "RN50"), ("cc3m", "ViT-B-16"), ("cc12m", "RN50"), ("cc12m", "ViT-B-16"), ("yfcc15m", "RN50"),
@@ -118,8 +119,8 @@ def zeros(store: Store) -> Claim:
     return Claim(
         "zeros", "Concepts that never occur are left out (App. J)",
         "Zero-frequency concepts are excluded from the main plots.",
-        f"They are {min(shares):.0%} to {max(shares):.0%} of the rows. They are set to one, fall into the first bin "
-        "together with the concepts counted once, and that bin is cut.",
+        f"They are {percent(min(shares))} to {percent(max(shares))} of the rows. They are set to one, fall into the "
+        "first bin together with the concepts counted once, and that bin is cut.",
         "agrees", "Integrated counts, class prompts, 18 data sets pooled.", tuple(rows),
     )  # fmt: skip
 

@@ -37,8 +37,9 @@ def let_it_wag_evidence() -> str:
     best, gaps = models[0], [model.imagenet - model.letitwag for model in models]
     line = letitwag.fits()["all"]
     return (
-        f"{best.name}: {best.letitwag:.1f} % here, {best.imagenet:.1f} % on ImageNet. The median of {len(models)} "
-        f"models falls {median(gaps):.1f} points; each extra point on ImageNet comes with {line.slope:.2f} points here."
+        f"{best.name}: {percent(best.letitwag / 100, 1)} here, {percent(best.imagenet / 100, 1)} on ImageNet. The "
+        f"median of {len(models)} models falls {median(gaps):.1f} points; each extra point on ImageNet comes with "
+        f"{line.slope:.2f} points here."
     )
 
 

@@ -42,7 +42,7 @@ def parse_json(content: bytes, *, limit: int = MAX_FILE_BYTES) -> Any:
     if len(content) > limit:
         raise Refused(f"larger than {limit // 2**20} MB")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused("not UTF-8 text") from error
     try:

@@ -21,7 +21,7 @@ from core.published.pool import Combination, Rows, pool
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.store import Store, open_store
 from core.stats.bootstrap import midranks, pearson
-from core.stats.format import signed
+from core.stats.format import percent, signed
 from core.types import Interval, LeftOut, Progress, Report, silent
 
 
@@ -151,7 +151,7 @@ def finding(found: Sequence[Counted]) -> str:
     return (
         f"{first.model} · {view.set_name(first.pretraining)}, counted by image tags: from RAM++ {first.threshold} to "
         f"{last.threshold} the share of rows never counted goes from {100 * first.zeros / first.n:.0f} to "
-        f"{100 * last.zeros / last.n:.0f} %, the slope from {signed(first.slope.value, 1, plus=True)} to "
+        f"{percent(last.zeros / last.n)}, the slope from {signed(first.slope.value, 1, plus=True)} to "
         f"{signed(last.slope.value, 1, plus=True)} points per tenfold count, and the paper's ρ from {_rho(first)} to "
         f"{_rho(last)}."
     )

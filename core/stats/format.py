@@ -9,19 +9,20 @@ from core.types import Interval
 MINUS = "\u2212"
 
 
-def percent(fraction: float) -> str:
-    """A share as a percentage without decimals, but with one (or a bound) where it would read as none or all.
+def percent(fraction: float, digits: int = 0) -> str:
+    """A share as a percentage with so many decimals, or with one (or a bound) where it would read as none or all.
 
-    0.001 is ``0.1 %`` and not ``0 %``, 0.996 ``99.6 %`` and not ``100 %``.
+    0.001 is ``0.1 %`` and not ``0 %``, 0.996 ``99.6 %`` and not ``100 %``, and 0.9998 is ``over 99.9 %``.
     """
     if math.isnan(fraction):
         return "unknown"
-    shown = 100 * fraction
-    if 0 < shown < 0.05:
-        return "under 0.1 %"
-    if 99.95 <= shown < 100:
-        return "over 99.9 %"
-    return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{signed(shown, 0)} %"
+    shown, places = 100 * fraction, max(digits, 1)
+    least = 10**-places
+    if 0 < shown < least / 2:
+        return f"under {least:.{places}f} %"
+    if 100 - least / 2 <= shown < 100:
+        return f"over {100 - least:.{places}f} %"
+    return f"{signed(shown, places if 0 < shown < 1 or 99 < shown < 100 else digits)} %"
 
 
 def many(n: int, noun: str) -> str:
@@ -55,9 +56,9 @@ def signed(value: float, digits: int, *, plus: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
-def span(interval: Interval) -> str:
+def span(interval: Interval, digits: int = 0) -> str:
     """The bounds of an interval of shares in percent, with a decimal where an end would read as none or all."""
-    low, high = (percent(value).removesuffix(" %") for value in (interval.low, interval.high))
+    low, high = (percent(value, digits).removesuffix(" %") for value in (interval.low, interval.high))
     return f"{low}–{high} %"
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from cache import keys
-from core.analysis.findings import percent
 from core.charts.attacks import eps_curves, needed_figure, parts_figure
 from core.errors import TailscopeError
 from core.frequency.sources import Frequency
@@ -18,6 +17,7 @@ from core.robustness.attacks.findings import DIRECT, prompts_matter, tail_breaks
 from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.stats.format import percent
 from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report

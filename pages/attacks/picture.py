@@ -11,12 +11,12 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from core.analysis.findings import percent
 from core.charts import top_bars
 from core.deck import slides as deck_slides
 from core.deck.deck import Picture
 from core.robustness.attacks import ATTACKS, find
 from core.runtime import thumbnails as thumbs
+from core.stats.format import percent
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.attacks import shared
@@ -153,8 +153,8 @@ def _told(lens: Lens, attack: str, looked: Looked) -> str:
     if attack == "typographic":
         told = f"{looked.placed} {'copy' if looked.placed == 1 else 'copies'} of the word: "
         if after.word is not None and before.word is not None:
-            told += f"its class goes from {100 * before.word:.1f} to {100 * after.word:.1f} %, "
-        return f"{told}“{looked.true_name}” from {100 * before.true:.1f} to {100 * after.true:.1f} %."
+            told += f"its class goes from {percent(before.word, 1)} to {percent(after.word, 1)}, "
+        return f"{told}“{looked.true_name}” from {percent(before.true, 1)} to {percent(after.true, 1)}."
     if not _is_right(before, looked):
         return f"“{looked.true_name}” is predicted as “{before.names[0]}” before any attack."
     if _is_right(after, looked):

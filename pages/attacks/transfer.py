@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.analysis.findings import percent
 from core.charts.attacks import transfer_figure
 from core.frequency.sources import Frequency
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.stats.format import percent, span
 from core.supervised import names as supervised
 from core.supervised.names import known_as
-from core.types import ImageSet, Lens, Report
+from core.types import ImageSet, Interval, Lens, Report
 from pages.attacks import shared
 from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
@@ -105,9 +105,10 @@ def _told(records: list[Record], models: list[str]) -> str | None:
     best = max(crossed, key=lambda one: one.more["success"])
     noise = [one for one in records if one.condition == "noise" and one.model == best.model]
     control = f"; noise of the same ε breaks {percent(noise[0].more['success'])}" if noise else ""
+    known = Interval(best.more["success"], best.more["success_low"], best.more["success_high"])
     return (
         f"At most {percent(best.more['success'])} of what a model classified correctly is broken by pixels crafted "
-        f"elsewhere (95 % CI {100 * best.more['success_low']:.0f}–{100 * best.more['success_high']:.0f}; "
+        f"elsewhere (95 % CI {span(known)}; "
         f"{known_as(best.more['surrogate'])} against {known_as(best.model)}, {best.more['clean_right']} images)"
         f"{control}."
     )

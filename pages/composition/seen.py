@@ -9,7 +9,7 @@ from core.charts import composition as charts
 from core.charts import composition_models
 from core.composition import additive, association, compact, disentangled, measure, seen
 from core.frequency.choice import elsewhere
-from core.stats.format import signed
+from core.stats.format import percent, signed
 from pages.composition import shared
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
@@ -139,7 +139,7 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     figure = composition_models.pmi_figure(found, measured.sides.found.names)
     plot(figure, key="pmi", alt="Accuracy of a pair against its PMI in captions")
     n, right = found.never
-    rate = f", {100 * right / n:.1f} % correct" if n else ""
+    rate = f", {percent(right / n, 1)} correct" if n else ""
     quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
           f"objects. Pearson r = {signed(found.pearson.value, 2, plus=True)}.")  # fmt: skip
     names = measured.sides.found.names

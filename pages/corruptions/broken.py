@@ -11,6 +11,7 @@ from core.robustness.corruptions.views import corrupted
 from core.robustness.records import Record
 from core.robustness.sampling import balanced_rows
 from core.runtime import thumbnails as thumbs
+from core.stats.format import percent
 from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report
@@ -63,7 +64,7 @@ def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chos
         lambda: deck_slides.comparison_slide(
             f"{words(name)} {severity} breaks {len(lost):,} of {right:,} images",
             ("condition", "accuracy"),
-            [("clean", f"{100 * clean.acc1:.0f} %"), (f"{words(name)} {severity}", f"{100 * after.acc1:.0f} %")],
+            [("clean", percent(clean.acc1)), (f"{words(name)} {severity}", percent(after.acc1))],
             f"{deck_slides.source_line(after)} · {IN_MEMORY}",
             shown=deck_slides.pictures(after, view, lost.tolist()),
         ),

@@ -14,6 +14,7 @@ from core.robustness.corruptions.videos import MADE, Videos, videos
 from core.robustness.records import Record
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import question
+from core.stats.format import percent
 from core.supervised.names import known_as
 from core.types import Lens, Report
 from pages.corruptions import frames, shared
@@ -85,7 +86,7 @@ def _sample(found: Videos, lenses: list[Lens], roots: tuple[Path, ...]) -> None:
     if not records:
         return
     whole = next(one for one in records if "mfp" in one.more)
-    told = f"{known_as(whole.model)} flips at {100 * whole.more['mfp']:.1f} % of the steps (mFP)"
+    told = f"{known_as(whole.model)} flips at {percent(whole.more['mfp'], 1)} of the steps (mFP)"
     rate = whole.more.get("mfr")
     against = f"; mFR {rate:.0f} % of {known_as(whole.reference)}" if rate is not None and whole.reference else ""
     finding_of(f"{told}{against}, over {whole.n:,} videos of each of {len(whole.more['perturbations'])} perturbations.")

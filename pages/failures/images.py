@@ -13,6 +13,7 @@ from core.analysis.failures import attractors, confident_mistakes, label_suspect
 from core.deck import slides as deck_slides
 from core.evaluation.similar import search_for
 from core.frequency.choice import place
+from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, lensbar, pins
 from pages.ui.downloads import downloads
@@ -62,7 +63,7 @@ def attracting(answer: Answer, image_set: ImageSet) -> None:
     total = sum(one.n for one in found[:10])
     sentence = (
         f"“{answer.names[first.label]}” attracts {first.n} images of {first.classes} other classes; the ten strongest "
-        f"attractors account for {100 * total / wrong:.0f} % of all {wrong:,} errors."
+        f"attractors account for {percent(total / wrong)} of all {wrong:,} errors."
     )
     finding_of(sentence)
     left, right = st.columns([2, 3], gap="large")

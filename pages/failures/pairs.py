@@ -12,6 +12,7 @@ from core.analysis.confusable import Mistaken, mistaken
 from core.analysis.failures import Cells, cell_differences, cells, cluster_order, correct_of, exchanged, merged
 from core.charts.failures import MOST, confusion_figure
 from core.deck import slides as deck_slides
+from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens
 from pages.lab import lenses
 from pages.ui import detail, gallery, pins, tables
@@ -31,7 +32,7 @@ def headline(answer: Answer) -> str:
         return f"All {len(answer.rows):,} images are classified correctly."
     first, together = pairs[0], sum(pair.a_as_b + pair.b_as_a for pair in pairs[:20])
     return (
-        f"The 20 most confused pairs account for {100 * together / wrong:.0f} % of the {wrong:,} errors; the worst is "
+        f"The 20 most confused pairs account for {percent(together / wrong)} of the {wrong:,} errors; the worst is "
         f"“{answer.names[first.a]}” / “{answer.names[first.b]}” ({first.a_as_b + first.b_as_a} images)."
     )
 
@@ -96,7 +97,7 @@ def pair_pictures(answer: Answer, image_set: ImageSet, a: int, b: int, *, other:
         lambda: deck_slides.comparison_slide(
             title,
             ("class", "accuracy", "images"),
-            [(answer.names[c], f"{100 * answer.classes[c].accuracy:.0f} %", answer.classes[c].n) for c in (a, b)],
+            [(answer.names[c], percent(answer.classes[c].accuracy), answer.classes[c].n) for c in (a, b)],
             deck_slides.source_line(answer),
             shown=[one for run, place in shown for one in deck_slides.pictures(run, image_set, [place])],
         ),

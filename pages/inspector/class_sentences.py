@@ -14,6 +14,7 @@ from core.deck import slides as deck_slides
 from core.evaluation import evaluate
 from core.evaluation.sentences import Sentences, edit, read_sentences
 from core.prompts import AGGREGATIONS, prompt_set, split_aggregation
+from core.stats.format import percent
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins, selection
 from pages.ui.downloads import downloads
@@ -140,8 +141,8 @@ def _rescored(lens: Lens, answer: Answer, image_set: ImageSet, index: int, texts
     before = float(np.mean(answer.top[inside, 0] == index)) if inside.any() else float("nan")
     after = float(np.mean(found.said[inside] == index)) if inside.any() else float("nan")
     sentence = (
-        f"With {len(texts)} sentences “{name}” goes from {100 * before:.0f} % to {100 * after:.0f} % and the whole set "
-        f"from {100 * answer.acc1:.2f} % to {100 * found.acc1:.2f} %: {len(found.fixed):,} images fixed, "
+        f"With {len(texts)} sentences “{name}” goes from {percent(before)} to {percent(after)} and the whole set "
+        f"from {percent(answer.acc1, 2)} to {percent(found.acc1, 2)}: {len(found.fixed):,} images fixed, "
         f"{len(found.broken):,} broken, also of other classes."
     )
     finding_of(sentence)

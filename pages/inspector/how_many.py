@@ -12,7 +12,7 @@ from core.evaluation import evaluate
 from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
 from core.prompts.notes import content_unread
-from core.stats.format import points
+from core.stats.format import percent, points
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, question
@@ -72,7 +72,7 @@ def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str, unread: str)
         return f"{label}: {unread}, so nothing can be said about what further sentences add."
     against = last.mean - null.mean
     return (
-        f"From {first.n} to {last.n} sentences a class, {label} goes from {100 * first.mean:.1f} % to "
-        f"{100 * last.mean:.1f} % ({points(last.mean - first.mean, plus=True)} points); that is {points(abs(against))} "
+        f"From {first.n} to {last.n} sentences a class, {label} goes from {percent(first.mean, 1)} to "
+        f"{percent(last.mean, 1)} ({points(last.mean - first.mean, plus=True)} points); that is {points(abs(against))} "
         f"points {'above' if against > 0 else 'below'} the same model with {null.n} sentences of random words."
     )

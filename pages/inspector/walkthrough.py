@@ -27,6 +27,7 @@ from core.deck.deck import Picture
 from core.models.names import model_name
 from core.prompts import strategies
 from core.runtime import thumbnails as thumbs
+from core.stats.format import percent
 from core.text.lines import lines_of
 from core.types import Answer, ImageSet, Lens
 from pages.ui import detail, pins
@@ -127,12 +128,12 @@ def _columns(
     sure = max(float(one.probabilities[0].max()) for one in found)
     close = min(float(one.margins[0]) for one in found)
     sentence = (
-        f"{verdict}. Softmax over {len(names)} names reaches {100 * sure:.0f} % while cosines differ by as little as "
+        f"{verdict}. Softmax over {len(names)} names reaches {percent(sure)} while cosines differ by as little as "
         f"{close:.4f}: a probability over a handful of names says little about how close the call is."
     )
     finding_of(sentence)
     rows = [
-        (one.strategy, names[index], f"{100 * one.probabilities[0, index]:.1f} %", f"{one.margins[0]:.4f}")
+        (one.strategy, names[index], percent(one.probabilities[0, index], 1), f"{one.margins[0]:.4f}")
         for one, index in zip(found, best, strict=True)
     ]
     st.dataframe(

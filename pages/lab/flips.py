@@ -16,7 +16,7 @@ from core.deck import slides as deck_slides
 from core.evaluation import evaluate
 from core.evaluation.sentences import read_sentences
 from core.prompts import prompt_set
-from core.stats.format import signed
+from core.stats.format import percent, signed
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import plot
@@ -69,7 +69,7 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
         lambda: deck_slides.comparison_slide(
             title,
             ("setup", "top-1"),
-            [(label, f"{100 * found[label].acc1:.1f} %") for label in (looked_at.a, looked_at.b)],
+            [(label, percent(found[label].acc1, 1)) for label in (looked_at.a, looked_at.b)],
             deck_slides.source_line(answered),
             shown=deck_slides.pictures(answered, image_set, positions[:12]),
         ),
@@ -97,7 +97,7 @@ def _picture(found: Mapping[str, Answer], image_set: ImageSet, row: int) -> None
         for number, view in enumerate(seen):
             with columns[number % len(columns)]:
                 margin = signed(view.margin, 4, plus=True)
-                section(view.lens, f"margin {margin}, probability {view.probability:.0%}")
+                section(view.lens, f"margin {margin}, probability {percent(view.probability)}")
                 true = found[view.lens].names[view.true]
                 figure = top_bars([one.name for one in view.top], [one.score for one in view.top], true=true)
                 said = f"{view.lens} predicts {view.top[0].name}"

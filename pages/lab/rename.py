@@ -15,6 +15,7 @@ from core.deck.deck import Picture
 from core.errors import BadInput, TailscopeError
 from core.evaluation import evaluate
 from core.prompts import real
+from core.stats.format import percent, span
 from core.text.search import meant_names
 from core.types import Answer, ImageSet, Interval, Lens, Report
 from pages.ui import choice, detail, gallery, pins, selection
@@ -123,7 +124,7 @@ def _work(
 def _rate(found: Interval) -> str:
     if found.value != found.value:
         return "–"
-    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+    return f"{percent(found.value)} ({span(found)})"
 
 
 def _table(effects: Sequence[Effect], before: Answer, after: Answer) -> None:

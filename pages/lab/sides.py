@@ -10,7 +10,7 @@ import streamlit as st
 from core.analysis.compare import Comparison, Difference
 from core.charts.lab import difference_figure, is_clear, reliability_figure
 from core.deck import slides as deck_slides
-from core.stats.format import signed
+from core.stats.format import percent, signed
 from core.types import Answer
 from pages.lab import lenses
 from pages.ui import pins
@@ -85,4 +85,4 @@ def _pairs(pairs: tuple[Difference, ...]) -> None:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None or share != share else f"{100 * share:.1f} %"
+    return "–" if share is None or share != share else percent(share, 1)

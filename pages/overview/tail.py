@@ -11,6 +11,7 @@ from core.charts.palette import CHOSEN
 from core.published import findings, letitwag
 from core.published.letitwag import Model
 from core.published.names import PRETRAINING
+from core.stats.format import percent
 from pages.overview.links import into
 from pages.ui import tables
 from pages.ui.downloads import plot
@@ -67,8 +68,8 @@ def usual(name: str | None = None) -> Model:
 def _told(model: Model) -> str:
     fall = model.imagenet - model.letitwag
     return (
-        f"{model.name}: {model.letitwag:.1f} % on Let It Wag!, {model.imagenet:.1f} % on ImageNet, "
-        f"a fall of {fall:.1f} points."
+        f"{model.name}: {percent(model.letitwag / 100, 1)} on Let It Wag!, {percent(model.imagenet / 100, 1)} on "
+        f"ImageNet, a fall of {fall:.1f} points."
     )
 
 

@@ -14,6 +14,7 @@ from core.evaluation.free_text import MATCHES, Kept, Match
 from core.evaluation.picture_questions import CLOSED, OPEN, Answered, Asked, Cost
 from core.prompts import generate
 from core.runtime.jobs import Question, question
+from core.stats.format import percent
 from core.types import ClassAnswer, ImageSet, Lens, Report
 from pages.sentences import panel
 from pages.ui import jobs, served
@@ -38,7 +39,7 @@ def headline(image_set: ImageSet) -> str:
         return f"No language model has answered about {image_set.id} yet."
     name, best = max(found.items(), key=lambda pair: pair[1].acc1 or 0)
     return (
-        f"{len(found)} sets of answers about {image_set.id}; {best.lens.model} names {100 * (best.acc1 or 0):.1f} % of "
+        f"{len(found)} sets of answers about {image_set.id}; {best.lens.model} names {percent(best.acc1 or 0, 1)} of "
         f"its pictures correctly ({name}, {best.lens.prompts})."
     )
 
@@ -152,7 +153,7 @@ def _matched(lens: Lens, image_set: ImageSet, file: Path, model: str, how: Match
         return
     finding_of(free_text.headline(kept))
     found = kept.found
-    more = [f"{100 * found.letters:.1f} % hold the letters of the true name (the rule of the papers' code)."]
+    more = [f"{percent(found.letters, 1)} hold the letters of the true name (the rule of the papers' code)."]
     if how == "similarity":
         more.append(f"Mean cosine of answer and true name under {lens.model}: {found.closeness:.3f}.")
     if found.unknown:

@@ -13,7 +13,7 @@ from core.errors import TailscopeError
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import hits
 from core.runtime import thumbnails as thumbs
-from core.stats.format import signed
+from core.stats.format import percent, signed
 from core.supervised.ask import answer_of
 from core.supervised.names import known_as
 from core.types import Answer, ImageSet, Lens, Report, Track
@@ -64,7 +64,7 @@ def gallery(lens: Lens, model: str, condition: str) -> None:
         quiet("No class loses accuracy under this shift.")
         return
     first = ranked[0]
-    before, now = (f"{100 * share[first]:.0f} %" for share in shares)
+    before, now = (percent(share[first]) for share in shares)
     finding_of(
         f"{int((lost > 0).sum()):,} of {int(np.isfinite(lost).sum()):,} classes lose accuracy, "
         f"“{outside.names[first]}” most: {before} correct in distribution, {now} here."
@@ -73,7 +73,7 @@ def gallery(lens: Lens, model: str, condition: str) -> None:
     groups, kept = [], []
     wrong, good = ~hits(outside, shift), hits(inside, within)
     for label in ranked:
-        named = f"{100 * shares[0][label]:.0f} % in distribution, {100 * shares[1][label]:.0f} % here"
+        named = f"{percent(shares[0][label])} in distribution, {percent(shares[1][label])} here"
         places = np.flatnonzero((outside.labels == label) & wrong)
         places = places[np.argsort(outside.margin[places], kind="stable")][:OUTSIDE].tolist()
         items = [gallery_ui.tile(outside, shift, place) for place in places]

@@ -12,7 +12,7 @@ from core.deck import slides as deck_slides
 from core.errors import BadInput
 from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.measure import hits
-from core.stats.format import points
+from core.stats.format import percent, points
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins, served
@@ -88,7 +88,7 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     sure = "more than noise" if gap.low > 0 or gap.high < 0 else "no more than noise"
     told = (
         f"{found.n['overlapping']:,} of {found.n['all']:,} images overlap; {known_as(lens.model)} gets "
-        f"{100 * found.overlapping.value:.1f} % of them correct and {100 * found.clean.value:.1f} % of the clean ones: "
+        f"{percent(found.overlapping.value, 1)} of them correct and {percent(found.clean.value, 1)} of the clean ones: "
         f"{points(gap.value, plus=True)} points (95 % CI {points(gap.low, plus=True)} to {points(gap.high, plus=True)})"
         f", {sure}."
     )
@@ -98,14 +98,14 @@ def _result(lens: Lens, image_set: ImageSet, rows: set[int], pairs: Sequence[ove
     listed = [(name, share.value, share.low, share.high, found.n[name]) for name, share in shares]
     frame = pd.DataFrame(listed, columns=header)
     frame[header[1:4]] *= 100
-    percent = {name: st.column_config.NumberColumn(name.capitalize(), format="%.1f %%") for name in header[1:4]}
+    columns = {name: st.column_config.NumberColumn(name.capitalize(), format="%.1f %%") for name in header[1:4]}
     st.dataframe(
-        frame, hide_index=True, key="overlap-table", column_config=percent, alt="Accuracy with and without overlap"
+        frame, hide_index=True, key="overlap-table", column_config=columns, alt="Accuracy with and without overlap"
     )
     with st.container(horizontal=True):
         downloads("overlap", header, listed)
         shown = [
-            [name, *(f"{100 * end:.1f} %" for end in (share.value, share.low, share.high)), found.n[name]]
+            [name, *(percent(end, 1) for end in (share.value, share.low, share.high)), found.n[name]]
             for name, share in shares
         ]
         source = deck_slides.source_line(answer)

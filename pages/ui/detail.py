@@ -20,6 +20,7 @@ from core.deck import slides
 from core.evaluation.similar import search_for
 from core.evaluation.standing import Standing, classifier_of, kept, standings
 from core.runtime import thumbnails as thumbs
+from core.stats.format import percent
 from core.supervised.names import is_supervised
 from core.types import Answer, ImageSet, Lens
 from pages.ui import pins
@@ -95,10 +96,11 @@ def _parts(answer: Answer, image_set: ImageSet, position: int) -> None:
 
 def _told(answer: Answer, position: int, found: list[Standing] | None) -> None:
     true, margin = int(answer.labels[position]), float(answer.margin[position])
-    told = f"Probability of the predicted class: {100 * answer.probability[position]:.0f} %. "
+    told = f"Probability of the predicted class: {percent(answer.probability[position])}. "
     mine = next((one for one in found or () if one.index == true), None)
     if mine is not None and mine.rank != 1:
-        told += f"True class: rank {mine.rank} of {len(answer.names):,}, probability {mine.probability:.1%}. "
+        likely = "" if mine.probability is None else f", probability {percent(mine.probability, 1)}"
+        told += f"True class: rank {mine.rank} of {len(answer.names):,}{likely}. "
     quiet(told + f"Margin {margin:+.3f}: cosine of the true class minus the best other one.".replace("-0.", "−0."))
 
 

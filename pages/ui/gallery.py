@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 
-from core.analysis.findings import common_error, counted, percent
+from core.analysis.findings import common_error, counted
 from core.runtime import thumbnails as thumbs
+from core.stats.format import percent
 from core.types import Answer, ImageSet
 from pages.ui.selection import select
 from pages.ui.tables import NO_FLAGS

@@ -38,6 +38,7 @@ class Columns:
         classes: for columns that hold class indices, the names they stand for.
         odd: column -> row -> why its cell is no single value (a list of several, bytes that are no text ...).
         types: columns that were not read because of their type, with it.
+        repeated: names that several columns have, of which the first was read.
     """
 
     values: Mapping[str, Sequence[str]]
@@ -46,6 +47,7 @@ class Columns:
     classes: Mapping[str, Sequence[str]] | None = None
     odd: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
 
     def text(self, column: str) -> list[str]:
         """A column with class indices replaced by the names they stand for; an index without a name becomes empty."""
@@ -124,7 +126,8 @@ def _from_rows(rows: Rows, file: str, *, skipped: int) -> Columns:
         for column, name in reversed(list(enumerate(header)))
         if name or len(header) == 1
     }
-    return Columns({name: values[name] for name in header if name in values}, len(body), left_out)
+    repeated = frozenset(name for name in values if header.count(name) > 1)
+    return Columns({name: values[name] for name in header if name in values}, len(body), left_out, repeated=repeated)
 
 
 def _from_json_lines(text: str, file: str) -> Columns:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.analysis.findings import percent
 from core.robustness.attacks import ATTACKS, find
 from core.robustness.metrics import difference
 from core.robustness.records import Record
-from core.stats.format import points
+from core.stats.format import percent, points, span
 from core.stats.intervals import wilson
 from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
@@ -101,7 +100,7 @@ def tail_breaks_first(one: Record) -> str | None:
 
 
 def _range(one: Record) -> str:
-    return f"{100 * one.low:.0f}–{100 * one.high:.0f}"
+    return span(Interval(one.acc1, one.low, one.high))
 
 
 def _points(gap: Interval) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.analysis.findings import percent
 from core.robustness.corruptions.perturbation_run import ALL as ALL_SEQUENCES
 from core.robustness.corruptions.records import ALL
 from core.robustness.corruptions.registry import BENCHMARK, words
 from core.robustness.records import Record
 from core.robustness.tail_first import verdict
-from core.stats.format import points
+from core.stats.format import percent, points, span
 from core.stats.intervals import wilson
 from core.supervised.names import PROMPTS, known_as
 from core.types import Interval
@@ -59,7 +58,7 @@ def evidence(records: Sequence[Record]) -> str:
         return ""
     told = (
         f"{known_as(whole.model)}, {len(whole.more['corruptions'])} corruptions at {len(whole.more['severities'])} "
-        f"severities (95 % CI {100 * whole.low:.0f}–{100 * whole.high:.0f} %; sample of n = {whole.n:,})."
+        f"severities (95 % CI {span(Interval(whole.acc1, whole.low, whole.high))}; sample of n = {whole.n:,})."
     )
     return " ".join(filter(None, (told, tail_sentence(whole))))
 

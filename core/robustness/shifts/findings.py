@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.robustness.records import Record
 from core.robustness.shifts.measure import CLEAN
-from core.stats.format import points
+from core.stats.format import percent, points
 from core.supervised.names import known_as
 
 FLOOR = 0.05
@@ -124,4 +124,4 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent(share, 1)
