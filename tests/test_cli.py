@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.cli.app import app, main
+from core.cli.output import echo_table
 from core.icons.concepts import concepts
 from core.icons.corpus import draw
 from core.icons.render import render
@@ -141,3 +142,10 @@ def test_every_mistake_is_one_sentence(
     assert said in message
     assert message.count("\n") == 1
     assert "Traceback" not in message
+
+
+def test_a_number_that_is_none_is_a_dash_in_tables(capsys: pytest.CaptureFixture[str]):
+    echo_table(("count", "low"), [(5, f"{float('nan'):.3f}"), ("nanny", 0.5)])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["count", "low"], ["5", "–"], ["nanny", "0.5"],
+    ]  # fmt: skip

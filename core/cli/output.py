@@ -23,10 +23,10 @@ def echo_json(value: object) -> None:
 
 
 def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header: fitted to a terminal, elsewhere plain lines of any length."""
+    """Print rows under a header: fitted to a terminal, elsewhere plain lines of any length; no number is a dash."""
     table = Table(*header, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(text if (text := str(cell)) != "nan" else "–") for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 100_000)
     with console.capture() as drawn:
         console.print(table)
