@@ -71,8 +71,8 @@ def _image_set(value: Any) -> bytes:
 
 
 def _dataclass(value: Any) -> bytes:
-    parts = (part for field in fields(value) if field.compare for part in (field.name, getattr(value, field.name)))
-    return _hash(f"{type(value).__module__}.{type(value).__qualname__}", map(content, parts))
+    parts = [part for field in fields(value) if field.compare for part in (field.name, getattr(value, field.name))]
+    return _hash(f"{type(value).__module__}.{type(value).__qualname__}", [content(parts)])
 
 
 def _hash(kind: str, parts: Iterable[bytes]) -> bytes:
