@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.stats.format import percent
 from core.stats.intervals import wilson
 from core.types import Interval
 
@@ -108,12 +109,12 @@ def headline(rank: SoftRank, found: Retrieved) -> str:
     at = THRESHOLDS.index(0.1)
     told = (
         f"{rank.values[at]:,} of {rank.dimensions:,} singular values of the composition texts exceed a tenth of the "
-        f"largest ({100 * rank.shares[at]:.0f} %)"
+        f"largest ({percent(rank.shares[at])})"
     )
     if not found.n:
         return f"{told}; no object is shown with two attributes, so none can be exchanged."
     return (
         f"{told}; exchanging the attribute in words finds a picture of the wanted pair in {100 * found.pair.value:.1f} "
         f"% of {found.n:,} queries (95 % CI {100 * found.pair.low:.1f}–{100 * found.pair.high:.1f}, chance "
-        f"{100 * found.chance:.1f} %)."
+        f"{percent(found.chance, 1)})."
     )

@@ -21,6 +21,7 @@ from core.errors import BadInput
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.robustness.records import Record
+from core.stats.format import percent
 from core.stats.shots import shuffled_ranks
 from core.supervised import answers as supervised
 from core.supervised.names import PROMPTS, is_supervised
@@ -278,7 +279,7 @@ def headline(points: dict[str, Sequence[FewShotPoint]], group: str) -> str:
         if own:
             best = max(own, key=lambda one: (one.k, one.accuracy.value))
             low, high = 100 * best.accuracy.low, 100 * best.accuracy.high
-            told.append(f"{label} {100 * best.accuracy.value:.1f} % (95 % CI {low:.1f}–{high:.1f}, {best.head})")
+            told.append(f"{label} {percent(best.accuracy.value, 1)} (95 % CI {low:.1f}–{high:.1f}, {best.head})")
     where = {"held out": "compositions that were not trained on", "trained": "other images of trained compositions"}
     k = max((one.k for each in points.values() for one in each), default=0)
     return f"With {k} images an object, on {where.get(group, 'the other set')}: {'; '.join(told)}."

@@ -114,7 +114,7 @@ def _compact(asked: measure.Question, measured: measure.Measured) -> None:
         "Soft rank: singular values of the stacked composition vectors above a share of the largest, over the "
         "dimensions; images: the mean image of every pair. The paper's own share is not known to us, so all are "
         f"drawn. Exchange: image − text of its attribute + text of another, {swap.n:,} queries, nearest other "
-        f"picture; the object is kept in {100 * swap.object.value:.1f} %."
+        f"picture; the object is kept in {percent(swap.object.value, 1)}."
         if swap.n
         else "Soft rank: singular values of the stacked composition vectors above a share of the largest."
     )

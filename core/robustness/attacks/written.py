@@ -19,6 +19,7 @@ from core.datasets.names import imagenet_classes
 from core.errors import BadInput, UnreadableData
 from core.opening import parse_object, read_regular
 from core.robustness.records import Record, record
+from core.stats.format import percent
 from core.stats.intervals import wilson
 from core.text.folding import fold
 from core.text.lines import Rows
@@ -158,10 +159,10 @@ def headline(model: str, shares: Mapping[str, Interval], n: int) -> str:
     """How often one model predicts the written word, with and without it, in one sentence."""
     word = shares["predicted as the word"]
     without = shares.get("as that word without it")
-    control = f"; in the control without the word {100 * without.value:.1f} %" if without else ""
+    control = f"; in the control without the word {percent(without.value, 1)}" if without else ""
     return (
-        f"{model} predicts the written word for {100 * word.value:.1f} % of {n:,} pictures (95 % CI "
-        f"{100 * word.low:.1f}–{100 * word.high:.1f}){control}; {100 * shares['correct with the word'].value:.1f} % "
+        f"{model} predicts the written word for {percent(word.value, 1)} of {n:,} pictures (95 % CI "
+        f"{100 * word.low:.1f}–{100 * word.high:.1f}){control}; {percent(shares['correct with the word'].value, 1)} "
         "are predicted correctly in spite of it."
     )
 
