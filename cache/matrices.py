@@ -102,6 +102,14 @@ class MatrixStore:
         found = self._load(key)
         return None if found is None else f"{found[1]['sha256']}:{found[1].get('made', '')}"
 
+    def begun(self, key: str) -> int:
+        """Rows of a matrix in the making that are on the disk, unchecked."""
+        rows = 0
+        for path in self._shards(key):
+            with suppress(FileNotFoundError, Damaged):
+                rows += len(map_matrix(path))
+        return rows
+
     def entries(self) -> list[Entry]:
         """What is stored, complete or in the making, sorted by key."""
         keys = {path.name.partition(".")[0] for path in self.folder.iterdir() if path.suffix != ".lock"}

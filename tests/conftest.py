@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
     from core.runtime.jobs import Engine
-    from core.types import ImageSet, Lens
+    from core.types import ImageSet
 
 # One thread a process, also in those that tests start: pytest-xdist spreads the tests over the cores, and threads that
 # wait for each other on a busy machine take minutes for seconds. Read when numpy and torch load, so set before either.
@@ -61,7 +61,7 @@ def tmp_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def short(lens: Lens, *, image_set: ImageSet, report: object = None) -> None:
+def short(*_: object, image_set: ImageSet | None = None, report: object = None) -> None:
     """An estimate of work that is not worth a word."""
 
 
@@ -78,7 +78,8 @@ def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     own = engine.Engine()
     monkeypatch.setattr(engine, "_ENGINE", own)
     monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
-    monkeypatch.setattr("core.evaluation.looks.estimate", short)  # which would load the model
+    for where in ("core.evaluation.looks", "core.robustness.corruptions.run"):
+        monkeypatch.setattr(f"{where}.estimate", short)  # which would load the model
     st.cache_resource.clear()
     yield own
     assert own.close(patience=300), "a job outlives its test"

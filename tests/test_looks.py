@@ -13,6 +13,7 @@ from core.datasets.sampling import sample_rows
 from core.evaluation import embed, evaluate, looks
 from core.evaluation.embedding_run import work_of
 from core.evaluation.reports import clip_benchmark
+from core.robustness.corruptions import run
 from core.runtime import estimates
 from core.runtime.estimates import Estimate
 from core.runtime.jobs import Engine
@@ -71,6 +72,21 @@ def test_an_estimate_is_of_what_is_missing_at_the_rate_measured_here(monkeypatch
     assert encoder.images_encoded == calibrated
     embed.embed_images(encoder, images, evaluate.matrices())
     assert looks.estimate(lens, image_set=images) is None
+
+
+def test_corruptions_are_estimated_by_what_is_not_embedded_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = FakeEncoder()
+    monkeypatch.setattr(evaluate, "encoders", lambda: SimpleNamespace(get=lambda *_: encoder))
+    views = [FakeImageSet(n=n) for n in (30, 60, 90)]
+    source = SimpleNamespace(
+        conditions=[0, 1, 2], labels=views[0].labels, view=lambda one: views[one], id="fake", keys=(), names=(), made=""
+    )
+    embed.embed_images(encoder, views[0], evaluate.matrices())
+    estimates.remember(work_of(encoder, views[2]), 9.0)
+    monkeypatch.setattr(looks, "calibrate", lambda *_, **__: 2.0)
+    found = run.estimate(["fake,fake", "supervised:other"], source, report=silent)
+    assert found is not None
+    assert (found.units, found.seconds) == (150, pytest.approx(60 / 2 + 90 / 9))
 
 
 def test_estimates_in_words() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Split, Strategy
-from core.cli.output import progress_bar
+from core.cli.output import echo_time, progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
 
@@ -93,7 +93,7 @@ def corruptions(
         sequences=most,
     )
     with progress_bar() as report:
-        found = measure(asked, report=report)
+        found = measure(asked, report=report, beforehand=echo_time)
     covered = None if conditions_in(Path(image_set).expanduser()) else coverage(open_set(asked.image_set))
     if covered:
         say(covered)

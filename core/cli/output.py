@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from core.runtime.estimates import Estimate
 from core.strict_json import strict_json
 from core.types import Progress, Report
 
@@ -52,6 +53,16 @@ def echo_notes(notes: Iterable[str], *, of: str = "") -> None:
     """Print what a person should know of the prompts on standard error, which JSON on standard output leaves free."""
     for note in notes:
         typer.echo(f"prompts{f' of {of}' if of else ''}: {note}", err=True)
+
+
+def echo_time(expected: Estimate | None, *, look: int = 0, advice: str = "") -> None:
+    """Print on standard error how long the work that begins will take here, where that is worth a word.
+
+    Args:
+        look: so many pictures first give a look; advice: how.
+    """
+    if expected and (told := expected.words(look=look)):
+        typer.echo(f"{told}{advice}", err=True)
 
 
 def fields(things: Iterable[object], *names: str) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from core.cli.output import echo_time
 from core.datasets.choices import Choices, with_choices
 from core.datasets.coverage import Coverage
 from core.runtime import estimates
@@ -32,9 +33,7 @@ def say_time(lens: Lens, image_set: ImageSet, report: Report, *, advice: str = "
     from core.evaluation import looks
 
     expected = looks.estimate(lens, image_set=image_set, report=report)
-    told = expected.words(look=estimates.LOOK if advice else 0) if expected else ""
-    if told:
-        typer.echo(f"{told}{advice}", err=True)
+    echo_time(expected, look=estimates.LOOK if advice else 0, advice=advice)
 
 
 def say(covered: Coverage) -> None:

@@ -154,8 +154,7 @@ def left_to_embed(encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore
     key = image_key(encoder, image_set)
     if precomputed(encoder, image_set) or stored(store, key, image_set, encoder.dim):
         return 0
-    begun = sum(entry.rows for entry in store.entries() if entry.key == key)
-    return len(image_set.labels) - max(begun, len(_looked_at(store, key)))
+    return len(image_set.labels) - max(store.begun(key), len(_looked_at(store, key)))
 
 
 _LOOK = "-look-"

@@ -7,11 +7,13 @@ look costs nothing that would not be computed anyway.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from core.datasets.coverage import require_classes
 from core.datasets.sampling import sample_rows
@@ -94,28 +96,30 @@ def estimate(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Est
     work = work_of(encoder, image_set)
     rate = estimates.known(work)
     if rate is None:
-        rate = calibrate(encoder, image_set, report=report)
+        rate = calibrate(encoder, image_set.image, len(image_set.labels), report=report)
         estimates.remember(work, rate)
     return Estimate(left, "picture", rate)
 
 
-def calibrate(encoder: ImageEncoder, image_set: ImageSet, *, report: Report = silent) -> float:
-    """Pictures a second of a model on a set's own pictures: decoded in threads, encoded in a few growing batches."""
+def calibrate(
+    encoder: ImageEncoder, picture: Callable[[int], Image.Image], n: int, *, report: Report = silent
+) -> float:
+    """Pictures a second of a model, of n that ``picture`` opens: decoded in threads, encoded in growing batches."""
     rate, began = 0.0, time.perf_counter()
     on_cpu = encoder.fingerprint.get("device", "cpu") == "cpu"
 
     def decoded(row: int) -> np.ndarray | None:
         try:
-            return encoder.preprocess(image_set.image(row))
+            return encoder.preprocess(picture(row))
         except UnreadableData:
             return None
 
     with ThreadPoolExecutor(cores(), thread_name_prefix="calibrate") as pool:
         for number, size in enumerate(_TRIED):
             report(Progress(number, len(_TRIED), f"Measuring how fast {encoder.id} is here"))
-            rows = np.linspace(0, len(image_set.labels) - 1, size).astype(int).tolist()
+            rows = np.linspace(0, n - 1, size).astype(int).tolist()
             start = time.perf_counter()
-            pictures = [picture for picture in pool.map(decoded, rows) if picture is not None]
+            pictures = [one for one in pool.map(decoded, rows) if one is not None]
             middle = time.perf_counter()
             if pictures:
                 encoder.encode_images(pictures)

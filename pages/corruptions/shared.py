@@ -158,6 +158,17 @@ def _sampled(
     return measure(asked, report=report, image_set=image_set)
 
 
+def expected(
+    models: Sequence[str], image_set: ImageSet, per_class: int | None, seed: int, *, report: Report
+) -> tuple[str]:
+    """How long measuring these models takes here, in words; empty where it is not worth a word."""
+    from core.robustness.corruptions import run
+
+    source = run.InMemory(image_set, run.Plan(per_class=per_class, seed=seed))
+    found = run.estimate(models, source, report=report)
+    return (found.words() if found else "",)
+
+
 def reference_here(image_set: ImageSet) -> str:
     """The reference that can be had here: the set's own if it is on this disk, else none."""
     from core.robustness.corruptions.command import NONE

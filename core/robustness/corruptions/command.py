@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from core.robustness.corruptions.folders import OnDisk, conditions_in
 from core.robustness.corruptions.metrics import Reference
 from core.robustness.corruptions.perturbations import PERTURBATIONS
 from core.robustness.corruptions.records import default_reference, reference_named, reference_of
-from core.robustness.corruptions.run import InMemory, Plan, Source, run
+from core.robustness.corruptions.run import InMemory, Plan, Source, estimate, run
 from core.robustness.corruptions.videos import folders_in, videos
 from core.robustness.records import Record
+from core.runtime.estimates import Estimate
 from core.supervised.ask import named
 from core.types import ImageSet, Report
 
@@ -48,14 +49,20 @@ class Asked:
     roots: tuple[Path, ...] | None = None
 
 
-def measure(asked: Asked, *, report: Report, image_set: ImageSet | None = None) -> list[Record]:
+def measure(
+    asked: Asked,
+    *,
+    report: Report,
+    image_set: ImageSet | None = None,
+    beforehand: Callable[[Estimate], None] | None = None,
+) -> list[Record]:
     """Records of every model under every condition, then of the sequences.
 
     The models asked about come first in the records; a model that only serves as the reference is measured and left
     out of them.
 
     Args:
-        image_set: the set when it is open already.
+        image_set: the set when it is open already. beforehand: told how long the models will take.
 
     Raises:
         TailscopeError: one sentence that says what is wrong and what to do.
@@ -67,6 +74,8 @@ def measure(asked: Asked, *, report: Report, image_set: ImageSet | None = None) 
     if wanted and published is None:
         wanted = named(wanted)
     measured = [*asked.models, *([wanted] if wanted and published is None else [])]
+    if beforehand and (expected := estimate(measured, source, report=report)):
+        beforehand(expected)
     outcomes = run(measured, source, asked.plan, report=report)
     reference: Reference | None = published
     if wanted and published is None:

@@ -8,12 +8,17 @@ from itertools import groupby
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from core.errors import BadInput
+from core.evaluation import embed, evaluate, looks
+from core.evaluation.embedding_run import work_of
 from core.robustness.corruptions.registry import BENCHMARK, IN_MEMORY, SEVERITIES, check
 from core.robustness.corruptions.views import condition as in_words
 from core.robustness.corruptions.views import corrupted
 from core.robustness.sampling import balanced_rows
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.supervised import ask
 from core.supervised import names as supervised
 from core.types import ImageSet, Progress, Report
@@ -179,6 +184,32 @@ def run(models: Sequence[str], source: Source, plan: Plan, *, report: Report) ->
                 done += 1
     report(Progress(done, total, "Done"))
     return found
+
+
+def estimate(models: Sequence[str], source: Source, *, report: Report) -> Estimate | None:
+    """How long zero-shot models take here for the pictures that they have not embedded yet; None for none.
+
+    Each condition at the rate of its latest run, else at that of a calibration on pictures of all conditions.
+    """
+    views = [source.view(condition) for condition in source.conditions]
+
+    def mixed(index: int) -> Image.Image:
+        return views[index % len(views)].image(index // len(views))
+
+    parts = []
+    for model in dict.fromkeys(models):
+        if supervised.is_supervised(model):
+            continue
+        encoder = evaluate.encoders().get(model)
+        missing = [(view, embed.left_to_embed(encoder, view, evaluate.matrices())) for view in views]
+        mean = 0.0
+        for view, left in missing:
+            rate = estimates.known(work_of(encoder, view))
+            if left and rate is None:
+                mean = mean or looks.calibrate(encoder, mixed, len(views) * len(source.labels), report=report)
+                rate = mean
+            parts.append(Estimate(left, "picture", rate or 1.0))
+    return estimates.total(parts)
 
 
 def how_asked(model: str, prompts: str) -> str:
