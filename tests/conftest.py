@@ -41,13 +41,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Files go to workers whole, since their tests share what is dear to make; those in a browser share one server."""
+    """Files go to workers whole, since their tests share what is dear to make; a worker's share one server."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "browser" if "/browser/" in file else file
+            return nodeid.partition("::")[0]
 
     return Files(config, log)
 

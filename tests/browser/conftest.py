@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -35,12 +37,20 @@ def folder_of_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with the built-in answer: how long embedding all icons takes is no test's business."""
-    folder = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "core", "evaluate", "icon-RN,icons-200k", "icons"]
-    env = {**os.environ, "TAILSCOPE_CACHE": str(folder), "HF_HUB_OFFLINE": "1"}
-    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
-    return folder
+    """A cache with the built-in answer: how long embedding all icons takes is no test's business.
+
+    The first worker that needs it makes it for all of them, and each gets a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answered"
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.exists():
+            command = [sys.executable, "-m", "core", "evaluate", "icon-RN,icons-200k", "icons"]
+            made = tmp_path_factory.mktemp("answered") / "cache"
+            env = {**os.environ, "TAILSCOPE_CACHE": str(made), "HF_HUB_OFFLINE": "1"}
+            subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+            made.rename(shared)
+    return Path(shutil.copytree(shared, tmp_path_factory.mktemp("copied") / "cache"))
 
 
 @pytest.fixture(scope="session")
