@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cluster.dealing import deal_out, wait_until
-from core.cluster.session import Share, processors, session
+from core.cluster.session import Ray, Share, processors, session
 from core.counting.parts import Part
 from core.counting.query import Query
 from core.counting.run import Engine
@@ -60,7 +60,7 @@ class PartCounter:
 
 
 def _deal(
-    ray: Any, given: Share, parts: Sequence[Part], query: Query, store: Path, report: Report
+    ray: Ray, given: Share, parts: Sequence[Part], query: Query, store: Path, report: Report
 ) -> Iterator[LeftOut]:
     if alone := [part.place.uri for part in parts if not is_shared(part.place.uri)]:
         raise BadInput(f"{alone[0]} lives in one process only and cannot be read by the workers of a cluster.")

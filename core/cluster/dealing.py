@@ -12,7 +12,7 @@ import numpy as np
 
 from cache import CacheError
 from core import errors
-from core.cluster.session import Share
+from core.cluster.session import Ray, Share
 from core.errors import TailscopeError
 from core.types import Progress, Report
 
@@ -38,15 +38,17 @@ def wait_until(seen: Callable[[], bool], problem: str) -> None:
         time.sleep(0.2)
 
 
-def ask_worker(ray: Any, question: Callable[[], Any], given: Share, *, report: Report) -> Any:
+def ask_worker(ray: Ray, question: Callable[[], Any], given: Share, *, report: Report) -> Any:
     """The answer of one worker to a question; waits for a free one and can be stopped meanwhile."""
+    from ray.exceptions import RayError
+
     task = ray.remote(num_cpus=given.cpus, num_gpus=given.gpus)(_answered)
     waiting = task.remote(question)
     try:
         while not ray.wait([waiting], timeout=0.5)[0]:
             report(Progress(message="Waiting for a free worker of the cluster"))
         answer, problem = ray.get(waiting)
-    except ray.exceptions.RayError as error:
+    except RayError as error:
         raise _failed(error) from error
     except BaseException:
         ray.cancel(waiting, force=True)
@@ -56,7 +58,7 @@ def ask_worker(ray: Any, question: Callable[[], Any], given: Share, *, report: R
 
 
 def deal_out(
-    ray: Any,
+    ray: Ray,
     items: Sequence[int],
     worker: type,
     given: Share,
@@ -77,6 +79,8 @@ def deal_out(
     Raises:
         TailscopeError: of a worker, as it was raised there; or what made Ray give up.
     """
+    from ray.exceptions import RayError
+
     items = [int(item) for item in items]
     ledger = ray.remote(num_cpus=0)(_Ledger).remote()
     data = ray.data.from_items(items, override_num_blocks=min(len(items), _BLOCKS))
@@ -100,7 +104,7 @@ def deal_out(
             else:
                 _raise(problem)
                 yield item, row["machine"], json.loads(row["answer"])
-    except ray.exceptions.RayError as error:
+    except RayError as error:
         raise _failed(error) from error
     finally:
         rows.close()  # a job that ends early stops Ray Data's own thread

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache.matrices import MatrixStore, ShardWriter
 from core.cluster.dealing import RETRIES, ask_worker, deal_out, wait_until
-from core.cluster.session import Share, session, share
+from core.cluster.session import Ray, Share, session, share
 from core.datasets import open_set
 from core.datasets.io.addresses import is_shared
 from core.errors import BadInput
@@ -134,7 +134,7 @@ def _describe(load: Callable[[], Any]) -> Described:
     return Described(encoder.id, encoder.dim, encoder.precision, dict(encoder.fingerprint))
 
 
-def _computed(ray: Any, order: Order, run: EmbeddingRun, given: Share, report: Report, retries: int) -> list[list[Any]]:
+def _computed(ray: Ray, order: Order, run: EmbeddingRun, given: Share, report: Report, retries: int) -> list[list[Any]]:
     """What all shards left out, in order, once every one of them is to be seen in the store."""
     done = run.completed_shards()
     left = [index for index in range(order.shards) if index not in done]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
 from cache import keys
 from core.errors import BadInput, ExtraMissing
@@ -63,8 +63,21 @@ def _check(address: str | None) -> None:
         ) from error
 
 
+class Ray(Protocol):
+    """What is used of the module ``ray``, which need not be installed."""
+
+    data: Any
+    remote: Any
+
+    def nodes(self) -> list[dict[str, Any]]: ...
+    def cluster_resources(self) -> dict[str, float]: ...
+    def wait(self, tasks: list[Any], /, *, timeout: float) -> tuple[list[Any], list[Any]]: ...
+    def get(self, task: Any, /) -> Any: ...
+    def cancel(self, task: Any, /, *, force: bool) -> None: ...
+
+
 @contextmanager
-def session(address: str | None) -> Iterator[Any]:
+def session(address: str | None) -> Iterator[Ray]:
     """The ``ray`` module, connected as a driver; workers of a session that ends are stopped.
 
     Args:
@@ -110,7 +123,7 @@ def _await_executors() -> None:
             thread.join(timeout=30)
 
 
-def share(ray: Any, *, workers: int | None = None) -> Share:
+def share(ray: Ray, *, workers: int | None = None) -> Share:
     """How the cluster is cut into workers: one a GPU where there are any, else one a machine.
 
     Args:
@@ -130,7 +143,7 @@ def share(ray: Any, *, workers: int | None = None) -> Share:
     return Share(count, max(1, min(int(machine["CPU"] // each) for machine in machines)), 0)
 
 
-def processors(ray: Any, *, workers: int | None = None) -> Share:
+def processors(ray: Ray, *, workers: int | None = None) -> Share:
     """The cluster cut into workers of one processor each, at most ``workers``."""
     most = int(ray.cluster_resources().get("CPU", 0))
     if not most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cache import keys
 from core.errors import BadInput, ExtraMissing, TailscopeError, UnknownName, UnreadableData, WeightsMissing
@@ -15,6 +15,9 @@ from core.opening import regular
 from core.supervised.names import TIMM
 
 if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
+    from torch import nn
+
     from core.supervised.model import SupervisedModel
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
@@ -39,7 +42,7 @@ def find(model: str) -> Path:
     for filename in ((released.hf_hub_filename,) if released and released.hf_hub_filename else _FILES) if repo else ():
         if found := hub_file(repo, filename):
             return found
-    if released and released.url:
+    if released and isinstance(released.url, str) and released.url:
         import torch
 
         found = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(released.url)
@@ -98,7 +101,17 @@ def load_timm(model: str, device: str) -> SupervisedModel:
     )  # fmt: skip
 
 
-def _timm() -> Any:
+class _Timm(Protocol):
+    """What is used of the module ``timm``, which need not be installed."""
+
+    __version__: str
+
+    def is_model(self, model_name: str) -> bool: ...
+    def list_models(self, filter: str) -> list[str]: ...
+    def create_model(self, model_name: str, **options: Any) -> nn.Module: ...
+
+
+def _timm() -> _Timm:
     try:
         import timm
     except ImportError as error:
@@ -106,7 +119,7 @@ def _timm() -> Any:
     return timm
 
 
-def _released(name: str) -> Any:
+def _released(name: str) -> PretrainedCfg | None:
     from timm.models import get_pretrained_cfg
 
     try:
