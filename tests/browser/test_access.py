@@ -23,18 +23,16 @@ COLOURS = """selector => {
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious_and_nothing_is_fetched_from_elsewhere(visit: Open, dark: bool) -> None:
-    found, axe, bad = visit("/", dark=dark), Axe(), []
-    for address in (*(info.id for info in registry.PAGES), "data?show=image+sets", "data?show=cache"):
-        found.page.goto(urllib.parse.urljoin(found.page.url, f"/{address}"))
+def test_axe_finds_nothing_serious_on_any_page(visit: Open, dark: bool) -> None:
+    found, axe, bad = visit("/explore", dark=dark), Axe(), []
+    for info in registry.PAGES:
+        found.page.goto(urllib.parse.urljoin(found.page.url, f"/{info.id}"))
         found.painted()
         for violation in axe.run(found.page).response["violations"]:
             if violation["impact"] in GRAVE:
                 nodes = [node["html"][:200] for node in violation["nodes"][:3]]
-                bad.append((address, violation["id"], len(violation["nodes"]), nodes))
+                bad.append((info.id, violation["id"], len(violation["nodes"]), nodes))
     assert not bad, "\n".join(map(str, bad))
-    assert found.foreign == []
-    assert found.errors == []
 
 
 def light_of(colour: tuple[float, ...]) -> float:

@@ -13,6 +13,7 @@ from tests.helpers.browser import DRAWN, HOSTILE, SETTLED, Visit, await_images
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
+DATA = ("/data", "/data?show=image+sets", "/data?show=cache")
 POINT = """row => {
   const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout
   const cloud = plot._fullData.find(trace => trace.customdata && trace.customdata.length > 100)
@@ -121,6 +122,15 @@ def test_a_bad_link_says_what_is_wrong(visit: Open) -> None:
     found.page.get_by_role("button", name="Use the built-in model and images").click()
     found.page.wait_for_url(lambda url: "model=" not in url)
     found.page.get_by_text("of 11,720 images are classified correctly").wait_for()
+
+
+def test_nothing_is_fetched_from_elsewhere_and_nothing_is_complained_of(visit: Open) -> None:
+    found = visit("/")
+    for path in ("/", "/explore", "/frequency", "/tail", "/letitwag", "/published", *DATA):
+        found.page.goto(urllib.parse.urljoin(found.page.url, path))
+        found.painted()
+        assert found.foreign == [], path
+        assert found.errors == [], path
 
 
 def test_a_phone_needs_no_sideways_scrolling(visit: Open) -> None:
