@@ -256,7 +256,10 @@ def stream(file: RemoteFile, *, start: int = 0, stop: int | None = None, url: st
 
 
 def retrying(attempt: Callable[[], None], arrived: Callable[[], int] = int) -> None:
-    """Repeat after a broken connection or a busy server; ``ATTEMPTS`` are counted anew whenever bytes arrived."""
+    """Repeat after a broken connection or a busy server; ``ATTEMPTS`` are counted anew whenever bytes arrived.
+
+    A loop of its own: libraries for retries count tries, and a large file over a poor line needs many.
+    """
     tries = 0
     while True:
         before = arrived()

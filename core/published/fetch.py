@@ -141,6 +141,7 @@ def _download(entry: Entry, base: str, advance: Callable[[int], None]) -> bytes:
 
 
 def _attempts(path: str, base: str, attempt: Callable[[], T]) -> T:
+    """Try again at once: a loop of its own, for the sentence and because an answer that failed holds a socket."""
     for number in range(ATTEMPTS):
         try:
             return attempt()

@@ -97,6 +97,7 @@ class Endpoint:
             BadInput: the endpoint refuses the key, the model or a setting that cannot be left out.
             DownloadFailed: it cannot be reached, stays busy, or answers something else.
         """
+        # A loop of its own: a wait can be stopped and is as long as the endpoint asks; a refused setting costs no try.
         problem, tries = "", 0
         while tries < _TRIES:
             wait = min(_LONGEST_WAIT, 2.0**tries)
