@@ -114,3 +114,12 @@ def test_arrows_move_the_slides_of_the_deck_page_at_once(visit: Open) -> None:
     place.filter(has_text=re.compile("^2 /")).wait_for()
     tab.page.keyboard.press("ArrowLeft")
     place.filter(has_text=re.compile("^1 /")).wait_for()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("path", ["/failures", "/failures?fail=matrix", "/inspector", "/deck"])
+def test_pages_fit_a_phone_and_stay_at_home(visit: Open, path: str, dark: bool) -> None:
+    tab = visit(path, dark=dark, width=390)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.foreign
+    assert not tab.errors
