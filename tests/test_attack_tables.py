@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.datasets import open_set
+from core.datasets.sampling import sample_rows
+from core.frequency import sources
 from core.robustness.attacks import find
 from core.robustness.committed import committed
 from core.robustness.metrics import difference
@@ -103,3 +106,14 @@ def test_the_document_holds_every_row_of_the_records(table: str, rows) -> None:
     expected = list(rows(committed("icons", table)))
     assert expected
     assert [row for row in expected if row not in TEXT] == []
+
+
+@pytest.mark.parametrize("table", [*TABLES, "attacks-prompts", "corruptions"])
+def test_head_and_tail_are_of_the_groups_as_they_are_now(table: str) -> None:
+    """Of the concepts sampled: one picture of each of 100 or of all."""
+    images = open_set("icons")
+    for one in committed("icons", table):
+        if "tail_n" in one.more:
+            tags = sources.groups(one.model, images.keys, images.names).tags
+            sampled = [tags[images.keys[images.labels[row]]] for row in sample_rows(images.labels, one.n, seed=0)]
+            assert (one.more["head_n"], one.more["tail_n"]) == (sampled.count("head"), sampled.count("tail")), one.model
