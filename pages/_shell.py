@@ -36,7 +36,9 @@ def explain(error: TailscopeError) -> None:
 
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")
-st.html(Path(__file__).parent / "ui" / "page.css")
+ui = Path(__file__).parent / "ui"
+st.html(ui / "page.css")
+st.html(f"<script>{(ui / 'history.js').read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True)
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "favicon.png"))
 pages = {info.id: st.Page(info.file, title=info.title, url_path=info.id) for info in registry.PAGES[1:]}
 # The default page is the bare address; it has no other.

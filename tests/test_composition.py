@@ -519,9 +519,7 @@ def test_sentences_tell_what_is_chance():
     assert "does worse on pairs never counted in icons-10k" in foreign
     assert not re.search(r"\b(seen|saw|pretraining)\b", foreign)
     points = probe.probe(blobs(), shots=(4,), methods=("linear",))
-    assert (
-        probe.headline(points, ["all"]) == "With 4 images a class a linear probe is right 100.0 % on all (96 images)."
-    )
+    assert probe.headline(points, ["all"]) == "With 4 images a class a linear probe reaches 100.0 % on all (96 images)."
 
 
 def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):

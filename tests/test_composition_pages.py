@@ -117,7 +117,7 @@ def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
         "seen and never seen": "At equal frequency of object and attribute",
         "models": "lies furthest off their common line",
         "embedding": "NMI(attribute; object) is 0.",
-        "few-shot": "With 4 images a class a linear probe is right 50.0 % on tail (80 images)",
+        "few-shot": "With 4 images a class a linear probe reaches 50.0 % on tail (80 images)",
         "composer": "nearest images",
     }
     assert told[view] in words(app)

@@ -33,15 +33,15 @@ def test_a_concept_names_its_usual_mistake() -> None:
     answer = answer_of([0, 1, 0, 0, 1, 0, 0, 0, 1])
     assert findings.common_error(answer, 2) == (0, 2)
     assert findings.common_error(answer, 0) is None
-    sentence = findings.concept(answer, 2, 7)
-    assert sentence.startswith("“word2” is recognised in 0 of 3 images (0 %, 95 % CI 0–56 %).")
-    assert "counted 7 times" in sentence
-    assert sentence.endswith("predicted as “word0” (2×).")
+    assert findings.concept(answer, 2) == "“word2” is recognised in 0 of 3 images (0 %)."
+    evidence = findings.concept_evidence(answer, 2, 7)
+    assert evidence.startswith("95 % CI 0–56 %. Counted 7 times in ")
+    assert evidence.endswith("predicted as “word0” (2×).")
 
 
 def test_mistakes_that_all_differ_have_no_usual_one() -> None:
     answer = answer_of([1, 1, 2, 2, 1, 2])
-    assert "Most often" not in findings.concept(answer, 0, None)
+    assert "Most often" not in findings.concept_evidence(answer, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_an_unknown_model_leaves_the_page_and_offers_the_nearest_that_fit() -> N
 def test_what_an_address_asks_for_in_vain_is_said(query: dict[str, str | list[str]], ignored: str) -> None:
     app = opened(**query)
     assert not app.exception
-    assert f"The address asks for {ignored}, which is not to be had here" in words(app)
+    assert f"The address asks for {ignored}, which does not exist here" in words(app)
 
 
 def test_an_address_that_is_followed_is_not_commented() -> None:

@@ -111,7 +111,7 @@ def test_a_run_like_the_published_one_is_reproduced():
     assert not [cause for cause in found.causes if cause.seen]
     assert (
         found.sentence
-        == "This run reproduces the published 90.8 %; the fingerprint shows no reason, and chance would do."
+        == "This run reproduces the published 90.8 %; the fingerprint shows no reason; chance explains the difference."
     )
 
 
@@ -125,7 +125,7 @@ def test_what_the_fingerprint_shows_is_told():
         "prompts", "images", "classes", "activation", "precision", "interpolation", "loading",
     ]  # fmt: skip
     assert not found.noise
-    assert "70.0 % of the time, 19.8 points below the published 89.8 %" in found.sentence
+    assert "reaches 70.0 %, 19.8 points below the published 89.8 %" in found.sentence
     assert "1,000 of 10,000 images" in found.causes[1].detail
     assert not found.causes[-1].seen
 

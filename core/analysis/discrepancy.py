@@ -55,13 +55,12 @@ class Explanation:
         """The comparison in one sentence."""
         ref, seen = self.reference, [cause.title for cause in self.causes if cause.seen]
         points = f"{100 * abs(self.difference):.1f} points {'above' if self.difference > 0 else 'below'}"
-        start = (
-            f"This run is right {percent(self.own.value, 1)} of the time, {points} the published {percent(ref.acc1, 1)}"
-        )
+        start = f"This run reaches {percent(self.own.value, 1)}, {points} the published {percent(ref.acc1, 1)}"
         if abs(self.difference) < 0.0005:
             start = f"This run reproduces the published {percent(ref.acc1, 1)}"
         if not seen:
-            return f"{start}; the fingerprint shows no reason" + (", and chance would do." if self.noise else ".")
+            chance = "; chance explains the difference" if self.noise else ""
+            return f"{start}; the fingerprint shows no reason{chance}."
         return f"{start}; the runs differ in {', '.join(seen)}."
 
 

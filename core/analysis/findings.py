@@ -35,22 +35,27 @@ def overall(answer: Answer) -> str:
     )
 
 
-def concept(answer: Answer, index: int, count: int | None) -> str:
-    """One concept: how often right, how often counted and where (by the lens's counts), and what is said instead."""
+def concept(answer: Answer, index: int) -> str:
+    """One concept: in how many of its images it is recognised."""
     score = answer.classes[index]
     if not score.n:
         return f"“{score.name}” has no images in this set, so nothing can be said about it."
-    where = place(answer.lens.model, answer.lens.frequency)
-    met = "" if count is None else f" It was {counted(count)} in {where}."
     right = round(score.accuracy * score.n)
-    sentence = (
-        f"“{score.name}” is recognised in {right} of {score.n} images "
-        f"({percent(score.accuracy)}, 95 % CI {span(Interval(score.accuracy, score.low, score.high))}).{met}"
-    )
+    return f"“{score.name}” is recognised in {right} of {score.n} images ({percent(score.accuracy)})."
+
+
+def concept_evidence(answer: Answer, index: int, count: int | None) -> str:
+    """Its interval, how often it was counted and where (by the lens's counts), and its most common wrong prediction."""
+    score = answer.classes[index]
+    if not score.n:
+        return ""
+    told = [f"95 % CI {span(Interval(score.accuracy, score.low, score.high))}."]
+    if count is not None:
+        told.append(f"{counted(count).capitalize()} in {place(answer.lens.model, answer.lens.frequency)}.")
     rival = common_error(answer, index)
-    if rival is None or (rival[1] == 1 and right < score.n - 1):  # nothing wrong, or every mistake another one
-        return sentence
-    return f"{sentence} Most often it is predicted as “{answer.names[rival[0]]}” ({rival[1]}×)."
+    if rival and (rival[1] > 1 or round(score.accuracy * score.n) >= score.n - 1):  # not every mistake another one
+        told.append(f"Most often predicted as “{answer.names[rival[0]]}” ({rival[1]}×).")
+    return " ".join(told)
 
 
 def common_error(answer: Answer, index: int) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ def pairs_figure(pairs: Sequence[Mapping[str, Any]], stated: Mapping[tuple[str, 
     Args:
         stated: pair -> the paper's figure (of no single search method).
     """
-    figure = blank(height=90 + 44 * len(pairs), x_title="Spearman's ρ of concept counts")
+    figure = blank(height=90 + 44 * len(pairs), x_title="Spearman's correlation of concept counts")
     names = [f"{set_name(pair['a'])} – {set_name(pair['b'])}" for pair in pairs]
     for name, pair in zip(names, pairs, strict=True):
         line(figure, [pair["by_position"], pair["by_name"]], [name, name], width=1)

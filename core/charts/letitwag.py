@@ -104,7 +104,7 @@ def _name(figure: go.Figure, named: Sequence[Model]) -> None:
         figure.add_annotation(
             x=model.imagenet, y=model.letitwag, ax=28, ay=30, xanchor="left", arrowcolor=QUIET, arrowwidth=1,
             arrowhead=0,
-            text="suspected slip" if model.note else text(model.name), font={"size": 12}, standoff=7,
+            text=text(f"{model.name}: doubtful" if model.note else model.name), font={"size": 12}, standoff=7,
         )  # fmt: skip
 
 

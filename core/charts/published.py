@@ -18,7 +18,7 @@ from core.published.view import Shown, set_name
 from core.stats.format import signed
 
 FEW = 4
-"""Curves whose single concepts answer to the pointer, and whose ρ fits a legend; clouds of more are ground only."""
+"""Curves whose single concepts answer to the pointer, and whose correlations fit a legend; more are ground only."""
 
 
 def label(shown: Shown, among: Sequence[Shown]) -> str:
@@ -97,7 +97,7 @@ def paper_figure(shown: Sequence[Shown], *, height: int = 520) -> go.Figure:
         kept[start:stop] = True
         star = "**" if record["p"] < SIGNIFICANT else ""
         r = signed(record["r"], 2)
-        name = f"{text(label(one, shown))}, ρ = {r}{star}"
+        name = f"{text(label(one, shown))}, r = {r}{star}"
         for part, told in ((kept, True), (~kept & (n > 0), False)):
             words = "mean %{y:.4~g} of %{customdata:,} rows"
             figure.add_scatter(

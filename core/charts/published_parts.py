@@ -93,7 +93,7 @@ def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -
 
 def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]]) -> go.Figure:
     """The paper's r over the number of bin edges, ends cut as released; open marks are not significant."""
-    figure = blank(height=330, x_title="Number of bin edges", y_title="Paper's ρ")
+    figure = blank(height=330, x_title="Number of bin edges", y_title="Pearson's r over bin means")
     for one, part, (colour, symbol) in zip(shown, found, styles(shown), strict=True):
         solid = [item["p"] < SIGNIFICANT for item in part["bins"]]
         figure.add_scatter(
@@ -107,7 +107,10 @@ def edges_figure(shown: Sequence[Shown], found: Sequence[Mapping[str, Any]]) -> 
             hovertemplate="%{x} edges: r = %{y:.3f}, p = %{customdata:.2g}<extra></extra>",
         )
     released = found[0]["released"]["edges"]
-    figure.add_vline(x=released, line={"color": RULE, "dash": "dot"}, annotation_text=f"as released: {released}")
+    figure.add_vline(
+        x=released, line={"color": RULE, "dash": "dot"}, annotation_text=f"as released: {released}",
+        annotation_position="bottom right",
+    )  # fmt: skip
     figure.update_yaxes(range=[min([0, *_finite(found)]) - 0.05, 1.06])
     figure.update_layout(showlegend=len(shown) > 1)
     return figure

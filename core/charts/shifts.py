@@ -166,8 +166,8 @@ def robustness_figure(
         shares = 1 / (1 + np.exp(-grid))
         low_edge, high_edge = (logit(edge) for edge in chosen.fit.band(shares))
         one = [logit(edge) for edge in chosen.fit.band(shares, single=True)]
-        band(figure, grid, low_edge, high_edge, translucent(QUIET, 0.22), name="95 % of the line")
-        for edge, name in zip(one, ("95 % of one more ordinary model", ""), strict=True):
+        band(figure, grid, low_edge, high_edge, translucent(QUIET, 0.22), name="95 % CI of the line")
+        for edge, name in zip(one, ("95 % of further ordinary models", ""), strict=True):
             line(figure, grid, edge, QUIET, width=1, dash="dash", name=name)
         middle = logit(chosen.fit.line(shares))
         line(figure, grid, middle, QUIET, width=2, name=f"line of {chosen.fit.n} ordinary models")

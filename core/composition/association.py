@@ -69,6 +69,6 @@ def headline(found: Association, source: str) -> str:
     )
     return (
         f"NMI(attribute; object) is {found.nmi:.3f} over {found.captions:,} mentions of a pair in {source} (0: spread "
-        f"as if by chance; 1: each tells the other). PMI of a pair and accuracy correlate with ρ = {value} "
+        f"as if by chance; 1: each tells the other). PMI of a pair and accuracy have Spearman's correlation {value} "
         f"(95 % CI {low} to {high}; {len(found.n):,} pairs)."
     )

@@ -216,4 +216,4 @@ def headline(points: Sequence[ProbePoint], groups: Sequence[str]) -> str:
         for group in groups
         if group in at_most
     ]
-    return f"With {most} images a class a linear probe is right {', '.join(told)}."
+    return f"With {most} images a class a linear probe reaches {', '.join(told)}."

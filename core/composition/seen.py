@@ -171,7 +171,7 @@ def headline(gap: SeenGap, *, counted_in: str = "") -> str:
     )
     some, others = ("counted", "never-counted") if counted_in else ("seen", "never-seen")
     return (
-        f"At equal frequency of object and attribute, {some} pairs are right {points(abs(value))} points "
+        f"At equal frequency of object and attribute, {some} pairs are correct {points(abs(value))} points "
         f"{'more' if value >= 0 else 'less'} often than {others} ones (95 % CI {points(low, plus=True)} to "
         f"{points(high, plus=True)}; {gap.n_seen:,} and {gap.n_unseen:,} images): {verdict}."
     )

@@ -67,7 +67,7 @@ def concept_slide(
     return Slide(
         kind="concept",
         title=answer.names[label],
-        facts=(findings.concept(answer, label, count),),
+        facts=(findings.concept(answer, label), findings.concept_evidence(answer, label, count)),
         pictures=pictures(answer, image_set, positions),
         source=source_line(answer),
     )

@@ -165,9 +165,9 @@ def recipes(shown: Sequence[Shown]) -> str:
     points = _range([one.paper["n_points"] for one in shown], 0)
     within = _range([one.honest["partial_r"]["value"] for one in shown], 2)
     return (
-        f"The paper's ρ is over {points} bin means, placed at the bins' upper edges; {_range(share, 0)} % of the rows "
-        f"lie in bins that were cut, and {_range(zeros, 0)} % have a count of zero. When every data set is compared "
-        f"with itself, r over rows is {within}."
+        f"The paper's correlation is over {points} bin means, placed at the bins' upper edges; {_range(share, 0)} % "
+        f"of the rows lie in bins that were cut, and {_range(zeros, 0)} % have a count of zero. When every data set is "
+        f"compared with itself, r over rows is {within}."
     )
 
 
@@ -191,8 +191,8 @@ def controls(shown: Sequence[Shown]) -> str:
     for one in shown:
         slope, record = one.honest["slope_per_decade"], one.paper
         told.append(
-            f"in {set_name(one.combination.pretraining)} with {_slope(slope)}; the paper's ρ of {record['r']:.2f} is "
-            f"over {record['n_points']} of {len(record['edges'])} bins)"
+            f"in {set_name(one.combination.pretraining)} with {_slope(slope)}; the paper's r of {record['r']:.2f} is "
+            f"over the means of {record['n_points']} of {len(record['edges'])} bins)"
         )
     if not told:
         return "The controls are not in this copy of the release."

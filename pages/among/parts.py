@@ -13,7 +13,7 @@ from core.published.overlay import Overlay
 from core.published.runs import Run
 from core.published.store import Store
 from pages.published.choices import one_of
-from pages.ui import answers, jobs, lensbar
+from pages.ui import address, answers, jobs, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.text import quiet, section
 
@@ -22,6 +22,7 @@ ORIGINS = ("this setup", "a file")
 
 def choose_run() -> Run:
     """The run of the lens, or one from an uploaded file; without a file yet, the page ends here."""
+    address.by_id("origin", ORIGINS)
     origin = st.segmented_control(
         "Results", ORIGINS, default=ORIGINS[0], required=True, key="origin", bind="query-params",
         format_func=str.capitalize, label_visibility="collapsed",

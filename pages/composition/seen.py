@@ -140,8 +140,8 @@ def _captions(asked: measure.Question, measured: measure.Measured) -> None:
     plot(figure, key="pmi", alt="Accuracy of a pair against its PMI in captions")
     n, right = found.never
     rate = f", {percent(right / n, 1)} correct" if n else ""
-    quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals of ρ draw "
-          f"objects. Pearson r = {signed(found.pearson.value, 2, plus=True)}.")  # fmt: skip
+    quiet(f"Never together in a caption, so without a place on this axis: {n:,} images{rate}. Intervals "
+          f"of correlations draw objects. Pearson r = {signed(found.pearson.value, 2, plus=True)}.")  # fmt: skip
     names = measured.sides.found.names
     rows = [
         [names[c], p, a, k] for c, p, a, k in zip(found.composition, found.pmi, found.accuracy, found.n, strict=True)

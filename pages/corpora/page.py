@@ -15,7 +15,7 @@ from core.published.store import open_store
 from core.published.view import set_name
 from pages.published import release
 from pages.published.choices import one_of
-from pages.ui import controls, hiding
+from pages.ui import address, controls, hiding
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding, quiet, section
 
@@ -24,6 +24,7 @@ PARTS = ("the sets", "controls")
 
 store = open_store()
 head = st.container()
+address.by_id("part-of", PARTS)
 part = st.segmented_control(
     "Part", PARTS, default=PARTS[0], required=True, key="part-of", bind="query-params", label_visibility="collapsed",
     format_func=str.capitalize,

@@ -100,7 +100,7 @@ def _sentence(name: str, found: Mapping[str, Answer], each: int) -> str:
         right = answer.top[each:, 0] == answer.labels[each:]
         clean = int((answer.top[:each, 0] == answer.labels[:each]).sum())
         parts.append(
-            f"{known_as(answer.lens.model)} names {clean} of {each} clean and {int(right.sum())} of {len(right)} "
+            f"{known_as(answer.lens.model)} classifies {clean} of {each} clean and {int(right.sum())} of {len(right)} "
             f"corrupted pictures of “{name}” correctly"
         )
     return "; ".join(parts) + "."

@@ -188,7 +188,7 @@ def neighbours(
     else:
         shown = nearest_names(answer.names[index], answer.names)
         section("Nearest by name", "Confusions need a live run; these concepts of the set have the most similar names.")
-    tables.concept_table(answer, shown, counts, families, parts, key="neighbours")
+    tables.concept_table(answer, shown, counts, families, parts, key="neighbours", narrow=True)
 
 
 def _look(chart: str) -> None:

@@ -16,6 +16,7 @@ from core.types import ClassAnswer
 from pages.explore import concept, scores
 from pages.ui import answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
+from pages.ui.paging import page_of
 from pages.ui.text import finding, quiet, section
 
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
@@ -32,14 +33,16 @@ counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar
 flags = lensbar.flags(answer)
 chosen = selection.chosen(answer)
 
+note = ""
 if isinstance(answer, ClassAnswer):
     sentence = scores.finding_of(answer, chosen)
 elif len(chosen) == 1:
-    sentence = findings.concept(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
+    sentence = findings.concept(answer, chosen[0])
+    note = findings.concept_evidence(answer, chosen[0], counts.get(answer.keys[chosen[0]]))
 else:
     sentence = findings.several(answer, chosen) if chosen else findings.overall(answer)
 with head:
-    finding("Explore", sentence)
+    finding("Explore", sentence, note)
     answers.origin_line(answer)
     if lens.frequency:
         quiet(lensbar.counted_in(answer))
@@ -70,7 +73,7 @@ with left:
         initials = sorted({answer.names[index][:1].upper() for index in found})
         letter = st.pills("First letter", initials, key="letter", bind="query-params")
         found = [index for index in found if not letter or answer.names[index][:1].upper() == letter]
-    tables.concept_table(answer, found, counts, families, parts, flags, key="concepts")
+    tables.concept_table(answer, found, counts, families, parts, flags, key="concepts", narrow=True)
     downloads("concepts", *tables.recalled_rows(answer, found, counts, families, parts, flags))
 
 alone_chosen = chosen[0] if len(chosen) == 1 else None
@@ -108,9 +111,7 @@ with right:
     alone = len(shown) == 1
     places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
-    pages = -(-count // each)
-    page = st.pagination(pages, key=f"page-{pages}") if pages > 1 else 1
-    turn = slice(each * (page - 1), each * page)
+    turn = page_of(count, each, of=(verdict, shown))
     groups = [
         gallery.group(
             answer, image_set, label,

@@ -18,6 +18,7 @@ from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, lensbar, pins
 from pages.ui.downloads import downloads
 from pages.ui.jobs import here, question
+from pages.ui.paging import page_of
 from pages.ui.text import finding_of, quiet
 
 WORST = 12
@@ -33,9 +34,7 @@ def worst(answer: Answer, image_set: ImageSet) -> None:
     where = place(answer.lens.model, answer.lens.frequency)
     count = f" The {WORST} worst were counted {min(known):,} to {max(known):,} times in {where}." if known else ""
     finding_of(f"{never:,} of {len(judged):,} classes are never recognised.{count}")
-    pages = -(-len(ranked) // WORST)
-    page = st.pagination(pages, key=f"worst-{pages}", max_visible_pages=5) if pages > 1 else 1
-    shown = ranked[WORST * (page - 1) : WORST * page]
+    shown = ranked[page_of(len(ranked), WORST, of=ranked)]
     groups = [
         gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts) for label in shown
     ]

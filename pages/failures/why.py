@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -15,6 +17,8 @@ from pages.inspector.class_sentences import sentences_of
 from pages.ui.downloads import downloads
 from pages.ui.links import to_data
 from pages.ui.text import finding_of, quiet, section
+
+_LINK = re.compile(r"https?://[^\s,;]+")
 
 
 def names(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
@@ -82,8 +86,14 @@ def why(answer: Answer) -> None:
     section("Published figures", "Top-1 accuracy, zero-shot, each with its source.")
     header = ["model", "pretraining", "set", "prompts", "acc1", "source"]
     rows = [[one.arch, one.pretrained, one.set, one.prompts, 100 * one.acc1, one.source] for one in table()]
+    links = [_LINK.search(one.source) for one in table()]
     st.dataframe(
-        pd.DataFrame(rows, columns=header), key="references", hide_index=True, height=320,
-        column_config={"acc1": st.column_config.NumberColumn("Top-1", format="%.1f %%")}, alt="Published figures",
+        pd.DataFrame(rows, columns=header).assign(link=[found[0] if found else None for found in links]),
+        key="references", hide_index=True, height=320, alt="Published figures",
+        column_config={
+            "acc1": st.column_config.NumberColumn("Top-1", format="%.1f %%"),
+            "source": st.column_config.TextColumn(width=320),
+            "link": st.column_config.LinkColumn(display_text="open", width="small"),
+        },
     )  # fmt: skip
     downloads("references", header, rows)

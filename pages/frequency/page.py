@@ -36,7 +36,7 @@ chosen = selection.chosen(answer)
 finding("Frequency", headline(curve), evidence(curve))
 answers.origin_line(
     answer,
-    f"Pearson r {overlay.interval(curve.pearson)}, Spearman ρ {overlay.interval(curve.spearman)}",
+    f"Pearson’s correlation {overlay.interval(curve.pearson)}, Spearman’s {overlay.interval(curve.spearman)}",
     f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn)",
 )
 quiet(lensbar.counted_in(answer))
@@ -54,7 +54,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         )  # fmt: skip
 
 left, right = st.columns([3, 2], gap="large")
-with left:
+with left, st.container(key="beside-gallery"):
     of: dict[str | None, list[str]] = {
         "part": [row.tag for row in curve.rows], "family": [row.family for row in curve.rows],
         "flag": [row.flags[-1] if row.flags else "" for row in curve.rows],
@@ -106,7 +106,7 @@ with right:
             empty="These concepts have no pictures in this set.",
         )
     else:
-        tables.concept_table(answer, shown, counts, families, parts, flags, key="beside-table")
+        tables.concept_table(answer, shown, counts, families, parts, flags, key="beside-table", narrow=True)
         answers.needs_pictures(answer)
 
 with st.expander(f"All {curve.n:,} concepts"):

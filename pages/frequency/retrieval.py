@@ -48,7 +48,7 @@ def draw(lens: Lens, images: ImageSet) -> None:
     answers.origin_line(
         answer,
         f"{percent(answer.acc1 or 0)} over all queries",
-        f"Pearson r {overlay.interval(found.pearson)}, Spearman ρ {overlay.interval(found.spearman)}",
+        f"Pearson’s correlation {overlay.interval(found.pearson)}, Spearman’s {overlay.interval(found.spearman)}",
         f"{found.n:,} concepts, {found.n_zero:,} counted zero times",
     )
     quiet(about)

@@ -21,6 +21,7 @@ from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import plot
 from pages.ui.jobs import here, question, recall
+from pages.ui.paging import page_of
 from pages.ui.text import quiet, section
 
 PER_PAGE = 24
@@ -44,9 +45,7 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
             label_visibility="collapsed", help="broken: correct before, wrong now. fixed: the other way.",
         )  # fmt: skip
         rows = sorted_out[kind]
-        pages = -(-len(rows) // PER_PAGE)
-        page = st.pagination(pages, key=f"flips-{kind}-{pages}", max_visible_pages=5) if pages > 1 else 1
-    shown = rows[PER_PAGE * (page - 1) : PER_PAGE * page]
+        shown = rows[page_of(len(rows), PER_PAGE, of=(kind, len(rows)))]
     answered = a if kind == "fixed" else b
     positions = np.searchsorted(answered.rows, shown).tolist()
     items = [gallery.tile(answered, image_set, position) for position in positions]

@@ -11,6 +11,7 @@ from core.analysis import across_sets, references
 from core.deck import slides as deck_slides
 from core.models.names import model_name
 from core.published import openclip
+from core.stats.format import many
 from core.types import Answer, ImageSet, Lens
 from pages.ui import choice, lensbar, pins, served
 from pages.ui.downloads import downloads
@@ -42,7 +43,7 @@ def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[s
 
 def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], chosen: Sequence[str]) -> None:
     sets: Sequence[ImageSet] = [lensbar.images(id) for id in chosen]
-    label = f"{len(strategies)} strategies on {len(sets)} sets under {model_name(lens.model)}"
+    label = f"{many(len(strategies), 'prompt set')} on {many(len(sets), 'image set')} under {model_name(lens.model)}"
     table = here(question(across_sets.set_table, lens, sets, strategies, label=label), failing="")
     if table is None:
         return

@@ -51,8 +51,6 @@ def leaderboard(models: Sequence[Model]) -> list[str]:
             ],
             "Gap": [model.imagenet - model.letitwag for model in models],
             "Under 10 %": [model.below_ten for model in models],
-            "Data": [model.family for model in models],
-            "Note": ["suspected slip" if model.note else "" for model in models],
         }
     )
     st.dataframe(
@@ -63,11 +61,12 @@ def leaderboard(models: Sequence[Model]) -> list[str]:
         selection_mode="multi-row",
         on_select=lambda: _mark([names[row] for row in st.session_state["leaderboard"].selection.rows]),
         column_config={
-            "Model": st.column_config.TextColumn(),
-            "Tail": st.column_config.NumberColumn("Let It Wag!", format="%.1f"),
-            "Gap": st.column_config.NumberColumn(format="%.1f", help="Points lost from ImageNet to Let It Wag!"),
+            "Model": st.column_config.TextColumn(width=136),
+            "Tail": st.column_config.NumberColumn("Let It Wag!", width=72, format="%.1f"),
+            "ImageNet": st.column_config.TextColumn(width=66),
+            "Gap": st.column_config.NumberColumn(width=46, format="%.1f", help="ImageNet less Let It Wag!, in points"),
             "Under 10 %": st.column_config.NumberColumn(
-                help="Concepts of the 290 that are recognised less than 10 % of the time"
+                width=72, help="Concepts of the 290 that are recognised less than 10 % of the time"
             ),
         },
         alt="Forty models on Let It Wag! and ImageNet",
@@ -130,14 +129,14 @@ def kin(item: Concept) -> None:
         {
             "Concept": [other.name for other in found],
             "LAION-400M": [other.counts["laion400m/image"] for other in found],
-            "Right": [other.mean_accuracy for other in found],
+            "Accuracy": [other.mean_accuracy for other in found],
         }
     )
     st.dataframe(
         frame, key="kin", hide_index=True, selection_mode="single-row", on_select=lambda: _go("kin", found),
         column_config={
             "LAION-400M": st.column_config.NumberColumn(format="localized", help="Image count (RAM++ 0.7)"),
-            "Right": _bar("Mean over 40 models"),
+            "Accuracy": _bar("Mean over 40 models"),
         },
         alt=f"Hardest concepts of the {item.family} family",
     )  # fmt: skip
@@ -181,8 +180,8 @@ def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     table = [[found.concepts[c].key, *found.accuracy[rows, c].tolist()] for c in columns]
     downloads("letitwag-matrix", header, table, figure=figure, title=fate.sentence(found.concepts), source=CITATION)
     quiet(
-        f"Orange is wrong, blue right, pale half and half. Gain: points per tenfold parameters over {fate.models} "
-        "models, each compared only with models of its own training set, so that better data is not taken for scale. "
+        f"Orange: 0 % correct; blue: 100 %; pale: half. Gain: points per tenfold parameters over {fate.models} "
+        "models, each compared only with models of its own training set, so that better data does not pass for scale. "
         "The sets differ in how many sizes they have."
     )
     shown = [found.concepts[index] for index in columns]

@@ -21,6 +21,7 @@ from core.published.names import (
 )
 from core.published.store import Store
 from core.published.view import View, set_name
+from pages.ui import address
 
 FIRST_OF_MANY = 6
 HEADLINES = ("class", "t2i_k=10", "human_align")
@@ -44,6 +45,7 @@ def any_of(label: str, key: str, options: Sequence[Any], *, show: Callable[[Any]
 
 def family() -> str:
     """Which of the three families of results."""
+    address.by_id("results", FAMILIES)
     return st.segmented_control(
         "Results", FAMILIES, default=ZERO_SHOT, required=True, key="results", bind="query-params",
         format_func=lambda name: name.capitalize(), label_visibility="collapsed",

@@ -1,4 +1,4 @@
-"""The parts of the page of published curves: pooled in both recipes, data set by data set, and how ρ moves."""
+"""The parts of the page of published curves: pooled, by data set, and how the paper's correlation moves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _figures(one: Shown, name: str) -> dict[str, Any]:
     slope, zero = one.honest["slope_per_decade"], one.honest["zero_vs_nonzero"]["auc"]
     return {
         "Curve": name,
-        "Paper's ρ": one.paper["r"],
+        "Pearson, bin means": one.paper["r"],
         "p": one.paper["p"],
         "Pearson, raw rows": one.honest["raw"]["pearson"]["value"],
         "Spearman, raw rows": one.honest["raw"]["spearman"]["value"],
@@ -251,13 +251,14 @@ def by_threshold(asked: View) -> None:
 
 
 def choices_matter(shown: Sequence[Shown]) -> None:
-    """How the paper's ρ moves with the number of bins and with the ends that are cut."""
+    """How the paper's correlation over bin means moves with the number of bins and with the ends that are cut."""
     found = [sensitivity(one.rows, one.combination) for one in shown]
     values = [item["r"] for item in found[0]["bins"] if item["r"] == item["r"]]
     weak = sum(item["p"] >= SIGNIFICANT for item in found[0]["bins"])
     section(
-        "How ρ moves with the choices",
-        f"{published.label(shown[0], shown)}: from {min(values, default=0):.2f} to {max(values, default=0):.2f} for "
+        "How the paper's correlation moves with its choices",
+        f"{published.label(shown[0], shown)}: Pearson's correlation over bin means goes from "
+        f"{min(values, default=0):.2f} to {max(values, default=0):.2f} for "
         f"{found[0]['bins'][0]['edges']} to {found[0]['bins'][-1]['edges']} bin edges, "
         f"{weak or 'none'} of them not significant (open marks).",
     )

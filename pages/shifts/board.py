@@ -13,28 +13,32 @@ from core.robustness.shifts.findings import condition_name, of_cell
 from core.robustness.shifts.measure import CLEAN
 from core.supervised.names import known_as
 from core.types import Lens
-from pages.ui import points, tables
+from pages.ui import address, points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.text import finding_of, quiet, section
 
 HELP = (
-    "accuracy: top-1 under the shift. drop: accuracy in distribution on the same classes minus that. relative: minus "
-    "accuracy of the first model on the same pictures (τ). rho: minus what the line of ordinary models expects (ρ)."
+    "accuracy: top-1 under the shift. drop: accuracy in distribution on the same classes minus that. relative "
+    "robustness: points above the first model on the same pictures. effective robustness: points above what the line "
+    "of ordinary models expects of a model this accurate in distribution."
 )
+NAMES = dict(zip(KINDS, ("accuracy", "drop", "relative robustness", "effective robustness"), strict=True))
 
 
 def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditions: Mapping[str, str]) -> None:
     """The board itself; a click writes model and shift into the boxes below it."""
+    address.by_id("shift-figure", KINDS)
     kind = st.segmented_control(
-        "Show", KINDS, default=KINDS[0], required=True, key="shift-figure", bind="query-params", help=HELP
-    )
+        "Show", KINDS, default=KINDS[0], required=True, key="shift-figure", bind="query-params", help=HELP,
+        format_func=NAMES.__getitem__,
+    )  # fmt: skip
     chosen = (
         st.session_state.get("shift-model") or next(iter(models)),
         st.session_state.get("shift") or next(iter(conditions)),
     )
     shown = {**({CLEAN: "in distribution"} if kind == "accuracy" else {}), **conditions}
     figure = board_figure(rows, models, shown, kind=kind, chosen=chosen)
-    told = f"{kind.capitalize()} of {len(models)} models under {len(conditions)} conditions, in percent or points"
+    told = f"{NAMES[kind].capitalize()} of {len(models)} models under {len(conditions)} conditions"
     plot(figure, key="shift-board", alt=told, on_select=_clicked)
     listed_rows = [row for row in rows if row.model in models and row.condition in shown]
     tables.plotted(
@@ -98,11 +102,13 @@ def robustness(rows: Sequence[Record], condition: str, model: str, chosen: FitSe
         quiet(f"No line is drawn: {why}.")
     else:
         fit = chosen.fit
+        sign = "−" if fit.intercept < 0 else "+"
         clipped = f", of which {fit.clipped} are clipped" if fit.clipped else ""
         quiet(
-            f"Line: {chosen.note}{clipped}. logit(y) = {fit.slope:.3f} logit(x) {fit.intercept:+.3f}, "
+            f"Line: {chosen.note}{clipped}. logit(y) = {fit.slope:.3f} logit(x) {sign} {abs(fit.intercept):.3f}, "
             f"R² {fit.r2:.3f}, residual {fit.error:.3f} logits; columns {chosen.x} and {chosen.y}. Accuracies are "
-            "clipped to 0.1–99.9 %; the number beside a mark is ρ in points; an open mark is not ranked."
+            "clipped to 0.1–99.9 %; the number beside a mark is effective robustness in points; an open "
+            "mark is not ranked."
         )
     header, listed = table_rows(shown)
     downloads(

@@ -42,7 +42,7 @@ def curation(lens: Lens, image_set: ImageSet) -> str:
         pairs = {(one.image, one.other): one for one in found.pairs}
         ranked = [pairs[str(row[0]), str(row[2])] for row in rows[:SHOWN]]
         groups = [_pair(one, answer, image_set, place) for one in ranked]
-        gallery.gallery(groups, image_set, key="near-duplicates", layout="strips", draw=draw)
+        gallery.gallery(groups, image_set, key="near-duplicates", layout="pairs", draw=draw)
         _table(header, rows, "curation-pairs")
     else:
         quiet("None at these thresholds.")

@@ -56,10 +56,10 @@ def _concepts() -> None:
         height=340,
         hide_index=True,
         column_config={
-            "Concept": st.column_config.TextColumn(),
-            "Count": st.column_config.NumberColumn(format="localized", help=f"Count in {plain(column)}"),
+            "Concept": st.column_config.TextColumn(width=130),
+            "Count": st.column_config.NumberColumn(width=60, format="localized", help=f"Count in {plain(column)}"),
             "Accuracy": st.column_config.ProgressColumn(
-                min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
+                width=84, min_value=0, max_value=100, format="%.0f %%", help="Mean accuracy over the 40 models"
             ),
         },
         alt="Let It Wag! concepts with counts and mean accuracy",

@@ -94,7 +94,7 @@ def table(points: Sequence[ModelPoint]) -> None:
             "Gap": [100 * (point.overall.value - point.tail.value) for point in shown],
         }
     )
-    percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
+    percent = st.column_config.NumberColumn(format="%.0f %%", width=62)
     event = st.dataframe(
         frame,
         key="tail-models",
@@ -102,10 +102,10 @@ def table(points: Sequence[ModelPoint]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "Model": st.column_config.TextColumn(),
+            "Model": st.column_config.TextColumn(width=165),
             "Overall": percent,
             "Tail": percent,
-            "Gap": st.column_config.NumberColumn(format="%.0f", width="small", help="Percentage points"),
+            "Gap": st.column_config.NumberColumn(format="%.0f", width=44, help="Percentage points"),
         },
         alt="Models with overall and tail accuracy",
     )

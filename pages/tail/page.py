@@ -12,6 +12,7 @@ from pages.tail import labels as labels_view
 from pages.ui import answers, detail, gallery, hiding, lensbar, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
+from pages.ui.paging import page_of
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
@@ -51,12 +52,12 @@ if rare:
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-        page = st.pagination(-(-len(rare) // PER_PAGE), key="tail-page", max_visible_pages=5)
+        turn = page_of(len(rare), PER_PAGE, of=(order, len(rare)))
     if order != ORDERS[0]:
         rare.sort(key=lambda row: (row.accuracy, row.key), reverse=order == ORDERS[2])
     index = {key: label for label, key in enumerate(answer.keys)}
     labels = [index[row.key] for row in rare]
-    shown = labels[(page - 1) * PER_PAGE : page * PER_PAGE]
+    shown = labels[turn]
     if isinstance(answer, Answer):
         cards.concept_cards(answer, lensbar.images(), shown, counts, flags)
     else:

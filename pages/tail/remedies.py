@@ -66,7 +66,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
     finding_of(sentence)
     if found.follows_counts.value == found.follows_counts.value:
         rho = found.follows_counts
-        words = f"Spearman’s ρ {signed(rho.value, 2)} (95 % CI {signed(rho.low, 2)} to {signed(rho.high, 2)})"
+        words = f"Spearman’s correlation {signed(rho.value, 2)} (95 % CI {signed(rho.low, 2)} to {signed(rho.high, 2)})"
         quiet(f"This prior against the pretraining counts: {words}.")
     left, right = st.columns(2, gap="large")
     with left:

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui.text import quiet
 
@@ -21,6 +22,12 @@ def arrived(page: str) -> None:
     if st.session_state.get("_arrived") != page:
         asked = {key: st.query_params.get_all(key) for key in st.query_params}
         st.session_state.update(_arrived=page, _asked=asked, _ignored=[])
+
+
+def restored() -> bool:
+    """Whether this run follows the browser's Back or Forward: the address then says all, also what it leaves out."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def spell(key: str, known: Mapping[str, str]) -> None:
@@ -54,6 +61,4 @@ def tell(top: DeltaGenerator) -> None:
     if ignored := [f"{key}={value[:200]}" for key, value in st.session_state["_ignored"]]:
         more = f" and {len(ignored) - MOST:,} more" if len(ignored) > MOST else ""
         with top:
-            quiet(
-                f"The address asks for {', '.join(ignored[:MOST])}{more}, which is not to be had here and was ignored."
-            )
+            quiet(f"The address asks for {', '.join(ignored[:MOST])}{more}, which does not exist here and was ignored.")

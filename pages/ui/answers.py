@@ -237,7 +237,7 @@ def origin_line(answer: Answer | ClassAnswer, *more: str) -> None:
             color="blue" if answer.origin in ("live", "shipped") else "orange",
             help=plain(answer.provenance if isinstance(answer, ClassAnswer) else answer.lens.model),
         )
-        quiet(" · ".join((*more, provenance(answer))))
+        quiet(" · ".join((*more, *_facts(answer))))
 
 
 def needs_pictures(answer: ClassAnswer) -> None:
@@ -328,12 +328,16 @@ def prompt_notes(rows: Iterable[Record]) -> None:
 
 def provenance(answer: Answer | ClassAnswer) -> str:
     """Where the numbers come from: images used, prompts, run; for published ones the recipe and the citation."""
+    origin = () if isinstance(answer, ClassAnswer) else (ORIGINS[answer.origin],)
+    return " · ".join((*_facts(answer), *origin))
+
+
+def _facts(answer: Answer | ClassAnswer) -> tuple[str, ...]:
     if isinstance(answer, ClassAnswer):
         over = "" if answer.interval_over else "number of images unknown, so no intervals"
         source = answer.provenance.partition(" (arXiv")[0]
-        return " · ".join(filter(None, (answer.recipe.partition(";")[0], over, source)))
+        return tuple(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
     left = "" if used == n else f" ({len(answer.left_out):,} items skipped; the Data page lists them)"
     model, prompts = model_name(answer.lens.model), f"prompts {answer.lens.prompts}"
-    told = model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, ORIGINS[answer.origin]
-    return " · ".join((*told, *answer.prompt_notes))
+    return model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, *answer.prompt_notes

@@ -56,8 +56,8 @@ def one(
 def draw(label: str, key: str, options: Sequence[str], **box: Any) -> str | None:
     """The box itself; a caller that checks the text elsewhere hands what is unknown to ``unknown``."""
     _told(key)
-    typed = st.session_state.get(key) or st.query_params.get(key)
-    listed = list(dict.fromkeys([*options, *([typed] if typed else [])]))
+    typed = [st.session_state.get(key), st.query_params.get(key)]
+    listed = list(dict.fromkeys([*options, *filter(None, typed)]))
     return st.selectbox(
         label, listed, key=key, accept_new_options=True, on_change=_entered, args=(key, options),
         **{"bind": "query-params", **box},
@@ -77,7 +77,7 @@ def several(
 ) -> dict[str, T]:
     """A box for several names, kept in the address: name -> what ``check`` gives, without those that name nothing."""
     _told(key)
-    typed = st.session_state.get(key) or st.query_params.get_all(key)
+    typed = [*(st.session_state.get(key) or ()), *st.query_params.get_all(key)]
     chosen = st.multiselect(
         label, list(dict.fromkeys([*default, *options, *typed])), default=list(default), key=key, bind="query-params",
         select_all=False, filter_mode="contains", max_selections=most, accept_new_options=True, wrap=True,

@@ -23,7 +23,7 @@ from core.runtime import thumbnails as thumbs
 from core.stats.format import percent
 from core.supervised.names import is_supervised
 from core.types import Answer, ImageSet, Lens
-from pages.ui import pins
+from pages.ui import address, pins
 from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, Draw, gallery, tile
 from pages.ui.jobs import here, question
@@ -187,7 +187,7 @@ def side_by_side(answers: Mapping[str, Answer], image_set: ImageSet) -> Draw:
 def is_open() -> bool:
     """Whether the dialog of this page is open in this run, or opens by a link; call it before the page is drawn."""
     page = st.session_state["_page"]
-    if st.session_state.get("_looked_from") != page:
+    if st.session_state.get("_looked_from") != page or address.restored():
         linked = st.query_params.get("image")
         # Streamlit writes a bound value into the address only if its key was there in an earlier run.
         st.session_state.update(_looked_from=page, _enlarge=page if linked else "", _among=[], image=linked)

@@ -70,11 +70,15 @@ def downloads(
     Args:
         source: where the numbers come from, in one line; with it the figure can be pinned to the deck as well.
     """
-    if figure is not None and source:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            downloads(name, header, rows, figure=figure, title=title)
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        _files(name, header, rows, figure, title or name)
+        if figure is not None and source:
             pins.pin(lambda: plot_slide(title or name, figure, source), key=name, label="Pin plot")
-        return
+
+
+def _files(
+    name: str, header: Sequence[str], rows: Iterable[Sequence[object]], figure: go.Figure | None, title: str
+) -> None:
     with st.popover("Download", type="tertiary", icon=":material/download:", key=f"downloads-{name}"):
         st.download_button(
             "Table (CSV)", lambda: as_csv(header, rows), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv-{name}"
@@ -82,7 +86,7 @@ def downloads(
         if figure is not None:
             st.download_button(
                 "Figure (HTML, works offline)",
-                lambda: standalone_html(figure, title=title or name),
+                lambda: standalone_html(figure, title=title),
                 f"{name}.html",
                 "text/html",
                 on_click="ignore",

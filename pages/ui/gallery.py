@@ -86,14 +86,15 @@ def gallery(
     *,
     key: str,
     draw: Draw | None,
-    layout: Literal["grid", "strips", "cards"] = "grid",
+    layout: Literal["grid", "strips", "cards", "pairs"] = "grid",
     empty: str = "",
 ) -> None:
     """Show groups of pictures; a click on one opens it in the dialog, one on a title makes it the selected concept.
 
     Args:
         draw: shows one picture in the dialog, as ``detail.of`` does; None for neighbours inside the dialog.
-        layout: ``grid`` for many pictures, ``strips`` for six of each group, ``cards`` for five beside other cards.
+        layout: ``grid`` for many pictures, ``strips`` for six of each group, ``cards`` for five beside other
+            cards, ``pairs`` for two beside other pairs.
     """
     if draw is not None:
         opens(image_set, draw)

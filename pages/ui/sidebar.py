@@ -17,7 +17,7 @@ from core.models import registry as models
 from core.prompts import AGGREGATIONS, strategies
 from core.published.answers import find_set, published_sets
 from pages.registry import Need
-from pages.ui import choice, lensbar, model_labels, served
+from pages.ui import address, choice, lensbar, model_labels, served
 from pages.ui.text import plain, quiet
 
 
@@ -40,7 +40,9 @@ def _labelled(
     """
     linked, noted = st.query_params.get(key), f"_linked_{key}"
     arrived = key in st.session_state.get("_asked", {})
-    if linked is not None and (arrived or linked != st.session_state.get(noted)):
+    if address.restored():
+        st.session_state[key] = linked or first
+    elif linked is not None and (arrived or linked != st.session_state.get(noted)):
         st.session_state[key] = linked
     options = list(dict.fromkeys([first, *values]))
     if free:
@@ -57,7 +59,7 @@ def _labelled(
 
 
 def _write_address() -> None:
-    """Put what was chosen into the address at once: each writing is one more step of the browser's history."""
+    """Put what was chosen into the address at once, so that the browser sees one change."""
     if chosen := st.session_state.pop("_to_address", None):
         st.query_params.update(chosen)
 
@@ -158,11 +160,14 @@ def _choose_prompts() -> None:
     named = strategies()
     _choose(
         "Prompts", "prompts", [strategy.id for strategy in strategies(alone=True)], lensbar.defaults()["prompts"],
-        "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.\n\n"
-        + "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
-        + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
-        + "\n".join(f"- **@{rule}** {told}" for rule, told in AGGREGATIONS.items()),
+        "A strategy, a template of your own such as `a drawing of a {c}.`, or the path of a prompt file.",
     )  # fmt: skip
+    with st.popover("Strategies explained", type="tertiary", icon=":material/menu_book:"):
+        st.markdown(
+            "\n".join(f"- **{strategy.id}**: {strategy.help}" for strategy in named)
+            + "\n\nA rule at its end says how sentences make a class score, as in `ensemble@max`:\n\n"
+            + "\n".join(f"- **@{rule}** {told}" for rule, told in AGGREGATIONS.items())
+        )
 
 
 def _choose_frequency() -> None:
@@ -171,7 +176,7 @@ def _choose_frequency() -> None:
     _one_kind_of_count()
     now = st.session_state.get("frequency") or st.query_params.get("frequency")
     named = {now if now in one.sources else one.first: one.label for one in sets}
-    shown = {lensbar.OWN: "Auto: what this model was trained on", **named, lensbar.NONE: "None"}
+    shown = {lensbar.OWN: "Auto: its training data", **named, lensbar.NONE: "None"}
     _labelled(
         "Frequency", "frequency", list(shown), lensbar.OWN,
         "Where the pretraining counts come from. Auto: the data that this model was trained on, where they were "

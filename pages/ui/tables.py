@@ -76,9 +76,16 @@ def concept_table(
     *,
     key: str,
     height: int = 460,
+    narrow: bool = False,
 ) -> None:
-    """The classes as a table to search and sort; choosing rows makes them the selection."""
+    """The classes as a table to search and sort; choosing rows makes them the selection.
+
+    Args:
+        narrow: it stands beside something, so that it has room for five columns: flags come before families.
+    """
     table = recall(_concept_columns, answer, shown, counts, families, parts, flags)
+    if narrow and "flags" in table.column_names and "family" in table.column_names:
+        table = table.drop_columns(["family"])
     st.dataframe(
         table,
         key=key,
@@ -87,15 +94,17 @@ def concept_table(
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",
         column_config={
-            "name": st.column_config.TextColumn("Concept", width=104 if table.num_columns == 5 else None),
+            "name": st.column_config.TextColumn("Concept", width=104 if narrow and table.num_columns == 5 else None),
             "count": st.column_config.NumberColumn(
                 "Count", width=54, format="localized", help="How often it was counted, by the source under Frequency"
             ),
             "part": st.column_config.TextColumn(
                 "Part", width=46, help="tail: the rarest fifth; head: the commonest fifth"
             ),
-            "family": st.column_config.TextColumn("Family", width=60),
-            "flags": st.column_config.TextColumn("Flags", help="What is doubtful about the count"),
+            "family": st.column_config.TextColumn("Family", width=60 if narrow else None),
+            "flags": st.column_config.TextColumn(
+                "Flags", width=60 if narrow else None, help="What is doubtful about the count"
+            ),
             "accuracy": st.column_config.ProgressColumn(
                 "Accuracy",
                 width=74,

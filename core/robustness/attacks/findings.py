@@ -88,7 +88,7 @@ def tail_breaks_first(one: Record) -> str | None:
         parts[part] = wilson(round(success * n), n)
     smallest = min(one.more[f"{part}_clean_right"] for part in parts)
     if smallest < FEW:
-        return f"A part has only {smallest} images that are right unattacked: too few to say; measure more images."
+        return f"Only {smallest} images of a part are correct before the attack: too few to say; measure more."
     gap = difference(parts["tail"], parts["head"])
     verdict = "The tail breaks first" if gap.low > 0 else "The head breaks first" if gap.high < 0 else None
     n = f"{one.more['tail_clean_right']} and {one.more['head_clean_right']} images right unattacked"

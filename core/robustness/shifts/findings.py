@@ -86,7 +86,7 @@ def of_cell(row: Record) -> str:
         lower, upper = row.more["ordinary_low"], row.more["ordinary_high"]
         within = "as an ordinary model might" if lower <= row.acc1 <= upper else "unlike an ordinary model"
         sentence += (
-            f"; ordinary models of that accuracy reach {_percent(row.more['expected'])}, so ρ is "
+            f"; ordinary models of that accuracy reach {_percent(row.more['expected'])}, so effective robustness is "
             f"{points(row.more['rho'], plus=True)} points (95 % CI {points(row.more['rho_low'], plus=True)} to "
             f"{points(row.more['rho_high'], plus=True)}): {within}"
         )
