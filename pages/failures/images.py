@@ -34,7 +34,7 @@ def worst(answer: Answer, image_set: ImageSet) -> None:
     where = place(answer.lens.model, answer.lens.frequency)
     count = f" The {WORST} worst were counted {min(known):,} to {max(known):,} times in {where}." if known else ""
     finding_of(f"{never:,} of {len(judged):,} classes are never recognised.{count}")
-    shown = ranked[page_of(len(ranked), WORST, of=ranked)]
+    shown = ranked[page_of(len(ranked), WORST, of=ranked, key="worst-page")]
     groups = [
         gallery.group(answer, image_set, label, gallery.positions_of(answer, label, most=5), counts) for label in shown
     ]

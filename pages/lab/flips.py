@@ -45,7 +45,7 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
             label_visibility="collapsed", help="broken: correct before, wrong now. fixed: the other way.",
         )  # fmt: skip
         rows = sorted_out[kind]
-        shown = rows[page_of(len(rows), PER_PAGE, of=(kind, len(rows)))]
+        shown = rows[page_of(len(rows), PER_PAGE, of=(kind, len(rows)), key="flips-page")]
     answered = a if kind == "fixed" else b
     positions = np.searchsorted(answered.rows, shown).tolist()
     items = [gallery.tile(answered, image_set, position) for position in positions]

@@ -52,7 +52,7 @@ if rare:
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-        turn = page_of(len(rare), PER_PAGE, of=(order, len(rare)))
+        turn = page_of(len(rare), PER_PAGE, of=(order, len(rare)), key="tail-page")
     if order != ORDERS[0]:
         rare.sort(key=lambda row: (row.accuracy, row.key), reverse=order == ORDERS[2])
     index = {key: label for label, key in enumerate(answer.keys)}

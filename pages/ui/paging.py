@@ -7,11 +7,12 @@ import streamlit as st
 from pages.ui import address
 
 
-def page_of(count: int, each: int, *, of: object, key: str = "page") -> slice:
+def page_of(count: int, each: int, *, of: object, key: str) -> slice:
     """The places of the page that is shown, with the control to turn pages where there are several.
 
     Args:
         of: what is listed; another list begins with its first page.
+        key: its name in the address, another on each page of the dashboard: Back drops what two pages share.
     """
     pages = max(1, -(-count // each))
     listed = f"_listed_{key}"
@@ -20,7 +21,7 @@ def page_of(count: int, each: int, *, of: object, key: str = "page") -> slice:
     st.session_state[listed] = of
     if pages == 1:
         return slice(0, each)
-    if key in st.session_state:
-        st.session_state[key] = min(pages, max(1, int(st.session_state[key])))
+    if int(st.session_state.get(key) or 1) > pages:
+        st.session_state[key] = 1
     page = st.pagination(pages, key=key, bind="query-params")
     return slice(each * (page - 1), each * page)
