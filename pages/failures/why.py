@@ -88,7 +88,7 @@ def why(answer: Answer) -> None:
     rows = [[one.arch, one.pretrained, one.set, one.prompts, 100 * one.acc1, one.source] for one in table()]
     links = [_LINK.search(one.source) for one in table()]
     st.dataframe(
-        pd.DataFrame(rows, columns=header).assign(link=[found[0] if found else None for found in links]),
+        pd.DataFrame(rows, columns=header).assign(link=[found[0] if found else "" for found in links]),
         key="references", hide_index=True, height=320, alt="Published figures",
         column_config={
             "acc1": st.column_config.NumberColumn("Top-1", format="%.1f %%"),
