@@ -111,7 +111,7 @@ with right:
     alone = len(shown) == 1
     places = gallery.positions_of(answer, shown[0], verdict=verdict) if alone else []
     each, count = (PICTURES, len(places)) if alone else (GROUPS, len(shown))
-    turn = page_of(count, each, of=(verdict, shown), key="page")
+    turn = page_of(count, each, of=(verdict, shown), key="gallery-page")
     groups = [
         gallery.group(
             answer, image_set, label,

@@ -25,7 +25,7 @@ def test_back_undoes_one_change_and_forward_redoes_it(visit: Open) -> None:
     changes: list[tuple[Callable[[], None], str, dict[str, list[str]]]] = [
         (choose_model, "/explore", {"model": ["icon-RN,icons-10k"]}),
         (found.page.get_by_role("radio", name="wrong").click, "/explore", {"verdict": ["wrong"]}),
-        (found.page.get_by_role("button", name="Page 3", exact=True).click, "/explore", {"page": ["3"]}),
+        (found.page.get_by_role("button", name="Page 3", exact=True).click, "/explore", {"gallery-page": ["3"]}),
         (found.page.locator(".tile").first.click, "/explore", {"image": ["*"]}),
         (lambda: found.page.keyboard.press("Escape"), "/explore", {}),
     ]
