@@ -41,12 +41,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Files go to workers whole, since their tests share what is dear to make; a worker's share one server."""
+    """Files go to workers whole, since their tests share what is dear to make; those in a browser share one server.
+
+    They stay on one worker, also because Playwright keeps an event loop, beside which no other may run.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.partition("::")[0]
+            file = nodeid.partition("::")[0]
+            return "browser" if "/browser/" in file else file
 
     return Files(config, log)
 

@@ -513,7 +513,7 @@ def test_sentences_tell_what_is_chance():
     found = gap(
         [1, 1, 1, 1, 0, 0, 0, 0] * 9, [1, 1, 1, 1, 0, 0, 0, 0] * 9, [0] * 72, np.repeat(np.arange(9), 8), [1], [5] * 9
     )
-    assert "seen pairs are right 100.0 points more often" in headline(found)
+    assert "seen pairs are correct 100.0 points more often" in headline(found)
     assert "does worse on pairs it never saw" in headline(found)
     foreign = headline(found, counted_in="icons-10k")
     assert "does worse on pairs never counted in icons-10k" in foreign

@@ -73,7 +73,7 @@ def test_a_picture_is_shown_with_its_nearest(photos: Path, monkeypatch: pytest.M
     chart = figures(app)[-1]
     assert chart["layout"]["yaxis"]["ticktext"] == ["× 1. class1", "✓ 2. class0"]
     assert chart["data"][0]["text"] == ["  0.878 · 98.2%", "  0.479 · 1.8%"]
-    assert "True class: rank 2 of 2, probability 1.8%" in words(app)
+    assert "True class: rank 2 of 2, probability 1.8 %" in words(app)
 
 
 class ByShade(FakeEncoder):

@@ -79,7 +79,7 @@ def test_the_page_opens_with_what_the_board_says() -> None:
     assert "50<br>±1.3" in board["data"][0]["text"]
     names = [trace.get("name") for trace in scatter["data"]]
     assert "line of 4 ordinary models" in names  # the row of the model under test is left out
-    assert "95 % of the line" in names
+    assert "95 % CI of the line" in names
     assert "4 of 5 models of icon baselines" in said
     assert "clipped to 0.1–99.9 %" in said
 

@@ -27,11 +27,16 @@ def read_as(
 def say_time(lens: Lens, image_set: ImageSet, report: Report, *, advice: str = "") -> None:
     """Print on standard error how long embedding what is missing takes here, where that is worth a word.
 
+    Nothing is measured for a lens whose answer is there.
+
     Args:
         advice: how to get a first look, printed with the time that it takes.
     """
     from core.evaluation import looks
+    from core.evaluation.evaluate import stored_answer
 
+    if stored_answer(lens, image_set=image_set) is not None:
+        return
     expected = looks.estimate(lens, image_set=image_set, report=report)
     echo_time(expected, look=estimates.LOOK if advice else 0, advice=advice)
 

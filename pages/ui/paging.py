@@ -16,7 +16,7 @@ def page_of(count: int, each: int, *, of: object, key: str) -> slice:
     """
     pages = max(1, -(-count // each))
     listed = f"_listed_{key}"
-    if key in st.session_state and not address.restored() and st.session_state.get(listed, of) != of:
+    if st.session_state.get(key, 1) != 1 and not address.restored() and st.session_state.get(listed, of) != of:
         st.session_state[key] = 1
     st.session_state[listed] = of
     if pages == 1:

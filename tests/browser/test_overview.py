@@ -18,6 +18,10 @@ FAINT = """() => {
   return {x: box.left + layout.xaxis._offset + layout.xaxis.d2p(line.x[1]),
           y: box.top + layout.yaxis._offset + layout.yaxis.d2p(line.y[1])}
 }"""
+SEEN = """() => {
+  const box = document.querySelector('.js-plotly-plot')?.getBoundingClientRect()
+  return box && box.top + 0.6 * box.height < innerHeight
+}"""
 
 
 def lens(visit: Visit) -> dict[str, str]:
@@ -31,9 +35,7 @@ def test_a_chart_is_seen_without_scrolling(visit: Open, width: int) -> None:
     found.painted()
     assert "CLIP is worst at what it rarely saw" in found.page.inner_text("h1")
     assert found.page.title() == "Overview · Tailscope"
-    box = found.page.locator(".js-plotly-plot").first.bounding_box()
-    height = found.page.viewport_size["height"]
-    assert box["y"] + 0.6 * box["height"] < height
+    found.page.wait_for_function(SEEN)  # charts are drawn anew while the page fills
     assert found.page.evaluate("() => document.documentElement.scrollWidth") <= width
     assert found.errors == found.foreign == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Error, Page, TimeoutError
@@ -60,7 +60,9 @@ class Visit:
         """Wait until every chart is drawn, every picture has come or failed, and nothing is on its way."""
         self.settle()
         self.page.wait_for_function(PAINTED)
-        self.page.wait_for_load_state("networkidle")
+        # Frames of slides hold their content; Chromium does not always tell that nothing is on its way in them.
+        with suppress(TimeoutError):
+            self.page.wait_for_load_state("networkidle", timeout=15_000)
         return self.page
 
     def settle(self) -> Page:
