@@ -15,7 +15,7 @@ from PIL import Image
 from core import memory
 from core.datasets import open_set
 from core.datasets.io import picture
-from core.datasets.io.picture import MAX_PIXELS, safe_open
+from core.datasets.io.picture import MAX_BYTES, MAX_PIXELS, safe_open
 from core.errors import UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun
 from core.memory import Budget
@@ -75,7 +75,12 @@ def test_the_largest_picture_allowed_fits_the_budget_of_every_machine() -> None:
     dearest = max(
         picture._DECODING_ELSE, *picture._DECODING.values(), picture._DECODING["JPEG"] + picture._COEFFICIENTS
     )
-    assert dearest * MAX_PIXELS <= memory.USUAL
+    assert dearest * MAX_PIXELS + MAX_BYTES <= memory.USUAL
+
+
+def test_freed_pictures_go_back_to_the_system() -> None:
+    """glibc keeps what was freed in blocks of less than 32 MiB for the thread that had them."""
+    assert Image.core.get_block_size() >= 32 << 20
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -85,6 +85,18 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "release, many members": (lambda f: zip_of_many(f / "r.zip", 200_000), RELEASE, "its list takes"),
     "checkpoint, many members": (lambda f: zip_of_many(f / "r.pt", 200_000), CHECKPOINT, "its list takes"),
     "large PNG": (lambda f: written(f / "a.png", bombs.large_png(4000)), PICTURE, "decoding it takes"),
+    "PNG with a large chunk": (
+        lambda f: written(f / "a.png", bombs.png_with(b"tEXt", b"a\0" + bytes(33 << 20))), PICTURE, "beside its pixels"
+    ),
+    "EXIF of one MB in 4,000 entries": (
+        lambda f: written(f / "a.jpg", bombs.jpeg_with_exif(bombs.directory(4000, 1 << 20))), PICTURE, "beside its"
+    ),
+    "TIFF of the same": (lambda f: written(f / "a.tif", bombs.directory(4000, 1 << 20)), PICTURE, "beside its pixels"),
+    "TIFF of many strips": (
+        lambda f: written(f / "a.tif", bombs.directory(1, 1 << 20, tag=273, kind=4)), PICTURE, "strips or tiles"
+    ),
+    "TIFF of one large tile": (lambda f: written(f / "a.tif", bombs.tiff_of_a_tile(46_000)), PICTURE, "its tiles are"),
+    "GIF with a long comment": (lambda f: written(f / "a.gif", bombs.gif_with_comment(4 << 20)), PICTURE, "comments"),
     "repeated texts": (
         lambda f: bombs.parquet_of_repeats(f / "t.parquet", rows=1000, width=1 << 17), READ, "column “label” takes"
     ),

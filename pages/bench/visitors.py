@@ -113,7 +113,7 @@ async def _visit(
             turn = 0
             while turn <= least or time.monotonic() < until:  # on however slow a machine
                 began = time.perf_counter()
-                errors += await asyncio.wait_for(_run(socket, *lenses[turn % len(lenses)]), PATIENCE)
+                errors += await asyncio.wait_for(run_page(socket, *lenses[turn % len(lenses)]), PATIENCE)
                 if turn:
                     waits.append(time.perf_counter() - began)
                 turn += 1
@@ -123,7 +123,7 @@ async def _visit(
     return waits, errors
 
 
-async def _run(socket: ClientConnection, page: str, query: str) -> list[str]:
+async def run_page(socket: ClientConnection, page: str, query: str) -> list[str]:
     """Ask for one run of a page and read until it is over; the exceptions that it drew."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import struct
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from core.paths import IMPORT_ROOT
 
@@ -113,11 +115,48 @@ def large_png(side: int, *, mode: str = "RGBA") -> bytes:
         parts.append(packer.compress(row))
     parts.append(packer.flush())
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", side, side, 8, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"".join(parts)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"".join(parts)) + _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_with(name: bytes, data: bytes) -> bytes:
+    """A small PNG with a chunk more before its pixels."""
+    png = large_png(9)
+    return png[:33] + _chunk(name, data) + png[33:]
+
+
+def directory(entries: int, size: int, *, tag: int = 1000, kind: int = 7) -> bytes:
+    """A TIFF directory whose entries all name the same block; ``kind`` is 7 for bytes, 4 for whole numbers."""
+    count = size // (4 if kind == 4 else 1)
+    listed = b"".join(struct.pack("<HHII", tag + place, kind, count, 8) for place in range(entries))
+    return b"II*\0" + struct.pack("<I", 8 + size) + bytes(size) + struct.pack("<H", entries) + listed + bytes(4)
+
+
+def tiff_of_a_tile(side: int) -> bytes:
+    """A TIFF of 64 x 64 pixels in one compressed tile of ``side`` x ``side``."""
+    data = zlib.compress(bytes(1 << 20))
+    plain = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 122, 325: len(data)}
+    listed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in plain.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(plain)) + listed + bytes(4) + data
+
+
+def jpeg_with_exif(exif: bytes) -> bytes:
+    """A small JPEG whose EXIF block is spread over as many segments as it takes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "JPEG")
+    parts = [exif[start : start + 60_000] for start in range(0, len(exif), 60_000)]
+    blocks = b"".join(b"\xff\xe1" + struct.pack(">H", 8 + len(part)) + b"Exif\0\0" + part for part in parts)
+    return buffer.getvalue()[:2] + blocks + buffer.getvalue()[2:]
+
+
+def gif_with_comment(size: int) -> bytes:
+    """A small GIF with a comment of ``size`` bytes before its picture."""
+    comment = b"\x21\xfe" + (b"\xff" + b"a" * 255) * (size // 256) + b"\0"
+    return b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0x80, 0, 0) + bytes(6) + comment + b"\x2c" + bytes(8)
 
 
 def parquet_of_repeats(path: Path, *, rows: int, width: int, column: str = "label", dictionary: bool = True) -> Path:

@@ -11,11 +11,11 @@ import logging
 import os
 import zlib
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image
 
+from core.datasets.io.metadata import SAMPLES, directory, require_small, require_small_directory
 from core.datasets.io.remote import Remote
 from core.datasets.sniff import ENOUGH, what_is
 from core.errors import BadInput, ReadFailed, UnreadableData
@@ -24,6 +24,10 @@ from core.opening import read_regular
 
 # Pillow writes to the log what this module says in its sentence.
 logging.getLogger("PIL.TiffImagePlugin").addFilter(lambda record: "samples per pixel" not in record.getMessage())
+
+# glibc keeps freed blocks of less than 32 MiB for the thread that had them: four threads that decoded one large picture
+# after the other kept the memory of four.
+Image.core.set_block_size(64 << 20)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as RGB
@@ -102,13 +106,14 @@ def read_text(path: str | os.PathLike[str] | Remote, *, limit: int = 64 * 2**20)
 
 
 def _decode(data: bytes, max_pixels: int, longest: int | None) -> Image.Image:
+    require_small(data)
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if width * height > max_pixels:
             raise UnreadableData(f"{width} x {height} pixels are more than the {max_pixels:,} allowed.")
         if longest:
             picture.draft(None, (longest, longest))
-        with BUDGET.decoding(_needed(picture, width * height)) as keep:
+        with BUDGET.decoding(len(data) + _needed(picture, width * height)) as keep:
             try:
                 picture.load()
                 orientation = _orientation(picture)
@@ -139,6 +144,7 @@ def _can_allocate(size: int) -> bool:
 
 def _orientation(picture: Image.Image) -> int:
     try:
+        require_small_directory(picture.info.get("exif") or b"")
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block says nothing about the pixels
         return 1
@@ -189,16 +195,6 @@ def _details(found: str, data: bytes) -> str:
     """What is unusual about a picture that nothing can open: a PNG's checksum, the bands of a TIFF."""
     if found == "PNG" and len(data) >= 33 and zlib.crc32(data[12:29]) != int.from_bytes(data[29:33]):
         return " (the checksum of its header is wrong)"
-    bands = _tiff_bands(data) if found == "TIFF" else 0
+    samples = directory(data).get(SAMPLES) if found == "TIFF" else None
+    bands = samples.value if samples else 0
     return f" (it has {bands} bands; three, or four with transparency, are read)" if bands > 4 else ""
-
-
-def _tiff_bands(data: bytes) -> int:
-    """Samples per pixel (tag 277) of the first page; 0 where the directory cannot be read."""
-    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
-    at = int.from_bytes(data[4:8], order)
-    for entry in range(min(int.from_bytes(data[at : at + 2], order), 100)):
-        start = at + 2 + 12 * entry
-        if int.from_bytes(data[start : start + 2], order) == 277:
-            return int.from_bytes(data[start + 8 : start + 10], order)
-    return 0
