@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from cache.keys import file_digest, from_json, to_json
+from cache.keys import digest, file_digest, from_json, root, sealed, to_json, unsealed
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """Numbers of the errors by which a disk refuses a write."""
@@ -206,6 +206,27 @@ def file_version(path: Path | int) -> tuple[int, int, int, int]:
     """Device, inode, size and time of change (ns) of a path or open file: differs whenever the content may."""
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def remembered_digest(path: Path, *, kind: str) -> str:
+    """SHA-256 of a whole file, 64 hex characters: computed once for its path, size, time of change and inode.
+
+    Args:
+        kind: folder of the cache in which it is remembered.
+    """
+    real = path.resolve()
+    status = real.stat()
+    state = [str(real), status.st_size, status.st_mtime_ns, status.st_ino]
+    memory = root() / kind / f"{digest(state)}.txt"
+    with suppress(OSError, ValueError):
+        known = unsealed(memory.read_bytes(), name=memory.stem)
+        if isinstance(known, str):
+            return known
+    found = file_digest(real)
+    with suppress(OSError):  # computed again next time
+        memory.parent.mkdir(mode=0o700, exist_ok=True)
+        write_bytes(memory, sealed(found, name=memory.stem))
+    return found
 
 
 def seal(file: io.BufferedRandom, *, name: str) -> None:

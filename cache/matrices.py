@@ -366,6 +366,10 @@ class ShardWriter:
             raise CacheError(f"The matrix {self._key} could not be read back after it was written; run again.")
         return matrix
 
+    def put_beside(self, name: str, arrays: Mapping[str, np.ndarray], note: Any) -> None:
+        """Keep what was noted while the matrix was made beside it (``MatrixStore.put_beside``); after ``finish``."""
+        self._store.put_beside(self._key, name, arrays, note)
+
     def _chunks(self, header: bytes) -> Iterator[bytes]:
         yield header
         for index in range(self.shards):

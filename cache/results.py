@@ -48,6 +48,10 @@ _PASSING = {  # troubles of the moment, after which the database is as good as b
 }
 
 
+PATIENCE = 10
+"""Seconds for which a database that another process has locked is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultsInfo:
     """How much is stored: values, bytes on disk, the limit in bytes, and where."""
@@ -122,7 +126,7 @@ class Results:
             self._cache = self._open()
         except Exception as error:
             if _is_passing(error):
-                raise CacheError(f"The cache folder {self.folder} cannot be used: {error}.") from error
+                raise CacheError(f"The cache folder {self.folder} cannot be used: {error}.{_advice(error)}") from error
             self._start_empty(self._cache, error)
 
     def get(self, key: str) -> bytes | None:
@@ -176,8 +180,13 @@ class Results:
         return ResultsInfo(count, size, self.size_limit, self.folder)
 
     def clear(self) -> None:
-        """Delete all values, with the files that killed writers left behind."""
-        self._attempt("clear", lambda cache: cache.clear())
+        """Delete all values, with the files that killed writers left behind.
+
+        CacheError, and nothing is deleted, while another process has locked the database.
+        """
+        if self._attempt("clear", lambda cache: cache.clear()) is None and self._attempt("count", len) != 0:
+            why = self.problems[-1] if self.problems else "the database cannot be opened."
+            raise CacheError(f"The cached answers in {self.folder} were not cleared: {why}")
         for path in self.folder.glob("??/??/*.val"):
             path.unlink(missing_ok=True)
 
@@ -190,7 +199,7 @@ class Results:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return diskcache.Cache(
             str(self.folder),
-            timeout=10,
+            timeout=PATIENCE,
             disk=_ClosedDisk,
             size_limit=self.size_limit,
             eviction_policy="least-recently-stored",
@@ -212,7 +221,8 @@ class Results:
             # A closed connection is opened again: the old one may look at a file that was deleted meanwhile.
             cache.close()
             if _is_passing(error) and Path(self.folder, diskcache.core.DBNAME).exists():
-                self.problems.append(f"The cache could not be used for {what}: {error or type(error).__name__}.")
+                reason = f"{error or type(error).__name__}.{_advice(error)}"
+                self.problems.append(f"The cache could not be used for {what}: {reason}")
             else:
                 self._start_empty(cache, error)
         return None
@@ -248,6 +258,12 @@ def _is_passing(error: Exception) -> bool:
     if code is None:
         return isinstance(error, diskcache.Timeout | OSError)
     return code & 0xFF in _PASSING
+
+
+def _advice(error: Exception) -> str:
+    if "locked" not in str(error) and not isinstance(error, diskcache.Timeout):
+        return ""
+    return " Another process is writing to it: wait until that ends, then run the same again."
 
 
 def _checksum(name: bytes, value: bytes) -> bytes:

@@ -145,6 +145,17 @@ def test_fingerprint_follows_the_vectors(tmp_path):
     assert open_set(write_embeddings(tmp_path / "c", [vectors[::-1]], [{"label": [0, 1, 2]}])).fingerprint != first
 
 
+def test_one_changed_number_in_the_middle_is_noticed(tmp_path, tmp_cache):
+    vectors = unit(200)
+    place = write_embeddings(tmp_path / "a", [vectors], [{"label": [0, 1] * 100}])
+    first = open_set(place).fingerprint
+    (file,) = (place / "img_emb").iterdir()
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        opened.write(np.float32(0.25).tobytes())
+    assert open_set(place).fingerprint != first
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", "<f2"])
 def test_blocks_are_rows_of_the_file_in_any_order_and_type(tmp_path, tmp_cache, monkeypatch, order, kind):

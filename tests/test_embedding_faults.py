@@ -28,11 +28,11 @@ def store() -> MatrixStore:
     return MatrixStore(keys.root() / "embeddings")
 
 
-def photos(folder: Path, n: int = 12) -> Path:
+def photos(folder: Path, n: int = 12, suffix: str = "png") -> Path:
     """A set of two classes of noisy photos, each larger than what a fingerprint samples."""
     rng = np.random.default_rng(0)
     for index in range(n):
-        file = folder / f"class{index % 2}" / f"{index:02d}.png"
+        file = folder / f"class{index % 2}" / f"{index:02d}.{suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(file)
     return folder
@@ -155,6 +155,28 @@ def test_a_picture_that_is_damaged_is_skipped_until_its_file_changes(store, tmp_
     np.testing.assert_array_equal(found.vectors, whole.vectors)
     assert encoder.images_encoded == 11 + 4, "only the shard with the picture is computed again"
     assert store.verify_all() == {}
+
+
+def test_a_picture_that_is_edited_in_its_middle_is_embedded_again(store, tmp_path):
+    folder = photos(tmp_path / "set", suffix="bmp")
+    file, encoder = folder / "class1" / "07.bmp", FakeEncoder()
+    first = embed_images(encoder, open_set(str(folder)), store, shard_rows=4)
+    os.utime(file)  # touched, with the same content
+    assert embed_images(encoder, open_set(str(folder)), store, shard_rows=4).key == first.key
+    assert encoder.images_encoded == 12
+    before = np.array(first.vectors)
+
+    damage(file)
+    edited = open_set(str(folder))
+    assert embed.version_of(store, first.key, edited) is None, "answers made from the earlier picture no longer hold"
+    found = embed_images(encoder, edited, store, shard_rows=4)
+    assert found.key == first.key, "the change is not one that makes it another set"
+    assert encoder.images_encoded == 12 + 4, "only the shard with the picture is computed again"
+    assert np.flatnonzero((found.vectors != before).any(axis=1)).tolist() == [edited.image_ids.index("class1/07.bmp")]
+    again = open_set(str(folder))
+    assert embed.version_of(store, first.key, again) == store.version(first.key)
+    assert embed_images(encoder, again, store, shard_rows=4).key == first.key
+    assert encoder.images_encoded == 16
 
 
 def test_a_damaged_picture_replaced_by_another_damaged_one_is_tried_once(store, tmp_path):

@@ -103,6 +103,12 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "compressed texts": (
         lambda f: bombs.parquet_of_repeats(f / "t.parquet", rows=500, width=1 << 17, dictionary=False), READ, "takes"
     ),
+    "texts by what they share": (
+        lambda f: bombs.parquet_of_prefixes(f / "t.parquet", rows=1000, width=1 << 17), READ, "takes"
+    ),
+    "a footer that says less": (
+        lambda f: bombs.parquet_with_a_small_footer(f / "t.parquet", size=64 << 20), READ, "takes"
+    ),
     "repeated pictures": (lambda f: dictionary_of_pictures(f / "s"), FIRST, "row group 0, unpacks"),
     "two columns": (lambda f: written(f / "t.csv", repeated(b"file_name,label\n", b"a,b\n", b"")), READ, "takes"),
     "many columns": (lambda f: written(f / "t.csv", repeated(b"", b"a,", b"b\na\n", mib=1)), READ, "524,289 columns"),

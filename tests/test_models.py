@@ -346,7 +346,7 @@ def test_a_checkpoint_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
 
     file, calls = tmp_path / "model.safetensors", []
     real = keys.file_digest
-    monkeypatch.setattr(keys, "file_digest", lambda path: calls.append(path) or real(path))
+    monkeypatch.setattr("cache.files.file_digest", lambda path: calls.append(path) or real(path))
     file.write_bytes(b"one")
     assert weights.sha256(file) == weights.sha256(file) == hashlib.sha256(b"one").hexdigest()
     assert len(calls) == 1

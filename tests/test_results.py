@@ -141,6 +141,17 @@ def test_clear_empties_and_goes_on(store: Results) -> None:
     assert store.get("a") == b"new"
 
 
+def test_a_locked_database_is_not_said_to_be_cleared(store: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cache.results.PATIENCE", 0.05)
+    store = Results(store.folder)
+    store.put("a", b"1")
+    with closing(sqlite3.connect(store.folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(CacheError, match=r"were not cleared.*Another process is writing to it"):
+            store.clear()
+    assert store.get("a") == b"1"
+
+
 def test_the_limit_drops_what_was_stored_longest_ago(tmp_path: Path) -> None:
     store = Results(tmp_path / "small", size_limit=4_000_000)
     for index in range(80):

@@ -153,7 +153,10 @@ def cache_clear(yes: Yes = False) -> None:
             cleared += entry.bytes
         except CacheError as error:
             in_use.append(str(error))
-    results().clear()
+    try:
+        results().clear()
+    except CacheError as error:
+        in_use.append(str(error))
     cache_check.remove_orphans()
     typer.echo(f"cleared {megabytes(cleared)}")
     if in_use:

@@ -6,8 +6,11 @@ Knows nothing of torch: an encoder is anything with ``preprocess``, ``encode_ima
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from cache.matrices import MatrixStore
 from cache.results import Results
 from core.datasets.subset import Subset
 from core.errors import BadInput, UnreadableData
-from core.evaluation.embedding_run import EmbeddingRun, is_changed, storage_dtype
+from core.evaluation.embedding_run import DECODED, EmbeddingRun, changed_pictures, is_changed, storage_dtype
 from core.faults import waiting_for
 from core.runtime.machine import cores
 from core.types import Embeddings, ImageEncoder, ImageSet, LeftOut, Progress, Report, TextEncoder, silent
@@ -95,10 +98,18 @@ def embed_images(
     with waiting_for(store.lock(key), report, "Another process is embedding these images; waiting for it"):
         if found := stored(store, key, image_set, encoder.dim):
             return found
-        known = {} if finish else _looked_at(store, key)
-        run = EmbeddingRun(encoder, image_set, store.writer(key, shards=cut(image_set, shard_rows)), report, known)
+        known, digests = ({}, {}) if finish else _looked_at(store, key, image_set)
+        writer = store.writer(key, shards=cut(image_set, shard_rows))
+        run = EmbeddingRun(encoder, image_set, writer, report, known, digests=digests)
         if earlier := stored(store, key, image_set, encoder.dim, outdated=True):
-            run.reuse(earlier.vectors, earlier.rows, store.meta(key)["left_out"])
+            kept = store.beside(key, DECODED)
+            run.reuse(
+                earlier.vectors,
+                earlier.rows,
+                store.meta(key)["left_out"],
+                changed=_changed(store, key, image_set),
+                digests=kept and kept[0]["digests"],
+            )
         if finish:
             finish(run)
         else:
@@ -135,12 +146,13 @@ def embed_sample(
     own_key = f"{key}{_LOOK}{keys.digest(rows.tolist())[:16]}"
     with waiting_for(store.lock(own_key), report, "Another process is embedding these images; waiting for it"):
         if (found := stored(store, own_key, look, encoder.dim)) is None:
-            before = _looked_at(store, key)
-            known = {at: before[row] for at, row in enumerate(rows.tolist()) if row in before}
+            before, digests = _looked_at(store, key, image_set)
+            places = {row: at for at, row in enumerate(rows.tolist())}
+            known = {places[row]: vector for row, vector in before.items() if row in places}
+            decoded = {places[row]: digest for row, digest in digests.items() if row in places}
             writer = store.writer(own_key, shards=cut(look))
-            EmbeddingRun(encoder, look, writer, report, known, {"rows": rows.tolist()}).finish(
-                batch=BATCH, workers=cores()
-            )
+            run = EmbeddingRun(encoder, look, writer, report, known, {"rows": rows.tolist()}, decoded)
+            run.finish(batch=BATCH, workers=cores())
             found = stored(store, own_key, look, encoder.dim, outdated=True)
     if found is None:
         raise UnreadableData(f"The vectors of {image_set.id} could not be read back from {store.folder}; run again.")
@@ -154,7 +166,7 @@ def left_to_embed(encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore
     key = image_key(encoder, image_set)
     if precomputed(encoder, image_set) or stored(store, key, image_set, encoder.dim):
         return 0
-    return len(image_set.labels) - max(store.begun(key), len(_looked_at(store, key)))
+    return len(image_set.labels) - max(store.begun(key), len(_looked_at(store, key, image_set)[0]))
 
 
 _LOOK = "-look-"
@@ -184,17 +196,27 @@ def _looks(store: MatrixStore, key: str) -> list[str]:
     return [path.stem for path in sorted(store.folder.glob(f"{key}{_LOOK}*.npy"))]
 
 
-def _looked_at(store: MatrixStore, key: str) -> dict[int, np.ndarray]:
-    """Vectors that first looks at a set left, by row."""
+def _looked_at(store: MatrixStore, key: str, image_set: ImageSet) -> tuple[dict[int, np.ndarray], dict[int, bytes]]:
+    """Vectors that first looks at a set left, and digests of the pictures they were made from, by row.
+
+    Pictures that were edited since are not among them.
+    """
     known: dict[int, np.ndarray] = {}
+    digests: dict[int, bytes] = {}
     for look in _looks(store, key):
         vectors = store.open(look)
         if vectors is None:
             continue
         meta = store.meta(look)
         rows = np.delete(np.array(meta["rows"], np.int64), [row for row, *_ in meta["left_out"]])
-        known |= dict(zip(rows.tolist(), vectors, strict=True))
-    return known
+        own = dict(zip(rows.tolist(), vectors, strict=True))
+        if kept := store.beside(look, DECODED):
+            every = np.array(meta["rows"], np.int64)
+            for at in changed_pictures(_Look.of(image_set, every), kept[0]["digests"], kept[1]["since"]):
+                own.pop(int(every[at]), None)
+            digests |= {int(row): digest.tobytes() for row, digest in zip(every, kept[0]["digests"], strict=True)}
+        known |= own
+    return known, {row: digest for row, digest in digests.items() if row in known}
 
 
 def _only(found: Embeddings, rows: np.ndarray) -> Embeddings:
@@ -265,7 +287,7 @@ def stored(store: MatrixStore, key: str, image_set: ImageSet, dim: int, *, outda
     if vectors is None:
         return None
     meta = store.meta(key)
-    if not outdated and any(is_changed(image_set, entry) for entry in meta["left_out"]):
+    if not outdated and _is_outdated(store, key, image_set):
         return None
     skipped = np.array([row for row, *_ in meta["left_out"]], dtype=np.int64)
     rows = np.setdiff1d(np.arange(len(image_set.labels)), skipped)
@@ -284,7 +306,28 @@ def version_of(store: MatrixStore, key: str, image_set: ImageSet) -> str | None:
         return None
     while isinstance(image_set, Subset):
         image_set = image_set.parent
-    return None if any(is_changed(image_set, entry) for entry in store.meta(key)["left_out"]) else version
+    return None if _is_outdated(store, key, image_set) else version
+
+
+def _is_outdated(store: MatrixStore, key: str, image_set: ImageSet) -> bool:
+    skipped = store.meta(key)["left_out"]
+    return any(is_changed(image_set, entry) for entry in skipped) or bool(_changed(store, key, image_set))
+
+
+def _changed(store: MatrixStore, key: str, image_set: ImageSet) -> list[int]:
+    """Images that are not what the matrix was made from, looked for once for an open set and a making of the matrix."""
+    about = (str(store.folder), key, store.version(key))
+    known = _LOOKED_AT.setdefault(image_set, {})
+    if about not in known:
+        now, kept = time.time_ns(), store.beside(key, DECODED)
+        known[about] = changed_pictures(image_set, kept[0]["digests"], kept[1]["since"]) if kept else []
+        if kept and not known[about]:
+            with suppress(OSError):  # the same files are read again next time
+                store.put_beside(key, DECODED, kept[0], {"since": now})
+    return known[about]
+
+
+_LOOKED_AT: WeakKeyDictionary[ImageSet, dict[tuple[str, str, str | None], list[int]]] = WeakKeyDictionary()
 
 
 def precomputed(encoder: ImageEncoder, image_set: ImageSet) -> Embeddings | None:

@@ -6,6 +6,7 @@ disk, the memory or the network refuses ends the run, which goes on from there w
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,11 @@ from core.runtime.estimates import measuring
 from core.runtime.machine import cores
 from core.types import ImageEncoder, ImageSet, Progress, Report, TextEncoder
 
+DECODED, DIGEST = "decoded", 16
+"""What is kept beside a matrix of the pictures that it was made from, and bytes of each one's digest."""
+_TICK = 50_000_000
+"""Nanoseconds by which a file system's clock may lag behind the process's."""
+
 
 def storage_dtype(encoder: ImageEncoder | TextEncoder) -> type[np.floating]:
     """Vectors are kept as precisely as they were computed."""
@@ -37,7 +43,11 @@ def work_of(encoder: ImageEncoder, image_set: ImageSet) -> str:
 
 @dataclass(slots=True)
 class _Shard:
-    """What is done of one shard: the first ``seen`` of its images, of which some may have been skipped."""
+    """What is done of one shard: the first ``seen`` of its images, of which some may have been skipped.
+
+    ``digests`` are those of the images as they were decoded, 16 bytes each, zeros where there is no file; ``since`` is
+    when the first was (ns).
+    """
 
     index: int
     first: int
@@ -45,6 +55,8 @@ class _Shard:
     vectors: list[np.ndarray] = field(default_factory=list)
     left_out: list[list[Any]] = field(default_factory=list)
     seen: int = 0
+    digests: bytearray = field(default_factory=bytearray)
+    since: int = field(default_factory=time.time_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class EmbeddingRun:
 
     Attributes:
         known: vectors that there are already, by row; about: what else is noted with the complete matrix.
+        digests: of the pictures that these vectors were made from, and of those that were decoded, by row.
     """
 
     encoder: ImageEncoder
@@ -84,6 +97,7 @@ class EmbeddingRun:
     report: Report
     known: Mapping[int, np.ndarray] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    digests: dict[int, bytes] = field(default_factory=dict)
 
     def finish(self, *, batch: int, workers: int) -> None:
         """Embed what is missing and join the shards; whatever ends the run early, what was done is kept."""
@@ -138,6 +152,7 @@ class EmbeddingRun:
         if len(left_out) == n:
             raise UnreadableData(f"None of the {n} images of {self.image_set.id} can be read: {left_out[0][2]}")
         with writing(self.writer.folder):
+            notes = [self.writer.note(index) for index in range(self.writer.shards)]
             self.writer.finish(
                 {
                     "model": self.encoder.id,
@@ -148,26 +163,40 @@ class EmbeddingRun:
                     **self.about,
                 }
             )
+            if all(note.get("digests") for note in notes):  # shards of an earlier version have none
+                self.writer.put_beside(*decoded_record(notes))
 
-    def reuse(self, vectors: np.ndarray, rows: np.ndarray, left_out: Sequence[list[Any]]) -> None:
-        """Take over from an earlier complete matrix every shard whose skipped pictures are still the same files.
+    def reuse(
+        self,
+        vectors: np.ndarray,
+        rows: np.ndarray,
+        left_out: Sequence[list[Any]],
+        *,
+        changed: Sequence[int] = (),
+        digests: np.ndarray | None = None,
+    ) -> None:
+        """Take over from an earlier complete matrix every shard whose pictures are still the same.
 
         The other shards are computed as a whole, so that their vectors are those of a run from the start.
 
         Args:
             vectors: [m, d] of the earlier matrix; rows: int64 [m], the image of each; left_out: its skipped images.
+            changed: images whose files have another content now; digests: uint8 [n, 16] of the others.
         """
         n = len(self.image_set.labels)
+        stale = {self._shard_of(row, n) for row in changed}
         skipped: dict[int, list[list[Any]]] = {}
         for entry in left_out:
             skipped.setdefault(self._shard_of(entry[0], n), []).append(entry)
         for index in range(self.writer.shards):
             own = skipped.get(index, [])
-            if any(is_changed(self.image_set, entry) for entry in own) or self.writer.has(index):
+            if index in stale or any(is_changed(self.image_set, entry) for entry in own) or self.writer.has(index):
                 continue
             shard = self._empty_shard(index, n)
             start, stop = np.searchsorted(rows, [shard.first, shard.first + shard.size])
             shard.vectors, shard.left_out, shard.seen = [np.asarray(vectors[start:stop])], own, shard.size
+            if digests is not None:
+                shard.digests = bytearray(digests[shard.first : shard.first + shard.size].tobytes())
             self._keep(shard)
 
     def _empty_shard(self, index: int, n: int) -> _Shard:
@@ -185,6 +214,8 @@ class EmbeddingRun:
             if any(is_changed(self.image_set, entry) for entry in note["left_out"]):
                 return shard
             shard.seen, shard.left_out = note["seen"], note["left_out"]
+            shard.digests = bytearray.fromhex(note.get("digests", ""))
+            shard.since = note.get("since", 0)
             if shard.seen < shard.size:
                 shard.vectors.append(self.writer.read(index))
         return shard
@@ -227,7 +258,10 @@ class EmbeddingRun:
 
     def _decode(self, row: int) -> np.ndarray:
         try:
-            return self.encoder.preprocess(self.image_set.image(row))
+            pixels = self.encoder.preprocess(self.image_set.image(row))
+            state = self.image_set.state(row)
+            self.digests[row] = bytes(DIGEST) if state is None else bytes.fromhex(state.digest())
+            return pixels
         except (OSError, MemoryError) as error:
             reason = str(in_words(error) or error) or type(error).__name__
             raise ReadFailed(f"{self.image_set.image_ids[row]}: {reason}") from error
@@ -251,6 +285,7 @@ class EmbeddingRun:
             vectors = [picture.vector if isinstance(picture, _Known) else next(made) for picture in good]
             shard.vectors.append(np.stack(vectors).astype(storage_dtype(self.encoder)))
         for row, picture in zip(rows, pictures, strict=True):
+            shard.digests += self.digests.pop(row, bytes(DIGEST))
             if isinstance(picture, _Skipped):
                 shard.left_out.append([row, self.image_set.image_ids[row], picture.reason, picture.state])
         shard.seen += len(rows)
@@ -258,6 +293,8 @@ class EmbeddingRun:
     def _keep(self, shard: _Shard) -> None:
         empty = np.zeros((0, self.encoder.dim), storage_dtype(self.encoder))
         note = {"seen": shard.seen, "left_out": shard.left_out}
+        if len(shard.digests) == DIGEST * shard.seen:  # a shard that an earlier version began has fewer
+            note |= {"digests": shard.digests.hex(), "since": shard.since}
         with writing(self.writer.folder):
             self.writer.write(shard.index, np.concatenate([empty, *shard.vectors]), note)
         shard.vectors.clear()
@@ -268,6 +305,26 @@ def _batches(shards: Iterable[_Shard], batch: int) -> Iterator[tuple[_Shard, ran
         end = shard.first + shard.size
         for start in range(shard.first + shard.seen, end, batch):
             yield shard, range(start, min(end, start + batch))
+
+
+def decoded_record(notes: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, np.ndarray], dict[str, int]]:
+    """What is kept beside a matrix of the pictures as they were decoded: its name, digests [n, 16], since when (ns)."""
+    digests = np.frombuffer(bytes.fromhex("".join(note["digests"] for note in notes)), np.uint8).reshape(-1, DIGEST)
+    return DECODED, {"digests": digests}, {"since": min(note["since"] for note in notes)}
+
+
+def changed_pictures(image_set: ImageSet, digests: np.ndarray, since: int) -> list[int]:
+    """Images whose content is not what was decoded; only files written since then are read.
+
+    Args:
+        digests: uint8 [n, 16], zeros for an image that has no file or was skipped; since: nanoseconds.
+    """
+    changed = []
+    for row in np.flatnonzero(digests.any(axis=1)).tolist():
+        state = image_set.state(row)
+        if state is not None and state.changed > since - _TICK and state.digest() != digests[row].tobytes().hex():
+            changed.append(row)
+    return changed
 
 
 def is_changed(image_set: ImageSet, entry: Sequence[Any]) -> bool:

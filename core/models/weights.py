@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cache import keys
-from cache.files import write_bytes
+from cache.files import remembered_digest
 from core.errors import UnreadableData
 from core.models import model_config
 from core.models.hf_files import CONFIG as CONFIG_OF_TEXT_MODEL
@@ -174,21 +173,7 @@ def hub_file(repo: str, filename: str) -> Path | None:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a weights file, 64 hex characters; computed once and remembered by path, size and time of change."""
-    real = regular(path).resolve()
-    status = real.stat()
-    state = [str(real), status.st_size, status.st_mtime_ns]
-    memory = keys.root() / "weights" / f"{keys.digest(state)}.txt"
-    try:
-        known = keys.unsealed(memory.read_bytes(), name=memory.stem)
-        if isinstance(known, str):
-            return known
-    except (OSError, ValueError):
-        pass
-    found = keys.file_digest(real)
-    with suppress(OSError):  # computed again next time
-        memory.parent.mkdir(mode=0o700, exist_ok=True)
-        write_bytes(memory, keys.sealed(found, name=memory.stem))
-    return found
+    return remembered_digest(regular(path), kind="weights")
 
 
 def digests(found: Found) -> dict[str, Any]:

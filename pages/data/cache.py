@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -87,11 +89,12 @@ def _clear() -> None:
 
 def _clear_all() -> None:
     jobs.require_change("clearing the cache")
-    for entry in evaluate.matrices().entries():
+    kept = evaluate.matrices()
+    stores: list[Callable[[], None]] = [partial(kept.remove, entry.key) for entry in kept.entries()]
+    for clear in [*stores, evaluate.results().clear]:
         try:
-            evaluate.matrices().remove(entry.key)
+            clear()
         except CacheError as error:
             toast(error)
-    evaluate.results().clear()
     cache_check.remove_orphans()
     st.session_state["sure"] = False

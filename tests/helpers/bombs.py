@@ -176,6 +176,43 @@ def parquet_of_repeats(path: Path, *, rows: int, width: int, column: str = "labe
     return path
 
 
+def parquet_of_prefixes(path: Path, *, rows: int, width: int) -> Path:
+    """A Parquet table of a few KB whose texts share ``width`` bytes with the one before each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [f"{row}.png" for row in range(rows)]
+    table = pa.table({"file_name": names, "label": ["a" * width + name for name in names]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, column_encoding={"label": "DELTA_BYTE_ARRAY"})
+    return path
+
+
+def parquet_with_a_small_footer(path: Path, *, size: int) -> Path:
+    """A Parquet table with a text of ``size`` bytes, of which the footer says that it takes 1,000."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"file_name": ["a.png"], "label": ["a" * size]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    data, group = path.read_bytes(), pq.ParquetFile(path).metadata.row_group(0)
+    length = struct.unpack("<I", data[-8:-4])[0]
+    footer = data[-8 - length : -8]
+    for stated in (group.column(1).total_uncompressed_size, group.total_byte_size):
+        own = _varint(2 * stated)
+        footer = footer.replace(own, _varint(2 * 1000, width=len(own)))
+    path.write_bytes(data[: -8 - length] + footer + data[-8:])
+    assert pq.ParquetFile(path).metadata.row_group(0).total_byte_size == 1000
+    return path
+
+
+def _varint(value: int, *, width: int = 0) -> bytes:
+    """A whole number in Thrift's compact protocol, padded to ``width`` bytes."""
+    digits = [value >> place & 127 for place in range(0, max(value.bit_length(), 7 * width), 7)]
+    return bytes([digit | 128 for digit in digits[:-1]] + digits[-1:])
+
+
 def npy(path: Path, header: str, *, data: bytes = b"") -> Path:
     """A ``.npy`` file with just this header, whether it can be true or not."""
     path.parent.mkdir(parents=True, exist_ok=True)

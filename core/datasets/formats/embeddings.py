@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cache import keys as cache_keys
-from cache.files import atomic_write, file_version, is_sealed, seal
+from cache.files import atomic_write, file_version, is_sealed, remembered_digest, seal
 from core.datasets.cells import same_spelling
 from core.datasets.format import Opening
 from core.datasets.formats.columns import read_columns
@@ -181,6 +180,7 @@ def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
     detected = f"Detected {len(rows):,} precomputed embeddings of {parts[0].shape[1]} dimensions (clip-retrieval)"
     chosen = np.array(rows, np.int64)
     shapes = [f"{file.name} {file.stat().st_size}" for file in arrays]
+    contents = [remembered_digest(part.file, kind="vectors") for part in parts]
     return make_listing(
         EmbeddedImages,
         how,
@@ -189,9 +189,7 @@ def open_embeddings(path: Path, how: Opening) -> EmbeddedImages:
         labels=labels,
         image_ids=ids,
         source=lambda index: _picture(files, paths[rows[index]]),
-        fingerprint=fingerprint(
-            ids, chosen, labels, [*keys, *shapes, *(_digest(part) for part in parts)], lambda index: b""
-        ),
+        fingerprint=fingerprint(ids, chosen, labels, [*keys, *shapes, *contents], lambda index: b""),
         note=(f"{detected}, {source}.", *told),
         after="" if has_images else "Its pictures are not on this disk.",
         left_out=left_out,
@@ -341,7 +339,3 @@ def _picture(files: Files, path: str) -> Path:
         raise UnreadableData("The metadata gives no path of this picture.")
     files.size(path)
     return Path(files.path(path))
-
-
-def _digest(part: SavedRows) -> str:
-    return hashlib.sha256(file_ends(part.file)).hexdigest()

@@ -7,7 +7,8 @@ blocks of a GIF's comment one by one, which takes hours for a long one; and it c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from core.errors import UnreadableData
 
@@ -23,7 +24,8 @@ _SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8
 _OFFSETS, _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, SAMPLES = (273, 279, 324, 325), 256, 257, 322, 323, 277
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """An entry of a TIFF directory: number of values, bytes they take at most, the first one where it stands here."""
 
     count: int

@@ -1,9 +1,9 @@
 """Columns of Parquet files that nobody vouches for, read only when what they unpack to fits into the memory.
 
-A dictionary of one long text and a run of its number make gigabytes of a few KB. What the footer states is looked at
-before anything is read; texts are read with their dictionary, so that what rows repeat is held once; and what their
-rows come to is counted before it is written out. A footer that states less than its pages hold is not recognised:
-pyarrow then takes what the pages ask for, at most 2 GiB each.
+A dictionary of one long text and a run of its number make gigabytes of a few KB, and so do texts that are written by
+what they share with the one before. What the pages themselves state is looked at before anything is read, since a
+footer may state less; texts are read with their dictionary, so that what rows repeat is held once; and what their rows
+come to is counted before it is written out.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.datasets.io.parquet_pages import unpacked
 from core.errors import ReadFailed, TooLarge, UnreadableData
 from core.memory import BUDGET, VARIABLE
 from core.opening import regular
 
 _VALUE = 72
 """Bytes that a value takes as Arrow's and as a Python object, beside its text."""
+_COPIES = 64
+"""Share of the budget for rows that are read at a time: Arrow holds several copies of them while it builds them."""
 _ADVICE = "write it anew with smaller row groups"
 
 
@@ -36,18 +39,31 @@ def read_values(path: Path, columns: Sequence[str], *, groups: Iterable[int] | N
     with pq.ParquetFile(regular(path)) as file:
         chosen = list(range(file.num_row_groups) if groups is None else groups)
         leaves = _leaves(file.metadata, chosen, columns)
-    cost = sum(2 * leaf.total_uncompressed_size + _VALUE * leaf.num_values for leaf in leaves)
-    texts = sorted({leaf.path_in_schema for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"})
+    pages = [unpacked(path, leaf) for leaf in leaves]
+    cost = sum(2 * own.size + _VALUE * leaf.num_values for own, leaf in zip(pages, leaves, strict=True))
+    largest = max((own.largest for own in pages if own.shares_text), default=0)
+    shared = {leaf.path_in_schema for own, leaf in zip(pages, leaves, strict=True) if own.shares_text}
+    # pyarrow makes no dictionary of texts that are written by what they share.
+    texts = sorted({leaf.path_in_schema for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"} - shared)
     found: dict[str, list[Any]] = {name: [] for name in columns}
     with BUDGET.reading(cost, path.name), pq.ParquetFile(regular(path), read_dictionary=texts) as file:
         written = 0
         for group in chosen:
             for name in columns:
-                for chunk in file.read_row_group(group, columns=[name])[name].chunks:
-                    written += _written_out(chunk)
+                for chunk in _chunks(file, group, name, largest):
+                    # Arrow keeps some of what it freed, so that a column read in pieces takes its texts twice.
+                    written += _written_out(chunk) * (2 if largest else 1)
                     BUDGET.require(cost + written, f"{path.name} cannot be read: column “{name}”", "take it out")
                     found[name] += _values(chunk)
     return found
+
+
+def _chunks(file: Any, group: int, name: str, largest: int) -> Iterable[Any]:
+    """A column of a row group; where one value may come to ``largest`` bytes, as few rows at a time as that takes."""
+    if not largest:
+        return file.read_row_group(group, columns=[name])[name].chunks
+    batches = file.iter_batches(max(1, BUDGET.most // (_COPIES * largest)), row_groups=[group], columns=[name])
+    return (batch.column(0) for batch in batches)
 
 
 def read_column(path: Path, column: str, group: int, *, most: int) -> Any:
@@ -57,11 +73,12 @@ def read_column(path: Path, column: str, group: int, *, most: int) -> Any:
 
     with pq.ParquetFile(regular(path)) as file:
         leaves = _leaves(file.metadata, [group], [column])
-        size = sum(leaf.total_uncompressed_size for leaf in leaves)
+        pages = [unpacked(path, leaf) for leaf in leaves]
+        size = sum(own.size for own in pages)
         _require(size, most, path.name, group)
         rows = file.metadata.row_group(group).num_rows
-        repeats = any("DICTIONARY" in encoding for leaf in leaves for encoding in leaf.encodings)
-        # Each row may repeat everything that its dictionary holds.
+        repeats = any(own.repeats for own in pages)
+        # Each row may repeat everything that its dictionary, or the row before, holds.
         step = max(1, min(rows, most // (4 * max(size, 1)))) if repeats else max(rows, 1)
         batches, size = [], 0
         for batch in file.iter_batches(step, row_groups=[group], columns=[column]):
