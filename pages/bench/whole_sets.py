@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import __name__ as COMMANDS
 from core.bench.encoding import write_photos
 from core.bench.server import serving
 from core.datasets.names import imagenet_classes
@@ -70,7 +71,7 @@ def command(arguments: Sequence[str], cache: Path) -> str:
     """Clock and processor seconds and peak memory of a command, as cells of a table."""
     started = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-m", "core", *arguments],
+        [sys.executable, "-m", COMMANDS, *arguments],
         env=os.environ | {"TAILSCOPE_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
