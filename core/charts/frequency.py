@@ -227,3 +227,4 @@ def _axes(figure: go.Figure, series: Sequence[Series], *, x_title: str, alone: b
     zeros = any((one.counts == 0).any() for one in series)
     count_axis(figure, most, zeros=zeros, title=x_title, least=_least(series))
     figure.update_yaxes(tickformat=".0%", range=[-0.04, 1.1 if alone else 1.04], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    figure.update_layout(margin={"l": 72, "r": 8, "t": 58, "b": 70})  # enough for labels and legend: Plotly draws once

@@ -109,9 +109,11 @@ with right:
         tables.concept_table(answer, shown, counts, families, parts, flags, key="beside-table", narrow=True)
         answers.needs_pictures(answer)
 
-with st.expander(f"All {curve.n:,} concepts"):
-    index = {key: label for label, key in enumerate(answer.keys)}
-    shown = [index[row.key] for row in curve.rows]
-    tables.concept_table(answer, shown, counts, families, parts, flags, key="frequency-table")
+everything = st.expander(f"All {curve.n:,} concepts", key="all-concepts", on_change="rerun")
+if everything.open:
+    with everything:
+        index = {key: label for label, key in enumerate(answer.keys)}
+        shown = [index[row.key] for row in curve.rows]
+        tables.concept_table(answer, shown, counts, families, parts, flags, key="frequency-table")
 if isinstance(answer, Answer):
     gallery.opens(lensbar.images(), detail.of(lens, answer, lensbar.images()))

@@ -57,8 +57,10 @@ def draw(lens: Lens, images: ImageSet) -> None:
     )
     plot(figure, key="retrieval-cloud", alt=told)
     header, rows = overlay.rows(found)
-    with st.expander(f"All {found.n:,} concepts"):
-        st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, alt="Recall and count of every concept")
+    everything = st.expander(f"All {found.n:,} concepts", key="all-concepts", on_change="rerun")
+    if everything.open:
+        with everything:
+            st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, alt="Recall and count of every concept")
     downloads("retrieval", header, rows, figure=figure, title=told, source=answer.provenance)
 
 

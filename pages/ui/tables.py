@@ -157,7 +157,10 @@ def plotted(
         if rows and rows[0] < len(frame):
             choose(rows[0])
 
-    with st.expander(f"{len(frame):,} {of} as a table"):
+    shown = st.expander(f"{len(frame):,} {of} as a table", key=f"{key}-open", on_change="rerun")
+    if not shown.open:
+        return
+    with shown:
         quiet("Choosing a row does what a click in the plot does.")
         st.dataframe(
             frame, key=key, hide_index=True, height=min(380, 36 * (len(frame) + 1) + 4), on_select=chosen,
