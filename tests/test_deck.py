@@ -159,6 +159,8 @@ def test_slides_are_moved_captioned_and_removed() -> None:
     assert deck.write(1, caption="said").slides[1].caption == "said"
     assert [slide.title for slide in deck.remove(1).slides] == ["a", "c"]
     assert deck.write(1, caption="said").add(Slide("image", "b")).slides == deck.write(1, caption="said").slides
+    assert deck.add(Slide("image", "b", pinned="2026-12-01 09:00 UTC")) == deck
+    assert len(deck.add(Slide("image", "b", source="inputs 0a1b2c3d")).slides) == 4
 
 
 def test_titles_and_notes_are_written_and_kept() -> None:

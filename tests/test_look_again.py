@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +24,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from core.cli.app import app
+from core.deck import store as deck_store
+from core.deck.deck import Deck
 from core.models.encoder import load_encoder
 from tests import tiny
 from tests.helpers.tab import Tab, tab
@@ -193,10 +195,20 @@ class World:
             file.write_text("\n".join(lines))
             asked = ["count", str(file), "--concepts", str(self.root / "concepts.json"), "--workers", "1"]
             asked += ["--out", str(self.root / "counted")]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TAILSCOPE_CACHE", str(self.live.log.parent / "cache"))
+        with self._own_cache():
             done = CliRunner().invoke(app, ["frequency", *asked, "--name", "mine"])
         assert done.exit_code == 0, done.output
+
+    def deck(self) -> Deck:
+        """What is pinned."""
+        with self._own_cache():
+            return deck_store.load().deck
+
+    @contextmanager
+    def _own_cache(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TAILSCOPE_CACHE", str(self.live.log.parent / "cache"))
+            yield
 
     def _rename(self, on: bool) -> None:
         with tab(self.live, "data", **self.query(View("data", set(), {"show": "image sets"}))) as page:
@@ -291,11 +303,33 @@ class Seen:
     expected: Rows
 
 
+PINNED = View("explore", NUMBERS | {"imported"}, {"concept": CHANGED})
+"""A concept that is pinned before and after every change."""
+
+
+@dataclass
+class Pins:
+    """The deck before each change and at the end, with one more pin each, and its page at the end.
+
+    Attributes:
+        of_old_numbers: after a pin beside numbers whose picture had just been changed.
+    """
+
+    decks: list[Deck] = field(default_factory=list)
+    of_old_numbers: Deck = field(default_factory=Deck)
+    page: Look = field(default_factory=list)
+
+
 CASES = [(kind, view) for kind in KINDS for view in VIEWS if kind in view.shows]
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, View], Seen]:
+def pins() -> Pins:
+    return Pins()
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, pins: Pins) -> dict[tuple[str, View], Seen]:
     """Every change on every view that shows it."""
     latest: dict[tuple[str, View], Look] = {}
     found: dict[tuple[str, View], tuple[Look, Look, Rows]] = {}
@@ -307,13 +341,26 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, View], See
             if place not in tabs:
                 tabs[place] = stack.enter_context(tab(world.live, view.page, **world.query(view, *place[:1])))
                 latest[place] = world.read(tabs[place], view)
+        pinning = stack.enter_context(tab(world.live, PINNED.page, **world.query(PINNED)))
+        pinning.look()
         for number, kind in enumerate(KINDS):
+            if kind in PINNED.shows:
+                pinning.press("Pin concept")
+                pins.decks.append(world.deck())
             world.turn(kind, on=True)
+            if kind == "picture":  # this tab still shows the numbers of the old one
+                pinning.press("Pin concept")
+                pins.of_old_numbers = world.deck()
+            pinning.look()
             expected = world.expected(KINDS[: number + 1], source_of(kind))
             for _, view in (case for case in CASES if case[0] == kind):
                 place = source_of(kind), view
                 before, latest[place] = latest[place], world.read(tabs[place], view)
                 found[kind, view] = before, latest[place], expected
+        pinning.press("Pin concept")
+        pins.decks.append(world.deck())
+        with tab(world.live, "deck") as page:
+            pins.page = page.look()
     other: dict[tuple[str, View], Look] = {}
     with served(tmp_path_factory.mktemp("two") / FOLDER) as world:
         for kind in KINDS:
@@ -341,3 +388,20 @@ def test_the_numbers_are_those_of_a_computation_by_hand(seen: Mapping[tuple[str,
     table = next(one["arrow_data"] for one in found.after if one["kind"] == "dataframe")
     shown = zip(table["name"], table["count"], table["accuracy"], strict=True)
     assert sorted(shown) == sorted(found.expected)
+
+
+def test_pins_keep_the_values_of_then_and_say_so(seen: Mapping[tuple[str, View], Seen], pins: Pins) -> None:
+    for before, after in pairwise(pins.decks):
+        assert after.slides[:-1] == before.slides
+        old, new = before.slides[-1], after.slides[-1]
+        assert old.source != new.source
+    assert pins.of_old_numbers in pins.decks, "old numbers were pinned with a new picture"
+    slides = pins.decks[-1].slides
+    inputs = [slide.source.rpartition("inputs ")[2] for slide in slides]
+    assert len(set(inputs)) == len(slides) == 1 + len(PINNED.shows)
+    shown = json.dumps(pins.page, ensure_ascii=False)
+    assert slides[0].origin.endswith(f"inputs {inputs[0]} · pinned {slides[0].pinned}")
+    for slide in slides:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", slide.pinned)
+        assert slide.origin.rpartition("inputs ")[2] in shown
+        assert slide.title in shown

@@ -1,6 +1,6 @@
 """What a question is about decides its key: prompts, counts, names, pictures and weights behind unchanged names.
 
-``test_look_again`` looks at pages; here are those whose computation is too long for it.
+``test_look_again`` looks at pages; here is the heat map too, whose computation takes a server more than 20 seconds.
 """
 
 from __future__ import annotations

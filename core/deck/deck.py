@@ -73,6 +73,7 @@ class Slide:
     Attributes:
         title: what it is, or what it says; caption: a person's own words; source: where the numbers come from.
         notes: what to say beside the slide, not part of it.
+        pinned: when its values were pinned; they stay those of then. Empty for a slide that is not of a page.
         facts: short lines under the title; pictures: at most 24.
         header, rows: a small table of text; figure: Plotly JSON as ``figure_json`` writes it, or empty.
     """
@@ -88,6 +89,12 @@ class Slide:
     rows: Annotated[tuple[Cells, ...], Field(max_length=MOST_ROWS)] = ()
     figure: FigureText = ""
     notes: Text = ""
+    pinned: Text = ""
+
+    @property
+    def origin(self) -> str:
+        """Where its values come from and when they were pinned, in one line."""
+        return " · ".join(filter(None, [self.source, self.pinned and f"pinned {self.pinned}"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,8 @@ class Deck:
         """With this slide at the end; a slide that is there already is not pinned twice."""
         if len(self.slides) >= MOST_SLIDES:
             raise BadInput(f"A deck holds {MOST_SLIDES} slides; remove one before pinning another.")
-        pinned = [replace(other, caption="", notes="") for other in self.slides]
-        return self if slide in pinned else replace(self, slides=(*self.slides, slide))
+        pinned = [replace(other, caption="", notes="", pinned="") for other in self.slides]
+        return self if replace(slide, pinned="") in pinned else replace(self, slides=(*self.slides, slide))
 
     def remove(self, index: int) -> Deck:
         """Without one slide."""

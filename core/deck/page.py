@@ -113,7 +113,7 @@ def _slide(slide: Slide, number: int, total: int) -> str:
         parts.append(f'<div class="body{" beside" if len(shown) > 1 else ""}">{"".join(shown)}</div>')
     if slide.notes:
         parts.append(f'<aside class="notes" aria-label="Notes">{_text(slide.notes)}</aside>')
-    parts.append(f"<footer><span>{_text(slide.source)}</span><span>{number} / {total}</span></footer>")
+    parts.append(f"<footer><span>{_text(slide.origin)}</span><span>{number} / {total}</span></footer>")
     return f'<section class="slide" data-kind="{slide.kind}" id="slide-{number}">{"".join(parts)}</section>'
 
 

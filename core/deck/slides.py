@@ -7,18 +7,29 @@ from typing import Any
 
 from core.analysis import findings
 from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
+from core.frequency import sources
 from core.models.names import model_name
 from core.runtime import thumbnails as thumbs
+from core.runtime.content import digest_of
 from core.stats.format import signed
 from core.types import ORIGINS, Answer, ImageSet
 
+INPUTS = "inputs"
+"""Stands before the digest of what numbers were computed from."""
 
-def source_line(answer: Answer) -> str:
-    """Where the numbers of an answer come from, in one line."""
+
+def source_line(answer: Answer, *more: Answer) -> str:
+    """Where the numbers of answers come from, in one line, with a digest of what they were computed from.
+
+    The line is of the first; the digest (8 hex characters) is of the weights, pictures, names, sentences and counts of
+    all, so that it tells a slide from one that was pinned after any of them had changed.
+    """
     lens = answer.lens
+    counts = sources.info(lens.frequency) if lens.frequency else None
+    made_from = digest_of([counts, *(one.fingerprint for one in (answer, *more))])[:8]
     return (
         f"{model_name(lens.model)} · {lens.image_set} · prompts {lens.prompts} · "
-        f"{len(answer.rows):,} of {answer.n_images:,} images used · {ORIGINS[answer.origin]}"
+        f"{len(answer.rows):,} of {answer.n_images:,} images used · {ORIGINS[answer.origin]} · {INPUTS} {made_from}"
     )
 
 

@@ -65,7 +65,7 @@ def broken_pictures(lens: Lens, image_set: ImageSet, records: list[Record], chos
             f"{words(name)} {severity} breaks {len(lost):,} of {right:,} images",
             ("condition", "accuracy"),
             [("clean", percent(clean.acc1)), (f"{words(name)} {severity}", percent(after.acc1))],
-            f"{deck_slides.source_line(after)} · {IN_MEMORY}",
+            f"{deck_slides.source_line(after, clean)} · {IN_MEMORY}",
             shown=deck_slides.pictures(after, view, lost.tolist()),
         ),
         key="broken",

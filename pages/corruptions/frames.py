@@ -95,8 +95,7 @@ def show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str, *, 
         for model, answer in found.items()
         for frame in range(len(answer.rows))
     ]
-    first = next(iter(found.values()))
-    source = f"{deck_slides.source_line(first)} · {made}"
+    source = f"{deck_slides.source_line(*found.values())} · {made}"
     downloads(
         "sequence", ["model", "frame", "said", "margin", "flip"], rows, figure=figure, title=sentence, source=source
     )

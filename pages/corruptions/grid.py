@@ -60,7 +60,7 @@ def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     header, listed = _rows(found, grid)
     with st.container(horizontal=True):
         downloads("corrupted-pictures", header, listed)
-        source = deck_slides.source_line(first)
+        source = deck_slides.source_line(*found.values())
         pins.pin(
             lambda: deck_slides.comparison_slide(
                 _sentence(image_set.names[label], found, len(rows)),

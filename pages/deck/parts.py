@@ -59,7 +59,7 @@ def slide(number: int, shown: Slide, total: int) -> None:
             f"Title of slide {number + 1}", shown.title, key=f"title-{mark}", max_chars=MOST_TEXT,
             on_change=write, args=("title",),
         )  # fmt: skip
-        quiet(" · ".join(filter(None, [WORDS[shown.kind], *shown.facts[:1]])))
+        quiet(" · ".join(filter(None, [WORDS[shown.kind], *shown.facts[:1], shown.origin])))
         st.text_area(
             "Caption", shown.caption, key=f"caption-{mark}", placeholder="Say what to see here", height=68,
             max_chars=MOST_TEXT, on_change=write, args=("caption",),

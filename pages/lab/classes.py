@@ -32,7 +32,7 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
     better, worse = sum(one.change > 0 for one in found), sum(one.change < 0 for one in found)
     sentence = f"{better:,} classes gain and {worse:,} lose from {looked_at.a} to {looked_at.b}, of {len(found):,}."
     section(sentence, "The change of one class rests on few images: look at its pictures before you believe it.")
-    source = deck_slides.source_line(b)
+    source = deck_slides.source_line(b, a)
     left, right = st.columns([3, 2], gap="large")
     with left:
         scatter = change_scatter(found, index, counts, a=looked_at.a, b=looked_at.b, chosen=chosen)
@@ -98,7 +98,7 @@ def curves(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     figure = frequency_figure(series, chosen=selection.chosen(image_set), x_title=f"Times counted in {where}")
     keys = next(iter(found.values())).keys
     _chart(figure, "lab-curves", keys, "; ".join(lines))
-    source = deck_slides.source_line(next(iter(found.values())))
+    source = deck_slides.source_line(*found.values())
     rows = [[label, row.key, row.count, row.accuracy, row.n] for label, curve in drawn.items() for row in curve.rows]
     downloads(
         "lab-curves",

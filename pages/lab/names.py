@@ -68,7 +68,7 @@ def synonyms(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     )  # fmt: skip
     rows = [[one.name, one.spelling, *one.counts, one.before, one.after, one.n] for one in listed]
     header = ["name", "synonym", "captions_name", "captions_synonym", before, after, "n"]
-    source = deck_slides.source_line(found[after])
+    source = deck_slides.source_line(found[after], found[before])
     downloads("synonyms", header, rows, figure=figure, title=sentence, source=source)
 
 

@@ -46,7 +46,7 @@ def random_words_section(found: Mapping[str, Answer], lenses: Mapping[str, Summa
         [label, one.acc1, *((bands[label].mean, bands[label].sd) if label in bands else (None, None))]
         for label, one in lenses.items()
     ]
-    source = deck_slides.source_line(next(iter(found.values())))
+    source = deck_slides.source_line(*found.values())
     downloads("null-band", ["lens", "acc1", "waffle_mean", "waffle_sd"], rows, figure=figure, title=alt, source=source)
 
 

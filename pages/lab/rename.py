@@ -55,7 +55,7 @@ def what_if(found: Mapping[str, Answer], image_set: ImageSet) -> None:
     rows = [(before.names[one.index], after.names[one.index], _rate(one.before), _rate(one.after)) for one in effects]
     pins.pin(
         lambda: deck_slides.comparison_slide(
-            sentence, ("class", "called", "before", "after"), rows, deck_slides.source_line(before),
+            sentence, ("class", "called", "before", "after"), rows, deck_slides.source_line(before, after),
             shown=_slide_pictures(after, image_set, difference),
         ),
         key="rename", label="Pin this what-if",

@@ -57,7 +57,7 @@ def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], cho
     st.dataframe(pd.DataFrame(listed, columns=header), hide_index=True, key="set-table", alt=sentence)
     with st.container(horizontal=True):
         downloads("sets-and-strategies", *across_sets.rows(table))
-        source = deck_slides.source_line(next(iter(found.values())))
+        source = deck_slides.source_line(*found.values())
         pins.pin(lambda: deck_slides.comparison_slide(sentence, header, listed, source), key="set-table",
                  label="Pin table")  # fmt: skip
     quiet(

@@ -21,7 +21,7 @@ from pages.ui.text import section
 def side_by_side(found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str) -> None:
     """Table of lenses, forest of differences, reliability."""
     lenses.summary_table(compared.lenses)
-    source = deck_slides.source_line(next(iter(found.values())))
+    source = deck_slides.source_line(*found.values())
     header, rows = lenses.summary_rows(compared.lenses)
     told = ("Lens", "Top-1", "Balanced", "Head", "Torso", "Tail", "ECE", "Margin")
     shown = [

@@ -93,7 +93,7 @@ def answer_for(lens: Lens) -> Answer:
             may_compute(asked(lens), lens)
         return _shown(live or committed)
     before: Answer | None = st.session_state.get("_shown")
-    if before is not None and (before.lens.model, before.lens.image_set) != (lens.model, lens.image_set):
+    if before is not None and _is_elsewhere(before, lens):
         before = None
     if _finished(lens) is None and (before is None or looks.is_look(before)):
         first = _first_look(lens)
@@ -110,6 +110,14 @@ def answer_for(lens: Lens) -> Answer:
         watch(job)
         st.stop()
     return _shown(finished_of(lens, job))
+
+
+def _is_elsewhere(before: Answer, lens: Lens) -> bool:
+    """Whether an answer is of another model than this lens's, or of other pictures."""
+    pictures = images(lens.image_set).fingerprint
+    return (before.lens.model, before.lens.image_set, before.fingerprint.get("images", pictures)) != (
+        lens.model, lens.image_set, pictures,
+    )  # fmt: skip
 
 
 def _opening(lens: Lens) -> None:

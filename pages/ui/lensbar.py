@@ -275,7 +275,7 @@ def images(id: str | None = None) -> ImageSet:
         found = open_set(id, names=names, roots=roots)
     else:
         known = questions.in_use(id)
-        state = (stamp(Path(split_option(id)[0])), _freshness().generation(known) if known else 0)
+        state = (stamp(Path(split_option(id)[0])), _freshness().state(known) if known else "")
         found = need(question(_open, id, state, names=names, roots=roots, label=f"Reading {id}", lane="io"))
     questions.use(found)
     thumbs.publish(found)
@@ -290,6 +290,13 @@ def _open(id: str, _state: object, *, names: Mapping[str, str] | None, roots: Se
 @st.cache_resource(show_spinner=False)
 def _freshness() -> Freshness:
     return Freshness()
+
+
+def files_of_pictures(*, now: bool = False) -> str:
+    """The state of the picture files of the lens's image set, as it was seen last or as it is now."""
+    asked: Lens | None = st.session_state.get("_lens")
+    known = asked and questions.in_use(asked.image_set)
+    return "" if not known or is_known(known.id) else _freshness().state(known, now=now)
 
 
 def is_known(id: str) -> bool:

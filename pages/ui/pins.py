@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from core.deck import store as deck_store
 from core.deck.deck import Deck, Slide
+from core.deck.slides import INPUTS
 from core.errors import TailscopeError
+from core.runtime.content import digest_of
+from pages import registry
+from pages.ui import lensbar
 from pages.ui.jobs import is_local, may_change
 from pages.ui.links import to_page
 from pages.ui.text import toast
@@ -51,20 +57,41 @@ def edit(change: Callable[[Deck], Deck]) -> tuple[Deck, Deck]:
 
 
 def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> None:
-    """A button that adds a slide to the deck, and then a link there; the slide is only made when it is pressed."""
+    """A button that adds a slide to the deck, and then a link there; the slide is only made when it is pressed.
+
+    A slide keeps the values that the page shows, says when it was pinned, and never joins them with pictures that
+    were changed on the disk meanwhile.
+    """
+    shown = _inputs(), lensbar.files_of_pictures()
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
-        st.button(label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(key, make))
+        st.button(
+            label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(key, make, shown)
+        )
         if st.session_state.get("_pinned") == key:
             to_page("deck", f"Open the deck ({_slides(deck())})")
+
+
+def _inputs() -> str:
+    """Digest of what the numbers of this page are computed from, as it is drawn; empty for published ones."""
+    if not registry.find(st.session_state["_page"]).needs:
+        return ""
+    return digest_of(lensbar.lens())[:8]
 
 
 def _slides(of: Deck) -> str:
     return f"{len(of.slides)} slide{'s' * (len(of.slides) != 1)}"
 
 
-def _add(key: str, make: Callable[[], Slide]) -> None:
+def _add(key: str, make: Callable[[], Slide], shown: tuple[str, str]) -> None:
+    inputs, files = shown
+    if lensbar.files_of_pictures(now=True) != files:
+        toast("Pictures of this set changed on the disk, so nothing was pinned: look at the new values, then pin.")
+        return
     try:
         slide = make()
+        if inputs and INPUTS not in slide.source:
+            slide = replace(slide, source=f"{slide.source} · {INPUTS} {inputs}")
+        slide = replace(slide, pinned=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         before, after = edit(lambda deck: deck.add(slide))
     except TailscopeError as error:
         toast(error)
