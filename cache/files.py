@@ -307,7 +307,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     return known
 
 
-def write_shard(path: Path, array: np.ndarray, note: Any, *, name: str) -> None:
+def write_shard(path: Path, array: np.ndarray, note: object, *, name: str) -> None:
     """Write a matrix of numbers and a JSON note as one file.
 
     It is a ``.npy`` file followed by the note and a SHA-256 of all before and of ``name``, so that one in the place of

@@ -41,7 +41,7 @@ def read(path: Path) -> Any:
         raise CacheError(f"{path} cannot be read and was set aside as {aside.name} ({str(error)[:120]}).") from error
 
 
-def write(path: Path, value: Any) -> None:
+def write(path: Path, value: object) -> None:
     """Keep a JSON value (``keys.to_json`` says what that is)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_bytes(path, sealed(value, name=path.name))

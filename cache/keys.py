@@ -35,7 +35,7 @@ def embeddings() -> Path:
     return Path(named).expanduser().absolute() if named else root() / "embeddings"
 
 
-def to_json(value: Any) -> bytes:
+def to_json(value: object) -> bytes:
     """Canonical JSON: keys sorted, no spaces, UTF-8, so that equal values give equal bytes and different ones do not.
 
     Takes str, int, float, bool, None, dicts with string keys, lists and tuples (a tuple is written as a list).
@@ -55,7 +55,7 @@ def from_json(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
-def sealed(value: Any, *, name: str) -> bytes:
+def sealed(value: object, *, name: str) -> bytes:
     """JSON bytes of a value with a digest of it and of the name it is kept under; ``unsealed`` reads them."""
     return to_json({_SEAL: digest([name, value]), "value": value})
 
@@ -79,7 +79,7 @@ def unsealed(data: bytes, *, name: str, known: bool = False) -> Any:
 _SEAL = "digest"
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Content key of a JSON value: 32 hex characters of the SHA-256 of its canonical JSON (see ``to_json``)."""
     return hashlib.sha256(to_json(value)).hexdigest()[:32]
 
@@ -90,7 +90,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _require_json(value: Any) -> None:
+def _require_json(value: object) -> None:
     # json.dumps would turn a key 1 into "1" and give two values one key.
     if isinstance(value, dict):
         for key, item in value.items():

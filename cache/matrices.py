@@ -167,7 +167,7 @@ class MatrixStore:
         """
         return ShardWriter(self, key, shards, holder=False)
 
-    def put_beside(self, key: str, name: str, arrays: Mapping[str, np.ndarray], note: Any) -> None:
+    def put_beside(self, key: str, name: str, arrays: Mapping[str, np.ndarray], note: object) -> None:
         """Keep what was derived from a complete matrix (an index) beside it: all of it or nothing; it leaves with it.
 
         ``arrays`` are matrices of numbers, ``note`` is JSON.
@@ -317,7 +317,7 @@ class ShardWriter:
         """Whether piece ``index`` is there and sound (its checksum is read)."""
         return self._store.load_shard(self._key, self._path(index)) is not None
 
-    def write(self, index: int, array: np.ndarray, note: Any = None) -> None:
+    def write(self, index: int, array: np.ndarray, note: object = None) -> None:
         """Keep piece ``index``: numbers [r, dim], r may be 0, and a JSON note such as which rows had to be left out."""
         write_shard(self._path(index), array, note, name=f"{self._key}/{self._path(index).stem}")
 
@@ -366,7 +366,7 @@ class ShardWriter:
             raise CacheError(f"The matrix {self._key} could not be read back after it was written; run again.")
         return matrix
 
-    def put_beside(self, name: str, arrays: Mapping[str, np.ndarray], note: Any) -> None:
+    def put_beside(self, name: str, arrays: Mapping[str, np.ndarray], note: object) -> None:
         """Keep what was noted while the matrix was made beside it (``MatrixStore.put_beside``); after ``finish``."""
         self._store.put_beside(self._key, name, arrays, note)
 

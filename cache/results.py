@@ -73,22 +73,22 @@ class _Refused(Exception):
 class _ClosedDisk(diskcache.Disk):
     """String keys, bytes values, files inside the folder; never a pickle."""
 
-    def put(self, key: Any) -> tuple[str, bool]:
+    def put(self, key: object) -> tuple[str, bool]:
         if not isinstance(key, str):
             raise TypeError(f"keys are strings, not {type(key).__name__}")
         return key, True
 
-    def get(self, key: Any, raw: Any) -> str:
+    def get(self, key: object, raw: object) -> str:
         if not (raw and isinstance(key, str)):
             raise _Refused("its key is not a string")
         return key
 
-    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> tuple[int, int, str | None, Any]:
+    def store(self, value: object, read: bool, key: object = diskcache.UNKNOWN) -> tuple[int, int, str | None, Any]:
         if read or not isinstance(value, bytes):
             raise TypeError(f"values are bytes, not {type(value).__name__}")
         return super().store(value, read, key)
 
-    def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes:
+    def fetch(self, mode: object, filename: object, value: object, read: bool) -> bytes:
         if mode == MODE_RAW and isinstance(value, bytes):
             return value
         if mode == MODE_BINARY and (path := self._inside(filename)) is not None:
@@ -96,11 +96,11 @@ class _ClosedDisk(diskcache.Disk):
             return path.read_bytes()
         raise _Refused(f"its storage mode {mode!r} or file {filename!r} is not one that Tailscope writes")
 
-    def remove(self, file_path: Any) -> None:
+    def remove(self, file_path: object) -> None:
         if self._inside(file_path) is not None:
             super().remove(file_path)
 
-    def _inside(self, filename: Any) -> Path | None:
+    def _inside(self, filename: object) -> Path | None:
         """The value file of this name, or None for a name that leaves the folder, by dots or by links."""
         if not (isinstance(filename, str) and _VALUE_FILE.fullmatch(filename)):
             return None
@@ -161,7 +161,7 @@ class Results:
         """The value as JSON, or None if there is none that is strict JSON."""
         return self._decode(key, from_json)
 
-    def put_json(self, key: str, value: Any) -> None:
+    def put_json(self, key: str, value: object) -> None:
         """Keep a JSON value other than None (``keys.to_json`` says what that is)."""
         self.put(key, to_json(value))
 

@@ -58,7 +58,7 @@ def model_digest(model: str) -> str:
     versions = {name: version(name) for name in ("torch", "open_clip_torch", "timm")}
     try:
         if supervised.is_supervised(model):
-            found: Any = answers.digests(model)
+            found: object = answers.digests(model)
         else:
             found = weights.digests(registry.find(model))
     except TailscopeError:

@@ -13,12 +13,12 @@ import numpy as np
 from cache.files import write_bytes
 
 
-def strict_json(value: Any) -> str:
+def strict_json(value: object) -> str:
     """JSON text with NaN and infinities as null, NumPy scalars and arrays as plain numbers and lists."""
     return json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -32,7 +32,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def write_json(value: Any, path: Path) -> None:
+def write_json(value: object, path: Path) -> None:
     """Write strict JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, (strict_json(value) + "\n").encode())

@@ -191,6 +191,6 @@ def _imagenet_names() -> str:
     return keys.digest(list(IMAGENET_CLASSNAMES))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else f"{text[:12]}..."

@@ -6,9 +6,9 @@ text vectors and is trained on image and text vectors together; the mean of both
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from core.prompts import prompt_set
 from core.stats import intervals as stats
 from core.stats.shots import TEST, pool, shuffled_ranks
 from core.types import ImageSet, Lens, Progress, Report, silent
+
+if TYPE_CHECKING:
+    import torch
 
 SHOTS = (1, 2, 4, 8)
 ALPHA = 0.5
@@ -86,7 +89,7 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * RATE * (1 + float(np.cos(np.pi * (step - WARM_UP) / max(steps, 1))))
 
 
-def _batches(n: int, draws: Any) -> Any:
+def _batches(n: int, draws: torch.Generator) -> Iterator[torch.Tensor]:
     """Endless batches of indices, every item once an epoch."""
     import torch
 

@@ -74,7 +74,7 @@ def verification() -> list[Row]:
 def _timed(check: Callable[..., Any], spent: list[float], depth: list[int]) -> Callable[..., Any]:
     """The function, adding the processor's seconds to ``spent``; a check within a check is counted once."""
 
-    def measured(*args: Any, **options: Any) -> Any:
+    def measured(*args: object, **options: object) -> Any:
         begun = time.thread_time()
         depth[0] += 1
         try:

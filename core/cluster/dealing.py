@@ -6,13 +6,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from cache import CacheError
 from core import errors
-from core.cluster.session import Ray, Share
+from core.cluster.session import Ray, Remote, Share
 from core.errors import TailscopeError
 from core.types import Progress, Report
 
@@ -110,6 +110,10 @@ def deal_out(
         rows.close()  # a job that ends early stops Ray Data's own thread
 
 
+class _LedgerElsewhere(Protocol):
+    begin: Remote
+
+
 class _Ledger:
     """Counts how often every item was begun. Ray Data retries for ever: an item that kills its workers would too."""
 
@@ -124,7 +128,7 @@ class _Ledger:
 class _Worker:
     """An actor of Ray Data around a worker; problems travel as data, so that Ray does not retry what cannot succeed."""
 
-    def __init__(self, worker: type, arguments: tuple[Any, ...], ledger: Any, retries: int) -> None:
+    def __init__(self, worker: type, arguments: tuple[Any, ...], ledger: _LedgerElsewhere, retries: int) -> None:
         self._worker, self._problem = _answered(lambda: worker(*arguments))
         self._ledger, self._times = ledger, 1 + retries
 

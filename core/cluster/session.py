@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -63,12 +63,38 @@ def _check(address: str | None) -> None:
         ) from error
 
 
+class Remote(Protocol):
+    """What runs elsewhere: a task, a class of actors, or a method of one."""
+
+    def remote(self, *arguments: Any) -> Any: ...
+
+
+class Rows(Protocol):
+    """Rows of a data set as they come; closing what iterates over them ends the work."""
+
+    def __iter__(self) -> Generator[dict[str, Any]]: ...
+
+
+class Dataset(Protocol):
+    """What is used of a data set of Ray Data."""
+
+    def map_batches(self, worker: type, /, **how: Any) -> Dataset: ...
+    def iter_rows(self) -> Rows: ...
+
+
+class Data(Protocol):
+    """What is used of the module ``ray.data``."""
+
+    def from_items(self, items: list[Any], *, override_num_blocks: int) -> Dataset: ...
+    def ActorPoolStrategy(self, *, size: int, max_tasks_in_flight_per_actor: int) -> object: ...
+
+
 class Ray(Protocol):
     """What is used of the module ``ray``, which need not be installed."""
 
-    data: Any
-    remote: Any
+    data: Data
 
+    def remote(self, *, num_cpus: int, num_gpus: int = 0) -> Callable[[Callable[..., object]], Remote]: ...
     def nodes(self) -> list[dict[str, Any]]: ...
     def cluster_resources(self) -> dict[str, float]: ...
     def wait(self, tasks: list[Any], /, *, timeout: float) -> tuple[list[Any], list[Any]]: ...

@@ -6,7 +6,7 @@ of the former, logits over all their classes of the latter. Nothing is encoded a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -173,7 +173,7 @@ def _nearest(vectors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.concatenate(blocks) if blocks else np.empty(0, np.int64)
 
 
-def _two_probes(shown: Shown, chosen: np.ndarray) -> Any:
+def _two_probes(shown: Shown, chosen: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Vectors [m, d] to the predicted candidate [m]: the largest sum of log probabilities of attribute and object."""
     probes = []
     for part in range(2):

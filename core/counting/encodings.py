@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any
+from typing import Protocol
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -34,10 +34,16 @@ def decode(data: bytes) -> str:
     return data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace").removeprefix("\ufeff")
 
 
+class Readable(Protocol):
+    """A stream of bytes that is only read forwards."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class AsUtf8:
     """A stream of text in another encoding, read as UTF-8; what cannot be decoded becomes U+FFFD."""
 
-    def __init__(self, inner: Any, head: bytes, encoding: str) -> None:
+    def __init__(self, inner: Readable, head: bytes, encoding: str) -> None:
         self._inner, self._head = inner, head
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
 
@@ -53,7 +59,7 @@ class AsUtf8:
 class Rejoined:
     """A stream of which the first bytes were read already."""
 
-    def __init__(self, inner: Any, head: bytes) -> None:
+    def __init__(self, inner: Readable, head: bytes) -> None:
         self._inner, self._head = inner, head
 
     def read(self, size: int) -> bytes:

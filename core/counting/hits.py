@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache.files import atomic_write
 from core.errors import BadInput
 from core.types import Progress, Report, silent
+
+if TYPE_CHECKING:
+    import duckdb
 
 _JOIN_MEMORY = "1GB"
 EXAMPLES = 20
@@ -156,16 +159,20 @@ def join(
     return Joined(counts, captioned, images_with, on_both, on_both - aligned, examples)
 
 
-def _samples(database: Any, limit: str) -> tuple[int, int, int]:
+def _samples(database: duckdb.DuckDBPyConnection, limit: str) -> tuple[int, int, int]:
     """Samples whose image shows a concept, those whose caption names one too, and those with a common one."""
     counted = "SELECT count(*) FROM (SELECT DISTINCT id FROM"
-    (images,) = database.execute(f"{counted} shown WHERE score >= {limit})").fetchone()
-    (both,) = database.execute(f"{counted} shown SEMI JOIN named USING (id) WHERE score >= {limit})").fetchone()
-    (aligned,) = database.execute(f"{counted} shown JOIN named USING (id, concept) WHERE score >= {limit})").fetchone()
+    [(images,)] = database.execute(f"{counted} shown WHERE score >= {limit})").fetchall()
+    [(both,)] = database.execute(f"{counted} shown SEMI JOIN named USING (id) WHERE score >= {limit})").fetchall()
+    [(aligned,)] = database.execute(
+        f"{counted} shown JOIN named USING (id, concept) WHERE score >= {limit})"
+    ).fetchall()
     return images, both, aligned
 
 
-def _examples(database: Any, limit: str) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
+def _examples(
+    database: duckdb.DuckDBPyConnection, limit: str
+) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
     rows = database.execute(
         f"""
         WITH passed AS (SELECT id, concept FROM shown WHERE score >= {limit}),
@@ -182,7 +189,7 @@ def _examples(database: Any, limit: str) -> tuple[tuple[str, tuple[int, ...], tu
     return tuple((id, tuple(named), tuple(shown)) for id, named, shown in rows)
 
 
-def _load(database: Any, name: str, files: Sequence[tuple[Path, int]], *, by_id: bool) -> None:
+def _load(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[tuple[Path, int]], *, by_id: bool) -> None:
     score = ", score" if name == "images" else ""
     kind = "VARCHAR" if by_id else "BIGINT"
     extra = ", score FLOAT" if score else ""
@@ -195,10 +202,14 @@ def _load(database: Any, name: str, files: Sequence[tuple[Path, int]], *, by_id:
         )
 
 
-def _no_common(database: Any) -> None:
-    one = [database.execute(f"SELECT id FROM {name} LIMIT 1").fetchone() for name in ("captions", "images")]
-    if all(one):
+def _no_common(database: duckdb.DuckDBPyConnection) -> None:
+    ids = [
+        str(id)[:40]
+        for name in ("captions", "images")
+        for (id,) in database.execute(f"SELECT id FROM {name} LIMIT 1").fetchall()
+    ]
+    if len(ids) == 2:
         raise BadInput(
-            f"No sample is in both the captions and the scores: ids look like {str(one[0][0])[:40]!r} and "
-            f"{str(one[1][0])[:40]!r}. Name the column that holds the same ids with --id-column."
+            f"No sample is in both the captions and the scores: ids look like {ids[0]!r} and {ids[1]!r}. "
+            "Name the column that holds the same ids with --id-column."
         )

@@ -15,13 +15,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.counting.query import Query
 from core.counting.tally import Tally, draws, keep_examples
 from core.errors import ExtraMissing
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
 
 TAGGER, SPELLER = "en_core_web_lg", "en_core_web_sm"
 """The pipelines of the paper: one tags the captions, the other lemmatises the queries."""
@@ -34,7 +38,7 @@ _LONGEST = 100_000
 
 
 @lru_cache(maxsize=4)
-def pipeline(name: str) -> Any:
+def pipeline(name: str) -> Language:
     """A spaCy pipeline by name or folder, or its copy in the package index; ExtraMissing, with the commands, when spaCy
     or the pipeline is absent."""
     try:
@@ -53,7 +57,7 @@ def pipeline(name: str) -> Any:
         ) from error
 
 
-def query_terms(name: str, speller: Any) -> tuple[str, ...]:
+def query_terms(name: str, speller: Language) -> tuple[str, ...]:
     """The distinct lemmas that the paper's algorithm looks up for one concept name."""
     terms = {term: token.lemma_ or token.text for term in _SPLIT.split(name.lower()) if term for token in speller(term)}
     return tuple(dict.fromkeys(terms.values()))
@@ -65,7 +69,7 @@ def spelled(names: Mapping[str, str], speller: str) -> tuple[tuple[str, ...], ..
     return tuple(query_terms(name, nlp) for name in names.values())
 
 
-def nouns(doc: Any) -> set[str]:
+def nouns(doc: Doc) -> set[str]:
     """What the index holds of one caption."""
     return {_LETTERS.sub("", token.lemma_) for token in doc if token.pos_ in _NOUNS} - {""}
 

@@ -86,7 +86,7 @@ def _json_lines(blocks: Iterator[list[bytes | None]], columns: Columns) -> Itera
         yield usable(texts, [as_id(one.get(columns.id)) for one in records] if columns.id else None)
 
 
-def as_id(value: Any) -> str | None:
+def as_id(value: object) -> str | None:
     """A sample's id as text; None for a missing one and for what is no id."""
     return None if value is None or isinstance(value, dict | list | float) else str(value)
 

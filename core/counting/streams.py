@@ -6,9 +6,9 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
-from core.counting.encodings import HEAD, AsUtf8, Rejoined, encoding_of
+from core.counting.encodings import HEAD, AsUtf8, Readable, Rejoined, encoding_of
 from core.counting.places import Place
 from core.datasets.io.addresses import locate
 from core.errors import UnreadableData
@@ -43,7 +43,7 @@ def opened(place: Place, *, seekable: bool = False) -> Iterator[Any]:
 
 
 @contextmanager
-def opened_text(place: Place, *, start: int = 0) -> Iterator[Any]:
+def opened_text(place: Place, *, start: int = 0) -> Iterator[Readable]:
     """The text of a place as UTF-8 bytes, for ``line_blocks``; UTF-16 and UTF-32 are decoded on the way.
 
     Args:
@@ -80,12 +80,6 @@ def _unpacked(raw: Any, place: Place) -> Any:
     return _Guarded(inner, place)
 
 
-class Readable(Protocol):
-    """A stream of bytes that is only read forwards."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 class _Guarded:
     """A stream that ends with an error when it unpacks to more than text can."""
 
@@ -102,7 +96,7 @@ class _Guarded:
         return data
 
 
-def line_blocks(stream: Any, *, start: int = 0, end: int | None = None) -> Iterator[list[bytes | None]]:
+def line_blocks(stream: Readable, *, start: int = 0, end: int | None = None) -> Iterator[list[bytes | None]]:
     """Lines that begin at or after byte ``start`` and before ``end``, a block at a time, without their newlines.
 
     The stream stands at ``start``, or one byte before it unless that is 0, so that a line is taken by exactly one

@@ -232,7 +232,7 @@ def _unknown(id: str) -> str:
     return f"There is no image set, folder or file {ascii(id[:200])[1:-1]}. {hint}"
 
 
-def _hashable(names: Names) -> Any:
+def _hashable(names: Names) -> Hashable:
     if isinstance(names, Mapping):
         return tuple(sorted(names.items()))
     return None if names is None else (os.fspath(names), stamp(Path(names)))

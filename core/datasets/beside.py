@@ -188,7 +188,7 @@ def _parsed(file: Path) -> Any:
     return parse_json(read_text(file, limit=_LARGEST_LIST), name=file.name)
 
 
-def _from_json(value: Any, name: str) -> Columns:
+def _from_json(value: object, name: str) -> Columns:
     """FiftyOne's ``{"classes": [...], "labels": {id: place}}``, ``{picture: class}``, or a list of objects."""
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         return from_records(value)
@@ -204,7 +204,7 @@ def _from_json(value: Any, name: str) -> Columns:
     return found
 
 
-def _label(value: Any) -> Any:
+def _label(value: object) -> Any:
     """FiftyOne writes a label, or an object with the label and its confidence."""
     return value.get("label", value) if isinstance(value, dict) else value
 

@@ -16,7 +16,7 @@ _FLOAT = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _SEVERAL = re.compile(r"\s*[|;]\s*")
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A cell as text: nothing for missing values, whole floats without a point (pandas writes them beside gaps)."""
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
@@ -107,7 +107,7 @@ def _are_one_hot(values: Sequence[Any]) -> bool:
     )
 
 
-def _single(value: Any) -> tuple[str, str]:
+def _single(value: object) -> tuple[str, str]:
     """One cell as text, or why it holds no single value."""
     if value is None or isinstance(value, str | bool | Integral | Real | Decimal):
         return as_text(value), ""
@@ -129,5 +129,5 @@ def _single(value: Any) -> tuple[str, str]:
     return "", f"a value of the type {type(value).__name__}, which is no class"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return as_text(value) if isinstance(value, str | Integral | Real) else type(value).__name__

@@ -47,7 +47,7 @@ def class_labels(schema: Any) -> dict[str, list[str]]:
         return {}
 
 
-def _class_names(feature: Any) -> list[str]:
+def _class_names(feature: object) -> list[str]:
     if isinstance(feature, list) and len(feature) == 1:
         return _class_names(feature[0])
     if not isinstance(feature, dict):

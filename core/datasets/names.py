@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from core.datasets.cleaning import clean_names
 from core.datasets.io.picture import read_text
@@ -199,7 +199,7 @@ def read_names(path: str | os.PathLike[str]) -> NamesFile:
     return listed
 
 
-def _from_json(value: Any) -> NamesFile:
+def _from_json(value: object) -> NamesFile:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return NamesFile({}, tuple(value))
     if not isinstance(value, dict):

@@ -31,7 +31,7 @@ _TRACES = {"scatter", "bar", "contour", "heatmap"}
 _REMOTE = ("images", "updatemenus", "sliders", "template", "mapbox", "map", "geo")
 
 
-def _picture(value: Any) -> bytes:
+def _picture(value: object) -> bytes:
     """A picture of a project file, written anew."""
     try:
         if not isinstance(value, str) or len(value) > MOST_PICTURE:
@@ -41,7 +41,7 @@ def _picture(value: Any) -> bytes:
         raise ValueError(f"this picture cannot be read ({error})") from error
 
 
-def _figure(value: Any) -> str:
+def _figure(value: object) -> str:
     try:
         return "" if value is None else figure_json(value)
     except BadInput as error:
@@ -135,7 +135,7 @@ class Deck:
         return replace(self, slides=(*self.slides[:index], changed, *self.slides[index + 1 :]))
 
 
-def figure_json(figure: Any) -> str:
+def figure_json(figure: object) -> str:
     """A Plotly figure as the JSON that a deck keeps.
 
     Only traces that need neither WebGL (which would need ``eval``) nor the network are kept; others are refused.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from core.analysis import findings
 from core.deck.deck import MOST_PICTURES, Picture, Slide, figure_json, table
@@ -84,7 +83,7 @@ def concept_slide(
     )
 
 
-def plot_slide(title: str, figure: Any, source: str) -> Slide:
+def plot_slide(title: str, figure: object, source: str) -> Slide:
     """A figure under the sentence that it supports."""
     return Slide(kind="plot", title=title, figure=figure_json(figure), source=source)
 

@@ -84,7 +84,7 @@ def _some_pictures(
 
 
 def _unpack(
-    site: Site, opened: Any, group: parquet.RowGroup, rows: Sequence[int], where: Sequence[str], *, file: int
+    site: Site, opened: object, group: parquet.RowGroup, rows: Sequence[int], where: Sequence[str], *, file: int
 ) -> list[dict[str, str]]:
     """Write the original bytes of these rows into their folders; what is not a picture is left out, with the reason."""
     left_out = []

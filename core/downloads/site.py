@@ -81,6 +81,6 @@ class Site:
         shutil.rmtree(self._base)
 
 
-def note(path: Path, value: Any) -> None:
+def note(path: Path, value: object) -> None:
     """Write JSON whole or not at all."""
     write_bytes(path, json.dumps(value).encode())

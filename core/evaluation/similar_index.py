@@ -10,7 +10,7 @@ faiss's own files would have to be trusted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,27 @@ _PER_LIST, _ROUNDS = 48, 8  # vectors of the sample for each list, rounds of k-m
 _ADDED = 1 << 16
 
 
+class Inverted(Protocol):
+    """What is used of ``faiss.IndexIVFScalarQuantizer``, which carries no types.
+
+    Attributes:
+        nlist: inverted lists; nprobe: how many of them a search looks at; code_size: bytes a vector.
+        invlists, sq: the lists and the quantiser in faiss's own classes.
+    """
+
+    nlist: int
+    nprobe: int
+    ntotal: int
+    code_size: int
+    is_trained: bool
+    invlists: Any
+    sq: Any
+
+    def add(self, vectors: np.ndarray) -> None: ...
+    def train(self, vectors: np.ndarray) -> None: ...
+    def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index in memory: d / 2 + 8 bytes a vector.
@@ -39,7 +60,7 @@ class Index:
         recall: share of the ten nearest found, mean over 200 rows of the matrix, against exact search.
     """
 
-    faiss: Any
+    faiss: Inverted
     candidates: int
     recall: float
 
@@ -124,7 +145,7 @@ def lists_for(n: int) -> int:
     return int(min(65536, 2 ** np.ceil(np.log2(2 * np.sqrt(n)))))
 
 
-def _empty(centres: np.ndarray) -> Any:
+def _empty(centres: np.ndarray) -> Inverted:
     import faiss
 
     faiss.omp_set_num_threads(threads())  # torch's too: they share one OpenMP
@@ -135,7 +156,7 @@ def _empty(centres: np.ndarray) -> Any:
     return faiss.IndexIVFScalarQuantizer(quantiser, dim, lists, bits, faiss.METRIC_INNER_PRODUCT, True)
 
 
-def _arrays(index: Any) -> dict[str, np.ndarray]:
+def _arrays(index: Inverted) -> dict[str, np.ndarray]:
     import faiss
 
     lists = index.invlists
@@ -151,7 +172,7 @@ def _arrays(index: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _tuned(index: Any, vectors: np.ndarray, report: Report) -> Index:
+def _tuned(index: Inverted, vectors: np.ndarray, report: Report) -> Index:
     """The index with as few candidates and lists as reach the recall aimed at; with all of both if none do."""
     rng = np.random.default_rng(1)
     rows = np.sort(rng.choice(len(vectors), min(_PROBES, len(vectors)), replace=False))

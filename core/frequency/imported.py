@@ -311,7 +311,7 @@ def _is_name(concept: str) -> bool:
     )
 
 
-def _count(value: Any, where: str) -> int | None:
+def _count(value: object, where: str) -> int | None:
     """A whole number from 0, or None for an empty cell."""
     text = as_text(value).strip() if not isinstance(value, bool) else str(value)
     if not text or text.casefold() in ("nan", "null", "none"):

@@ -15,6 +15,7 @@ from core.errors import UnreadableData, WeightsMissing
 from core.models import registry as models
 from core.models import weights
 from core.models.checkpoints import State
+from core.models.clip_model import ClipModel
 from core.models.hf_files import text_model_copy
 from core.models.model_config import ModelConfig
 from core.models.weights import Found
@@ -51,7 +52,7 @@ def prepared(config: ModelConfig, found: Found, model_id: str) -> Iterator[dict[
         yield settings
 
 
-def build(settings: dict[str, Any], precision: str = "float32") -> Any:
+def build(settings: dict[str, Any], precision: str = "float32") -> ClipModel:
     """A model with random weights on torch's current device, its layers ready for ``precision``."""
     import open_clip
 
@@ -63,7 +64,7 @@ def build(settings: dict[str, Any], precision: str = "float32") -> Any:
     return kind(**settings, cast_dtype=_HALF.get(precision))
 
 
-def to_device(model: Any, precision: str, device: str) -> Any:
+def to_device(model: ClipModel, precision: str, device: str) -> ClipModel:
     """Move a model and convert it as open_clip does: its own towers layer by layer, timm's as a whole.
 
     Raises:
@@ -90,7 +91,7 @@ def to_device(model: Any, precision: str, device: str) -> Any:
     return model
 
 
-def fill(model: Any, state: State) -> None:
+def fill(model: ClipModel, state: State) -> None:
     """Load tensors into a model, with open_clip's conversions of older layouts and sizes; all of them must fit."""
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
@@ -113,7 +114,7 @@ def fill(model: Any, state: State) -> None:
     model.load_state_dict(state, strict=True)
 
 
-def fill_from_numpy(model: Any, file: Path) -> None:
+def fill_from_numpy(model: ClipModel, file: Path) -> None:
     """Load a checkpoint of Big Vision."""
     from open_clip.convert import load_big_vision_weights
 

@@ -171,7 +171,7 @@ def _refuse_bomb(file: Path) -> None:
         )
 
 
-def _states(found: Any, containers: Sequence[str], depth: int = 0) -> list[tuple[str, State]]:
+def _states(found: object, containers: Sequence[str], depth: int = 0) -> list[tuple[str, State]]:
     """The dictionaries of tensors in a file, by where they are: the file itself, else under its known names."""
     if not isinstance(found, Mapping) or depth > _DEEPEST:
         return []

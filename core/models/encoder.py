@@ -10,7 +10,7 @@ import gc
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Encoder:
         self.fingerprint = loaded.fingerprint
         self.context_length = loaded.context_length
         self.device = torch.device(loaded.device)
-        self._model: Any = loaded.model
+        self._model = loaded.model
         self._tokenizer = loaded.tokenizer
         self._resize, self._mean, self._std = loaded.resize, loaded.mean, loaded.std
         self.std = tuple(self._std.flatten().tolist())
@@ -138,7 +138,7 @@ class Encoder:
 
     def close(self) -> None:
         """Drop the model and give its memory back."""
-        self._model = None
+        del self._model
         gc.collect()
         _empty_device_cache(self.device)
         return_freed_memory()
@@ -190,6 +190,7 @@ class Encoder:
     def _count(self, text: str) -> int:
         if hasattr(self._tokenizer, "encode"):
             return len(self._tokenizer.encode(text)) + 2
+        assert hasattr(self._tokenizer, "tokenizer")  # open_clip's HFTokenizer
         return len(self._tokenizer.tokenizer(text).input_ids)
 
 

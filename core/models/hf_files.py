@@ -146,7 +146,7 @@ def _tokens(content: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     return kept
 
 
-def _token(value: Any, where: str) -> str | dict[str, Any]:
+def _token(value: object, where: str) -> str | dict[str, Any]:
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and isinstance(value.get("content"), str):
@@ -156,5 +156,5 @@ def _token(value: Any, where: str) -> str | dict[str, Any]:
     raise UnreadableData(f"{where} holds a special token that is neither text nor its parts: {repr(value)[:60]}.")
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_IDS

@@ -7,12 +7,12 @@ k placeholder words; their rows of the token embedding are replaced on their way
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from core.errors import BadInput
+from core.models.clip_model import ClipModel, Tokenizer
 from core.models.text_tower import trimmed_text_features
 from core.stats.shots import shuffled_ranks
 from core.types import Progress, Report, silent
@@ -28,7 +28,7 @@ def with_placeholders(name: str, size: int) -> str:
 
 
 def text_function(
-    model: Any, tokenize: Callable[[Sequence[str]], torch.Tensor], texts: Sequence[str], size: int
+    model: ClipModel, tokenize: Tokenizer, texts: Sequence[str], size: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """From a context [k, width] to the unit vectors [n, d] of texts that begin with k placeholders; differentiable.
 
@@ -44,7 +44,7 @@ def text_function(
         )
 
     def features(context: torch.Tensor) -> torch.Tensor:
-        def swap(_module: Any, _inputs: Any, rows: torch.Tensor) -> torch.Tensor:
+        def swap(_module: object, _inputs: object, rows: torch.Tensor) -> torch.Tensor:
             learned = context.to(rows.dtype).expand(len(rows), -1, -1)
             return torch.cat([rows[:, :1], learned, rows[:, size + 1 :]], dim=1)
 
@@ -57,7 +57,7 @@ def text_function(
     return features
 
 
-def _embedding(model: Any) -> torch.nn.Embedding:
+def _embedding(model: ClipModel) -> torch.nn.Embedding:
     tower = model.text if hasattr(model, "text") else model
     found = getattr(tower, "token_embedding", None)
     if not isinstance(found, torch.nn.Embedding):
@@ -65,7 +65,7 @@ def _embedding(model: Any) -> torch.nn.Embedding:
     return found
 
 
-def start_context(model: Any, tokenize: Callable[[Sequence[str]], torch.Tensor], size: int, seed: int) -> torch.Tensor:
+def start_context(model: ClipModel, tokenize: Tokenizer, size: int, seed: int) -> torch.Tensor:
     """Where learning starts, float32 [k, width]: the words ``a photo of a`` for four vectors, else normal of 0.02."""
     embedding = _embedding(model)
     if size == len(START.split()):

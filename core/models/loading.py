@@ -19,6 +19,7 @@ from cache import keys
 from core.errors import ExtraMissing, TailscopeError, UnreadableData
 from core.models import building, checkpoints, model_config, weights
 from core.models import registry as models
+from core.models.clip_model import ClipModel, Tokenizer
 from core.models.hf_files import tokenizer_copy
 from core.models.model_config import ModelConfig
 from core.models.open_clip_table import table
@@ -43,8 +44,8 @@ class Loaded:
     """
 
     id: str
-    model: Any
-    tokenizer: Any
+    model: ClipModel
+    tokenizer: Tokenizer
     context_length: int
     resize: Callable[[Image.Image], Image.Image]
     mean: torch.Tensor

@@ -118,7 +118,7 @@ def checked_text_model(content: Mapping[str, Any], *, name: str) -> dict[str, An
     return _checked({key: value for key, value in content.items() if key in _TEXT_MODEL}, _TEXT_MODEL, name, "")
 
 
-def refuse_code(content: Any, *, name: str) -> None:
+def refuse_code(content: object, *, name: str) -> None:
     """Refuse a configuration that asks, anywhere, for code that comes with the model to be run."""
     waiting = [("", content)]
     while waiting:
@@ -163,7 +163,7 @@ def _refuse_large_tables(vision: Mapping[str, Any], name: str) -> None:
 
 
 def _whole(low: int, high: int) -> Check:
-    def check(value: Any) -> str:
+    def check(value: object) -> str:
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return "" if fits else f"a whole number from {low:,} to {high:,}"
 
@@ -178,19 +178,19 @@ def _number(low: float, high: float) -> Check:
     return check
 
 
-def _flag(value: Any) -> str:
+def _flag(value: object) -> str:
     return "" if isinstance(value, bool) else "true or false"
 
 
 def _one_of(*words: str) -> Check:
-    def check(value: Any) -> str:
+    def check(value: object) -> str:
         return "" if isinstance(value, str) and value in words else f"one of {', '.join(map(repr, words))}"
 
     return check
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Check:
-    def check(value: Any) -> str:
+    def check(value: object) -> str:
         return "" if isinstance(value, str) and pattern.fullmatch(value) else what
 
     return check
@@ -199,7 +199,7 @@ def _matching(pattern: re.Pattern[str], what: str) -> Check:
 def _each(check: Check, *lengths: int, alone: bool = True) -> Check:
     """A list of so many values, or one value that stands for all of them."""
 
-    def every(value: Any) -> str:
+    def every(value: object) -> str:
         if not isinstance(value, list):
             return check(value) if alone else f"a list of {lengths[0]} values"
         if len(value) not in lengths:
@@ -211,14 +211,14 @@ def _each(check: Check, *lengths: int, alone: bool = True) -> Check:
 
 
 def _either(*checks: Check) -> Check:
-    def check(value: Any) -> str:
+    def check(value: object) -> str:
         problems = [check(value) for check in checks]
         return "" if "" in problems else " or ".join(problems)
 
     return check
 
 
-def _object(value: Any) -> str:
+def _object(value: object) -> str:
     return "" if isinstance(value, dict) else "an object"
 
 

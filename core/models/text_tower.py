@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch.func import functional_call
 
+from core.models.clip_model import ClipModel
 
-def text_lengths(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+
+def text_lengths(model: ClipModel, tokens: torch.Tensor) -> torch.Tensor:
     """How many leading tokens of each row [n, context] decide its vector: int64 [n].
 
     In a causal tower that pools at the end-of-text token nothing after that token can reach it. Every other tower
@@ -23,7 +25,7 @@ def text_lengths(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return tokens.argmax(-1) + 1
 
 
-def trimmed_text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+def trimmed_text_features(model: ClipModel, tokens: torch.Tensor) -> torch.Tensor:
     """Unit text vectors [n, d] of token rows [n, context], equal to the full-context forward.
 
     The tokens are cut at the longest of ``text_lengths``, the positional table and the mask with them, for this call.
@@ -38,15 +40,15 @@ def trimmed_text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(functional_call(tower, swap, (short,)), dim=-1)
 
 
-def _tower(model: Any) -> Any:
+def _tower(model: ClipModel) -> Any:
     return model.text if hasattr(model, "text") else model
 
 
-def _pool(tower: Any) -> str | None:
+def _pool(tower: object) -> str | None:
     return getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
 
 
-def _trimmable(tower: Any) -> bool:
+def _trimmable(tower: object) -> bool:
     causal = getattr(tower, "attn_mask", None) is not None and getattr(tower, "cls_emb", None) is None
     single = not getattr(tower, "output_dict", False) and not getattr(tower, "output_tokens", False)
     return causal and single and _pool(tower) in ("argmax", "eos")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def of_file(image_set: Classes, path: str) -> PromptSet:
     return PromptSet(f"learned:{path}", sentences, notes=(note,), context=context)
 
 
-def _context(content: Any, path: str) -> LearnedContext:
+def _context(content: object, path: str) -> LearnedContext:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise UnreadableData(f"{path} is no learned context; python -m core prompts learn writes one.")
     try:

@@ -160,7 +160,7 @@ def _name(record: Mapping[str, Any]) -> str:
     return name.strip() if isinstance(name, str) else ""
 
 
-def _is_record(record: Any) -> bool:
+def _is_record(record: object) -> bool:
     if not isinstance(record, dict) or not isinstance(record.get("alternates"), dict):
         return False
     chosen = record.get("most_common_name")

@@ -210,7 +210,7 @@ def _ordered(rows: Any) -> tuple[Entry, ...]:
     return tuple(sorted(rows, key=lambda one: (-one.letitwag, one.name)))
 
 
-def _rows(value: Any, name: str) -> tuple[Entry, ...]:
+def _rows(value: object, name: str) -> tuple[Entry, ...]:
     if not (isinstance(value, dict) and value.get("board") == "letitwag" and isinstance(value.get("rows"), list)):
         raise UnreadableData(f'{name} is no board file: it wants {{"board": "letitwag", "rows": [...]}}.')
     if value.get("format") != FORMAT:
@@ -221,7 +221,7 @@ def _rows(value: Any, name: str) -> tuple[Entry, ...]:
     return tuple(_row(row, f"{name}, row {number}", keys) for number, row in enumerate(value["rows"], start=1))
 
 
-def _row(row: Any, where: str, keys: set[str]) -> Entry:
+def _row(row: object, where: str, keys: set[str]) -> Entry:
     if not isinstance(row, dict):
         raise UnreadableData(f"{where} is no object.")
     texts = {
@@ -254,25 +254,25 @@ def _optional(row: Mapping[str, Any], name: str, where: str) -> float | None:
     return None if row.get(name) is None else _share(row[name], f"{where}, {name}")
 
 
-def _concept(pair: Any, where: str) -> tuple[float, int | None]:
+def _concept(pair: object, where: str) -> tuple[float, int | None]:
     if not (isinstance(pair, list) and len(pair) == 2):
         raise UnreadableData(f"{where} is not [accuracy, images].")
     return _share(pair[0], where), _images(pair[1], where)
 
 
-def _share(value: Any, where: str) -> float:
+def _share(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise UnreadableData(f"{where} is {str(value)[:20]}, not a fraction from 0 to 1.")
     return float(value)
 
 
-def _images(value: Any, where: str) -> int | None:
+def _images(value: object, where: str) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40):
         return value
     raise UnreadableData(f"{where} has {str(value)[:20]} images.")
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT or re.search(r"[\x00-\x1f\x7f]", value):
         raise UnreadableData(f"{where} is not one line of at most {MOST_TEXT} letters.")
     return value

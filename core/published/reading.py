@@ -73,7 +73,7 @@ def _constant(name: str) -> float:
     raise Refused(f"holds {name}, which is no number")
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def _deeper_than(value: object, limit: int) -> bool:
     level = [value]
     for _ in range(limit):
         level = [child for item in level for child in _containers(item)]
@@ -82,7 +82,7 @@ def _deeper_than(value: Any, limit: int) -> bool:
     return True
 
 
-def _containers(value: Any) -> Iterator[Any]:
+def _containers(value: object) -> Iterator[Any]:
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return (child for child in children if isinstance(child, dict | list))
 
@@ -128,7 +128,7 @@ def scores(content: bytes, file: FileName) -> list[ModelScores]:
     return models
 
 
-def _score(value: Any, file: FileName, concept: str) -> tuple[float, int]:
+def _score(value: object, file: FileName, concept: str) -> tuple[float, int]:
     if file.kind != TEXT_TO_IMAGE:
         return _number(value, f"the score of {shown(concept)}", _UPPER[file.kind]), 0
     if not isinstance(value, list) or not value:
@@ -149,7 +149,7 @@ def misalignment(content: bytes) -> tuple[int, float, float]:
     return pairs, extracted, fixed
 
 
-def _mapping(value: Any, what: str) -> dict[str, Any]:
+def _mapping(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(f"{what} is {_kind(value)}, not an object")
     if not value:
@@ -178,7 +178,7 @@ def _number(value: Any, what: str, upper: float | None) -> float:
     return number
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     names = {
         dict: "an object",
         list: "a list",

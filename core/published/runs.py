@@ -73,7 +73,7 @@ def read(content: bytes, filename: str) -> list[Run]:
     return runs
 
 
-def _from_json(entry: Any, filename: str) -> list[Run]:
+def _from_json(entry: object, filename: str) -> list[Run]:
     if not isinstance(entry, dict):
         raise reading.Refused("it is no object of results")
     if "metrics" in entry or "task" in entry:

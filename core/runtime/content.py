@@ -30,7 +30,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 _KEPT: dict[int, tuple[weakref.ref[Any], bytes]] = {}
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """Digest of a value's content: 32 hex characters.
 
     Raises:
@@ -40,7 +40,7 @@ def digest_of(value: Any) -> str:
 
 
 @singledispatch
-def content(value: Any) -> bytes:
+def content(value: object) -> bytes:
     """16 bytes that stand for a value; register other types here."""
     own = getattr(value, "digest", None)
     if isinstance(own, str):
@@ -52,7 +52,7 @@ def content(value: Any) -> bytes:
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no content digest")
 
 
-def remembered(value: Any, compute: Callable[[Any], bytes]) -> bytes:
+def remembered(value: object, compute: Callable[[Any], bytes]) -> bytes:
     """The digest of a read-only object, computed once while the object lives."""
     known = _KEPT.get(id(value))
     if known is not None and known[0]() is value:
@@ -92,7 +92,7 @@ def _(value: None) -> bytes:
 @content.register(int)
 @content.register(float)
 @content.register(np.generic)
-def _(value: Any) -> bytes:
+def _(value: object) -> bytes:
     # 1 and True are one dictionary key in Python; here they are not.
     return _hash(type(value).__name__, [repr(value).encode()])
 

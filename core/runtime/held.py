@@ -77,7 +77,7 @@ class Held(Generic[K, V]):
             self._size = 0
 
 
-def weight(value: Any) -> int:
+def weight(value: object) -> int:
     """Bytes that a value takes, about: arrays and tables by their data, containers and dataclasses by their parts."""
     total, left = 0, [value]
     seen: dict[int, Any] = {}

@@ -67,7 +67,7 @@ class Question(Generic[T]):
 
 
 def question(
-    work: Callable[..., T], *args: Any, label: str, lane: Lane = "compute", keep: bool = False, **options: Any
+    work: Callable[..., T], *args: object, label: str, lane: Lane = "compute", keep: bool = False, **options: object
 ) -> Question[T]:
     """The question what ``work(*args, **options)`` gives."""
     return Question(work, args, options, label, lane, keep)

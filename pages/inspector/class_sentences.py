@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -109,7 +109,7 @@ def sentences_of_class(lens: Lens, answer: Answer, image_set: ImageSet, sentence
         _rescored(lens, answer, image_set, index, texts)
 
 
-def _frame(checks: tuple[SentenceCheck, ...], told: Any, answer: Answer) -> pd.DataFrame:
+def _frame(checks: tuple[SentenceCheck, ...], told: Mapping[int, Sequence[str]], answer: Answer) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Use": [True] * len(checks),
@@ -122,7 +122,9 @@ def _frame(checks: tuple[SentenceCheck, ...], told: Any, answer: Answer) -> pd.D
     )
 
 
-def _rows(checks: tuple[SentenceCheck, ...], told: Any, answer: Answer) -> tuple[list[str], list[list[object]]]:
+def _rows(
+    checks: tuple[SentenceCheck, ...], told: Mapping[int, Sequence[str]], answer: Answer
+) -> tuple[list[str], list[list[object]]]:
     header = ["sentence", "cosine", "nearest", "nearest_cosine", "tokens", "remarks"]
     return header, [
         [one.text, one.cosine, answer.keys[one.nearest], one.nearest_cosine, one.tokens, "; ".join(told.get(row, ()))]

@@ -30,7 +30,7 @@ def one(
     check: Callable[[str], T],
     *,
     near: Callable[[str], Sequence[str]] | None = None,
-    **box: Any,
+    **box: object,
 ) -> T | None:
     """A box for one name, kept in the address.
 

@@ -149,7 +149,7 @@ def image_column(schema: Any) -> str:
     return by_name(structs, _IMAGES) or (structs[0] if structs else "") or by_name(binary, _IMAGES)
 
 
-def _is_binary(type: Any) -> bool:
+def _is_binary(type: object) -> bool:
     import pyarrow.types as kinds
 
     return kinds.is_binary(type) or kinds.is_large_binary(type) or kinds.is_binary_view(type)

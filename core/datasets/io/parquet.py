@@ -132,7 +132,7 @@ def _written_out(array: Any) -> int:
     return int(array.nbytes)
 
 
-def _is_text(type: Any) -> bool:
+def _is_text(type: object) -> bool:
     import pyarrow.types as kinds
 
     checks = (kinds.is_string, kinds.is_large_string, kinds.is_binary, kinds.is_large_binary)

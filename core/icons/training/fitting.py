@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -152,7 +151,7 @@ def save_run(
     *,
     seconds: float,
     command: str,
-    **facts: Any,
+    **facts: object,
 ) -> None:
     """Write tensors (half precision) and ``card.json``; ``facts`` stand in the card beside what every run has.
 

@@ -270,7 +270,7 @@ def _error(content: bytes) -> Any:
     return None if choices else found.get("detail") or found.get("message") or found.get("errors")
 
 
-def _code(error: Any) -> int:
+def _code(error: object) -> int:
     """The status that an error names which came as a success; 200 when it names none."""
     code = error.get("code") if isinstance(error, Mapping) else None
     return code if isinstance(code, int) and 400 <= code < 600 else 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from typing import Any
 
 # Reasoning: tags of many makers, in several kinds of brackets, and the channels and marks of others.
 _THOUGHT_NAME = (
@@ -88,7 +87,7 @@ def _from_json(text: str) -> str:
         return json.loads(found[1], strict=False) if found else ""
 
 
-def _leaf(value: Any) -> str:
+def _leaf(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
