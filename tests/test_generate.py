@@ -519,7 +519,7 @@ def test_an_error_that_comes_as_a_success_is_told(endpoint, animals, tmp_path, b
 
 
 def test_replies_on_their_way_are_kept_when_a_run_ends(endpoint, animals, tmp_path):
-    out = tmp_path / "o.json"
+    out, endpoint.together = tmp_path / "o.json", 3
 
     def stop_at_once(progress: Progress) -> None:
         if progress.done:

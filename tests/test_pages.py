@@ -354,8 +354,8 @@ def test_corrected_names_are_said_and_can_be_taken_back() -> None:
 
 
 @pytest.mark.parametrize("page", ["attacks", "shifts", "corruptions"])
-def test_the_documentation_opens_where_it_is_referred_to(page: str) -> None:
-    app = opened(page)
+def test_the_documentation_opens_where_it_is_referred_to(page_engine: Engine, page: str) -> None:
+    app = launched(page)
     next(button for button in app.button if button.label.startswith("How ")).click().run()
     assert not app.exception
     text = (ROOT / "docs" / f"{page.upper()}.md").read_text(encoding="utf-8")

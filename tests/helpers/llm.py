@@ -23,6 +23,7 @@ class StandIn:
         contents: message contents of the next answers, one choice each.
         refused: a setting (``system`` for that message) that must not be sent, the status and the answer to it.
         usage: token usage of every answer.
+        together: no answer is sent before this many requests have come.
     """
 
     url: str = ""
@@ -35,6 +36,8 @@ class StandIn:
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    together: int = 0
+    gathered: threading.Event = field(default_factory=threading.Event)
 
     def refuses(self, asked: dict[str, Any]) -> tuple[int, Any] | None:
         """Status and answer to a request that holds the refused setting."""
@@ -61,6 +64,9 @@ def serve() -> Iterator[StandIn]:
                 if status == 200 and not refused:
                     stand_in.requests.append(asked)
                     del stand_in.contents[:1]
+                if len(stand_in.requests) >= stand_in.together:
+                    stand_in.gathered.set()
+            stand_in.gathered.wait(60)
             question = asked["messages"][-1]["content"]
             if isinstance(question, list):  # with a picture
                 question = question[0]["text"]

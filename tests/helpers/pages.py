@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import threading
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
 import numpy as np
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -21,6 +23,10 @@ from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.runtime import jobs as engine
 from core.types import Answer, ImageSet, Lens, Progress, PromptSet, Report
+
+# Every ``AppTest`` is a new runtime, which reads the metadata of all installed packages for components of theirs: half
+# a second, and the same each time.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 SHELL = Path(__file__).resolve().parents[2] / "pages" / "_shell.py"
 MODEL = "icon-RN,icons-200k"
