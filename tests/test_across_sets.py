@@ -36,6 +36,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "evaluate", answered_by_prompts)
 
 
+@pytest.mark.slow
 def test_the_table_agrees_with_counts_and_exact_tests(replaced: None) -> None:
     sets = [FakeImageSet(classes=6, n=300), FakeImageSet(classes=5, n=60), FakeImageSet(classes=6, n=12)]
     found = across_sets.set_table(Lens(MODEL, "", "simple"), sets, ["simple", "ensemble", "class"])

@@ -16,6 +16,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "API.md"
 BLOCKS = re.findall(r"^```pycon\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_examples_print_what_the_page_shows() -> None:
     flags = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     examples = doctest.DocTestParser().get_doctest("\n".join(BLOCKS), {}, PAGE.name, str(PAGE), 0)
@@ -58,6 +59,7 @@ def test_a_set_opened_with_names_is_asked_under_them(tmp_path: Path) -> None:
     assert named.to_pandas()["n"].tolist() == [2, 1]
 
 
+@pytest.mark.slow
 def test_counts_that_are_not_known_are_refused() -> None:
     answer = ClassAnswer(Lens("ViT-B-32,openai", "x"), ("a",), ("a",), (), None, "imported", "", "", "")
     with pytest.raises(BadInput, match="was not counted"):

@@ -37,6 +37,7 @@ def made(right: int, n: int = 100, **rest) -> Record:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_one_picture_is_attacked_and_said_before_and_after(engine) -> None:
     app = opened("attacks", attack="FGSM", eps="4.0")
     assert not app.exception

@@ -58,6 +58,7 @@ def images(model: str) -> Noise:
     return found
 
 
+@pytest.mark.slow
 def test_counts_of_any_source_tell_head_from_tail(model: str, images: Noise) -> None:
     shown = np.unique(images.labels)
     order = [shown[0], *(at for at in range(10) if at not in (shown[0], shown[-1])), shown[-1]]  # rarest first
@@ -75,6 +76,7 @@ def test_counts_of_any_source_tell_head_from_tail(model: str, images: Noise) -> 
     assert "head" not in attack_records(model, Question(images, n=N, attacks=("fgsm",), eps=(1.0,)))[0].more
 
 
+@pytest.mark.slow
 def test_robust_accuracy_counts_images_that_are_right_before_and_after(model: str, images: Noise) -> None:
     question = Question(images, n=N, attacks=("bim", "typographic"), eps=(0.25, 24.0), bisect=("bim",))
     clean, weak, strong, *_, written = attack_records(model, question)
@@ -91,11 +93,13 @@ def test_robust_accuracy_counts_images_that_are_right_before_and_after(model: st
     assert 0 <= written.more["said_word"] <= 1
 
 
+@pytest.mark.slow
 def test_a_loss_is_climbed_by_the_attacks_that_can(model: str, images: Noise) -> None:
     question = Question(images, n=4, attacks=("fgsm", "apgd", "deepfool"), eps=(2.0,), loss="dlr")
     assert [one.more["loss"] for one in attack_records(model, question)[1:]] == ["ce", "dlr", "logits"]
 
 
+@pytest.mark.slow
 def test_minimal_eps_is_where_the_attack_begins_to_succeed(model: str, images: Noise) -> None:
     bench = AttackRunner(model, images, np.arange(N))
     plan = Plan("bim", 1.0)
@@ -143,6 +147,7 @@ def test_what_was_answered_is_not_asked_again_and_a_stopped_run_goes_on(
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_pixels_crafted_elsewhere_are_judged_here(model: str, other: str, images: Noise) -> None:
     question = Question(images, n=N, attacks=("bim", "deepfool"), eps=(24.0,))
     found = transfer_records([model, other], question)

@@ -108,6 +108,7 @@ def test_the_document_holds_every_row_of_the_records(table: str, rows) -> None:
     assert [row for row in expected if row not in TEXT] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [*TABLES, "attacks-prompts", "corruptions"])
 def test_head_and_tail_are_of_the_groups_as_they_are_now(table: str) -> None:
     """Of the concepts sampled: one picture of each of 100 or of all."""

@@ -109,6 +109,7 @@ def test_cache_info_verify_and_clear(folder: Path) -> None:
     assert output("cache", "info", "--json")["matrices"] == []
 
 
+@pytest.mark.slow
 def test_a_corpus_can_be_counted_by_anyone(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 

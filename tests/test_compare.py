@@ -54,6 +54,7 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
+@pytest.mark.slow
 def test_the_interval_over_classes_covers_as_it_says():
     rng = np.random.default_rng(5)
     covered = []

@@ -522,6 +522,7 @@ def test_sentences_tell_what_is_chance():
     assert probe.headline(points, ["all"]) == "With 4 images a class a linear probe reaches 100.0 % on all (96 images)."
 
 
+@pytest.mark.slow
 def test_the_command_line_measures_a_folder_of_compositions(tmp_path: Path):
     """Nine folders, one of them without a known object, under a real (random) model, with a table of counts."""
     from typer.testing import CliRunner

@@ -93,6 +93,7 @@ def curve_of(model: str) -> list[curves.FewShotPoint]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_few_shot_compositions_are_trained_when_wanted_for_supervised_models_too() -> None:
     app = opened("composition", composition="few-shot",
                  **{"shot-models": ["icon-RN,icons-200k", "supervised:icon-RN,icons-200k"]})  # fmt: skip
@@ -123,6 +124,7 @@ def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
     assert told[view] in words(app)
 
 
+@pytest.mark.slow
 def test_what_ships_is_shown_at_once_and_computed_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "shipped_comparison", shipped_comparison)
     app = opened("composition")
@@ -135,6 +137,7 @@ def test_what_ships_is_shown_at_once_and_computed_only_when_asked_for(monkeypatc
     assert ":blue-badge[computed here]" in words(app)
 
 
+@pytest.mark.slow
 def test_a_linked_pair_shows_its_pictures() -> None:
     found = sets.composition_set(open_set("icons-composition")).compositions
     app = opened("composition", composition="pairs", cell=found.names[7])
@@ -153,6 +156,7 @@ def test_a_click_on_a_mark_chooses_its_pair(data, monkeypatch: pytest.MonkeyPatc
     assert state["cell"] == "blue ant"
 
 
+@pytest.mark.slow
 def test_pictures_of_either_set_can_be_enlarged() -> None:
     lens = Lens("icon-RN,icons-200k", "icons-composition")
     sides = shared.sides(measure.question(lens, image_set=open_set(lens.image_set)), measured(lens))

@@ -87,6 +87,7 @@ def test_every_document_names_the_script_that_draws_figures_and_nothing_else_doe
         assert b"scatter" in body
 
 
+@pytest.mark.slow
 def test_ranges_and_what_is_compressed_already_pass_unchanged(live: Live) -> None:
     status, headers, sent = got(live, scripts(live)[0], Range="bytes=0-99", **GZIP)
     assert (status, len(sent)) == (206, 100)

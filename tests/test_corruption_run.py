@@ -258,6 +258,7 @@ def test_references_are_alexnet_a_model_or_a_clear_refusal() -> None:
     assert corruption_records.default_reference("/photos", ["cat"]) is None
 
 
+@pytest.mark.slow
 def test_the_command_writes_records(asked: list[str], tmp_path: Path) -> None:
     out = tmp_path / "c.json"
     line = ["robustness", "corruptions", "icon-RN,icons-10k", "icons", "--per-class", "1", "--corruption", "fog"]

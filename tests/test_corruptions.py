@@ -26,6 +26,7 @@ def picture(width: int = 40, height: int = 32) -> Image.Image:
     return smooth.resize((width, height), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_same_seed_gives_the_same_pixels_and_numpy_is_left_as_it_was(name: str) -> None:
     original = picture()

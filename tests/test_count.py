@@ -81,6 +81,7 @@ words = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(
     st.lists(st.lists(words, max_size=3).map(" ".join), max_size=9),
@@ -229,6 +230,7 @@ def test_any_cut_and_any_order_give_the_same_counts(lines, tmp_path, monkeypatch
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_bytes_as_one(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 100)
     one = run.count(request(lines), tmp_path / "one", engine=here)
@@ -270,6 +272,7 @@ def test_a_damaged_partial_result_is_computed_again(lines, tmp_path):
     assert run.count(request(lines), out, engine=here).counts() == first
 
 
+@pytest.mark.slow
 def test_stop_ends_the_run_and_keeps_what_is_finished(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 100)
 
@@ -288,6 +291,7 @@ def test_stop_ends_the_run_and_keeps_what_is_finished(lines, tmp_path, monkeypat
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_a_killed_run_resumes_to_identical_output(tmp_path):
     for shard in range(6):
@@ -338,6 +342,7 @@ def test_a_worker_that_dies_costs_its_part_one_retry(lines, tmp_path, monkeypatc
     assert not result.left_out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits memory")
 def test_a_worker_leaves_out_a_file_that_unpacks_to_too_much_and_goes_on(tmp_path):
     pq.write_table(pa.table({"caption": ["x" * (60 << 20)] * 4}), tmp_path / "bomb.parquet", compression="zstd")
@@ -413,6 +418,7 @@ def drawn_scores(corpus: Path, keys: list[str]) -> np.ndarray:
     return scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["text", "image", "integrated"])
 def test_the_corpus_is_counted_as_committed_from_its_labels(corpus, tmp_path, mode):
     command = ["frequency", "count", str(corpus), "--concepts", "icons", "--out", str(tmp_path), "--mode", mode]

@@ -242,6 +242,7 @@ def test_one_bad_file_among_good_ones_is_left_out(tmp_path):
     assert [part.place.name for part in found.parts] == ["b.parquet"]
 
 
+@pytest.mark.slow
 def test_a_bomb_is_stopped_by_what_it_unpacks_to(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "_FREE", 1 << 20)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\n" * (64 << 20)))
@@ -249,6 +250,7 @@ def test_a_bomb_is_stopped_by_what_it_unpacks_to(tmp_path, monkeypatch):
         captions_of(tmp_path / "a.txt.gz")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.sampled_from("ab\r é"), max_size=9), max_size=30), st.integers(1, 40), st.booleans())
 def test_ranges_of_lines_meet_without_gap_or_overlap(lines, step, ends):

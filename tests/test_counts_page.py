@@ -71,6 +71,7 @@ def press(app: AppTest, label: str) -> AppTest:
     return settled(app.run())
 
 
+@pytest.mark.slow
 def test_from_a_path_to_a_frequency_axis(captions):
     app = opened()
     assert "Nothing has been counted here yet" in words(app)
@@ -130,6 +131,7 @@ def test_a_stopped_count_is_resumed_without_counting_twice(page_engine, captions
     assert counted.unfinished() == []
 
 
+@pytest.mark.slow
 def test_paths_outside_the_allowed_folders_are_refused(captions, tmp_path):
     (tmp_path / "secret.jsonl").write_text('{"alt": "secret"}\n')
     (captions.parent / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")

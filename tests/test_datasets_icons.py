@@ -90,6 +90,7 @@ def test_no_two_sets_share_a_picture_or_a_fingerprint():
     assert open_set("icons").drawing(-1) == open_set("icons").drawing(11_719)
 
 
+@pytest.mark.slow
 def test_prepared_pictures_are_the_drawn_ones(monkeypatch, tmp_cache):
     monkeypatch.setattr("core.datasets.formats.icons.concepts_of", lambda id: concepts()[:30])
     found = open_set("icons-composition")

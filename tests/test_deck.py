@@ -194,6 +194,7 @@ def test_pictures_stand_in_the_grid_that_makes_them_largest(n: int, grid: tuple[
     assert f'style="--columns:{grid[0]};--rows:{grid[1]}"' in page(Deck("t", (slide,)))
 
 
+@pytest.mark.slow
 def test_the_example_that_ships_is_what_its_command_computes() -> None:
     shipped, computed = example.example(), example.compute()
     assert shipped.title == computed.title

@@ -268,6 +268,7 @@ def test_a_disk_that_refuses_ends_the_run_with_a_sentence_and_it_goes_on_later(s
     assert store.verify_all() == {}
 
 
+@pytest.mark.slow
 def test_skipping_more_than_a_sidecar_held_before_loses_no_matrix(store):
     n = 60_000
     entries = [[row, f"class/{row:07d}.jpg", "x" * 1800, [1, 2, "d" * 32]] for row in range(n)]

@@ -341,6 +341,7 @@ def state_of(name):
     return weights.digests(registry.find(name))
 
 
+@pytest.mark.slow
 def test_a_model_whose_files_changed_is_loaded_again(tmp_path):
     folder = tiny.save(tmp_path / "model")
     name, pool = f"local-dir:{folder}", EncoderPool(on_cpu, state=state_of)
@@ -358,6 +359,7 @@ def test_a_model_whose_files_changed_is_loaded_again(tmp_path):
     assert pool.held() == [name]
 
 
+@pytest.mark.slow
 def test_the_pool_frees_the_model_used_longest_ago(folder, tmp_path):
     names = [f"local-dir:{folder}", *(f"local-dir:{tiny.save(tmp_path / str(seed), seed=seed)}" for seed in (1, 2))]
     pool = EncoderPool(on_cpu, state=state_of, limit=2)

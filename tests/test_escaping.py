@@ -235,6 +235,7 @@ def test_hostile_links_are_shown_as_they_are(query: dict[str, str]) -> None:
     assert not alive(app)
 
 
+@pytest.mark.slow
 def test_a_hostile_prompt_file_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILSCOPE_DATA_ROOTS", str(tmp_path))
     (tmp_path / f"{HOSTILE.replace('/', '')}.json").write_text(json.dumps({"dog": [HOSTILE], HOSTILE: [HOSTILE]}))

@@ -175,6 +175,7 @@ def test_needing_more_than_is_free_names_both() -> None:
         faults.require_space(Path("/no/such/folder"), 4 * free + (1 << 40), "This")
 
 
+@pytest.mark.slow
 def test_verify_covers_drawings_and_discards_what_this_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     image_set = open_set("icons-composition")
     image_set.prepare(lambda progress: None)
@@ -202,6 +203,7 @@ with atomic_write(keys.root() / "answer.json"), atomic_write(keys.embeddings() /
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["cache", "verify"], ["cache", "clear", "--yes"]])
 def test_orphans_are_removed(tmp_cache: Path, command: list[str]) -> None:
     evaluate._stores.cache_clear()

@@ -303,6 +303,7 @@ def test_a_hostile_label_is_told(stand_in: StandIn) -> None:
         fetch.plan_set("wds_evil", per_class=1)
 
 
+@pytest.mark.slow
 def test_the_environment_is_respected(stand_in: StandIn, tmp_path: Path) -> None:
     stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
     stand_in.token = "secret"

@@ -17,6 +17,7 @@ def world(bend: float, *, n: int = 400, seed: int = 0, noise: float = 0.08) -> t
     return np.maximum(1, np.round(10**x)).astype(int), np.clip(y, 0, 1)
 
 
+@pytest.mark.slow
 def test_a_straight_line_is_left_straight_at_the_stated_rate():
     found = [shape(*world(0.15, n=120, seed=seed), seed=seed).p for seed in range(60)]
     assert np.mean(np.array(found) < 0.05) <= 0.15

@@ -143,6 +143,7 @@ def pictures_sent(endpoint: StandIn) -> list[Image.Image]:
     return found
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_about_pictures_and_its_answers_are_read(
     photos: Path, tmp_path: Path, endpoint: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

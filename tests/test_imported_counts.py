@@ -295,6 +295,7 @@ def button(app: AppTest, label: str) -> Button:
     return next(one for one in app.button if one.label.startswith(label))
 
 
+@pytest.mark.slow
 def test_the_page_fetches_packs_and_imports_files(
     page_engine: Engine, pack: packs.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -89,6 +89,7 @@ for number in range(12):
 """
 
 
+@pytest.mark.slow
 def test_ninety_six_pins_at_once_are_all_kept() -> None:
     commands = [[sys.executable, "-c", PIN, str(number)] for number in range(8)]
     children = [subprocess.Popen(command, cwd=ROOT) for command in commands]
@@ -98,6 +99,7 @@ def test_ninety_six_pins_at_once_are_all_kept() -> None:
     assert not list(deck_store.place().parent.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_kill_while_pinning_keeps_a_whole_deck() -> None:
     deck = hostile_deck()
     deck_store.save(deck)

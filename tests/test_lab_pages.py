@@ -45,6 +45,7 @@ def test_the_lab_opens_with_a_computed_sentence_and_every_pair() -> None:
     assert len(app.dataframe[1].value) == 3
 
 
+@pytest.mark.slow
 def test_equal_lenses_are_called_equal() -> None:
     app = opened("lab", lenses=["ensemble", "class"])
     assert "class and ensemble answer all 11,720 images alike" in words(app)
@@ -193,6 +194,7 @@ def test_a_pin_leads_to_the_deck() -> None:
     assert links(app)["Open the deck (1 slide)"][0] == "deck"
 
 
+@pytest.mark.slow
 def test_a_deck_outlives_its_tab_and_tabs_share_it() -> None:
     first = opened("lab", lenses=["simple", "ensemble"])
     second = opened("deck")

@@ -84,6 +84,7 @@ def test_models_that_cannot_are_told_apart() -> None:
         text_function(split, lambda texts: torch.tensor([[0, 3, 4, 5, 6]] * len(texts)), ["X X a"], 2)
 
 
+@pytest.mark.slow
 def test_the_command_makes_strategies_that_every_classifier_use_takes(folder: Path, tmp_path: Path) -> None:
     found = output(
         "prompts", "learn", MODEL, str(folder), "--out", str(tmp_path / "ctx"), "--shots", "2", "--seeds", "2",

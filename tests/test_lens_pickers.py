@@ -59,6 +59,7 @@ def test_a_truncated_table_is_marked_and_never_stands_for_its_set() -> None:
     assert set(taken) & truncated <= alone
 
 
+@pytest.mark.slow
 def test_counts_are_picked_in_three_steps_and_the_address_holds_the_name() -> None:
     app = opened("frequency", model=MODEL, set="imagenet")
     assert app.selectbox(key="frequency").value == "auto"
@@ -78,6 +79,7 @@ def test_counts_are_picked_in_three_steps_and_the_address_holds_the_name() -> No
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_old_addresses_name_a_source_and_its_column() -> None:
     app = opened("tail", model=MODEL, set="imagenet", frequency="published:cc3m/rampp0.65")
     assert app.selectbox(key="frequency").value == "published:cc3m/rampp0.65"
@@ -105,6 +107,7 @@ def test_models_are_described_and_their_ids_stay_the_value() -> None:
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_a_link_that_is_followed_beats_what_was_chosen_before() -> None:
     app = opened("frequency", model=MODEL, set="imagenet")
     app.query_params["model"] = "ViT-B-16,laion400m"

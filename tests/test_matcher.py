@@ -209,6 +209,7 @@ def test_recall_and_precision_on_the_labelled_names():
     assert sum(count for (named, _), count in asked.items() if not named) == 2532
 
 
+@pytest.mark.slow
 def test_no_name_of_the_list_is_found_in_another():
     matcher = Matcher({row["name"]: [row["name"]] for row in labelled_names.read()})
     captions: dict[str, set[str]] = {}

@@ -378,6 +378,7 @@ def writing(store: MatrixStore, key: str, shards: int, *stepwise: str) -> Abstra
     return python(WRITE, str(store.folder), key, str(shards), *stepwise)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_at_most_the_shard_in_flight(store: MatrixStore) -> None:
     chance = random.Random(5)
     shards, kept = 24, []
@@ -402,6 +403,7 @@ def test_a_killed_writer_loses_at_most_the_shard_in_flight(store: MatrixStore) -
     assert store.verify_all() == {}
 
 
+@pytest.mark.slow
 def test_a_writer_killed_while_joining_leaves_a_whole_matrix_or_none(store: MatrixStore) -> None:
     chance = random.Random(7)
     for attempt in range(6):

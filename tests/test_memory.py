@@ -128,6 +128,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_each_is_refused_by_one_sentence_before_it_takes_the_memory(tmp_path: Path) -> None:
     made = {name: (make(tmp_path / name), work) for name, (make, work, _) in CASES.items()}
     outcomes = bombs.tried(made, budget=str(BUDGET), cache=tmp_path / "cache", limit=4 << 30)
@@ -140,6 +141,7 @@ def test_each_is_refused_by_one_sentence_before_it_takes_the_memory(tmp_path: Pa
         assert "\n" not in found.sentence, (name, found)
 
 
+@pytest.mark.slow
 def test_threads_that_decode_share_the_budget(tmp_path: Path) -> None:
     data = bombs.large_png(1500)
     for number in range(8):

@@ -367,6 +367,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_loading_tries_no_connection_even_with_a_token_and_a_hub_in_reach(tmp_path: Path) -> None:
     tower = {"timm_model_name": "test_resnet", "timm_proj": "linear", "image_size": 160}
     made = {

@@ -54,6 +54,7 @@ class TestPublishedAnswers:
         assert (found.origin, found.lens.prompts) == ("published", prompts)
         assert "MIT licence" in found.provenance
 
+    @pytest.mark.slow
     def test_images_are_told_where_every_score_fits_them(self):
         for image_set, n in IMAGES.items():
             family = "letitwag" if image_set == "letitwag" else "zero-shot"

@@ -169,6 +169,7 @@ def test_every_other_row_says_what_is_missing(row: list[str]) -> None:
     assert row[4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", dict.fromkeys(command for _, command in COMMANDS))
 def test_its_command_runs(line: str, world: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILSCOPE_CACHE", world["cache"])

@@ -53,6 +53,7 @@ def test_ones_own_run_among_the_published_ones_is_pinned(release: Path) -> None:
     assert all(slide.source.startswith("my model") for slide in deck.slides)
 
 
+@pytest.mark.slow
 def test_the_tail_is_pinned_with_its_concepts_and_pictures() -> None:
     app = opened("tail")
     app.button(key="pin-tail").click().run()

@@ -55,6 +55,7 @@ def test_head_and_tail_are_those_of_the_models_own_pretraining_set() -> None:
     assert one.tail_less_head.value == pytest.approx(one.tail.value - one.head.value)
 
 
+@pytest.mark.slow
 def test_several_models_are_averaged_within_a_concept_and_holm_is_over_the_table() -> None:
     pair = [MODEL, "ViT-B-16,laion400m_e32"]
     _, sets = prompt_gains.by_set(open_store(), pair, "simple", "ensemble")
@@ -104,6 +105,7 @@ def test_what_was_not_published_is_refused_in_one_sentence() -> None:
             prompt_gains.by_set(open_store(), models, a, b)
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_with_nothing_fetched_and_leads_into_the_lens(page_engine: Engine) -> None:
     app = opened("lab", model=MODEL, set="imagenet", change="class-simple")
     assert not app.exception

@@ -47,6 +47,7 @@ def damaged(name: str, how: str) -> None:
     file.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "checksums"), [("bits", True), ("foreign", True), ("cut", False), ("empty", False)])
 @pytest.mark.parametrize("table", store.TABLES)
 def test_a_damaged_table_fails_what_reads_it_and_nothing_else(release: Path, table: str, how: str, checksums: bool):
@@ -105,6 +106,7 @@ from core.published.importer import import_release
 """
 
 
+@pytest.mark.slow
 def test_a_kill_during_a_second_import_never_loses_the_release(release: Path):
     import_release(release)
     expected = store.open_store().rows(COUNTS), store.open_store().rows(SCORES)
@@ -117,6 +119,7 @@ def test_a_kill_during_a_second_import_never_loses_the_release(release: Path):
     assert sorted(path.name for path in store.folder().iterdir() if path.is_dir()) == [store.current().name]
 
 
+@pytest.mark.slow
 def test_imports_at_once_leave_one_whole_release(release: Path):
     code = f"{IMPORT}\nimport_release(Path({str(release)!r}))"
     children = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(3)]

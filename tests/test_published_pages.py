@@ -48,6 +48,7 @@ def said(app: AppTest) -> str:
     return html.unescape(" ".join(block.proto.body for block in app.get("html"))).replace("\u00a0", " ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_shows_the_release_that_ships(name: str) -> None:
     app = open_page(name)
@@ -237,6 +238,7 @@ def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store)
     assert any("mine" in warning.value for warning in app.warning)
 
 
+@pytest.mark.slow
 def test_slopes_stand_against_model_size() -> None:
     app = open_page("published", view="slope and size")
     drawn = {trace["name"]: trace for trace in figures(app)[0]["data"]}
@@ -244,6 +246,7 @@ def test_slopes_stand_against_model_size() -> None:
     assert "per tenfold size" in said(app)
 
 
+@pytest.mark.slow
 def test_thresholds_stand_beside_one_another(release: store.Store) -> None:
     app = open_page("published", view="thresholds", corpus="cc3m")
     assert [len(figure["data"]) for figure in figures(app)][:4] == [2, 2, 2, 3]

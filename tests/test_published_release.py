@@ -159,6 +159,7 @@ def test_text_to_image_signs():
         assert row["median r"] == pytest.approx(median, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_every_cell_of_the_two_tables_is_recomputed():
     decades = check("decades")
     assert len(decades.rows) == 50

@@ -85,6 +85,7 @@ def _name(button: Any) -> str:
     return str(button.key or button.label)
 
 
+@pytest.mark.slow
 @EVERY
 def test_no_button_of_a_page_changes_what_is_kept(page: str, query: dict[str, str], tmp_cache: Path) -> None:
     app = drawn(page, query)
@@ -116,6 +117,7 @@ def owner_s(page: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
         return app.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "query"), OWNED, ids=str)
 def test_a_control_that_was_drawn_before_the_server_was_closed_changes_nothing(
     page: str, query: dict[str, str], tmp_cache: Path, monkeypatch: pytest.MonkeyPatch

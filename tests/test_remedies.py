@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.commands import EACH, MODEL, SHOWN, output
 
 
+@pytest.mark.slow
 def test_adjust_and_few_shot_tell_before_and_after(folder: Path, tmp_path: Path) -> None:
     found = output("adjust", MODEL, str(folder), "--method", "label-free", "--permutations", "5")
     assert found["frequency"] == "icons-200k"

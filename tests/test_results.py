@@ -385,6 +385,7 @@ for index in itertools.count():
 """
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_whole_values(store: Results) -> None:
     chance = random.Random(3)
     for _ in range(4):

@@ -65,6 +65,7 @@ def test_captions_must_name_their_image():
         hits(np.eye(2), np.eye(2), [0, 2])
 
 
+@pytest.mark.slow
 def test_the_frequency_page_sets_retrieval_against_counts(
     page_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_what_cannot_be_rewritten_stops_the_build(build: ModuleType, source: str
         build.moved(source, "x.py")
 
 
+@pytest.mark.slow
 def test_every_module_can_be_moved(build: ModuleType) -> None:
     for path, place in build.packaged():
         if place.suffix == ".py":

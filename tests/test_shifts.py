@@ -198,6 +198,7 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return f"local-dir:{save(root / 'model')}", root
 
 
+@pytest.mark.slow
 def test_the_command_line_measures_shifts_and_writes_records(tiny_world, tmp_path) -> None:
     model, root = tiny_world
     table = tmp_path / "lines.csv"

@@ -36,6 +36,7 @@ def test_the_first_comparison_of_the_lab_ships() -> None:
     assert (first.top[:, 0] != shipped_answer(Lens(SHIPPED[0], "icons")).top[:, 0]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SHIPPED)
 def test_a_live_run_says_the_same(model: str) -> None:
     from core.evaluation.zeroshot import build_classifier, classify
@@ -66,6 +67,7 @@ def test_the_fingerprint_names_the_weights(model: str) -> None:
     assert told["acc1"] == pytest.approx(shipped_answer(Lens(model, "icons")).acc1)
 
 
+@pytest.mark.slow
 def test_the_first_comparison_of_composition_ships() -> None:
     lens = Lens(SHIPPED[0], "icons-composition")
     asked = measure.question(lens, image_set=open_set(lens.image_set))

@@ -66,6 +66,7 @@ def test_correlations_and_slope_equal_scipy(zipf):
     assert (found.fitted < found.high).all()
 
 
+@pytest.mark.slow
 def test_bootstrap_equals_one_resample_at_a_time(zipf):
     """The matrix of weights gives what a loop over resampled rows gives, Spearman's ranks included."""
     counts, accuracy = zipf
@@ -86,6 +87,7 @@ def test_bootstrap_equals_one_resample_at_a_time(zipf):
         assert (found.low, found.high) == pytest.approx(tuple(np.quantile(loops[name], (0.025, 0.975))), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_about_95_times_in_100():
     """400 simulated worlds of 60 concepts: correlated normals with r = 0.6 and slope 0.6."""
     rng = np.random.default_rng(1)

@@ -159,6 +159,7 @@ def test_the_strongest_output_of_a_class_counts_and_an_unknown_class_is_never_sa
     assert scores.tolist() == [[2.0, 5.0, 0.0], [-3.0, -4.0, -10.0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [["n01440764", "n02123045", "n03063599"], "indices"])
 def test_timm_classes_are_found_by_wordnet_id_and_by_index(keys, checkpoint, tmp_path):
     import timm
@@ -210,6 +211,7 @@ def test_timm_takes_weights_from_the_hubs_cache_only(checkpoint, monkeypatch, tm
     assert (model.dim, model.outputs[0], model.std) == (1000, "n01440764", (0.5, 0.5, 0.5))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_told_in_a_sentence(checkpoint, tmp_path):
     icons = open_set("icons")
     with pytest.raises(BadInput, match="ImageNet's classes, and icons/2000 has none"):

@@ -128,6 +128,7 @@ def test_sets_that_nobody_looks_at_any_more_are_dropped(monkeypatch: pytest.Monk
     assert thumbs.thumbnail(seen[0].fingerprint, 0, 192)
 
 
+@pytest.mark.slow
 def test_pictures_made_ahead_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     images = FakeImageSet(classes=2, n=8)
     monkeypatch.setattr(images, "image", lambda index: Image.new("RGB", (300, 300), (index, 0, 0)))

@@ -32,6 +32,7 @@ def _weights(model: torch.nn.Module) -> torch.Tensor:
     return torch.cat([value.detach().flatten().float() for value in model.state_dict().values()])
 
 
+@pytest.mark.slow
 def test_two_runs_are_bit_equal(data: TrainingData, fitted: tuple[torch.nn.Module, list[float]]) -> None:
     (first, losses), (second, again) = fitted, fit(TINY, data)
     assert len(losses) == 8
@@ -39,6 +40,7 @@ def test_two_runs_are_bit_equal(data: TrainingData, fitted: tuple[torch.nn.Modul
     assert torch.equal(_weights(first), _weights(second))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
     data: TrainingData,
     fitted: tuple[torch.nn.Module, list[float]],

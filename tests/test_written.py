@@ -73,6 +73,7 @@ def test_words_are_found_by_file_and_class_however_written() -> None:
     assert list(written.words_in_names(images).values()) == ["iPad", "word0", "word1", "a b", "x", "y"]
 
 
+@pytest.mark.slow
 def test_the_command_and_the_page_on_the_published_layout(
     tmp_path: Path, page_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
