@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import AsJson, LabelColumn, PathColumn, Set, Split, Yes
+from core.cli.options import AsJson, Set, Yes
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 
 app = typer.Typer(help="Results from elsewhere, brought in as answers.", no_args_is_help=True)
 
@@ -54,6 +54,7 @@ def read(
 
 
 @app.command()
+@reads_set
 def ask(
     image_set: Set,
     base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
@@ -74,9 +75,6 @@ def ask(
     price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
     price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
     yes: Yes = False,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Ask a multimodal language model about a sample of pictures; prints JSON.
 
@@ -88,7 +86,7 @@ def ask(
     from core.evaluation import picture_questions as asking
     from core.prompts.generate import own_key
 
-    opened = open_set(read_as(image_set, label_column, path_column, split))
+    opened = open_set(image_set)
     covered = coverage(opened)
     say(covered)
     asked = asking.Asked(

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
+from core.cli.options import Also, Frequency, Model, Records, Set, Strategy
 from core.cli.output import progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 from core.errors import BadInput
 
 
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(written)
 
 
+@reads_set
 def attacks(
     model: Model,
     image_set: Set,
@@ -58,9 +59,6 @@ def attacks(
     guard: Annotated[bool, typer.Option(help="Also try the margin loss on what cross-entropy leaves standing.")] = True,
     frequency: Frequency = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 0,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Attack a classifier: robust accuracy, success among the clean-right, minimal ε, head against tail."""
     from core.cli.records import accuracy, echo_records, number
@@ -81,7 +79,7 @@ def attacks(
     sources = [named(one) for one in surrogate or []]
     if transfer_only and not (sources or matrix):
         raise BadInput("--transfer-only needs --surrogate MODEL or --matrix: there is nothing else to do.")
-    opened = open_set(read_as(image_set, label_column, path_column, split))
+    opened = open_set(image_set)
     require_classes(opened)
     question = Question(
         opened,
@@ -145,6 +143,7 @@ def _presets(pairs: list[str]) -> dict[str, str]:
     return found
 
 
+@reads_set
 def written(
     model: Model,
     image_set: Set,
@@ -161,9 +160,6 @@ def written(
     prompts: Strategy = "simple",
     also: Also = None,
     out: Records = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Pictures with a wrong word written on them (ImageNet-T): predicted correctly, or as the written word."""
     from core.cli.records import accuracy, echo_records
@@ -172,7 +168,7 @@ def written(
     from core.robustness.attacks import written as typographic
     from core.supervised.ask import answer_for, named
 
-    opened = open_set(read_as(image_set, label_column, path_column, split))
+    opened = open_set(image_set)
     table = typographic.read_words(words) if words else typographic.words_in_names(opened)
     sets = {"written": opened} | ({"clean": open_set(clean)} if clean else {})
     found = {condition: typographic.written(one, table) for condition, one in sets.items()}

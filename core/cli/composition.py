@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
+from core.cli.options import Also, Frequency, Model, Precision, Records, Set, Strategy
 from core.cli.output import progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 from core.errors import BadInput
 from core.types import Lens
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command("composition-few-shot")(few_shot)
 
 
+@reads_set
 def composition(
     model: Model,
     image_set: Set,
@@ -42,9 +43,6 @@ def composition(
         str, typer.Option(help="Images a class of the few-shot probes; none for no probe.")
     ] = "1,2,4,8,16",
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the few-shot probes.")] = 3,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     out: Records = None,
 ) -> None:
@@ -66,7 +64,6 @@ def composition(
     from core.supervised.names import is_supervised
 
     rows, covered = [], None
-    image_set = read_as(image_set, label_column, path_column, split)
     known = known or ("icons" if image_set in PARTNER else "")
     images, known_set = open_set(image_set), open_set(known) if known else None
     with progress_bar() as report:
@@ -106,6 +103,7 @@ def composition(
     )
 
 
+@reads_set
 def few_shot(
     model: Model,
     image_set: Set,
@@ -120,9 +118,6 @@ def few_shot(
     objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
     shots: Annotated[str, typer.Option(help="Images of every object.")] = "1,2,4,8",
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the compositions, draws of the images.")] = 3,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     out: Records = None,
 ) -> None:
@@ -139,7 +134,6 @@ def few_shot(
     from core.supervised.ask import named
     from core.supervised.names import is_supervised
 
-    image_set = read_as(image_set, label_column, path_column, split)
     opened = open_set(image_set)
     models = list(dict.fromkeys(named(one) for one in (model, *(also or []))))
     first = next((one for one in models if not is_supervised(one)), models[0])

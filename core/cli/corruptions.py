@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import Also, Frequency, LabelColumn, Model, PathColumn, Records, Split, Strategy
+from core.cli.options import Also, Frequency, Model, Records, Strategy
 from core.cli.output import echo_time, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 from core.errors import BadInput
 
 Set = Annotated[
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(sequences)
 
 
+@reads_set
 def corruptions(
     model: Model,
     image_set: Set,
@@ -53,9 +54,6 @@ def corruptions(
     most: Annotated[int, typer.Option(min=1, help="Sequences of each perturbation, one picture a class.")] = 200,
     frequency: Frequency = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the corruptions.")] = 0,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Accuracy under corruptions: CE, mCE and relative mCE, head against tail, flips.
 
@@ -84,7 +82,7 @@ def corruptions(
         raise BadInput("--clean belongs to a folder of ImageNet-C's conditions; a built-in set is its own clean set.")
     asked = Asked(
         models=tuple(dict.fromkeys(named(one) for one in (model, *(also or [])))),
-        image_set=read_as(image_set, label_column, path_column, split),
+        image_set=image_set,
         plan=plan,
         reference=reference,
         clean=clean,

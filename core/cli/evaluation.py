@@ -12,19 +12,16 @@ import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
 from core.cli.options import (
-    LabelColumn,
     Method,
     Model,
     Names,
     Origin,
-    PathColumn,
     Precision,
     Prompts,
     Set,
-    Split,
 )
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
-from core.cli.sets import read_as, say, say_time
+from core.cli.sets import reads_set, say, say_time
 from core.errors import BadInput, UnknownName
 from core.types import Answer, ClassAnswer, Embeddings, FrequencyTable, ImageSet, Lens, Report
 
@@ -39,12 +36,10 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@reads_set
 def embed(
     model: Model,
     image_set: Set,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     engine: Engine = "local",
     address: Address = None,
@@ -55,7 +50,6 @@ def embed(
     from core.datasets.coverage import coverage
     from core.models.registry import canonical
 
-    image_set = read_as(image_set, label_column, path_column, split)
     lens, computing = Lens(canonical(model), image_set, precision=precision), chosen(engine, address, workers)
     with progress_bar() as report:
         found = _embedded(lens, computing, report)
@@ -80,6 +74,7 @@ def _embedded(lens: Lens, engine: Chosen, report: Report) -> Embeddings:
     return engine.run(here, partial(embeddings_on_ray, lens, report=report))
 
 
+@reads_set
 def evaluate(
     model: Model,
     image_set: Set,
@@ -89,9 +84,6 @@ def evaluate(
     task: Annotated[Literal["zeroshot_classification", "retrieval"], typer.Option()] = "zeroshot_classification",
     names: Names = "shown",
     names_file: Annotated[Path | None, typer.Option(help="Readable names by key: JSON, CSV or text.")] = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     engine: Engine = "local",
     address: Address = None,
@@ -108,7 +100,6 @@ def evaluate(
     from core.evaluation.origins import Question
     from core.strict_json import write_json
 
-    image_set = read_as(image_set, label_column, path_column, split)
     question, computing = Question(model, image_set, prompts, precision), chosen(engine, address, workers)
     covered: list[Coverage] = []
     if quick and (task == "retrieval" or computing.ray or origin not in ("auto", "live")):
@@ -215,6 +206,7 @@ def _retrieved(
     return concept_retrieval(lens, image_set=opened, table=table, metric=metric, report=report)
 
 
+@reads_set
 def curve(
     model: Model,
     image_set: Set,
@@ -228,9 +220,6 @@ def curve(
     ] = None,
     method: Annotated[Method | None, typer.Option(help="Kind of count; default: the source's own.")] = None,
     recipe: Annotated[Literal["honest", "paper"], typer.Option()] = "honest",
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the finding.")] = False,
 ) -> None:
     """Accuracy against pretraining frequency: slope per decade, correlations, intervals."""
@@ -242,7 +231,6 @@ def curve(
     from core.frequency import choice, sources
 
     table = None if frequency == "auto" else sources.load_source(frequency, method=method)
-    image_set = read_as(image_set, label_column, path_column, split)
     covered: list[Coverage] = []
     with progress_bar() as report:
         question = origins.Question(model, image_set, prompts)

@@ -21,7 +21,7 @@ from core.cli.options import (
     Yes,
 )
 from core.cli.output import echo_json, echo_notes, echo_table, fields, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import read_as, reads_set, say
 
 app = typer.Typer(help="Prompt strategies and their sentences.", no_args_is_help=True)
 
@@ -152,6 +152,7 @@ def table(
 
 
 @app.command()
+@reads_set
 def learn(
     model: Model,
     image_set: Set,
@@ -163,9 +164,6 @@ def learn(
     batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 32,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.002,
     frequency: Frequency = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Learn the words before the class name on a few pictures with frozen towers (CoOp); prints JSON.
 
@@ -179,7 +177,7 @@ def learn(
     from core.models.registry import canonical
     from core.types import Lens
 
-    lens = Lens(canonical(model), read_as(image_set, label_column, path_column, split), precision="float32")
+    lens = Lens(canonical(model), image_set, precision="float32")
     opened = open_set(lens.image_set)
     found = groups(lens.model, opened.keys, opened.names, frequency=frequency)
     with progress_bar() as report:
@@ -201,6 +199,7 @@ def learn(
 
 
 @app.command()
+@reads_set
 def generate(
     image_set: Set,
     base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
@@ -214,9 +213,6 @@ def generate(
     price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
     price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
     yes: Yes = False,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Have a language model write sentences about every class.
 
@@ -228,7 +224,7 @@ def generate(
     from core.prompts.generate import QUESTIONS, Settings, answered, estimate, own_key
     from core.prompts.generate import generate as run
 
-    opened = open_set(read_as(image_set, label_column, path_column, split))
+    opened = open_set(image_set)
     say(coverage(opened))
     settings = Settings(base_url, model, QUESTIONS[questions], count, temperature, max_tokens, seed)
     have = {question: len(texts) for question, texts in answered(out, settings).items()}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.cli.options import Frequency, LabelColumn, Model, PathColumn, Precision, Records, Set, Split, Strategy
+from core.cli.options import Frequency, Model, Precision, Records, Set, Strategy
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 from core.types import Lens
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
 
 
+@reads_set
 def adjust(
     model: Model,
     image_set: Set,
@@ -36,9 +37,6 @@ def adjust(
     ] = "counts",
     strength: Annotated[float, typer.Option(min=0, help="How much of the log prior is subtracted.")] = 1.0,
     permutations: Annotated[int, typer.Option(min=0, help="Priors dealt at random, for the null.")] = 100,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     out: Records = None,
 ) -> None:
@@ -46,7 +44,7 @@ def adjust(
     from core.analysis import label_bias
     from core.datasets import open_set
 
-    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    lens = _lens(model, image_set, prompts, precision)
     opened = open_set(lens.image_set)
     source, counts = counts_of(lens, opened, frequency)
     with progress_bar() as report:
@@ -58,6 +56,7 @@ def adjust(
     _tell(result, label_bias.headline(found), found.changes, out)
 
 
+@reads_set
 def few_shot(
     model: Model,
     image_set: Set,
@@ -72,9 +71,6 @@ def few_shot(
     shots: Annotated[list[int] | None, typer.Option(min=1, help="Pictures a class; several times. [1 2 4 8]")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many draws of pictures.")] = 3,
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Weight of the trained head in the mixture.")] = 0.5,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
     out: Records = None,
 ) -> None:
@@ -82,7 +78,7 @@ def few_shot(
     from core.analysis import few_shot_head
     from core.datasets import open_set
 
-    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    lens = _lens(model, image_set, prompts, precision)
     opened, other = open_set(lens.image_set), open_set(support) if support else None
     source, counts = counts_of(lens, opened, frequency)
     with progress_bar() as report:
@@ -95,6 +91,7 @@ def few_shot(
     _tell(result, few_shot_head.headline(found), found[-2].changes, out)
 
 
+@reads_set
 def relabel(
     model: Model,
     image_set: Set,
@@ -104,9 +101,6 @@ def relabel(
     pmi: Annotated[
         Path | None, typer.Option(help="cooccurrence.parquet of frequency count, or CSV a,b,pmi: accuracy by pair.")
     ] = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     precision: Precision = "auto",
 ) -> None:
     """Accuracy by cleaned or several accepted labels beside the first, by head and tail; pairs by PMI. Prints JSON."""
@@ -115,7 +109,7 @@ def relabel(
     from core.evaluation.evaluate import evaluate
     from core.opening import read_regular
 
-    lens = _lens(model, read_as(image_set, label_column, path_column, split), prompts, precision)
+    lens = _lens(model, image_set, prompts, precision)
     opened = open_set(lens.image_set)
     accepted = second_labels.read_file(labels, opened)
     source, counts = counts_of(lens, opened, frequency)

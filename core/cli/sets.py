@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import typer
 
+from core.cli.options import LabelColumn, PathColumn, Split
 from core.cli.output import echo_time
 from core.datasets.choices import Choices, with_choices
 from core.datasets.coverage import Coverage
 from core.runtime import estimates
 from core.types import ImageSet, Lens, Report
+
+T = TypeVar("T")
 
 
 def read_as(
@@ -22,6 +30,27 @@ def read_as(
         names=names if names == "released" else "",
     )
     return with_choices(image_set, choices)
+
+
+def reads_set(command: Callable[..., T]) -> Callable[..., T]:
+    """A command with ``--label-column``, ``--path-column`` and ``--split``, which say how its set is read."""
+
+    def reading(
+        image_set: str,
+        label_column: LabelColumn = None,
+        path_column: PathColumn = None,
+        split: Split = None,
+        **others: Any,
+    ) -> T:
+        return command(image_set=read_as(image_set, label_column, path_column, split), **others)
+
+    own = inspect.signature(command, eval_str=True)
+    added = [*inspect.signature(reading, eval_str=True).parameters.values()][1:4]
+    shown = own.replace(parameters=[*own.parameters.values(), *added])
+    functools.update_wrapper(reading, command)
+    reading.__annotations__ = {name: parameter.annotation for name, parameter in shown.parameters.items()}
+    vars(reading)["__signature__"] = shown  # what Typer makes the options from
+    return reading
 
 
 def say_time(lens: Lens, image_set: ImageSet, report: Report, *, advice: str = "") -> None:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, Frequency, LabelColumn, Model, PathColumn, Records, Set, Split, Strategy
+from core.cli.options import AsJson, Frequency, Model, Records, Set, Strategy
 from core.cli.output import echo_json, echo_table, progress_bar
-from core.cli.sets import read_as, say
+from core.cli.sets import reads_set, say
 from core.errors import BadInput
 from core.opening import read_regular
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command()(curate)
 
 
+@reads_set
 def shifts(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="One or more, zero-shot or supervised.")],
     image_set: Annotated[str, typer.Argument(metavar="SET", help="The set in distribution: icons, or a path.")],
@@ -47,9 +48,6 @@ def shifts(
     against: Annotated[str | None, typer.Option(help="Relative robustness against this model; default: first.")] = None,
     frequency: Frequency = None,
     out: Records = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Accuracy, drop, relative and effective robustness of models under natural shifts."""
     from core.cli.records import accuracy, echo_records, number
@@ -75,7 +73,6 @@ def shifts(
     elif image_set == "icons" and ICONS.exists():
         table = icon_baselines()
     pairs = _columns(column or [])
-    image_set = read_as(image_set, label_column, path_column, split)
     reference, others = open_set(image_set), [open_set(id) for id in ids]
     covered = coverage(reference)
     for one in (reference, *others):
@@ -120,6 +117,7 @@ def _columns(texts: list[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
+@reads_set
 def overlap(
     model: Model,
     image_set: Set,
@@ -132,9 +130,6 @@ def overlap(
     bits: Bits = 10,
     finder: Annotated[str | None, typer.Option(help="Model whose vectors find the pairs; default: MODEL.")] = None,
     out: Records = None,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
 ) -> None:
     """Accuracy on all images, on those that a training set holds too, and on the clean rest."""
     from core.cli.records import accuracy, echo_records
@@ -146,7 +141,6 @@ def overlap(
 
     if (listed is None) == (against is None):
         raise BadInput("Give --list FILE with the ids of overlapping images, or --against SET to find them.")
-    image_set = read_as(image_set, label_column, path_column, split)
     name, opened = named(model), open_set(image_set)
     covered = coverage(opened)
     say(covered)
@@ -180,14 +174,12 @@ def overlap(
         )
 
 
+@reads_set
 def curate(
     model: Model,
     image_set: Set,
     cosine: Cosine = 0.95,
     bits: Bits = 10,
-    label_column: LabelColumn = None,
-    path_column: PathColumn = None,
-    split: Split = None,
     as_json: AsJson = False,
 ) -> None:
     """Near-duplicates within a set, different classes first, and pictures far from the others of their class."""
@@ -196,7 +188,7 @@ def curate(
     from core.models.registry import canonical
     from core.robustness.shifts import curation
 
-    opened = open_set(read_as(image_set, label_column, path_column, split))
+    opened = open_set(image_set)
     model = canonical(model)
     with progress_bar() as report:
         found = curation.curate(model, opened, cosine=cosine, bits=bits, report=report)

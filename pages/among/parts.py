@@ -15,6 +15,7 @@ from core.published.store import Store
 from pages.published.choices import one_of
 from pages.ui import address, answers, jobs, lensbar
 from pages.ui.downloads import downloads
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 ORIGINS = ("this setup", "a file")
@@ -23,10 +24,7 @@ ORIGINS = ("this setup", "a file")
 def choose_run() -> Run:
     """The run of the lens, or one from an uploaded file; without a file yet, the page ends here."""
     address.by_id("origin", ORIGINS)
-    origin = st.segmented_control(
-        "Results", ORIGINS, default=ORIGINS[0], required=True, key="origin", bind="query-params",
-        format_func=str.capitalize, label_visibility="collapsed",
-    )  # fmt: skip
+    origin = switch("Results", "origin", ORIGINS, show=str.capitalize, bare=True)
     if origin == ORIGINS[0]:
         return runs.from_answer(answers.answer_for(lensbar.lens()))
     upload = st.file_uploader("Results", type=["json", "csv"], key="results-file", label_visibility="collapsed")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.attacks import curves, picture, shared, transfer, written
 from pages.ui import lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 VIEWS = ("one picture", "accuracy", "minimal ε", "transfer", "written word")
@@ -18,8 +19,8 @@ if not image_set.has_images or len(image_set.keys) < 2:
         quiet("Choose another set under Images; icons are always there.")
     st.stop()
 
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="attacks-view", bind="query-params",
+view = switch(
+    "View", "attacks-view", VIEWS,
     help="one picture: before, change and after, live. accuracy: what is left at each ε, by prompts and model. "
     "minimal ε: how much each image needs. transfer: crafted on one model, tried on another. "
     "written word: another class's name on the picture.",

@@ -21,6 +21,7 @@ from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
 from pages.ui.jobs import ask, finished
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
@@ -72,14 +73,11 @@ def choose_attack(offered: Sequence[str], *, first: str, key: str = "attack") ->
 
 def choose_units() -> Units:
     """Pixels or normalised units, in the URL."""
-    return (
-        st.segmented_control(
-            "ε is counted in", UNITS, default=UNITS[0], required=True, key="units", bind="query-params",
-            help="pixel: 255ths of a pixel's range. normalised: after the model's mean and standard deviation, as "
-            "arXiv 2403.10499 has it; the same number is then about a quarter of that in pixels for CLIP, half for "
-            "the icon models.",
-        )
-        or UNITS[0]
+    return switch(
+        "ε is counted in", "units", UNITS,
+        help="pixel: 255ths of a pixel's range. normalised: after the model's mean and standard deviation, as arXiv "
+        "2403.10499 has it; the same number is then about a quarter of that in pixels for CLIP, half for the icon "
+        "models.",
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from pages.attacks import shared
 from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, need
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 SOURCES = ("written here", "on the files")
@@ -30,8 +31,8 @@ ATTACKS = ("typographic", "letters")
 
 def written_word(lens: Lens, image_set: ImageSet) -> None:
     """How often the written word is predicted: words written here on the set's pictures, or a set that carries some."""
-    source = st.segmented_control(
-        "Words", SOURCES, default=SOURCES[0], required=True, key="words-from", bind="query-params",
+    source = switch(
+        "Words", "words-from", SOURCES,
         help="written here: the name of another class on each picture of a sample, and as many meaningless letters as "
         "the control. on the files: the image set itself carries words, such as ImageNet-T.",
     )  # fmt: skip

@@ -24,6 +24,7 @@ from core.types import ImageSet, Interval, Lens, Report
 from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, need, question
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 RIGHT = ("composition", "object")
@@ -36,8 +37,8 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     offered = [info.id for info in lensbar.known_models() if info.available]
     start = [info for info in offered if info.startswith("icon-")] if icons else [asked.lens.model]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = st.segmented_control(
-            "Accuracy of", RIGHT, default=RIGHT[0], required=True, key="accuracy-of", bind="query-params",
+        what = switch(
+            "Accuracy of", "accuracy-of", RIGHT,
             help="object: the attribute is not asked, so supervised classifiers can stand beside CLIP models.",
         )  # fmt: skip
         offered += supervised.shipped() if what == "object" else []
@@ -159,15 +160,12 @@ def few_shot(asked: measure.Question) -> None:
             served.classifier, default=[asked.lens.model], most=4,
             help="Zero-shot models and supervised classifiers; of the latter, logits are the vectors.",
         )  # fmt: skip
-        group = st.segmented_control(
-            "Tested on", curves.GROUPS if asked.partner else curves.GROUPS[:2], default=curves.GROUPS[0], required=True,
-            key="shot-group", bind="query-params",
+        group = switch(
+            "Tested on", "shot-group", curves.GROUPS if asked.partner else curves.GROUPS[:2], default=curves.GROUPS[0],
             help="held out: compositions of the same set outside the half that trains. trained: other images of "
             "compositions that do. other set: for icons the pairs that no pretraining shows.",
         )  # fmt: skip
-        what = st.segmented_control(
-            "Accuracy of", curves.WHAT, default=curves.WHAT[0], required=True, key="shot-what", bind="query-params"
-        )
+        what = switch("Accuracy of", "shot-what", curves.WHAT)
     run = {
         model: question(
             _few_shot, asked, replace(asked.lens, model=model), label=f"Few-shot compositions of {known_as(model)}"

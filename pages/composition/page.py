@@ -7,6 +7,7 @@ import streamlit as st
 from core.composition import scores
 from pages.composition import composer, models, pairs, seen, shared
 from pages.ui import lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, section
 
 VIEWS = ("errors", "pairs", "seen and never seen", "models", "embedding", "few-shot", "composer")
@@ -19,8 +20,8 @@ with opening:
     shared.origin(asked, measured)
     shared.by_frequency(asked, measured)
 shared.unmatched(asked)
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="composition", bind="query-params",
+view = switch(
+    "View", "composition", VIEWS,
     help="errors: the whole and its parts. pairs: attribute x object, a click shows the pictures. models: composition "
     "against accuracy in distribution. embedding: additivity and captions. few-shot: probes on cached vectors. "
     "composer: type any attribute and object.",

@@ -14,6 +14,7 @@ from core.composition.sets import seen_pairs
 from pages.composition import shared
 from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 EACH = 18
@@ -66,9 +67,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> None:
 def _kind(asked: measure.Question, measured: measure.Measured) -> None:
     """Pictures of one kind of error, most confident first."""
     found = measured.found
-    kind = st.segmented_control(
-        "Pictures", list(_KINDS), default="wrong object", required=True, key="mistake", bind="query-params"
-    )
+    kind = switch("Pictures", "mistake", list(_KINDS), default="wrong object")
     said = found.pairs[found.answer.top[:, 0]]
     attribute, thing = said[:, 0] == found.attribute, said[:, 1] == found.object
     member = {"right": attribute & thing, "wrong attribute": ~attribute & thing, "wrong object": attribute & ~thing}
@@ -86,15 +85,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> None:
     hits = np.sum([np.bincount(one.answer.labels, weights=one.right, minlength=size) for _, one, _ in sides], axis=0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         offered = (*COLUMNS[2:], *COLUMNS[:2]) if asked.pictures else COLUMNS[:2]
-        order = st.segmented_control(
-            "Objects",
-            offered,
-            default=offered[0],
-            required=True,
-            key="aocolumns",
-            bind="query-params",
-            help="Which objects stand in the columns.",
-        )
+        order = switch("Objects", "aocolumns", offered, help="Which objects stand in the columns.")
     things = _columns(order, found, n, hits, asked)
     place = np.full(len(found.objects), -1)
     place[things] = np.arange(len(things))

@@ -17,6 +17,7 @@ from pages.published import release
 from pages.published.choices import one_of
 from pages.ui import address, controls, hiding
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Corpora"
@@ -25,10 +26,7 @@ PARTS = ("the sets", "controls")
 store = open_store()
 head = st.container()
 address.by_id("part-of", PARTS)
-part = st.segmented_control(
-    "Part", PARTS, default=PARTS[0], required=True, key="part-of", bind="query-params", label_visibility="collapsed",
-    format_func=str.capitalize,
-)  # fmt: skip
+part = switch("Part", "part-of", PARTS, show=str.capitalize, bare=True)
 if part == PARTS[1]:
     controls.two_controls(store, head)
     st.stop()

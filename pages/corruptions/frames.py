@@ -20,6 +20,7 @@ from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared, videos
 from pages.ui import detail, gallery
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 SOURCES = ("in memory", "ImageNet-P's files")
@@ -27,8 +28,8 @@ SOURCES = ("in memory", "ImageNet-P's files")
 
 def sequences_of_frames(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     """Pickers, margins along the sequence, and the frames on both sides of every flip."""
-    source = st.segmented_control(
-        "Frames", SOURCES, default=SOURCES[0], required=True, key="frames-from", bind="query-params",
+    source = switch(
+        "Frames", "frames-from", SOURCES,
         help="in memory: made of a picture of the image set. ImageNet-P's files: the published videos on this disk.",
     )  # fmt: skip
     if source == SOURCES[1]:

@@ -17,6 +17,7 @@ from core.types import Answer, ImageSet, Lens
 from pages.corruptions import shared
 from pages.ui import detail, gallery, pins
 from pages.ui.downloads import downloads
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 MOST = 6
@@ -31,8 +32,8 @@ def one_picture(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
         whole = st.toggle(f"Up to {MOST} of the class", key="whole", bind="query-params")
         own = np.flatnonzero(np.asarray(image_set.labels) == label).tolist()
         rows = own[:MOST] if whole else [shared.picture_row(lens, image_set, label)]
-        group = st.segmented_control(
-            "Corruptions", list(GROUPS), default="weather", required=True, key="group", bind="query-params",
+        group = switch(
+            "Corruptions", "group", list(GROUPS), default="weather",
             help="The first four are the fifteen of mCE; extra are the paper's four for tuning.",
         )  # fmt: skip
     corruptions = GROUPS[group]

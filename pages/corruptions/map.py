@@ -17,6 +17,7 @@ from core.types import ImageSet, Lens
 from pages.corruptions import broken, sample, shared
 from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 
@@ -25,8 +26,8 @@ def heat_map(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     found = sample.measured(lens, image_set, other)
     if not found:
         return
-    measure = st.segmented_control(
-        "Show", findings.MEASURES, default=findings.MEASURES[0], required=True, key="measure", bind="query-params",
+    measure = switch(
+        "Show", "measure", findings.MEASURES,
         help="points lost: clean accuracy minus accuracy here. error against the reference: error over the reference "
         "model's on the same pictures; averaged over severities and corruptions that is mCE.",
     )  # fmt: skip
@@ -48,9 +49,7 @@ def _chosen(found: Mapping[str, list[Record]]) -> tuple[str, int]:
             st.session_state[key] = picked
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Corruption", names, key="corruption", bind="query-params", format_func=words, width=240)
-        severity = st.segmented_control(
-            "Severity", [1, 2, 3, 4, 5], default=3, required=True, key="severity", bind="query-params"
-        )
+        severity = switch("Severity", "severity", [1, 2, 3, 4, 5], default=3)
     return name or names[0], int(severity or 3)
 
 

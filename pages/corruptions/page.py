@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.corruptions import frames, grid, map, parts, shared
 from pages.ui import lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, inform, quiet
 
 VIEWS = ("one picture", "heat map", "head and tail", "sequences")
@@ -19,8 +20,8 @@ if not image_set.has_images or len(image_set.keys) < 2:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    view = st.segmented_control(
-        "View", VIEWS, default=VIEWS[0], required=True, key="corruption-view", bind="query-params",
+    view = switch(
+        "View", "corruption-view", VIEWS,
         help="one picture: every corruption at every severity, live. heat map: a sample of the set under each. "
         "head and tail: accuracy along severity. sequences: answers from frame to frame.",
     )  # fmt: skip

@@ -26,6 +26,7 @@ from core.types import Report
 from pages.published.choices import one_of
 from pages.ui import lensbar, served
 from pages.ui.jobs import is_local, may_change, need, question
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 HELP = {
@@ -40,8 +41,8 @@ _ENDINGS = ["parquet", "csv", "tsv", "jsonl", "txt", "tar", "gz", "zst"]
 
 def count_form() -> tuple[Request, str] | None:
     """The form; the request and the name it is to have, once there is enough to count."""
-    mode = st.segmented_control(
-        "Count by", MODES, default="text", required=True, key="by", bind="query-params",
+    mode = switch(
+        "Count by", "by", MODES, default="text",
         help="\n".join(f"- **{name}**: {text}" for name, text in HELP.items()),
     )  # fmt: skip
     captions, roots = ("", served.folders()) if mode == "image" else _captions()
@@ -143,7 +144,7 @@ def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> tuple[str, st
 
 
 def _concepts() -> dict[str, str]:
-    source = st.segmented_control("Concepts", [LENS, LIST], default=LENS, required=True, key="count-concepts")
+    source = switch("Concepts", "count-concepts", [LENS, LIST], linked=False)
     if source == LENS:
         image_set = lensbar.images()
         quiet(f"All {len(image_set.keys):,} classes of {image_set.id}.")

@@ -9,6 +9,7 @@ from core import downloads as fetch
 from core.models.registry import ModelInfo, nearest
 from core.runtime.jobs import question
 from pages.ui import choice, fetching, lensbar, served
+from pages.ui.switches import switch
 from pages.ui.text import finding, plain, quiet, section, size
 
 
@@ -23,9 +24,7 @@ def headline() -> None:
 def draw() -> None:
     """The searchable table of models and the place to fetch one."""
     infos = lensbar.known_models(wait=True)
-    kept = st.segmented_control(
-        "Which", ["all", "on this disk"], default="all", required=True, key="which", label_visibility="collapsed"
-    )
+    kept = switch("Which", "which", ["all", "on this disk"], bare=True, linked=False)
     _table([info for info in infos if info.available or kept == "all"])
     _use()
     section("Fetch a model", "The size is stated first; a download that was stopped goes on where it ended.")

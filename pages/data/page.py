@@ -8,6 +8,7 @@ from core import plugins
 from pages.data import cache, counts, jobs, models, sets
 from pages.published import release
 from pages.ui.jobs import may_change
+from pages.ui.switches import switch
 from pages.ui.text import quiet, warn_each
 
 SECTIONS = {
@@ -20,15 +21,7 @@ SECTIONS = {
 }
 
 top = st.container()
-show = st.segmented_control(
-    "Show",
-    list(SECTIONS),
-    default="models",
-    required=True,
-    key="show",
-    bind="query-params",
-    label_visibility="collapsed",
-)
+show = switch("Show", "show", list(SECTIONS), default="models", bare=True)
 with top:
     SECTIONS[show].headline()
 SECTIONS[show].draw()

@@ -15,6 +15,7 @@ from core.deck.deck import MOST_TEXT, Deck, Kind, Slide, from_json, to_json
 from core.deck.page import page
 from core.errors import TailscopeError
 from pages.ui.pins import deck, edit
+from pages.ui.switches import switch
 from pages.ui.text import quiet, warn
 
 _HERE = Path(__file__).parent
@@ -38,9 +39,7 @@ def inventory(shown: Deck) -> str:
 
 def chosen() -> str:
     """Whether the deck is edited or presented."""
-    return st.segmented_control(
-        "Show", ["edit", "present"], default="edit", required=True, key="deck-show", label_visibility="collapsed"
-    )
+    return switch("Show", "deck-show", ["edit", "present"], bare=True, linked=False)
 
 
 def slide(number: int, shown: Slide, total: int) -> None:

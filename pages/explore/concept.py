@@ -26,6 +26,7 @@ from pages.ui import fetching, lensbar, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import question, recall
 from pages.ui.points import clicked
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 CHART, SIZES = "concept-models", "concept-sizes-of-models"
@@ -65,10 +66,14 @@ def _models(found: PublishedConcept, model: str) -> None:
     image_set = looked_at if looked_at in places else places[0]
     if len(places) > 1:
         titles = {place.image_set: place.title for place in found.places}
-        image_set = st.segmented_control(
-            "Tested on", places, default=image_set, required=True, key=f"tested-on-{found.name}-{looked_at}",
-            format_func=titles.__getitem__,
-        )  # fmt: skip
+        image_set = switch(
+            "Tested on",
+            f"tested-on-{found.name}-{looked_at}",
+            places,
+            default=image_set,
+            show=titles.__getitem__,
+            linked=False,
+        )
     shown = [score for score in found.scores if score.image_set == image_set]
     left, right = st.columns(2, gap="large")
     with left:
@@ -163,10 +168,15 @@ def _source(copied: list[str], found: PublishedConcept) -> str:
     if len(copied) == 1:
         return first
     titles = {place.image_set: place.title for place in found.places}
-    return st.segmented_control(
-        "Pictures of", copied, default=first, required=True, key=f"pictures-of-{found.name}-{looked_at}",
-        format_func=titles.__getitem__, label_visibility="collapsed",
-    )  # fmt: skip
+    return switch(
+        "Pictures of",
+        f"pictures-of-{found.name}-{looked_at}",
+        copied,
+        default=first,
+        show=titles.__getitem__,
+        bare=True,
+        linked=False,
+    )
 
 
 def neighbours(

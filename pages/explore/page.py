@@ -17,6 +17,7 @@ from pages.explore import concept, scores
 from pages.ui import answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.paging import page_of
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
@@ -94,10 +95,7 @@ image_set = lensbar.images()
 with right:
     section("Pictures")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        verdict = st.segmented_control(
-            "Show", VERDICTS, default="all", required=True, key="verdict", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
+        verdict = switch("Show", "verdict", VERDICTS, default="all", bare=True)
         if chosen:
             downloads("selection", *tables.recalled_rows(answer, chosen, counts, families, parts, flags))
     if chosen:

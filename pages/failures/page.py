@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.failures import images, pairs, why
 from pages.ui import address, answers, detail, gallery, lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 VIEWS = {
@@ -22,9 +23,7 @@ VIEWS = {
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
 address.by_id("fail", VIEWS)
-view = st.segmented_control(
-    "View", list(VIEWS), format_func=VIEWS.__getitem__, default="pairs", required=True, key="fail", bind="query-params"
-)
+view = switch("View", "fail", VIEWS, default="pairs")
 answer = answers.answer_for(lens)
 sentence = pairs.headline(answer)
 with opening:

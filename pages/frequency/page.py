@@ -13,6 +13,7 @@ from pages.frequency import difficulty, overlay, retrieval
 from pages.ui import answers, detail, gallery, hiding, lensbar, selection, tables, without_counts
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 COLOURS = ("single", "part", "family", "flag")
@@ -47,8 +48,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     colour = "single"
     if not others:
         offered = [name for name in COLOURS if name != "flag" or flags]
-        colour = st.segmented_control(
-            "Colour", offered, default="single", required=True, key="colour", bind="query-params",
+        colour = switch(
+            "Colour", "colour", offered, default="single",
             help="single: density shows where concepts pile up. part: head, torso and tail. family: the eight largest. "
             "flag: what is doubtful about the count.",
         )  # fmt: skip

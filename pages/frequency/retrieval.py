@@ -16,6 +16,7 @@ from pages.frequency import overlay
 from pages.ui import answers, lensbar
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, recall
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 
@@ -29,9 +30,9 @@ def draw(lens: Lens, images: ImageSet) -> None:
             "captions that name it."
         )
         return
-    metric = st.segmented_control(
-        "Retrieval metric", concept_retrieval.METRICS, default=concept_retrieval.DEFAULT, required=True, key="metric",
-        bind="query-params", help="t2i: a caption finds its image. i2t: an image finds one of its captions.",
+    metric = switch(
+        "Retrieval metric", "metric", concept_retrieval.METRICS, default=concept_retrieval.DEFAULT,
+        help="t2i: a caption finds its image. i2t: an image finds one of its captions.",
     )  # fmt: skip
     about = f"{images.id} has captions and no classes: accuracy here is how often retrieval finds the match."
     try:

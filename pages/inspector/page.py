@@ -6,13 +6,14 @@ import streamlit as st
 
 from pages.inspector import class_sentences, how_many, walkthrough
 from pages.ui import answers, lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 VIEWS = ("sentences", "how many", "two classes")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
-view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="inspect", bind="query-params")
+view = switch("View", "inspect", VIEWS)
 answer = answers.answer_for(lens)
 sentences = class_sentences.sentences_of(lens, image_set)
 with opening:

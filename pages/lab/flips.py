@@ -22,6 +22,7 @@ from pages.ui import detail, gallery, pins
 from pages.ui.downloads import plot
 from pages.ui.jobs import here, question, recall
 from pages.ui.paging import page_of
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 PER_PAGE = 24
@@ -40,9 +41,9 @@ def flipped_images(found: Mapping[str, Answer], looked_at: Difference, image_set
     }
     section("; ".join(f"{len(sorted_out[kind]):,} {words[kind]}" for kind in KINDS) + ".")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        kind = st.segmented_control(
-            "Images", KINDS, default="broken", required=True, key="flips", bind="query-params",
-            label_visibility="collapsed", help="broken: correct before, wrong now. fixed: the other way.",
+        kind = switch(
+            "Images", "flips", KINDS, default="broken", bare=True,
+            help="broken: correct before, wrong now. fixed: the other way.",
         )  # fmt: skip
         rows = sorted_out[kind]
         shown = rows[page_of(len(rows), PER_PAGE, of=(kind, len(rows)), key="flips-page")]

@@ -8,6 +8,7 @@ from core.analysis.compare import headline, title
 from pages.lab import classes, flips, names, published, random_words, rename, several_sets, sides
 from pages.lab import lenses as lenses_view
 from pages.ui import answers, lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 VIEWS = ("side by side", "several sets", "classes", "frequency", "flips", "rename")
@@ -29,7 +30,7 @@ if len(found) < 2:
 
 compared = lenses_view.comparison(found)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+    view = switch("View", "view", VIEWS)
     looked_at = lenses_view.pair(compared)
 sentence = headline(looked_at)
 with opening:

@@ -23,6 +23,7 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, recall
 from pages.ui.links import to_page
 from pages.ui.points import clicked
+from pages.ui.switches import switch
 from pages.ui.text import finding, plain, quiet, section
 
 SCOPES = {"lens": "This model, picture by picture", "published": "Published models, 18 data sets"}
@@ -37,10 +38,7 @@ def chosen(lens: Lens) -> bool:
     if lensbar.has_scores(lens) and lensbar.why_not_live(lens) is not None:
         return True
     address.by_id("for", SCOPES)
-    scope = st.segmented_control(
-        "Compare prompts on", list(SCOPES), default="lens", required=True, key="for", bind="query-params",
-        format_func=SCOPES.__getitem__, label_visibility="collapsed",
-    )  # fmt: skip
+    scope = switch("Compare prompts on", "for", SCOPES, default="lens", bare=True)
     return scope == "published"
 
 
@@ -50,7 +48,7 @@ def published_prompts(lens: Lens, head: DeltaGenerator) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         a, b = _pair()
         models = _models(lens, prompt_gains.models(store))
-        view = st.segmented_control("Table", VIEWS, default=VIEWS[0], required=True, key=VIEW, bind="query-params")
+        view = switch("Table", VIEW, VIEWS)
     label = f"{WORDS[b]} against {WORDS[a]}"
     whole, sets = need(question(prompt_gains.by_set, store, models, a, b, label=label, lane="io"))
     found = prompt_gains.scores(store, models, a, b)
@@ -67,10 +65,7 @@ def published_prompts(lens: Lens, head: DeltaGenerator) -> None:
 def _pair() -> tuple[str, str]:
     shown = {f"{a}-{b}": f"{WORDS[a].removeprefix('the ')} → {WORDS[b]}" for a, b in PAIRS}
     address.by_id(PAIR, shown)
-    picked = st.segmented_control(
-        "From one strategy to another", list(shown), default="class-ensemble", required=True, key=PAIR,
-        bind="query-params", format_func=shown.__getitem__,
-    )  # fmt: skip
+    picked = switch("From one strategy to another", PAIR, shown, default="class-ensemble")
     a, _, b = picked.partition("-")
     return a, b
 

@@ -17,6 +17,7 @@ from core.types import Interval, Lens
 from pages.ui import answers, lensbar
 from pages.ui.downloads import downloads
 from pages.ui.jobs import may_change, require_change
+from pages.ui.switches import switch
 from pages.ui.text import plain, quiet, section, toast, warn
 
 SET = "letitwag"
@@ -111,8 +112,8 @@ def _compare(own: list[Entry]) -> None:
 
 def _add() -> None:
     with st.popover("Add a run", icon=":material/add:"):
-        spelling = st.segmented_control(
-            "Spelling of the names", list(SPELLINGS), default="shown", required=True, key="own-spelling",
+        spelling = switch(
+            "Spelling of the names", "own-spelling", list(SPELLINGS), default="shown", linked=False,
             help="shown: with spaces. released: with underscores, as the published runs had them.",
         )  # fmt: skip
         try:

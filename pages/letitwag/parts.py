@@ -18,6 +18,7 @@ from pages.published import concept as concept_view
 from pages.published.choices import any_of, one_of
 from pages.ui.downloads import downloads, plot
 from pages.ui.points import custom
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 ORDERS = {"gain": "gain with scale", "accuracy": "mean accuracy", "family": "family", "likeness": "likeness"}
@@ -160,18 +161,8 @@ def links(item: Concept) -> None:
 def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     """All models on all concepts as colour, then the concepts as a table to sort."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by = st.segmented_control(
-            "Concepts by",
-            list(ORDERS),
-            default="gain",
-            required=True,
-            key="by",
-            bind="query-params",
-            format_func=ORDERS.__getitem__,
-        )
-        models_by = st.segmented_control(
-            "Models by", MODEL_ORDERS, default=MODEL_ORDERS[0], required=True, key="models-by", bind="query-params"
-        )
+        by = switch("Concepts by", "by", ORDERS, default="gain")
+        models_by = switch("Models by", "models-by", MODEL_ORDERS)
     columns = findings.order_of(found, by)
     rows = _model_order(found, models_by)
     figure = charts.matrix_figure(found, rows, columns, chosen=found.concepts.index(item))

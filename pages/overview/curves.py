@@ -16,6 +16,7 @@ from pages.ui import tables
 from pages.ui.downloads import plot
 from pages.ui.jobs import recall
 from pages.ui.points import clicked
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 CHART, SET, MODEL = "overview-curves", "trained-on", "in-full"
@@ -56,9 +57,7 @@ def draw(model: str) -> go.Figure:
 def _choose(found: Sequence[ModelCurve]) -> ModelCurve:
     """The model in full: by its pretraining set, then by architecture."""
     sets = list(dict.fromkeys(one.pretraining for one in found))
-    chosen = st.segmented_control(
-        "Trained on", sets, default=FIRST, required=True, key=SET, format_func=set_name, label_visibility="collapsed"
-    )
+    chosen = switch("Trained on", SET, sets, default=FIRST, show=set_name, bare=True, linked=False)
     members = [one.model for one in found if one.pretraining == chosen]
     if st.session_state.get(MODEL) not in members:
         st.session_state[MODEL] = usual(chosen).model

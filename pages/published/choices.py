@@ -22,6 +22,7 @@ from core.published.names import (
 from core.published.store import Store
 from core.published.view import View, set_name
 from pages.ui import address
+from pages.ui.switches import switch
 
 FIRST_OF_MANY = 6
 HEADLINES = ("class", "t2i_k=10", "human_align")
@@ -46,10 +47,7 @@ def any_of(label: str, key: str, options: Sequence[Any], *, show: Callable[[Any]
 def family() -> str:
     """Which of the three families of results."""
     address.by_id("results", FAMILIES)
-    return st.segmented_control(
-        "Results", FAMILIES, default=ZERO_SHOT, required=True, key="results", bind="query-params",
-        format_func=lambda name: name.capitalize(), label_visibility="collapsed",
-    )  # fmt: skip
+    return switch("Results", "results", FAMILIES, default=ZERO_SHOT, show=lambda name: name.capitalize(), bare=True)
 
 
 def choose(store: Store) -> View:

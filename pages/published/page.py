@@ -10,6 +10,7 @@ from core.published.store import open_store
 from core.published.view import View
 from pages.published import choices, concept, parts, release
 from pages.ui.jobs import need, question
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 PLACE = "Published curves"
@@ -30,9 +31,7 @@ for item in left_out:
 if not shown:
     st.stop()
 
-mode = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
-)
+mode = switch("View", "view", VIEWS, bare=True)
 if mode == VIEWS[0]:
     parts.pooled(shown)
 elif mode == VIEWS[2]:

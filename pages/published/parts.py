@@ -22,6 +22,7 @@ from pages.published.choices import one_of
 from pages.ui import points, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
+from pages.ui.switches import switch
 from pages.ui.text import quiet, section
 
 TINTS = ("one colour", "data set", "flag")
@@ -39,15 +40,7 @@ def pooled(shown: Sequence[Shown]) -> None:
             "Every concept, all bins at their mean count with 95 % intervals over concepts, zeros in a lane.",
         )
         if len(shown) == 1:
-            tint = st.segmented_control(
-                "Colour",
-                TINTS,
-                default=TINTS[0],
-                required=True,
-                key="tint",
-                bind="query-params",
-                label_visibility="collapsed",
-            )
+            tint = switch("Colour", "tint", TINTS, bare=True)
             groups = _groups(shown[0], tint)
         figure = published.honest_figure(shown, groups=groups, about=about, height=480 if groups is None else 500)
         plot(

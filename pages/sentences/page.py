@@ -6,14 +6,15 @@ import streamlit as st
 
 from pages.sentences import panel, pictures
 from pages.ui import jobs, lensbar
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 VIEWS = ("new sentences", "answers about pictures")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="llm-view", bind="query-params",
+view = switch(
+    "View", "llm-view", VIEWS,
     help="new sentences: descriptions of the classes, as prompts. answers about pictures: what a multimodal model "
     "names, by concept and against frequency.",
 )  # fmt: skip

@@ -14,6 +14,7 @@ from core.text.lines import lines_of
 from core.types import ImageSet, Lens, Report
 from pages.ui import jobs
 from pages.ui.links import to_page
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, plain, quiet, warn
 
 OWN = "own"
@@ -36,8 +37,8 @@ def settings() -> Settings | None:
     """What the fields say; None until there is an address and a model."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         url, model = endpoint()
-        chosen = st.segmented_control(
-            "Questions", [*QUESTIONS, OWN], default="full", required=True, key="llm-questions", bind="query-params",
+        chosen = switch(
+            "Questions", "llm-questions", [*QUESTIONS, OWN], default="full",
             help="CuPL's question sets: three questions for every data set, or five as for ImageNet.",
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -23,6 +23,7 @@ from pages.ui.docs import documented
 from pages.ui.downloads import downloads
 from pages.ui.jobs import need
 from pages.ui.links import to_page
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, plain, quiet, section, warn
 
 WORLDS: dict[Literal["open", "closed"], str] = {"open": OPEN, "closed": CLOSED}
@@ -58,8 +59,8 @@ def _ask(lens: Lens, image_set: ImageSet) -> None:
     section("Ask a model", "Pictures go to the endpoint that you give, and nowhere else.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         url, model = panel.endpoint()
-        world = st.segmented_control(
-            "Question", list(WORLDS), default="open", required=True, key="llm-world", bind="query-params",
+        world = switch(
+            "Question", "llm-world", list(WORLDS), default="open",
             help=f"open: “{OPEN}” closed: “{plain(CLOSED)}” (arXiv 2405.18415)",
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -137,9 +138,7 @@ def _read_file(lens: Lens, image_set: ImageSet) -> None:
 
 
 def _how(key: str, first: Match, offered: list[Match]) -> Match:
-    found = st.segmented_control(
-        "Match by", offered, default=first, required=True, key=f"match-{key}-{len(offered)}", help=ABOUT
-    )
+    found = switch("Match by", f"match-{key}-{len(offered)}", offered, default=first, linked=False, help=ABOUT)
     return found or first
 
 

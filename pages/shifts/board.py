@@ -15,6 +15,7 @@ from core.supervised.names import known_as
 from core.types import Lens
 from pages.ui import address, points, tables
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 HELP = (
@@ -28,10 +29,7 @@ NAMES = dict(zip(KINDS, ("accuracy", "drop", "relative robustness", "effective r
 def board(rows: Sequence[Record], lens: Lens, models: Mapping[str, str], conditions: Mapping[str, str]) -> None:
     """The board itself; a click writes model and shift into the boxes below it."""
     address.by_id("shift-figure", KINDS)
-    kind = st.segmented_control(
-        "Show", KINDS, default=KINDS[0], required=True, key="shift-figure", bind="query-params", help=HELP,
-        format_func=NAMES.__getitem__,
-    )  # fmt: skip
+    kind = switch("Show", "shift-figure", KINDS, show=NAMES.__getitem__, help=HELP)
     chosen = (
         st.session_state.get("shift-model") or next(iter(models)),
         st.session_state.get("shift") or next(iter(conditions)),

@@ -14,14 +14,15 @@ from pages.shifts import board, cell, curation, overlap, shared
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
 from pages.ui.downloads import downloads, plot
+from pages.ui.switches import switch
 from pages.ui.text import finding, finding_of, quiet
 
 VIEWS = ("board", "head and tail", "frames", "overlap", "curation")
 
 lens, image_set = lensbar.lens(), lensbar.images()
 opening = st.container()
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="shifts-view", bind="query-params",
+view = switch(
+    "View", "shifts-view", VIEWS,
     help="board: every model on every shift, and effective robustness. head and tail: who loses more. frames: answers "
     "that flip between neighbouring frames. overlap: images that a training set holds too. curation: "
     "near-duplicates and outliers within the image set.",

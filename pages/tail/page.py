@@ -13,6 +13,7 @@ from pages.ui import answers, detail, gallery, hiding, lensbar, tables, without_
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
 from pages.ui.paging import page_of
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 PER_PAGE = 12
@@ -38,7 +39,7 @@ else:
     rare = []
 
 if isinstance(answer, Answer):
-    view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+    view = switch("View", "view", VIEWS)
     if view == "remedies":
         remedies.remedies_section(answer, lensbar.images(), counts)
         st.stop()
@@ -48,10 +49,7 @@ if isinstance(answer, Answer):
 
 if rare:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        order = st.segmented_control(
-            "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
+        order = switch("Order", "order", ORDERS, bare=True)
         turn = page_of(len(rare), PER_PAGE, of=(order, len(rare)), key="tail-page")
     if order != ORDERS[0]:
         rare.sort(key=lambda row: (row.accuracy, row.key), reverse=order == ORDERS[2])

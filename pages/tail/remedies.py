@@ -15,6 +15,7 @@ from core.types import Answer, ImageSet, Interval
 from pages.ui.answers import provenance
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, question
+from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
 T = TypeVar("T")
@@ -42,10 +43,7 @@ def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         methods = [name for name in PRIORS if counts or name != "counts"]
-        method = st.segmented_control(
-            "Prior", methods, default=methods[0], required=True, key="prior", bind="query-params",
-            format_func=str.capitalize, help=" ".join(PRIORS[name] for name in methods),
-        )  # fmt: skip
+        method = switch("Prior", "prior", methods, show=str.capitalize, help=" ".join(PRIORS[name] for name in methods))
         strength = st.select_slider("Strength", label_bias.STRENGTHS[1:], value=1.0, key="strength")
     found = here(
         question(
@@ -95,13 +93,8 @@ def few_shots(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) ->
     )
     parts = ["all classes", *(["tail"] if counts else [])]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        given = st.segmented_control(
-            "Pictures for", parts, default=parts[0], required=True, key="pictures-for", bind="query-params"
-        )
-        head = st.segmented_control(
-            "Head", ("mixed", "alone"), default="mixed", required=True, key="head", bind="query-params",
-            format_func=str.capitalize,
-        )  # fmt: skip
+        given = switch("Pictures for", "pictures-for", parts)
+        head = switch("Head", "head", ("mixed", "alone"), show=str.capitalize)
     only = ("tail",) if given == "tail" else ()
     asked = question(
         few_shot_head.heads_of_lens, answer.lens, image_set=image_set, counts=dict(counts), only=only,

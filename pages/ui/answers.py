@@ -22,6 +22,7 @@ from core.types import ORIGINS, Answer, ClassAnswer, ImageSet, Lens, Report
 from pages.ui import address, corrections
 from pages.ui.jobs import again, ask, finished, here, may_change, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
+from pages.ui.switches import switch
 from pages.ui.text import finding, plain, quiet
 
 IMPORTED = "imported: "
@@ -211,12 +212,9 @@ def by_class(lens: Lens) -> Answer | ClassAnswer:
     others = [origin for origin in scored if _has(question, origin)]
     chosen: origins.Choice = "live"
     if others:
-        offered = [chosen, *others]
-        address.by_id("origin", offered)
-        chosen = st.segmented_control(
-            "Accuracies", offered, default="live", required=True, key="origin", bind="query-params",
-            format_func=lambda origin: ORIGINS[origin].capitalize(),
-        )  # fmt: skip
+        offered = {origin: words.capitalize() for origin, words in ORIGINS.items() if origin in ("live", *others)}
+        address.by_id("origin", [*offered])
+        chosen = switch("Accuracies", "origin", offered)
     return answer_for(lens) if chosen == "live" else _classes(question, chosen, lens)
 
 

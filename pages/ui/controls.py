@@ -15,6 +15,7 @@ from core.published.view import Shown, View
 from pages.published import parts, release
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 PRUNED, SYNTHETIC, WHOLE = "laion200m_train_test_sim_normalized", "synthci30m", "laion400m"
@@ -40,9 +41,7 @@ PAIRS = (
 
 def two_controls(store: Store, head: DeltaGenerator) -> None:
     """Both controls on one screen, each with what it was meant to rule out; the sentence goes to the head."""
-    prompts = st.segmented_control(
-        "Prompts", ("class", "simple", "ensemble"), default="class", required=True, key="score", bind="query-params"
-    )
+    prompts = switch("Prompts", "score", ("class", "simple", "ensemble"))
     drawn = [_shown(store, method, prompts, models) for _, _, method, models in PAIRS]
     own = [one for shown in drawn for one in shown if one.combination.pretraining in (PRUNED, SYNTHETIC)]
     with head:

@@ -27,6 +27,7 @@ from pages.ui import address, pins
 from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, Draw, gallery, tile
 from pages.ui.jobs import here, question
+from pages.ui.switches import switch
 from pages.ui.text import plain, quiet, section
 
 
@@ -81,7 +82,7 @@ def _parts(answer: Answer, image_set: ImageSet, position: int) -> None:
     with shown:
         labels = list(dict.fromkeys([*answer.top[position].tolist(), int(answer.labels[position])]))
         label = st.selectbox("Class", labels, format_func=lambda one: plain(answer.names[one]), key="parts-class")
-        method = st.segmented_control("By", METHODS, default=METHODS[0], required=True, key="parts-method")
+        method = switch("By", "parts-method", METHODS, linked=False)
         asked = question(
             parts_of_lens, answer.lens, image_set=image_set, index=int(answer.rows[position]), of=label, method=method,
             label=f"Parts of {image_set.image_ids[int(answer.rows[position])]}",

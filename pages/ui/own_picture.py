@@ -16,6 +16,7 @@ from core.types import ImageSet, Lens
 from pages.ui import lensbar
 from pages.ui.downloads import plot
 from pages.ui.jobs import here
+from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
@@ -29,10 +30,7 @@ def chosen(lens: Lens) -> bool:
     """Whether the page looks at a picture of one's own instead of the set's; offered where the model can be run."""
     if lensbar.why_not_live(lens) is not None:
         return False
-    look = st.segmented_control(
-        "Look at", [CONCEPTS, OWN], default=CONCEPTS, required=True, key=LOOK, bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    look = switch("Look at", LOOK, [CONCEPTS, OWN], bare=True)
     return look == OWN
 
 
@@ -70,9 +68,7 @@ def own_picture(lens: Lens, image_set: ImageSet, head: DeltaGenerator) -> None:
             return
         cosines, names, probabilities = found
         order = np.argsort(-cosines[0], kind="stable")[:SHOWN]
-        by_chance = st.segmented_control(
-            "Scale", ["probability", "cosine"], default="probability", required=True, key="own-scale"
-        )
+        by_chance = switch("Scale", "own-scale", ["probability", "cosine"], linked=False)
         values = probabilities[0] if by_chance == "probability" else cosines[0]
         best = [names[label] for label in order]
         figure = top_bars(best, values[order].tolist(), true=None, probability=by_chance == "probability")
