@@ -56,23 +56,21 @@ def score_title(shown: Sequence[Shown]) -> str:
 
 
 def honest_figure(
-    shown: Sequence[Shown], *, groups: Sequence[str] | None = None, about: str = "", raw: bool = True, height: int = 520
+    shown: Sequence[Shown], *, groups: Sequence[str] | None = None, about: str = "", height: int = 520
 ) -> go.Figure:
     """Every concept, means of half-decades with their intervals, the line, and the lane of zero counts.
 
     Args:
         groups: for a single curve, a word per row, told by colour and symbol.
         about: concept whose points are ringed.
-        raw: whether single concepts are drawn.
     """
     figure = blank(height=height, y_title=score_title(shown), drag="pan")
     alone = len(shown) == 1
-    if alone and raw:
+    if alone:
         density(figure, shown[0].rows.counts, shown[0].rows.values * factor(shown[0]))
     marks = list(zip(shown, styles(shown), strict=True))
-    if raw:
-        for one, (colour, _) in marks:
-            _concepts(figure, one, colour, len(shown), groups if alone else None)
+    for one, (colour, _) in marks:
+        _concepts(figure, one, colour, len(shown), groups if alone else None)
     for rank, (one, (colour, symbol)) in enumerate(marks):
         if alone:
             _line(figure, one, colour)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.cli.options import AsJson, Set, Yes
+from core.cli.options import AsJson, BaseUrl, PriceIn, PriceOut, Set, Yes
 from core.cli.output import echo_json, echo_table, progress_bar
 from core.cli.sets import reads_set, say
 
@@ -57,7 +57,7 @@ def read(
 @reads_set
 def ask(
     image_set: Set,
-    base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
+    base_url: BaseUrl,
     model: Annotated[str, typer.Option(help="The endpoint's name of a model that reads pictures.")],
     out: Annotated[Path, typer.Option(help="JSON lines to write, for `answers read`; a stopped run goes on from it.")],
     options: Annotated[
@@ -72,8 +72,8 @@ def ask(
     temperature: Annotated[float, typer.Option()] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer; models that think first need more.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and the options; sent along too.")] = 0,
-    price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
-    price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     yes: Yes = False,
 ) -> None:
     """Ask a multimodal language model about a sample of pictures; prints JSON.

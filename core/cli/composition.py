@@ -14,6 +14,11 @@ from core.cli.sets import reads_set, say
 from core.errors import BadInput
 from core.types import Lens
 
+Overrides = Annotated[
+    Path | None, typer.Option(help="CSV folder,attribute,object,imagenet_index for folders split wrongly.")
+]
+Objects = Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
@@ -33,10 +38,8 @@ def composition(
     known: Annotated[
         str | None, typer.Option(metavar="SET", help="Set of accuracy in distribution; icons for the icon sets.")
     ] = None,
-    overrides: Annotated[
-        Path | None, typer.Option(help="CSV folder,attribute,object,imagenet_index for folders split wrongly.")
-    ] = None,
-    objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
+    overrides: Overrides = None,
+    objects: Objects = None,
     counts: Annotated[Path | None, typer.Option(help="CSV attribute,object,count of the pretraining captions.")] = None,
     frequency: Frequency = None,
     shots: Annotated[
@@ -112,10 +115,8 @@ def few_shot(
     partner: Annotated[
         str | None, typer.Option(metavar="SET", help="Set of other pairs to test on too; for icons it is known.")
     ] = None,
-    overrides: Annotated[
-        Path | None, typer.Option(help="CSV folder,attribute,object,imagenet_index for folders split wrongly.")
-    ] = None,
-    objects: Annotated[Path | None, typer.Option(help="Names file of the objects; default: ImageNet's.")] = None,
+    overrides: Overrides = None,
+    objects: Objects = None,
     shots: Annotated[str, typer.Option(help="Images of every object.")] = "1,2,4,8",
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits of the compositions, draws of the images.")] = 3,
     precision: Precision = "auto",

@@ -39,4 +39,7 @@ Names = Annotated[Literal["shown", "released"], typer.Option(help="released = cl
 Method = Literal["text", "image", "integrated"]
 Records = Annotated[Path | None, typer.Option(help="Write the records here and print a table instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+BaseUrl = Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")]
+PriceIn = Annotated[float | None, typer.Option(help="Price of a million tokens sent.")]
+PriceOut = Annotated[float | None, typer.Option(help="Price of a million tokens received.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -9,12 +9,15 @@ import typer
 
 from core.cli.options import (
     AsJson,
+    BaseUrl,
     Frequency,
     LabelColumn,
     Model,
     Names,
     PathColumn,
     Precision,
+    PriceIn,
+    PriceOut,
     Set,
     Split,
     Strategy,
@@ -202,7 +205,7 @@ def learn(
 @reads_set
 def generate(
     image_set: Set,
-    base_url: Annotated[str, typer.Option(help="OpenAI-compatible address, for example http://localhost:11434/v1.")],
+    base_url: BaseUrl,
     model: Annotated[str, typer.Option(help="The endpoint's name of the model.")],
     out: Annotated[Path, typer.Option(help="Prompt file to write; raw replies are kept beside it.")],
     questions: Annotated[Literal["base", "full"], typer.Option(help="CuPL's question set.")] = "full",
@@ -210,8 +213,8 @@ def generate(
     temperature: Annotated[float, typer.Option()] = 0.99,
     max_tokens: Annotated[int, typer.Option(help="Longest reply.")] = 50,
     seed: Annotated[int | None, typer.Option(help="Where the endpoint takes one.")] = None,
-    price_in: Annotated[float | None, typer.Option(help="Price of a million tokens sent.")] = None,
-    price_out: Annotated[float | None, typer.Option(help="Price of a million tokens received.")] = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     yes: Yes = False,
 ) -> None:
     """Have a language model write sentences about every class.

@@ -28,7 +28,6 @@ from core.supervised.names import PROMPTS, is_supervised
 from core.types import ImageSet, Interval, Lens, Progress, Report, silent
 
 Head = Literal["zero-shot", "two probes", "mixed"]
-HEADS: tuple[Head, ...] = ("zero-shot", "two probes", "mixed")
 GROUPS = ("held out", "trained", "other set")
 WHAT = ("composition", "object", "attribute")
 SHOTS = (1, 2, 4, 8)

@@ -91,7 +91,7 @@ class Differences:
     mean: Interval
 
 
-def entry(answer: Answer | ClassAnswer, *, spelling: str = "shown", source: str = "") -> Entry:
+def entry(answer: Answer | ClassAnswer, *, spelling: str = "shown") -> Entry:
     """The row of an answer to Let It Wag!.
 
     Raises:
@@ -112,7 +112,7 @@ def entry(answer: Answer | ClassAnswer, *, spelling: str = "shown", source: str 
     return Entry(
         answer.lens.model, answer.lens.prompts, spelling, share.value, share.low, share.high,
         None if counted is None else int(counted.sum()), imagenet, where,
-        source or (answer.provenance if isinstance(answer, ClassAnswer) else _HERE),
+        answer.provenance if isinstance(answer, ClassAnswer) else _HERE,
         {key: (float(score.accuracy), score.n) for key, score in scores.items()},
     )  # fmt: skip
 

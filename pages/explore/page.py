@@ -16,6 +16,7 @@ from core.types import ClassAnswer
 from pages.explore import concept, scores
 from pages.ui import answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
+from pages.ui.jobs import recall
 from pages.ui.paging import page_of
 from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
@@ -75,7 +76,7 @@ with left:
         letter = st.pills("First letter", initials, key="letter", bind="query-params")
         found = [index for index in found if not letter or answer.names[index][:1].upper() == letter]
     tables.concept_table(answer, found, counts, families, parts, flags, key="concepts", narrow=True)
-    downloads("concepts", *tables.recalled_rows(answer, found, counts, families, parts, flags))
+    downloads("concepts", *recall(tables.concept_rows, answer, found, counts, families, parts, flags))
 
 alone_chosen = chosen[0] if len(chosen) == 1 else None
 about = None if alone_chosen is None else concept.find(answer.names[alone_chosen])
@@ -97,7 +98,7 @@ with right:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         verdict = switch("Show", "verdict", VERDICTS, default="all", bare=True)
         if chosen:
-            downloads("selection", *tables.recalled_rows(answer, chosen, counts, families, parts, flags))
+            downloads("selection", *recall(tables.concept_rows, answer, chosen, counts, families, parts, flags))
     if chosen:
         shown = chosen
     else:

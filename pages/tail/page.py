@@ -62,7 +62,7 @@ if rare:
         tables.concept_table(answer, shown, counts, families, parts, flags, key="tail-table")
         answers.needs_pictures(answer)
     with st.container(horizontal=True):
-        downloads("tail", *tables.recalled_rows(answer, labels, counts, families, parts, flags))
+        downloads("tail", *recall(tables.concept_rows, answer, labels, counts, families, parts, flags))
         if isinstance(answer, Answer):
             cards.pin(answer, lensbar.images(), shown, counts, findings.tail(curve))
 

@@ -37,18 +37,6 @@ def concept_rows(
     return header, rows
 
 
-def recalled_rows(
-    answer: Answer | ClassAnswer,
-    shown: Sequence[int],
-    counts: Mapping[str, int],
-    families: Mapping[str, str],
-    parts: Mapping[str, str],
-    flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
-) -> tuple[list[str], list[list[Any]]]:
-    """``concept_rows``, made once for all sessions."""
-    return recall(concept_rows, answer, shown, counts, families, parts, flags)
-
-
 def _concept_columns(
     answer: Answer | ClassAnswer,
     shown: Sequence[int],

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import BadInput, UnreadableData
 from core.robustness.corruptions.metrics import flips, mean_over, relative_to, top5_distance
-from core.robustness.corruptions.perturbations import FRAMES, PERTURBATIONS, is_noise, sequences
+from core.robustness.corruptions.perturbations import PERTURBATIONS, is_noise, sequences
 from core.robustness.corruptions.registry import words
 from core.robustness.corruptions.run import how_asked, within
 from core.robustness.corruptions.videos import MADE, Videos
@@ -50,7 +50,6 @@ def watch(
     *,
     perturbations: Sequence[str] = PERTURBATIONS,
     most: int = MOST_AT_ONCE,
-    frames: int = FRAMES,
     seed: int = 0,
     prompts: str = "simple",
     report: Report,
@@ -68,7 +67,7 @@ def watch(
         raise BadInput(f"{image_set.id} holds no labelled images to make sequences of.")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
     labels = np.asarray(image_set.labels)[rows]
-    views = {name: partial(sequences, image_set, name, rows, seed=seed, frames=frames) for name in perturbations}
+    views = {name: partial(sequences, image_set, name, rows, seed=seed) for name in perturbations}
     return _watched(models, views, image_set, labels, prompts=prompts, made=IN_MEMORY, report=report)
 
 
