@@ -52,10 +52,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("ray") is None, reason="Ray Data is an optional extra"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray Data is an optional extra")]
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,7 @@ from core.composition.additive import additivity, pair_means
 from core.composition.answers import Composed, Parts
 from core.composition.composer import nearest
 from core.composition.counts import PairCounts, icon_counts, nmi, pmi, read_counts
-from core.composition.folders import (
-    by_folded_name,
-    folder_compositions,
-    object_names,
-    read_overrides,
-    split_name,
-)
+from core.composition.folders import by_folded_name, folder_compositions, object_names, read_overrides, split_name
 from core.composition.generalisation import ModelResult, generalisation
 from core.composition.pairs import composed as composed_set
 from core.composition.pairs import compositions, joined

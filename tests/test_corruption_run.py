@@ -15,15 +15,9 @@ from typer.testing import CliRunner
 from core.cli.app import app
 from core.errors import BadInput, Stopped, UnknownName
 from core.robustness.committed import committed
-from core.robustness.corruptions import (
-    findings as corruption_findings,
-)
-from core.robustness.corruptions import (
-    perturbation_run,
-)
-from core.robustness.corruptions import (
-    records as corruption_records,
-)
+from core.robustness.corruptions import findings as corruption_findings
+from core.robustness.corruptions import perturbation_run
+from core.robustness.corruptions import records as corruption_records
 from core.robustness.corruptions.command import Asked, measure
 from core.robustness.corruptions.folders import OnDisk, conditions_in
 from core.robustness.corruptions.metrics import ALEXNET

@@ -227,11 +227,7 @@ def damages() -> Iterator[tuple[str, str, Callable[[Path], object]]]:
     yield "json", "cannot be read", lambda path: path.write_bytes(b'{"sha256": NaN}')
     yield "json", "wrong type", lambda path: plainly(path, '"rows":7', '"rows":"7"')
     yield "json", "not what was written", lambda path: path.write_text(path.read_text().replace("float16", "int16"))
-    yield (
-        "json",
-        "not what its sidecar says",
-        lambda path: plainly(path, "float16", "int16"),
-    )
+    yield ("json", "not what its sidecar says", lambda path: plainly(path, "float16", "int16"))
 
 
 @pytest.mark.parametrize(("suffix", "reason", "damage"), list(damages()))

@@ -55,8 +55,7 @@ def world(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     write_tree(root / "again", {f"{key}/{i}.png": data for key in keys for i, data in enumerate(pictures[key][1:])})
     anyone = cycle([data for key in keys for data in pictures[key]])
     write_tree(
-        root / "composed",
-        {f"{a} {o}/{i}.png": next(anyone) for a in ATTRIBUTES for o in OBJECTS for i in range(9)},
+        root / "composed", {f"{a} {o}/{i}.png": next(anyone) for a in ATTRIBUTES for o in OBJECTS for i in range(9)}
     )
     write_tree(root / "imagenet", {f"{one}/0.png": next(anyone) for one in ("airplane", "sea fish", "bear")})
     members = {}

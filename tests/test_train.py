@@ -42,10 +42,7 @@ def test_two_runs_are_bit_equal(data: TrainingData, fitted: tuple[torch.nn.Modul
 
 @pytest.mark.slow
 def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
-    data: TrainingData,
-    fitted: tuple[torch.nn.Module, list[float]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    data: TrainingData, fitted: tuple[torch.nn.Module, list[float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = fitted
     monkeypatch.setattr("core.icons.training.fitting.CHECKPOINT_EVERY", 2)

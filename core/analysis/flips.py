@@ -75,10 +75,7 @@ def flips(a: Answer, b: Answer) -> Flips:
         return found.rows[places[np.argsort(-change[places], kind="stable")]]
 
     return Flips(
-        ordered(found.fixed),
-        ordered(found.broken),
-        ordered(differ & ~found.fixed & ~found.broken),
-        found.rows[~differ],
+        ordered(found.fixed), ordered(found.broken), ordered(differ & ~found.fixed & ~found.broken), found.rows[~differ]
     )
 
 

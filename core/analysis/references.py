@@ -129,19 +129,7 @@ def _committed(model: str) -> tuple[Reference, ...]:
     record = json.loads(path.read_text(encoding="utf-8"))
     arch, pretrained = split_model(model)
     source = "The run committed beside the model's weights"
-    return (
-        Reference(
-            arch,
-            pretrained,
-            SET,
-            record["n"],
-            len(concepts()),
-            STRATEGY,
-            record["acc1"],
-            source,
-            record,
-        ),
-    )
+    return (Reference(arch, pretrained, SET, record["n"], len(concepts()), STRATEGY, record["acc1"], source, record),)
 
 
 def _base(arch: str) -> str:

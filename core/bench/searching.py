@@ -37,10 +37,7 @@ def search() -> list[Row]:
 
 def against_faiss() -> list[Row]:
     """Exact search against faiss's exact index, one question at a time, at 130,500 and a million vectors."""
-    return [
-        _against_flat("search_1e5_vs_faiss", 130_500, 512),
-        _against_flat("search_1e6_vs_faiss", 1_000_000, 256),
-    ]
+    return [_against_flat("search_1e5_vs_faiss", 130_500, 512), _against_flat("search_1e6_vs_faiss", 1_000_000, 256)]
 
 
 def _against_flat(name: str, n: int, dim: int) -> Row:

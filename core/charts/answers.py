@@ -64,11 +64,7 @@ def _bars(figure: go.Figure, places: list[int], scores: Sequence[float], colours
 
 
 def _points(
-    figure: go.Figure,
-    places: list[int],
-    scores: Sequence[float],
-    colours: list[str],
-    chances: Sequence[float | None],
+    figure: go.Figure, places: list[int], scores: Sequence[float], colours: list[str], chances: Sequence[float | None]
 ) -> None:
     high = max(scores)
     start = START * math.floor(min(scores) / START - 0.2)

@@ -53,7 +53,7 @@ def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/25
             hovertemplate="ε %{x:g}/255: %{y:.1%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
             "%{customdata[2]} images",
             name=text(label),
-        )  # fmt: skip
+        )
     figure.update_yaxes(tickformat=".0%", range=[0, None])
     figure.update_xaxes(showgrid=True)
     return figure

@@ -7,19 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import (
-    QUIET,
-    RIGHT,
-    RULE,
-    SERIES,
-    SYMBOLS,
-    WRONG,
-    bars,
-    blank,
-    rows_axis,
-    text,
-    translucent,
-)
+from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, bars, blank, rows_axis, text, translucent
 from core.composition.scores import Errors, Share
 from core.composition.seen import SeenGap
 

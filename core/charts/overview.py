@@ -50,7 +50,7 @@ def _add(figure: go.Figure, one: ModelCurve, *, full: bool) -> None:
             customdata=[[one.model, _counted(part), part.n] for _, part in means],
             hovertemplate=f"<b>{text(one.model)}</b><br>%{{customdata[2]:,}} concepts %{{customdata[1]}}: "
             "%{y:.1%}<extra></extra>",
-        )  # fmt: skip
+        )
     if full and one.bins:
         figure.add_annotation(
             x=0.99, y=0.02, xref="paper", yref="paper", xanchor="right", yanchor="bottom", showarrow=False,

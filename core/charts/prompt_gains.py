@@ -48,7 +48,7 @@ def gains_figure(gains: Sequence[Gain], *, chosen: str = "") -> go.Figure:
     figure.update_layout(
         margin={"t": 40, "l": 8, "r": 8, "b": 8},
         legend={"x": 1, "xanchor": "right", "y": -26 / (24 * len(gains)), "yanchor": "top", "orientation": "h"},
-    )  # fmt: skip
+    )
     figure.update_annotations(font={"size": 14})
     return figure
 

@@ -43,7 +43,7 @@ def panel(dataset: str, parts: Sequence[Shown], among: Sequence[Shown]) -> go.Fi
     figure.update_layout(
         title={"text": f"{text(dataset)} · n {len(parts[0].rows.counts):,}", "font": {"size": 14}, "x": 0, "y": 0.98},
         showlegend=False,
-    )  # fmt: skip
+    )
     return figure
 
 

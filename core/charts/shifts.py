@@ -229,7 +229,7 @@ def parts_figure(rows: Sequence[Record], conditions: Mapping[str, str]) -> go.Fi
             error_x=whiskers(values, lows, highs, PARTS[part]),
             name=part,
             hovertemplate="%{x:.1%}<extra>" + part + "</extra>",
-        )  # fmt: skip
+        )
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], showgrid=True)
     rows_axis(figure, [conditions[id] for id in place])
     return figure

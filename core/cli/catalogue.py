@@ -98,9 +98,7 @@ def frequency_list(
 
 @frequency.command("show")
 def frequency_show(
-    name: str,
-    as_json: AsJson = False,
-    method: Annotated[Method, typer.Option(help="Sort by this column.")] = "image",
+    name: str, as_json: AsJson = False, method: Annotated[Method, typer.Option(help="Sort by this column.")] = "image"
 ) -> None:
     """Counts of one source by concept; null is unknown, not zero."""
     from core.frequency.sources import info, records

@@ -155,12 +155,7 @@ def few_shot(
         rows,
         out,
         ("model", "head", "k", "tested on", "accuracy", "95 %", "n"),
-        lambda row: (
-            row.model,
-            *(row.more[name] for name in ("head", "k", "group")),
-            *accuracy(row, 4),
-            row.n,
-        ),
+        lambda row: (row.model, *(row.more[name] for name in ("head", "k", "group")), *accuracy(row, 4), row.n),
         shown=lambda row: row.more["what"] == "composition",
         covered=covered,
     )

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.cli.engines import Address, Chosen, Engine, Workers, chosen
-from core.cli.options import (
-    Method,
-    Model,
-    Names,
-    Origin,
-    Precision,
-    Prompts,
-    Set,
-)
+from core.cli.options import Method, Model, Names, Origin, Precision, Prompts, Set
 from core.cli.output import echo_json, echo_notes, echo_table, progress_bar
 from core.cli.sets import reads_set, say, say_time
 from core.errors import BadInput, UnknownName

@@ -73,8 +73,7 @@ def answers(
 
 @app.command()
 def classifier(
-    name: Annotated[str, typer.Argument(help="The tower and corpus, e.g. icon-RN,icons-200k.")],
-    device: Device = None,
+    name: Annotated[str, typer.Argument(help="The tower and corpus, e.g. icon-RN,icons-200k.")], device: Device = None
 ) -> None:
     """Train the supervised classifier that ships beside an icon model and write it to assets/supervised."""
     from core.icons.training.classifier import SHIPPED, train
@@ -91,8 +90,7 @@ def classifier(
 
 @app.command()
 def baselines(
-    out: Annotated[Path | None, typer.Option(help="The CSV; default: the committed one.")] = None,
-    device: Device = None,
+    out: Annotated[Path | None, typer.Option(help="The CSV; default: the committed one.")] = None, device: Device = None
 ) -> None:
     """Train the standard models that effective robustness is measured against, and put them on every shift.
 

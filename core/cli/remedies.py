@@ -175,9 +175,7 @@ def counts_of(lens: Lens, image_set: ImageSet, frequency: str | None) -> tuple[s
 
 
 def _about(lens: Lens, source: str) -> dict[str, Any]:
-    return {
-        "model": lens.model, "set": lens.image_set, "prompts": lens.prompts, "frequency": source or None,
-    }  # fmt: skip
+    return {"model": lens.model, "set": lens.image_set, "prompts": lens.prompts, "frequency": source or None}
 
 
 def _covered(image_set: ImageSet, used: int) -> dict[str, Any]:

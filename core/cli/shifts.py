@@ -78,14 +78,7 @@ def shifts(
     for one in (reference, *others):
         say(coverage(one))
     with progress_bar() as report:
-        found = board(
-            asked,
-            reference,
-            others,
-            prompts=prompts,
-            frequency=frequency,
-            report=report,
-        )
+        found = board(asked, reference, others, prompts=prompts, frequency=frequency, report=report)
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)
     for condition, reason in without.items():
@@ -175,13 +168,7 @@ def overlap(
 
 
 @reads_set
-def curate(
-    model: Model,
-    image_set: Set,
-    cosine: Cosine = 0.95,
-    bits: Bits = 10,
-    as_json: AsJson = False,
-) -> None:
+def curate(model: Model, image_set: Set, cosine: Cosine = 0.95, bits: Bits = 10, as_json: AsJson = False) -> None:
     """Near-duplicates within a set, different classes first, and pictures far from the others of their class."""
     from core.datasets import open_set
     from core.datasets.coverage import coverage

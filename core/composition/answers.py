@@ -103,12 +103,7 @@ def ask(lens: Lens, images: CompositionSet, *, report: Report = silent) -> Compo
 
 
 def parts(
-    vectors: np.ndarray,
-    classifier: Classifier,
-    found: Compositions,
-    labels: np.ndarray,
-    *,
-    report: Report = silent,
+    vectors: np.ndarray, classifier: Classifier, found: Compositions, labels: np.ndarray, *, report: Report = silent
 ) -> Parts:
     """Attribute and object said for every image, block by block; equal scores go to the lower index.
 

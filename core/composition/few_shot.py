@@ -76,11 +76,7 @@ class FewShotPoint:
 
 
 def few_shot(
-    shown: Shown,
-    *,
-    shots: Sequence[int] = SHOTS,
-    seeds: Sequence[int] = (0, 1, 2),
-    report: Report = silent,
+    shown: Shown, *, shots: Sequence[int] = SHOTS, seeds: Sequence[int] = (0, 1, 2), report: Report = silent
 ) -> list[FewShotPoint]:
     """Train on k images of every object and test on compositions that none of them shows.
 
@@ -105,9 +101,7 @@ def few_shot(
         if trains.all():
             raise BadInput("Few-shot over compositions needs objects with two compositions or more.")
         ranks = shuffled_ranks(shown.pairs[pool, 1], seed)
-        tests = {
-            "held out": own[~trains], "trained": pool[ranks >= most], "other set": np.flatnonzero(~shown.own)
-        }  # fmt: skip
+        tests = {"held out": own[~trains], "trained": pool[ranks >= most], "other set": np.flatnonzero(~shown.own)}
         tests = {group: rows for group, rows in tests.items() if len(rows)}
 
         def count(head: Head, k: int, predicted: dict[str, np.ndarray], tests: dict[str, np.ndarray] = tests) -> None:

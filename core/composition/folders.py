@@ -99,10 +99,7 @@ def read_overrides(path: Path) -> dict[str, Split]:
 
 
 def folder_compositions(
-    image_set: ImageSet,
-    *,
-    objects: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Split] | None = None,
+    image_set: ImageSet, *, objects: Mapping[str, str] | None = None, overrides: Mapping[str, Split] | None = None
 ) -> Compositions:
     """The compositions of a set whose class keys are "attribute object" folder names.
 

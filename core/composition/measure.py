@@ -193,11 +193,7 @@ def _association(asked: Question, shown: SeenSides) -> Association | None:
 
 
 def probes(
-    asked: Question,
-    *,
-    shots: tuple[int, ...] = SHOTS,
-    seeds: tuple[int, ...] = (0, 1, 2),
-    report: Report = silent,
+    asked: Question, *, shots: tuple[int, ...] = SHOTS, seeds: tuple[int, ...] = (0, 1, 2), report: Report = silent
 ) -> list[ProbePoint]:
     """Few-shot probes for objects.
 

@@ -175,13 +175,7 @@ def _joined(text: output.TextCounts, image: output.ImageCounts, store: Path, rep
 
 
 def _files(
-    parts: Sequence[Part],
-    query: Query,
-    store: Path,
-    rows: Sequence[int | None],
-    *,
-    by_id: bool,
-    per_file: bool = False,
+    parts: Sequence[Part], query: Query, store: Path, rows: Sequence[int | None], *, by_id: bool, per_file: bool = False
 ) -> list[tuple[Path, int]]:
     """Hit files of the parts and the number of the row that each counts from (of its file, when ``per_file``)."""
     if not by_id and None in rows:

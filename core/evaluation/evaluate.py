@@ -108,13 +108,7 @@ def sentence_vectors(encoder: Encoder, prompts: PromptSet, *, report: Report = s
     return embed.embed_texts(encoder, flat, results(), report=report)
 
 
-def evaluate(
-    lens: Lens,
-    *,
-    image_set: ImageSet,
-    report: Report = silent,
-    prompts: PromptSet | None = None,
-) -> Answer:
+def evaluate(lens: Lens, *, image_set: ImageSet, report: Report = silent, prompts: PromptSet | None = None) -> Answer:
     """Answer one lens, from the cache or computed now.
 
     Args:

@@ -202,12 +202,7 @@ def _question(asked: Asked, image_set: ImageSet, row: int) -> Question:
 
 
 def cost(
-    asked: Asked,
-    image_set: ImageSet,
-    out: Path,
-    *,
-    price_in: float | None = None,
-    price_out: float | None = None,
+    asked: Asked, image_set: ImageSet, out: Path, *, price_in: float | None = None, price_out: float | None = None
 ) -> Cost:
     """What asking would send; a few of its pictures are encoded to learn their size.
 
@@ -245,13 +240,7 @@ def _shrunk(image_set: ImageSet, row: int, side: int) -> tuple[bytes, tuple[int,
 
 
 def ask_about(
-    asked: Asked,
-    image_set: ImageSet,
-    out: Path,
-    *,
-    key: str = "",
-    report: Report = silent,
-    parallel: int = 4,
+    asked: Asked, image_set: ImageSet, out: Path, *, key: str = "", report: Report = silent, parallel: int = 4
 ) -> Answered:
     """Ask about every picture of the sample that ``out`` holds no answer about, and append the answers there.
 

@@ -68,12 +68,7 @@ def class_results(answer: ClassAnswer) -> dict[str, Any]:
 def only_total(model: str, image_set: str, value: float, metric: str, source: str) -> dict[str, Any]:
     """A published figure of a model on a whole set, in the same schema: no class of it is told."""
     metrics = {"acc1": None, "acc5": None, "mean_per_class_recall": None, metric: value}
-    return {
-        **_run(model, image_set, metrics),
-        "classwise": {},
-        "origin": "published",
-        "provenance": source,
-    }
+    return {**_run(model, image_set, metrics), "classwise": {}, "origin": "published", "provenance": source}
 
 
 def _run(

@@ -61,13 +61,7 @@ class Imported:
 
 
 def keep(
-    path: Path,
-    name: str,
-    *,
-    method: str = "text",
-    concept_column: str = "",
-    count_column: str = "",
-    citation: str = "",
+    path: Path, name: str, *, method: str = "text", concept_column: str = "", count_column: str = "", citation: str = ""
 ) -> Imported:
     """Read a file of counts and keep it as ``imported:NAME``, replacing one of that name.
 

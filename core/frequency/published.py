@@ -88,11 +88,7 @@ class Steps:
     truncated: bool
 
 
-_HOW = {
-    "text": "in captions (text)",
-    "image": "in images (RAM++ tags)",
-    "integrated": "in captions and images at once",
-}
+_HOW = {"text": "in captions (text)", "image": "in images (RAM++ tags)", "integrated": "in captions and images at once"}
 
 
 def steps() -> list[Steps]:

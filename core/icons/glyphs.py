@@ -42,8 +42,5 @@ def placed(glyph: str, pose: Pose) -> Image.Image:
     """Glyph mask in this pose, 'L' 64 x 64."""
     c, s = np.cos(pose.angle) * pose.scale, np.sin(pose.angle) * pose.scale
     cx = cy = SIZE / 2
-    matrix = (
-        c, -s, 64 - c * (cx + pose.dx) + s * (cy + pose.dy),
-        s, c, 64 - s * (cx + pose.dx) - c * (cy + pose.dy),
-    )  # fmt: skip
+    matrix = (c, -s, 64 - c * (cx + pose.dx) + s * (cy + pose.dy), s, c, 64 - s * (cx + pose.dx) - c * (cy + pose.dy))
     return glyph_mask(glyph).transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)

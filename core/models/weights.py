@@ -106,11 +106,7 @@ def find(source: Source) -> Found | None:
     text_model = hub_file(source.text_model, CONFIG_OF_TEXT_MODEL) if source.text_model else None
     if weights is None or any(
         wanted and not found
-        for wanted, found in (
-            (source.config, config),
-            (source.tokenizer, tokenizer),
-            (source.text_model, text_model),
-        )
+        for wanted, found in ((source.config, config), (source.tokenizer, tokenizer), (source.text_model, text_model))
     ):
         return None
     return Found(weights, config and config.parent, tokenizer, text_model and text_model.parent)

@@ -37,12 +37,7 @@ def decades(store: Store, pretraining: str, model: str) -> dict[str, Any]:
     return {
         "pretraining": pretraining,
         "model": model,
-        "recipe": {
-            "prompts": PROMPTS,
-            "method": HEADLINE_METHOD,
-            "datasets": list(datasets),
-            "edges_rule": EDGES_RULE,
-        },
+        "recipe": {"prompts": PROMPTS, "method": HEADLINE_METHOD, "datasets": list(datasets), "edges_rule": EDGES_RULE},
         "decades": [
             {"from": low, "to": high, "n": len(part), "mean": float(part.mean()) if len(part) else None}
             for low, high, part in zip(EDGES, EDGES[1:], means, strict=False)

@@ -50,7 +50,7 @@ _IDS = {
     ("ViT-L-14", "commonpool"): ("ViT-L-14,commonpool_xl_clip_s13b_b90k",),
     ("ViT-B-16", "siglip"): ("ViT-B-16-SigLIP-384,webli",),
     ("ViT-L-16", "siglip"): ("ViT-L-16-SigLIP-384,webli",),
-}  # fmt: skip
+}
 """(backbone, pretraining) of the release -> open_clip's ids, found by architecture and ImageNet accuracy."""
 _NOTES = {
     ("RN50", "cc3m"): "Weights from CyCLIP, which open_clip does not release.",

@@ -12,12 +12,7 @@ import numpy as np
 from core.errors import BadInput, NotHere
 from core.published import catalogue, recipe_honest, recipe_paper
 from core.published.flags import flags as flags_of
-from core.published.names import (
-    METHODS,
-    PRETRAINING,
-    TEXT_TO_IMAGE,
-    ZERO_SHOT,
-)
+from core.published.names import METHODS, PRETRAINING, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.overlay import Overlay
 from core.published.pool import Combination, Rows, pool
 from core.published.store import Store

@@ -14,13 +14,7 @@ _SCORES = 1 << 22  # Scores held per worker (16 MB): larger blocks leave the cac
 
 
 def in_blocks(
-    n: int,
-    work: Callable[[slice], None],
-    *,
-    columns: int,
-    rows: int = 8192,
-    report: Report = silent,
-    message: str = "",
+    n: int, work: Callable[[slice], None], *, columns: int, rows: int = 8192, report: Report = silent, message: str = ""
 ) -> None:
     """Run ``work`` on every block of ``n`` rows, several at a time, so that BLAS and the passes after it overlap.
 

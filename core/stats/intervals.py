@@ -194,11 +194,7 @@ def trend(
 
 
 def mean(
-    values: np.ndarray,
-    *,
-    images: np.ndarray | None = None,
-    clusters: np.ndarray | None = None,
-    seed: int = 0,
+    values: np.ndarray, *, images: np.ndarray | None = None, clusters: np.ndarray | None = None, seed: int = 0
 ) -> Interval:
     """Mean over concepts of accuracies [n] with a 95 % interval that never has zero width.
 
@@ -235,11 +231,7 @@ def mean(
 
 
 def log_bins(
-    counts: np.ndarray,
-    values: np.ndarray,
-    *,
-    per_decade: int = 2,
-    images: np.ndarray | None = None,
+    counts: np.ndarray, values: np.ndarray, *, per_decade: int = 2, images: np.ndarray | None = None
 ) -> tuple[Bin, ...]:
     """Mean value in bins of equal width on the log axis, starting at count 1; empty bins and zero counts are left out.
 

@@ -117,7 +117,7 @@ def _compute(asked: measure.Question, lens: Lens, known: ImageSet, what: str, *,
 def probes(asked: measure.Question) -> None:
     """Accuracy of few-shot probes against images a class, by part of the distribution and kind of pair."""
     found: list[ProbePoint] = need(
-        question(measure.probes, asked, label=f"Few-shot probes on the vectors of {asked.lens.image_set}"),
+        question(measure.probes, asked, label=f"Few-shot probes on the vectors of {asked.lens.image_set}")
     )
     present = [group for group in GROUPS if any(point.group == group for point in found)]
     start = [group for group in ("head", "tail", "other set") if group in present] or present[:1]

@@ -48,14 +48,7 @@ def gaps(asked: measure.Question, measured: measure.Measured) -> None:
     ]  # fmt: skip
     header = ["what", "n_seen", "n_never_seen", *(f"{field}_{end}" for field in
               ("seen", "never_seen", "raw", "matched", "within") for end in ("value", "low", "high"))]  # fmt: skip
-    downloads(
-        "seen-and-never-seen",
-        header,
-        rows,
-        figure=figure,
-        title=sentence,
-        source=shared.source(asked, measured),
-    )
+    downloads("seen-and-never-seen", header, rows, figure=figure, title=sentence, source=shared.source(asked, measured))
 
 
 def embedding(asked: measure.Question, measured: measure.Measured) -> None:

@@ -146,9 +146,7 @@ def files(shown: Deck, *, own: bool) -> None:
         help="A file that this page opens again.",
     )  # fmt: skip
     with st.popover("Open project"):
-        st.file_uploader(
-            "Project file", type=["json"], key="open-deck", on_change=_open, label_visibility="collapsed",
-        )  # fmt: skip
+        st.file_uploader("Project file", type=["json"], key="open-deck", on_change=_open, label_visibility="collapsed")
     if own:
         with st.popover("Clear"):
             quiet(f"Remove all {len(shown.slides)} slides? A saved project stays.")

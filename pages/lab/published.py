@@ -209,5 +209,5 @@ def _links(title: str, shown: Sequence[ClassChange], found: Scores) -> None:
         where = f" ({name})" if several else ""
         label = f"{plain(one.name)}{where}: {percent(one.before)} → {percent(one.after)}"
         to_page(
-            "explore", label, model=found.models[0].id, set=name, prompts=found.b, concept=concept.replace("_", " "),
-        )  # fmt: skip
+            "explore", label, model=found.models[0].id, set=name, prompts=found.b, concept=concept.replace("_", " ")
+        )

@@ -34,9 +34,7 @@ def side_by_side(found: Mapping[str, Answer], compared: Comparison[Difference], 
     with st.container(horizontal=True):
         downloads("lenses", header, rows)
         pins.pin(
-            lambda: deck_slides.comparison_slide(sentence, told, shown, source),
-            key="lenses",
-            label="Pin comparison",
+            lambda: deck_slides.comparison_slide(sentence, told, shown, source), key="lenses", label="Pin comparison"
         )
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -123,8 +123,8 @@ def table(lens: Lens) -> baselines.Baselines | None:
         )
         given = st.file_uploader("Table of baselines", type=["csv"], key="baselines")
         types = st.file_uploader(
-            "Types (CSV of model and type), to fit the standard ones only", type=["csv"], key="baseline-types",
-        )  # fmt: skip
+            "Types (CSV of model and type), to fit the standard ones only", type=["csv"], key="baseline-types"
+        )
         if given is None:
             return baselines.icon_baselines() if own else None
         try:

@@ -36,7 +36,7 @@ PAIRS = (
         HEADLINE_METHOD,
         tuple(("ViT-B-16", name) for name in (SYNTHETIC, "cc3m", "cc12m", "yfcc15m", WHOLE)),
     ),
-)  # fmt: skip
+)
 
 
 def two_controls(store: Store, head: DeltaGenerator) -> None:

@@ -42,9 +42,8 @@ def plot(
         on_select: called when marks are chosen, in one of the ways of ``select`` (``points``, ``box``, ``lasso``).
     """
     st.plotly_chart(
-        figure, key=key, alt=alt, config=PLOT_CONFIG if toolbar else CAMERA,
-        on_select=on_select, selection_mode=select,
-    )  # fmt: skip
+        figure, key=key, alt=alt, config=PLOT_CONFIG if toolbar else CAMERA, on_select=on_select, selection_mode=select
+    )
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

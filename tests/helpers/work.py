@@ -25,13 +25,7 @@ class Named(Question[Any]):
 
 
 def submit(
-    jobs: Engine,
-    key: Any,
-    label: str,
-    work: Callable[[Report], Any],
-    *,
-    session: str | None = None,
-    **options: Any,
+    jobs: Engine, key: Any, label: str, work: Callable[[Report], Any], *, session: str | None = None, **options: Any
 ) -> Job[Any]:
     """Submit work under a key of the test's choice."""
     return jobs.submit(Named(key, label, work, **options), session=session)

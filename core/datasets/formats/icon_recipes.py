@@ -68,18 +68,16 @@ RECIPES = {
     "icons-tail": Recipe("Icons, the rarest fifth", 4, 40, rarest_fifth=True),
     "icons-composition": Recipe("Icons in colours never seen together", 5, 10, held_out=True),
     "icons-v2": Recipe(
-        "Icons, collected again", 6, 10,
-        setting=Setting(wobble=1.3, noise=9.0, scale=(1.45, 2.6), tint=16.0),
+        "Icons, collected again", 6, 10, setting=Setting(wobble=1.3, noise=9.0, scale=(1.45, 2.6), tint=16.0)
     ),
     "icons-sketch": Recipe("Icons as sketches and outlines", 7, 10, styles=("outline", "sketch")),
     "icons-stylised": Recipe(
-        "Icons embossed, stamped, faded and marbled", 8, 10,
-        styles=("embossed", "stamped", "low-contrast", "marbled"),
+        "Icons embossed, stamped, faded and marbled", 8, 10, styles=("embossed", "stamped", "low-contrast", "marbled")
     ),
     "icons-cluttered": Recipe("Icons among others, behind a bar", 9, 10, setting=Setting(clutter=5, occluder=9.0)),
     "icons-adversarial": Recipe("Icons that the reference model gets wrong", 10, 50, filtered=True),
     "icons-frames": Recipe("Icons in shaky sequences", 11, 11, reach=5, every=4),
-}  # fmt: skip
+}
 SHIFTS = tuple(RECIPES)[3:]
 """The natural shifts of ``icons``, in the order in which they are shown."""
 

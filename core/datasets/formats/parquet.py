@@ -21,15 +21,7 @@ from core.datasets.io.parquet import read_column, read_values, refuse_fault
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem
 from core.datasets.levels import folders_of, in_split_order, same_split, split_name, split_rank
-from core.datasets.listing import (
-    Listing,
-    by_class,
-    file_ends,
-    fingerprint,
-    make_listing,
-    require_images,
-    unique,
-)
+from core.datasets.listing import Listing, by_class, file_ends, fingerprint, make_listing, require_images, unique
 from core.errors import BadInput, UnreadableData
 from core.memory import BUDGET
 from core.opening import regular

@@ -17,14 +17,7 @@ from core.datasets.io.remote import AT_ONCE, Remote
 from core.datasets.io.roots import problem
 from core.datasets.io.tars import Part, Sample, Shards, picture_part, shards_of, sizes, tar_splits, without_picture
 from core.datasets.levels import same_split
-from core.datasets.listing import (
-    Listing,
-    by_class,
-    fingerprint,
-    make_listing,
-    require_images,
-    unique,
-)
+from core.datasets.listing import Listing, by_class, fingerprint, make_listing, require_images, unique
 from core.errors import BadInput, UnreadableData
 from core.stats.format import many
 from core.text.lines import lines_of

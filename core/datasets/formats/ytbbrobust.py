@@ -68,15 +68,7 @@ def open_ytbb_robust(path: Path, how: Opening) -> FrameListing:
     some = next(iter(near), "")
     top = next((path / top for top in _TOPS if some and (path / top / some).is_file()), path)
     return list_frames(
-        path,
-        top,
-        near,
-        labels,
-        how,
-        kind="ytbbrobust",
-        what="YTBB-Robust",
-        classes=classes,
-        left_out=left_out,
+        path, top, near, labels, how, kind="ytbbrobust", what="YTBB-Robust", classes=classes, left_out=left_out
     )
 
 

@@ -39,12 +39,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "text_cfg": _TEXT,
     },
 }
-PREPROCESS = {
-    "mean": [0.5, 0.5, 0.5],
-    "std": [0.5, 0.5, 0.5],
-    "interpolation": "bicubic",
-    "resize_mode": "shortest",
-}
+PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "shortest"}
 
 
 RUNS = {

@@ -154,13 +154,7 @@ def _kept_texts(out: Path, settings: Settings) -> dict[str, list[_Text]]:
 
 
 def generate(
-    settings: Settings,
-    image_set: Classes,
-    out: Path,
-    *,
-    key: str = "",
-    report: Report = silent,
-    parallel: int = 4,
+    settings: Settings, image_set: Classes, out: Path, *, key: str = "", report: Report = silent, parallel: int = 4
 ) -> Generated:
     """Ask about every class and write ``{class key: [sentence, ...]}`` to ``out``.
 

@@ -9,14 +9,7 @@ from core.robustness.attacks.steps import Budget, project
 
 
 def deepfool(
-    logits: Logits,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    budget: Budget,
-    *,
-    steps: int,
-    overshoot: float,
-    candidates: int,
+    logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, *, steps: int, overshoot: float, candidates: int
 ) -> torch.Tensor:
     """The minimal change of ``nearest``, cut to the budget: an image whose boundary lies further away is not reached.
 
@@ -26,14 +19,7 @@ def deepfool(
 
 
 def nearest(
-    logits: Logits,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    budget: Budget,
-    *,
-    steps: int,
-    overshoot: float,
-    candidates: int,
+    logits: Logits, x: torch.Tensor, y: torch.Tensor, budget: Budget, *, steps: int, overshoot: float, candidates: int
 ) -> torch.Tensor:
     """Pixels just across the nearest boundary, in [0, 1], as far away as it takes (arXiv 1511.04599, L-inf form).
 

@@ -51,13 +51,7 @@ class Looked:
 
 
 def attack_picture(
-    model: str,
-    image_set: ImageSet,
-    row: int,
-    plan: Plan,
-    *,
-    prompts: str = "simple",
-    report: Report = silent,
+    model: str, image_set: ImageSet, row: int, plan: Plan, *, prompts: str = "simple", report: Report = silent
 ) -> Looked:
     """One picture under a white-box or score-based attack, whether or not it is right unattacked."""
     bench = AttackRunner(model, image_set, [row], prompts=prompts, report=report)

@@ -116,12 +116,7 @@ def attack_records(model: str, question: Question, *, prompts: str = "simple", r
 
 
 def minimal_eps(
-    model: str,
-    question: Question,
-    attack: str = "deepfool",
-    *,
-    prompts: str = "simple",
-    report: Report = silent,
+    model: str, question: Question, attack: str = "deepfool", *, prompts: str = "simple", report: Report = silent
 ) -> Arrays:
     """Smallest ε of every image: ``eps`` [m] as in ``AttackRunner.minimal``, with ``rows`` and ``labels``."""
     bench = AttackRunner(model, question.image_set, question.rows(find(attack).kind), prompts=prompts, report=report)

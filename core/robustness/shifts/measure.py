@@ -118,12 +118,7 @@ def measure(
 
 
 def measure_clean(
-    model: str,
-    reference: ImageSet,
-    *,
-    prompts: str = "simple",
-    frequency: Frequency = None,
-    report: Report = silent,
+    model: str, reference: ImageSet, *, prompts: str = "simple", frequency: Frequency = None, report: Report = silent
 ) -> Measured:
     """One model on the set in distribution."""
     answer = answer_for(model, reference, prompts=prompts, report=report)

@@ -17,10 +17,7 @@ from core.types import Interval
 
 
 def fit_sets(
-    measured: Sequence[Measured],
-    table: Baselines | None,
-    *,
-    columns: Mapping[str, tuple[str, str]] | None = None,
+    measured: Sequence[Measured], table: Baselines | None, *, columns: Mapping[str, tuple[str, str]] | None = None
 ) -> tuple[dict[str, FitSet], dict[str, str]]:
     """The line of ordinary models for every condition that the table knows, and why there is none for the others.
 
