@@ -108,7 +108,7 @@ def test_sentences_say_what_was_counted() -> None:
     assert headline([]) is None
     assert prompts_matter(records) is None
     told = prompts_matter([made(20), made(50, prompts="class")])
-    assert "between 20 % (simple) and 50 % (class) right, more than noise (30.0 points" in told
+    assert "between 20 % (simple) and 50 % (class) correct, more than noise (30.0 points" in told
     assert "no more than noise" in prompts_matter([made(20), made(22, prompts="class")])
 
 
@@ -119,7 +119,7 @@ def test_head_and_tail_are_only_told_apart_beyond_noise() -> None:
 
     assert tail_breaks_first(parts(0.6)).startswith("The tail breaks first")
     assert tail_breaks_first(parts(0.0)).startswith("The head breaks first")
-    assert tail_breaks_first(parts(0.3)).startswith("Head and tail cannot be told apart")
+    assert tail_breaks_first(parts(0.3)).startswith("No difference between head and tail")
     assert "too few to say" in tail_breaks_first(made(20, more={**parts(0.3).more, "tail_clean_right": 4}))
     assert tail_breaks_first(made(20)) is None
 

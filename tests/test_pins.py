@@ -59,7 +59,7 @@ def test_the_tail_is_pinned_with_its_concepts_and_pictures() -> None:
     app.button(key="pin-tail").click().run()
     assert not app.exception
     (slide,) = deck_of(app).slides
-    assert slide.header == ("concept", "count", "right")
+    assert slide.header == ("concept", "count", "correct")
     assert len(slide.rows) == len(slide.pictures) == 12
     seen = [int(row[1].replace(",", "")) for row in slide.rows]
     assert seen == sorted(seen)

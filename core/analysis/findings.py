@@ -28,7 +28,7 @@ def overall(answer: Answer) -> str:
     judged = [score for score in answer.classes if score.n]
     never = sum(score.accuracy == 0 for score in judged)
     if why := unread(answer.reading, len(answer.keys)):
-        return f"{model_name(answer.lens.model)} says nothing about these concepts: {why}."
+        return f"These accuracies of {model_name(answer.lens.model)} mean nothing: {why}."
     return (
         f"{percent(answer.acc1)} of {len(answer.rows):,} images are classified correctly. "
         f"{never:,} of the {len(judged):,} concepts {'is' if never == 1 else 'are'} never recognised."
@@ -39,7 +39,7 @@ def concept(answer: Answer, index: int) -> str:
     """One concept: in how many of its images it is recognised."""
     score = answer.classes[index]
     if not score.n:
-        return f"“{score.name}” has no images in this set, so nothing can be said about it."
+        return f"“{score.name}” has no images in this set, so its accuracy is unknown."
     right = round(score.accuracy * score.n)
     return f"“{score.name}” is recognised in {right} of {score.n} images ({percent(score.accuracy)})."
 

@@ -56,7 +56,7 @@ def against(label: str, acc1: float, found: Band, reading: Reading | None = None
         reading: how much of the lens's sentences the model reads; content that is not read is not judged.
     """
     if reading is not None and (why := content_unread(reading)):
-        return f"{label}: {why}, so nothing can be said about their content."
+        return f"{label}: {why}, so a comparison with random words tells nothing."
     gap = 100 * (acc1 - found.mean)
     null = f"{points(found.mean)} ± {points(found.sd, 2)} % of random words ({len(found.values)} seeds)"
     start = f"{label}: {percent(acc1, 1)}"

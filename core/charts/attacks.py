@@ -50,7 +50,7 @@ def eps_curves(curves: Mapping[str, Sequence[Record]], *, units: str = "pixel/25
             line={"color": colour, "width": 2, "dash": "dash" if supervised else "solid"},
             marker={"color": colour, "size": 9, "symbol": symbol},
             customdata=[[round(100 * down), round(100 * up), first.n] for down, up in zip(low, high, strict=True)],
-            hovertemplate="ε %{x:g}/255: %{y:.1%} right (95 % CI %{customdata[0]}–%{customdata[1]}), "
+            hovertemplate="ε %{x:g}/255: %{y:.1%} correct (95 % CI %{customdata[0]}–%{customdata[1]}), "
             "%{customdata[2]} images",
             name=text(label),
         )
@@ -85,7 +85,7 @@ def needed_figure(eps: np.ndarray, parts: np.ndarray, *, upto: float) -> go.Figu
             line={"color": colour, "width": 2, "dash": "dot" if name == "all" else "solid"},
             marker={"color": colour, "symbol": symbol, "size": 8, "maxdisplayed": 8},
             hovertemplate="ε %{x:.2f}/255: %{y:.1%} broken",
-            name=f"{name} ({len(values)} right unattacked)",
+            name=f"{name} ({len(values)} correct unattacked)",
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(showgrid=True)

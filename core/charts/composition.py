@@ -13,7 +13,7 @@ from core.composition.seen import SeenGap
 
 SCALE = ((0.0, WRONG), (0.5, "#b9bdc2"), (1.0, RIGHT))
 """Accuracy of a cell: orange wrong, grey half, blue right."""
-KINDS = ("right", "object right, attribute wrong", "attribute right, object wrong", "both wrong")
+KINDS = ("correct", "object correct, attribute wrong", "attribute correct, object wrong", "both wrong")
 
 
 def share_figure(shares: Mapping[str, Share]) -> go.Figure:
@@ -110,7 +110,7 @@ def matrix_figure(
                 f"{text(attributes[a])} {text(objects[o])}" for a, o in zip(attribute[mask], thing[mask], strict=True)
             ],
             customdata=np.stack([composition[mask], right[mask], n[mask]], 1).astype(np.int32),
-            hovertemplate="<b>%{text}</b><br>%{customdata[1]} of %{customdata[2]} right<extra></extra>",
+            hovertemplate="<b>%{text}</b><br>%{customdata[1]} of %{customdata[2]} correct<extra></extra>",
         )  # fmt: skip
     few = len(objects) <= 60
     figure.update_xaxes(

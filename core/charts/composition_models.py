@@ -60,7 +60,7 @@ def pmi_figure(found: Association, names: Sequence[str]) -> go.Figure:
     figure.add_scatter(
         x=found.pmi.astype(np.float32), y=found.accuracy.astype(np.float32), mode="markers", name="pairs",
         marker={"color": QUIET, "opacity": 0.25, "size": 5}, text=[text(names[c]) for c in found.composition],
-        hovertemplate="%{text}<br>PMI %{x:.2f}, %{y:.1%} right<extra></extra>",
+        hovertemplate="%{text}<br>PMI %{x:.2f}, %{y:.1%} correct<extra></extra>",
     )  # fmt: skip
     bins = [part for part in np.array_split(order, min(10, max(1, len(order) // 20))) if len(part)]
     means = [_mean(found.accuracy[part], found.n[part]) for part in bins]

@@ -113,7 +113,7 @@ def _points(
             marker=marker,
             text=np.array([text(name) for name in one.names], object),
             customdata=np.stack([one.classes, one.counts, one.n], axis=1).astype(np.int32),
-            hovertemplate="<b>%{text}</b><br>counted %{customdata[1]:,} times<br>%{y:.1%} right"
+            hovertemplate="<b>%{text}</b><br>counted %{customdata[1]:,} times<br>%{y:.1%} correct"
             f"{' of %{customdata[2]} images' if one.n.all() else ''}<extra></extra>",
             name=text(one.label),
             legendgroup=text(one.label),

@@ -36,7 +36,7 @@ def arrow_figure(arrows: Sequence[Arrow], *, before: str, after: str, corpus: st
         x=x[:, 0], y=y[:, 0], mode="markers",
         marker={"symbol": "circle-open", "size": 8, "color": QUIET, "line": {"width": 1.5}},
         customdata=[[one[0], text(one[1]), one[3], one[5]] for one in shared],
-        hovertemplate="<b>%{customdata[1]}</b><br>in %{customdata[2]:,} captions, %{y:.1%} right of %{customdata[3]} "
+        hovertemplate="<b>%{customdata[1]}</b><br>in %{customdata[2]:,} captions, %{y:.1%} correct of %{customdata[3]} "
         "images<extra></extra>",
         name=f"name, {text(before)}",
     )  # fmt: skip
@@ -46,8 +46,8 @@ def arrow_figure(arrows: Sequence[Arrow], *, before: str, after: str, corpus: st
         text=[text(one.spelling) if one in _moved(arrows) else "" for one in arrows],
         textposition="top center",
         customdata=[[one[0], text(one[1]), text(one[2]), one[4], one[5]] for one in shared],
-        hovertemplate="<b>%{customdata[1]} → %{customdata[2]}</b><br>in %{customdata[3]:,} captions, %{y:.1%} right of "
-        "%{customdata[4]} images<extra></extra>",
+        hovertemplate="<b>%{customdata[1]} → %{customdata[2]}</b><br>in %{customdata[3]:,} captions, %{y:.1%} correct "
+        "of %{customdata[4]} images<extra></extra>",
         name=f"synonym, {text(after)}",
     )  # fmt: skip
     most = int(counts.max(initial=1))

@@ -61,7 +61,7 @@ def shifts(
     asked = [named(one) for one in models]
     base = named(against) if against else asked[0]
     if base not in asked:
-        raise BadInput(f"--against {against} is none of the models that are asked; add it to them.")
+        raise BadInput(f"--against {against} is none of the models that are measured; add it to them.")
     ids = shift or (icon_shifts() if image_set == "icons" else [])
     if not ids:
         raise BadInput(f"Say which shifts of {image_set} to look at: --shift SET, several times.")

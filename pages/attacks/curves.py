@@ -123,7 +123,7 @@ def _records(
             try:
                 job = shared.measure(lens, image_set, model, prompts, attack, units=units, n=n)
             except TailscopeError as error:
-                quiet(f"{label} is left out: {error}")
+                quiet(f"{label} is skipped: {error}")
                 continue
             if job.wait(0):
                 found[label] = [one for one in job.value() if one.eps is not None]

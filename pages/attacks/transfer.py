@@ -64,7 +64,8 @@ def transfer_matrix(lens: Lens, image_set: ImageSet) -> None:
         finding_of(told)
     section(
         f"{find(attack).title}, ε {eps:g}/255: success rate on the images that the attacked model predicts correctly",
-        "Down: who judges. Across: on whose gradients it was crafted; the diagonal is the attack on the model itself.",
+        "Rows: the model attacked. Columns: the model whose gradients it was crafted on; the diagonal is the attack on "
+        "the model itself.",
     )
     plot(figure, key="transfer", alt="Transfer matrix of the attack between models")
     shared.about(attack)

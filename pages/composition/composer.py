@@ -42,7 +42,10 @@ def composer(asked: measure.Question, measured: measure.Measured) -> None:
     shown = (asked.lens, answer, asked.images)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        section("Nearest pictures", "By cosine with the whole text; the mark tells whether the model names them right.")
+        section(
+            "Nearest pictures",
+            "By cosine with the whole text; the mark tells whether the model predicts them correctly.",
+        )
         places = [place[int(row)] for row in result.rows if int(row) in place]
         shared.pictures(shown, places, key="composed", empty="No picture of a known pair is near.")
     with right:

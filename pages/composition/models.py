@@ -39,7 +39,7 @@ def models(asked: measure.Question, measured: measure.Measured) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = switch(
             "Accuracy of", "accuracy-of", RIGHT,
-            help="object: the attribute is not asked, so supervised classifiers can stand beside CLIP models.",
+            help="object: the attribute is ignored, so supervised classifiers can stand beside CLIP models.",
         )  # fmt: skip
         offered += supervised.shipped() if what == "object" else []
         chosen = st.multiselect(
@@ -102,7 +102,7 @@ def _result(asked: measure.Question, model: str, known: ImageSet, what: str) -> 
         return ModelResult(model, records.interval_of(inside), Interval(row.acc1, row.low, row.high))
     name = model_name(model)
     computed = question(_compute, asked, lens, known, what, label=f"{name} on {lens.image_set} and {known.id}")
-    return here(computed, small=True, failing=f"{name} is left out: ")
+    return here(computed, small=True, failing=f"{name} is skipped: ")
 
 
 def _compute(asked: measure.Question, lens: Lens, known: ImageSet, what: str, *, report: Report) -> ModelResult:

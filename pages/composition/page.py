@@ -22,9 +22,9 @@ with opening:
 shared.unmatched(asked)
 view = switch(
     "View", "composition", VIEWS,
-    help="errors: the whole and its parts. pairs: attribute x object, a click shows the pictures. models: composition "
-    "against accuracy in distribution. embedding: additivity and captions. few-shot: probes on cached vectors. "
-    "composer: type any attribute and object.",
+    help="errors: composition, attribute and object. pairs: attribute x object, a click shows the pictures. models: "
+    "composition against accuracy in distribution. embedding: additivity and captions. few-shot: probes on cached "
+    "vectors. composer: type any attribute and object.",
 )  # fmt: skip
 if view == "errors":
     pairs.errors(asked, measured)

@@ -20,7 +20,7 @@ from pages.ui.text import finding_of, quiet, section
 EACH = 18
 COLUMNS = ("hardest", "easiest", "commonest", "rarest")
 MOST_COLUMNS = 28
-_KINDS = dict(zip(("right", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
+_KINDS = dict(zip(("correct", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
 
 
 def errors(asked: measure.Question, measured: measure.Measured) -> None:
@@ -30,14 +30,16 @@ def errors(asked: measure.Question, measured: measure.Measured) -> None:
     title, source = scores.headline(found, told), shared.source(asked, measured)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        section("The whole and its parts", "Marks: top-1 with 95 % intervals (Wilson). Ticks: a uniform guess.")
+        section(
+            "Composition, attribute and object", "Marks: top-1 with 95 % intervals (Wilson). Ticks: a uniform guess."
+        )
         figure = charts.share_figure(told)
         plot(figure, key="parts", alt="Accuracy of compositions, objects and attributes")
         quiet(" · ".join(f"{name}: {about}" for name, (_, about) in scores.PARTS.items() if "|" not in name))
         rows = [[n, s.right, s.n, s.interval.value, s.interval.low, s.interval.high, s.chance] for n, s in told.items()]
         downloads(
             "composition-parts",
-            ["condition", "right", "n", "acc1", "low", "high", "chance"],
+            ["condition", "correct", "n", "acc1", "low", "high", "chance"],
             rows,
             figure=figure,
             title=title,
@@ -59,7 +61,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> None:
             ["true", *names],
             [[n, *row] for n, row in zip(names, confusion.tolist(), strict=True)],
         )
-    section("Kinds of error", "What the best of all compositions gets right. Choose a kind to see its pictures.")
+    section("Kinds of error", "What is correct in the predicted composition. Choose a kind to see its pictures.")
     plot(charts.error_figure(kinds), key="kinds", alt="Images by kind of error")
     _kind(asked, measured)
 
@@ -70,7 +72,7 @@ def _kind(asked: measure.Question, measured: measure.Measured) -> None:
     kind = switch("Pictures", "mistake", list(_KINDS), default="wrong object")
     said = found.pairs[found.answer.top[:, 0]]
     attribute, thing = said[:, 0] == found.attribute, said[:, 1] == found.object
-    member = {"right": attribute & thing, "wrong attribute": ~attribute & thing, "wrong object": attribute & ~thing}
+    member = {"correct": attribute & thing, "wrong attribute": ~attribute & thing, "wrong object": attribute & ~thing}
     places = np.flatnonzero(member.get(kind, ~attribute & ~thing))
     places = places[np.argsort(-np.abs(found.answer.margin[places]), kind="stable")][:EACH].tolist()
     shown = (asked.lens, found.answer, asked.images)
@@ -125,7 +127,7 @@ def matrix(asked: measure.Question, measured: measure.Measured) -> None:
         ]
         downloads(
             "compositions",
-            ["attribute", "object", "n", "right", "acc1", "seen"],
+            ["attribute", "object", "n", "correct", "acc1", "seen"],
             rows,
             figure=figure,
             title=told,

@@ -64,7 +64,7 @@ def embedding(asked: measure.Question, measured: measure.Measured) -> None:
 
 def _additivity(measured: measure.Measured) -> None:
     texts, images = measured.embedded.additive["texts"], measured.embedded.additive["images"]
-    section("Is the whole the sum of its parts?")
+    section("Additivity: is a composition the sum of its attribute and its object?")
     finding_of(additive.headline(texts, images))
     st.latex(r"v(a,o) \approx m + u_a + u_o,\qquad R^2 = 1 - \frac{\sum |v - \hat v|^2}{\sum |v - \bar v|^2}")
     rows = [[what, fit.n, fit.factors, fit.r2, fit.adjusted] for what, fit in measured.embedded.additive.items()]

@@ -98,7 +98,12 @@ def show(found: Mapping[str, Answer], view: ImageSet, name: str, truth: str, *, 
     ]
     source = f"{deck_slides.source_line(*found.values())} · {made}"
     downloads(
-        "sequence", ["model", "frame", "said", "margin", "flip"], rows, figure=figure, title=sentence, source=source
+        "sequence",
+        ["model", "frame", "predicted", "margin", "flip"],
+        rows,
+        figure=figure,
+        title=sentence,
+        source=source,
     )
 
 

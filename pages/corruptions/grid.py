@@ -108,7 +108,7 @@ def _sentence(name: str, found: Mapping[str, Answer], each: int) -> str:
 
 
 def _rows(found: Mapping[str, Answer], grid: ImageSet) -> tuple[list[str], list[list[object]]]:
-    header = ["model", "image", "truth", "said", "right", "margin"]
+    header = ["model", "image", "true", "predicted", "correct", "margin"]
     listed: list[list[object]] = []
     for answer in found.values():
         for row, id in enumerate(grid.image_ids):

@@ -34,7 +34,7 @@ def head_and_tail(lens: Lens, image_set: ImageSet, other: Lens | None) -> None:
     }
     lines = {model: parts for model, parts in lines.items() if all(parts.values())}
     if not lines:
-        quiet("No pretraining counts are known for these classes, so head and tail cannot be told apart.")
+        quiet("No pretraining counts are known for these classes, so there are no groups of head and tail.")
         return
     told = [
         f"{known_as(model)}. {sentence}"

@@ -136,7 +136,7 @@ def _preview(captions: str, mode: str, roots: tuple[Path, ...]) -> tuple[str, st
     size = sum({part.place.uri: part.place.size for part in found.parts}.values())
     quiet(f"{many(found.files, 'file')}, {size / 1e6:,.1f} MB, in {many(len(found.parts), 'part')}. {found.note}")
     for item in found.left_out[:5]:
-        quiet(f"Left out: {item.item}. {item.reason}")
+        quiet(f"Skipped: {item.item}. {item.reason}")
     first = {name: pd.Series(texts[:5], dtype=str) for name, texts in found.first.items() if texts}
     st.dataframe(pd.DataFrame(first), hide_index=True, alt="First rows of the captions")
     return column, id_column

@@ -72,12 +72,12 @@ def _provenance(facts: Mapping[str, Any]) -> None:
     column = f" from column “{facts['column']}”" if facts["column"] else ""
     parts = [f"{many(facts['rows'], 'row')}{column} of {many(facts['files'], 'file')} in {facts['seconds']:,.1f} s"]
     parts += [f"{many(facts['bad_rows'], 'row')} without a usable caption"] if facts["bad_rows"] else []
-    parts += [f"{many(facts['left_out_count'], 'item')} left out"] if facts["left_out_count"] else []
+    parts += [f"{many(facts['left_out_count'], 'item')} skipped"] if facts["left_out_count"] else []
     parts += [f"joined by {facts['joined_by']}"] if facts["joined_by"] else []
     quiet(f"{facts['captions']}: {'; '.join(parts)}; {facts['finished']}.")
     if facts["left_out"]:
-        with st.expander(f"{many(facts['left_out_count'], 'item')} left out"):
-            _table(pd.DataFrame(facts["left_out"]), "Items left out, with reasons")
+        with st.expander(f"{many(facts['left_out_count'], 'item')} skipped"):
+            _table(pd.DataFrame(facts["left_out"]), "Skipped items, with reasons")
 
 
 def _misalignment(name: str, found: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ def _verify() -> None:
         elif problems := job.value():
             warn_each(problems)
         else:
-            quiet("Everything is whole.")
+            quiet("Everything in the cache is intact.")
 
 
 def _verify_all() -> None:
@@ -82,7 +82,7 @@ def _verify_all() -> None:
 
 
 def _clear() -> None:
-    section("Clear", "What is cleared is computed again when it is next asked for. Fetched models and images stay.")
+    section("Clear", "What is cleared is computed again when it is next needed. Fetched models and images stay.")
     sure = st.checkbox("Clear embeddings and results", key="sure", disabled=not jobs.may_change())
     st.button("Clear", disabled=not sure, on_click=_clear_all)
 

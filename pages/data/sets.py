@@ -46,9 +46,9 @@ def _left_out(image_set: ImageSet) -> None:
     answer = answers.known_answer(lensbar.lens())
     items = answer.left_out if answer else image_set.left_out
     if items:
-        with st.expander(f"{len(items):,} items left out"):
+        with st.expander(f"{len(items):,} items skipped"):
             rows = {"Item": [item.item for item in items], "Reason": [item.reason for item in items]}
-            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Items left out, with reasons")
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Skipped items, with reasons")
             downloads("left-out", list(rows), list(zip(*rows.values(), strict=True)))
 
 

@@ -148,7 +148,7 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
         ]
         source = deck_slides.source_line(answer)
         downloads(
-            "confusion-matrix", ["true", "said", "images", "share"], rows, figure=figure, title=told, source=source
+            "confusion-matrix", ["true", "predicted", "images", "share"], rows, figure=figure, title=told, source=source
         )
     with right:
         picked = st.session_state.get("_cell")

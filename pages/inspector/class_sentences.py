@@ -60,7 +60,7 @@ def aggregation(lens: Lens, image_set: ImageSet, sentences: Sentences) -> None:
 
     names = {"embedding": "mean of embeddings", "similarity": "mean of similarities", "max": "best sentence"}
     st.segmented_control(
-        "A class scores by the", list(AGGREGATIONS), default=now, required=True, key=key, on_change=take,
+        "How sentences are combined", list(AGGREGATIONS), default=now, required=True, key=key, on_change=take,
         format_func=names.__getitem__,
     )  # fmt: skip
     quiet(AGGREGATIONS[now])

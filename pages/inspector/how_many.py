@@ -69,7 +69,7 @@ def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str, unread: str)
     first, last = found[label][0], found[label][-1]
     null = found[RANDOM][-1]
     if unread:
-        return f"{label}: {unread}, so nothing can be said about what further sentences add."
+        return f"{label}: {unread}, so what further sentences add is unknown."
     against = last.mean - null.mean
     return (
         f"From {first.n} to {last.n} sentences a class, {label} goes from {percent(first.mean, 1)} to "

@@ -147,7 +147,7 @@ def _columns(
     pins.pin(
         lambda: deck_slides.comparison_slide(
             sentence,
-            ("strategy", "says", "softmax", "margin"),
+            ("strategy", "predicts", "softmax", "margin"),
             rows,
             f"{model_name(answer.lens.model)} · {len(names)} names",
             shown=[Picture(thumbs.encode(picture, thumbs.SIZES[1]), "the picture")],

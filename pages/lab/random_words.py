@@ -62,7 +62,7 @@ def _band(lens: Lens, image_set: ImageSet) -> Band | None:
             on_click=lambda: st.session_state["_bands"].add(asked.key), help=f"Reads {n:,} sentences, once.",
         )  # fmt: skip
         return None
-    return here(asked, small=True, failing="The band is left out: ")
+    return here(asked, small=True, failing="There is no band: ")
 
 
 def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> Band:

@@ -50,7 +50,7 @@ hidden = sum(one.hidden for one in shown)
 quiet(
     parts.flags_told(shown)
     + (f" {hidden:,} rows hidden per concept; the paper's stays as released." if hidden else "")
-    + f" {len(shown[0].rows.left_out):,} names present on one side only are left out."
+    + f" {len(shown[0].rows.left_out):,} names present on one side only are skipped."
 )
 parts.choices_matter(shown)
 if asked.family == TEXT_TO_IMAGE:

@@ -197,7 +197,7 @@ def by_threshold(asked: View) -> None:
     )
     if absent:
         names = ", ".join(item.item.partition(", ")[2] for item in absent)
-        quiet(f"Not in the release, or not whole, for these data sets: {names}.")
+        quiet(f"Not in the release, or incomplete, for these data sets: {names}.")
     if not found:
         return
     told = thresholds.finding(found)

@@ -90,7 +90,7 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
         )  # fmt: skip
         job = ask(asked)
     except TailscopeError as error:
-        quiet(f"{model} is left out: {error}")
+        quiet(f"{model} is skipped: {error}")
         return []
     if not job.wait(0):
         watch(job, small=True)

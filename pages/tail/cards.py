@@ -47,6 +47,6 @@ def _slide(
     ]
     worst = [place for label in shown for place in gallery.positions_of(answer, label, most=1)]
     return deck_slides.comparison_slide(
-        sentence, ("concept", "count", "right"), rows, deck_slides.source_line(answer),
+        sentence, ("concept", "count", "correct"), rows, deck_slides.source_line(answer),
         shown=deck_slides.pictures(answer, image_set, worst),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from pages.ui.text import finding_of, section, warn
 def labels_section(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
     """Upload the labels, see both accuracies; upload co-occurrences, see pairs."""
     section(
-        "Several right answers, wrong labels",
+        "Several correct labels, wrong labels",
         "A picture may show more than its label, or something else. A prediction is correct here when it is one of the "
         "labels that annotators accept; pictures without an accepted label do not count (ReaL).",
     )

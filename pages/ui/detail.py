@@ -90,7 +90,7 @@ def _parts(answer: Answer, image_set: ImageSet, position: int) -> None:
         found = here(asked, small=True, failing="The parts are not known: ")
         if found is None:
             return
-        alt = f"Cells of the picture that speak for {answer.names[label]}, by {method}"
+        alt = f"Cells of the picture that raise the score of {answer.names[label]}, by {method}"
         plot(parts_figure(found), key=f"parts-map-{position}", alt=alt, toolbar=False)
         quiet("An aid to explanation, not a proof: the map depends on the grid and on what covers a cell.")
 

@@ -73,8 +73,8 @@ def prompts_matter(records: Sequence[Record]) -> str | None:
     verdict = "more than noise" if gap.low > 0 else "no more than noise"
     return (
         f"At {eps:g}/255 the prompts leave between {percent(worst.acc1)} ({worst.prompts}) and {percent(best.acc1)} "
-        f"({best.prompts}) right, {verdict} ({100 * gap.value:.1f} points, 95 % CI {_points(gap)}; n = {best.n} each); "
-        f"unattacked they lie between {percent(min(clean))} and {percent(max(clean))}."
+        f"({best.prompts}) correct, {verdict} ({100 * gap.value:.1f} points, 95 % CI {_points(gap)}; n = {best.n} each)"
+        f"; unattacked they lie between {percent(min(clean))} and {percent(max(clean))}."
     )
 
 
@@ -91,12 +91,12 @@ def tail_breaks_first(one: Record) -> str | None:
         return f"Only {smallest} images of a part are correct before the attack: too few to say; measure more."
     gap = difference(parts["tail"], parts["head"])
     verdict = "The tail breaks first" if gap.low > 0 else "The head breaks first" if gap.high < 0 else None
-    n = f"{one.more['tail_clean_right']} and {one.more['head_clean_right']} images right unattacked"
+    n = f"{one.more['tail_clean_right']} and {one.more['head_clean_right']} images correct unattacked"
     told = (
-        f"of what was right, {percent(parts['tail'].value)} of the tail and {percent(parts['head'].value)} of the head "
-        f"are broken ({100 * gap.value:+.0f} points, 95 % CI {_points(gap)}; {n})."
+        f"of what was correct, {percent(parts['tail'].value)} of the tail and {percent(parts['head'].value)} of the "
+        f"head are broken ({100 * gap.value:+.0f} points, 95 % CI {_points(gap)}; {n})."
     )
-    return f"{verdict}: {told}" if verdict else f"Head and tail cannot be told apart: {told}"
+    return f"{verdict}: {told}" if verdict else f"No difference between head and tail is established: {told}"
 
 
 def _range(one: Record) -> str:

@@ -108,7 +108,7 @@ def _watched(
             whole &= (tops[model][name] >= 0).all((1, 2))
             done += 1
     if not whole.any():
-        raise UnreadableData("No sequence is whole: of each some picture or frame cannot be read.")
+        raise UnreadableData("No sequence is complete: each has a picture or a frame that cannot be read.")
     report(Progress(total, total, "Done"))
     return {
         model: Watched(

@@ -102,7 +102,7 @@ def of_parts(rows: Sequence[Record], model: str) -> str:
     own = [row for row in rows if row.model == model and row.condition != CLEAN and not several(row.condition)]
     known = [row for row in own if all(row.more.get(n) is not None for n in ("head", "tail", "id_head", "id_tail"))]
     if not known:
-        return f"No pretraining counts of {known_as(model)} are known, so head and tail cannot be told apart."
+        return f"No pretraining counts of {known_as(model)} are known, so there are no groups of head and tail."
     had, has = (
         {part: sum(row.more[before + part] for row in known) / len(known) for part in ("head", "tail")}
         for before in ("id_", "")
