@@ -113,6 +113,8 @@ def world(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             "WRITTEN": str(root / "written.json"),
             "REPLIES": str(root / "replies.jsonl"),
             "WORDS": str(root / "words.csv"),
+            "CLASS": keys[0],
+            "PICTURE": str(next(folder.glob("*/*.png"))),
             "COUNTS": str(root / "counts.csv"),
             "ENDPOINT": endpoint.url,
             "cache": str(root / "cache"),

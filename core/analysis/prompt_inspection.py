@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation import zeroshot
-from core.evaluation.sentences import Sentences, class_column
+from core.evaluation import evaluate, zeroshot
+from core.evaluation.sentences import Sentences, class_column, read_sentences
+from core.prompts import prompt_set
 from core.text.folding import fold
-from core.types import Answer, Progress, PromptSet, Report, silent
+from core.types import Answer, ImageSet, Lens, Progress, PromptSet, Report, silent
+
+RANDOM = "random words"
+STEPS, DRAWS = (1, 2, 3, 5, 10, 20, 30, 50, 80), 3
+"""Numbers of sentences that are tried, and how often each is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +211,19 @@ def accuracy_by_count(
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         points.append(CountPoint(int(n), tuple(values), float(np.mean(values)), sd))
     return tuple(points)
+
+
+def count_curves(lens: Lens, image_set: ImageSet, *, report: Report = silent) -> dict[str, tuple[CountPoint, ...]]:
+    """``accuracy_by_count`` of a lens's sentences, and of as many of random words (``RANDOM``)."""
+    embedded = evaluate.embeddings_for(lens, image_set=image_set, report=report)
+    labels = np.asarray(image_set.labels)[embedded.rows]
+    found = {}
+    for label, strategy in ((lens.prompts, lens.prompts), (RANDOM, "waffle")):
+        sentences = read_sentences(lens, prompt_set(strategy, image_set), report=report)
+        most = max(map(len, sentences.prompts.sentences))
+        counts = [*(step for step in STEPS if step < most), most]
+        found[label] = accuracy_by_count(embedded.vectors, labels, sentences, counts, draws=DRAWS, report=report)
+    return found
 
 
 def flagged(checks: Sequence[SentenceCheck], names: Sequence[str]) -> Mapping[int, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.analysis.compare import ClassChange, Difference
-from core.analysis.prompt_inspection import CountPoint
+from core.analysis.prompt_inspection import RANDOM, CountPoint
 from core.charts.palette import (
     CHOSEN,
     QUIET,
@@ -30,8 +30,6 @@ from core.charts.palette import (
     translucent,
 )
 from core.stats.calibration import ReliabilityBin
-
-RANDOM = "random words"
 
 
 def difference_figure(pairs: Sequence[Difference]) -> go.Figure:

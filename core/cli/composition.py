@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command()(composition)
     app.command("composition-few-shot")(few_shot)
+    app.command("composition-nearest")(nearest)
 
 
 @reads_set
@@ -159,6 +160,33 @@ def few_shot(
         shown=lambda row: row.more["what"] == "composition",
         covered=covered,
     )
+
+
+@reads_set
+def nearest(
+    model: Model,
+    image_set: Set,
+    attribute: Annotated[str, typer.Argument(help="Any attribute, such as red.")],
+    thing: Annotated[str, typer.Argument(metavar="OBJECT", help="Any object, such as anchor.")],
+    prompts: Strategy = "simple",
+    most: Annotated[int, typer.Option(min=1, help="Pictures.")] = 24,
+    precision: Precision = "auto",
+) -> None:
+    """The pictures nearest to “attribute object”, with the cosines of both words and of the pair. Prints JSON."""
+    from core.cli.output import echo_json
+    from core.composition.composer import compose
+    from core.datasets import open_set
+    from core.models.registry import canonical
+
+    lens, opened = Lens(canonical(model), image_set, prompts, precision=precision), open_set(image_set)
+    with progress_bar() as report:
+        found = compose(lens, attribute, thing, image_set=opened, k=most, report=report)
+    pictures = [
+        {"image": opened.image_ids[row], "attribute": a, "object": o, "both": both}
+        for row, (a, o, both) in zip(found.rows.tolist(), found.cosines.tolist(), strict=True)
+    ]
+    alone = {"attribute": found.alone[0], "object": found.alone[1], "sum": found.additive}
+    echo_json({"model": lens.model, "set": image_set, "texts": found.texts, "text_cosines": alone, "nearest": pictures})
 
 
 def _shots(text: str) -> tuple[int, ...]:

@@ -156,6 +156,77 @@ def table(
 
 @app.command()
 @reads_set
+def inspect(
+    model: Model,
+    image_set: Set,
+    of: Annotated[str, typer.Argument(metavar="CLASS", help="Key or name of a class.")],
+    prompts: Strategy = "simple",
+    by_number: Annotated[
+        bool, typer.Option(help="Also accuracy against sentences a class, and of random words.")
+    ] = False,
+    precision: Precision = "auto",
+) -> None:
+    """The sentences of one class: the other class each is nearest to, and what is wrong with it. Prints JSON."""
+    from dataclasses import asdict
+
+    from core.analysis.prompt_inspection import count_curves, flagged, inspect_class
+    from core.datasets import open_set
+    from core.errors import UnknownName
+    from core.evaluation.sentences import read_sentences
+    from core.models.registry import canonical
+    from core.prompts import prompt_set
+    from core.types import Lens
+
+    lens, opened = Lens(canonical(model), image_set, prompts, precision=precision), open_set(image_set)
+    index = next((at for at, own in enumerate(zip(opened.keys, opened.names, strict=True)) if of in own), None)
+    if index is None:
+        raise UnknownName(f"{image_set} has no class {of!r}; its keys look like {opened.keys[0]!r}.")
+    with progress_bar() as report:
+        checks = inspect_class(read_sentences(lens, prompt_set(prompts, opened), report=report), index, opened.names)
+        curves = count_curves(lens, opened, report=report) if by_number else {}
+    told = flagged(checks, opened.names)
+    sentences = [
+        {**asdict(one), "nearest": opened.keys[one.nearest], "remarks": list(told.get(at, ()))}
+        for at, one in enumerate(checks)
+    ]
+    numbers = {label: [asdict(one) for one in points] for label, points in curves.items()}
+    about = {"model": lens.model, "set": image_set, "prompts": prompts, "class": opened.keys[index]}
+    echo_json({**about, "sentences": sentences, **({"by_number": numbers} if by_number else {})})
+
+
+@app.command()
+def apart(
+    model: Model,
+    picture: Annotated[Path, typer.Argument(help="A picture.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Two class names or more.")],
+    prompts: Annotated[list[str] | None, typer.Option(help="Strategy; several times. [class simple ensemble]")] = None,
+) -> None:
+    """One picture against a handful of class names, strategy by strategy: cosines and probabilities. Prints JSON."""
+    from core.analysis.confusable import side_by_side
+    from core.datasets.io.picture import safe_open
+    from core.models.registry import canonical
+    from core.opening import read_regular
+    from core.types import Lens
+    from core.uploads import MOST_BYTES
+
+    lens = Lens(canonical(model), "")
+    opened = safe_open(read_regular(picture, limit=MOST_BYTES), name=picture.name)
+    with progress_bar() as report:
+        found = side_by_side(lens, names, prompts or ["class", "simple", "ensemble"], [opened], report=report)
+    echo_json({
+        "model": lens.model, "names": names,
+        "strategies": {
+            one.strategy: {
+                "cosines": one.cosines[0].tolist(), "probabilities": one.probabilities[0].tolist(),
+                "margin": float(one.margins[0]),
+            }
+            for one in found
+        },
+    })  # fmt: skip
+
+
+@app.command()
+@reads_set
 def learn(
     model: Model,
     image_set: Set,

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
-from core.analysis.prompt_inspection import CountPoint, accuracy_by_count
-from core.charts.lab import RANDOM, count_figure
+from core.analysis.prompt_inspection import DRAWS, RANDOM, CountPoint, count_curves
+from core.charts.lab import count_figure
 from core.deck import slides as deck_slides
-from core.evaluation import evaluate
-from core.evaluation.sentences import read_sentences
-from core.prompts import prompt_set
 from core.prompts.notes import content_unread
 from core.stats.format import percent, points
-from core.types import Answer, ImageSet, Lens, Report
+from core.types import Answer, ImageSet, Lens
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import here, question
 from pages.ui.text import finding_of, section
-
-STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 80)
-DRAWS = 3
 
 
 def accuracy_by_sentences(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
@@ -29,7 +22,7 @@ def accuracy_by_sentences(lens: Lens, answer: Answer, image_set: ImageSet) -> No
         f"Top-1 accuracy with sentences drawn at random, {DRAWS} draws each, mean and standard deviation. The grey "
         "band is WaffleCLIP: sentences with random words and characters. A gain inside it owes nothing to content.",
     )
-    asked = question(_work, lens, image_set, label="Sampling sentences")
+    asked = question(count_curves, lens, image_set, label="Sampling sentences")
     if st.session_state.get("_counts") != asked.key:
         st.button("Draw the curve", on_click=lambda: st.session_state.update(_counts=asked.key))
         return
@@ -50,19 +43,6 @@ def accuracy_by_sentences(lens: Lens, answer: Answer, image_set: ImageSet) -> No
         title=sentence,
         source=source,
     )
-
-
-def _work(lens: Lens, image_set: ImageSet, *, report: Report) -> dict[str, tuple[CountPoint, ...]]:
-    """Runs on the engine's worker."""
-    embedded = evaluate.embeddings_for(lens, image_set=image_set, report=report)
-    labels = np.asarray(image_set.labels)[embedded.rows]
-    found = {}
-    for label, strategy in ((lens.prompts, lens.prompts), (RANDOM, "waffle")):
-        sentences = read_sentences(lens, prompt_set(strategy, image_set), report=report)
-        most = max(map(len, sentences.prompts.sentences))
-        counts = [*(step for step in STEPS if step < most), most]
-        found[label] = accuracy_by_count(embedded.vectors, labels, sentences, counts, draws=DRAWS, report=report)
-    return found
 
 
 def _sentence(found: dict[str, tuple[CountPoint, ...]], label: str, unread: str) -> str:
