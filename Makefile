@@ -5,7 +5,7 @@ SECONDS ?= 60
 PORT    ?= 8501
 ADDRESS ?= 127.0.0.1
 BIN      = $(VENV)/bin
-# A process for each core; WORKERS=0 runs in this one. In order of their names: those in a browser, the longest, begin.
+# A process for each core and one for the browser; WORKERS=0 runs in this one. In order of their names: those in a browser, the longest, begin.
 PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
 .PHONY: run test quick times fuzz lint clean

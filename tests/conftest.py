@@ -33,10 +33,12 @@ settings.load_profile("tailscope")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """A process for each core that may be used, up to eight: each loads torch."""
+    """A process for each core that may be used and one for the browser, which mostly waits; up to eight, since each
+    loads torch.
+    """
     from core.runtime.machine import cores
 
-    return min(8, cores())
+    return min(8, cores() + 1)
 
 
 @pytest.hookimpl(optionalhook=True)
