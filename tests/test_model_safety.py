@@ -1,94 +1,25 @@
-"""Opening a model runs nothing of its author's, opens nothing else, asks nobody, and allocates nothing unchecked."""
+"""Opening a model runs nothing of its author's and opens nothing else."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from huggingface_hub import constants
-from safetensors.torch import save_file
 
-from core import downloads as fetch
-from core.downloads import hub
-from core.errors import DownloadFailed, TailscopeError, UnreadableData, WeightsMissing
-from core.models import building, model_config, weights
-from core.models import registry as models
+from core.errors import UnreadableData
+from core.models import model_config
 from core.models.encoder import load_encoder
 from core.models.hf_files import text_model_copy, tokenizer_copy
-from tests import tiny
-from tests.helpers.models import is_available
+from tests.helpers.model_folders import CODE, KWARGS, ROBERTA, TEXT, WITH_TOWER, change, model_folder
 from tests.helpers.pages import launched
-from tests.hub import StandIn, serve
 from tests.offline import forbid_network
 
 pytest.importorskip("transformers")
+
+
 Files = dict[str, Any]
-
-WORDS = {"<pad>": 0, "<unk>": 1, "<s>": 2, "</s>": 3, "a": 4, "photo": 5, "of": 6, "cat": 7}
-TOKENIZER_CONFIG = {
-    "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>",
-    "eos_token": "</s>", "model_max_length": 24,
-}  # fmt: skip
-ROBERTA = {
-    "model_type": "roberta", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "intermediate_size": 64, "max_position_embeddings": 40, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
-}  # fmt: skip
-WITH_TOKENIZER = {**tiny.CLIP, "text_cfg": {**tiny.CLIP["text_cfg"], "hf_tokenizer_name": "org/words"}}
-WITH_TOWER = {
-    **tiny.CLIP,
-    "text_cfg": {
-        "hf_model_name": "org/text", "hf_tokenizer_name": "org/words", "hf_proj_type": "linear", "context_length": 24,
-        "hf_pooler_type": "mean_pooler", "vocab_size": 64,
-    },
-}  # fmt: skip
-
-
-def tokenizer_files(**changes: Any) -> dict[str, bytes]:
-    """A word-level tokenizer; ``changes`` go into its configuration."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-
-    made = Tokenizer(WordLevel(WORDS, unk_token="<unk>"))
-    made.pre_tokenizer = Whitespace()
-    config = {**TOKENIZER_CONFIG, **changes}
-    return {"tokenizer.json": made.to_str().encode(), "tokenizer_config.json": json.dumps(config).encode()}
-
-
-def model_folder(folder: Path, config: dict[str, Any] = WITH_TOKENIZER, *, tokenizer: bool = True) -> Path:
-    """A tiny model with a Hugging Face tokenizer, and the configuration of its text tower where it has one."""
-    if "hf_model_name" in config["text_cfg"]:
-        text = folder / "text"
-        text.mkdir(parents=True)
-        (text / "config.json").write_text(json.dumps(ROBERTA), encoding="utf-8")
-        shown = {**config["text_cfg"], "hf_model_name": str(text), "hf_model_pretrained": False}
-        state = tiny.build({**config, "custom_text": True, "text_cfg": shown}).state_dict()
-        save_file({name: value.contiguous() for name, value in state.items()}, folder / "open_clip_model.safetensors")
-        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}), encoding="utf-8")
-        (folder / "config.json").write_text(json.dumps(ROBERTA), encoding="utf-8")
-    else:
-        tiny.save(folder, config)
-    for name, content in (tokenizer_files() if tokenizer else {}).items():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def change(file: Path, path: str, value: Any) -> None:
-    """Set one setting of a JSON file, in an object that is made where it is missing."""
-    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    *above, last = path.split("/")
-    inner = content
-    for key in above:
-        inner = inner.setdefault(key, {})
-    inner[last] = value
-    file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def trap(folder: Path, sprung: Path) -> None:
@@ -97,8 +28,6 @@ def trap(folder: Path, sprung: Path) -> None:
     (folder / "code.py").write_text(code, encoding="utf-8")
 
 
-CODE = {"AutoTokenizer": [None, "code.Tok"], "AutoConfig": "code.Tok"}
-TEXT, KWARGS = "model_cfg/text_cfg", "model_cfg/text_cfg/tokenizer_kwargs"
 HOSTILE: dict[str, tuple[list[tuple[str, str, Any]], str]] = {
     "asked for by the model, code named by the tokenizer": (
         [("open_clip_config.json", f"{KWARGS}/trust_remote_code", True), ("tokenizer_config.json", "auto_map", CODE)],
@@ -255,239 +184,3 @@ def test_a_link_on_a_server_open_to_others_runs_nothing(tmp_path: Path, monkeypa
     told = " ".join(str(getattr(item, "value", "")) for item in [*app.warning, *app.markdown, *app.info])
     assert "asks for code of its author to be run" in told.replace("\\", "")
     assert not sprung.exists()
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A hub that answers only to the token, which this process has; models are looked for in an empty cache."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr(hub, "PAUSE", 0.001)
-    with serve() as running:
-        running.token = "secret"
-        monkeypatch.setattr(constants, "ENDPOINT", running.url)
-        template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        yield running
-
-
-def published(stand_in: StandIn, folder: Path) -> None:
-    """A folder's model as ``org/model``, its tokenizer as ``org/words``, its text configuration as ``org/text``."""
-    own = {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith("open_clip")}
-    stand_in.add("model", "org/model", own)
-    stand_in.add("model", "org/words", tokenizer_files() | {"pytorch_model.bin": bytes(5000)})
-    stand_in.add("model", "org/text", {"config.json": json.dumps(ROBERTA).encode(), "model.safetensors": bytes(5000)})
-
-
-def silent(_progress: object) -> None:
-    pass
-
-
-def test_fetching_brings_all_that_a_model_needs_and_loading_asks_nobody(
-    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = model_folder(tmp_path / "made", WITH_TOWER)
-    published(stand_in, folder)
-    plan = fetch.plan_model("hf-hub:org/model")
-    assert "as its configuration names it, from org/words (commit" in plan.sentence
-    assert "org/text (commit" in plan.sentence
-    fetch.run(plan, report=silent)
-    assert stand_in.sent("pytorch_model.bin") == stand_in.sent("/org/text/-/model.safetensors") == 0
-    storage = {request.token for request in stand_in.requests if request.path.startswith("/storage")}
-    assert storage == {""}, "the token was sent to the hub's storage"
-    stand_in.requests.clear()
-    local = load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
-    forbid_network(monkeypatch)
-    fetched = load_encoder("hf-hub:org/model", precision="float32", device="cpu")
-    np.testing.assert_array_equal(fetched.encode_texts(["a photo of a cat"]), local.encode_texts(["a photo of a cat"]))
-    assert stand_in.requests == []
-
-
-@pytest.mark.parametrize(
-    ("repository", "file", "path"),
-    [
-        ("org/model", "open_clip_config.json", f"{KWARGS}/trust_remote_code"),
-        ("org/words", "tokenizer_config.json", "auto_map"),
-        ("org/text", "config.json", "auto_map"),
-    ],
-)
-def test_a_model_of_the_hub_that_asks_for_code_is_not_fetched(
-    stand_in: StandIn, tmp_path: Path, repository: str, file: str, path: str
-) -> None:
-    published(stand_in, model_folder(tmp_path / "made", WITH_TOWER))
-    changed = tmp_path / "changed.json"
-    changed.write_bytes(stand_in.repositories["model", repository][file])
-    change(changed, path, CODE)
-    stand_in.repositories["model", repository][file] = changed.read_bytes()
-    with pytest.raises(UnreadableData, match=f"{file} of {repository} asks for code of its author to be run"):
-        fetch.plan_model("hf-hub:org/model")
-    assert stand_in.sent("safetensors") == 0
-
-
-def test_a_model_of_this_disk_is_brought_its_tokenizer(stand_in: StandIn, tmp_path: Path) -> None:
-    folder = model_folder(tmp_path / "made", tokenizer=False)
-    published(stand_in, folder)
-    name = f"local-dir:{folder}"
-    with pytest.raises(WeightsMissing, match=f"files of org/words .*: python -m core fetch model {name}"):
-        load_encoder(name, precision="float32", device="cpu")
-    assert stand_in.requests == [], "loading asked the hub"
-    fetch.run(fetch.plan_model(name), report=silent)
-    assert load_encoder(name, precision="float32", device="cpu").token_counts(["a cat"]) == [2]
-
-
-def test_the_token_is_sent_to_no_host_that_the_hub_names(
-    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with serve() as elsewhere:
-        stand_in.add("model", "org/model", {"open_clip_config.json": b"{}"})
-        stand_in.without_sizes = True
-        stand_in.next_page = f"{elsewhere.url}/api/models/org/model/tree/main"
-        with pytest.raises(DownloadFailed, match="lists the files of org/model on another host"):
-            hub.files("org/model", kind="model")
-        stand_in.moved_to = elsewhere.url
-        with pytest.raises(DownloadFailed):
-            hub.files("org/model", kind="model")
-        assert {request.token for request in elsewhere.requests} == {""}
-        assert all(request.token == "Bearer secret" for request in stand_in.requests)
-
-
-ROOT = Path(__file__).resolve().parents[1]
-OFFLINE = """
-import json, sys
-from core.models.encoder import load_encoder
-from core.errors import TailscopeError
-for name in sys.argv[1:]:
-    try:
-        load_encoder(name, precision="float32", device="cpu")
-        print("loaded")
-    except TailscopeError as error:
-        print(type(error).__name__)
-"""
-
-
-@pytest.mark.slow
-def test_loading_tries_no_connection_even_with_a_token_and_a_hub_in_reach(tmp_path: Path) -> None:
-    tower = {"timm_model_name": "test_resnet", "timm_proj": "linear", "image_size": 160}
-    made = {
-        "tokenizer": model_folder(tmp_path / "tokenizer"),
-        "tower": model_folder(tmp_path / "tower", WITH_TOWER),
-        "timm": tiny.save(tmp_path / "timm", {**tiny.CLIP, "vision_cfg": tower}),
-        "none": model_folder(tmp_path / "none", tokenizer=False),
-    }
-    hub_tower = model_folder(tmp_path / "hub", WITH_TOWER)
-    (hub_tower / "config.json").unlink()
-    made["no text configuration"] = hub_tower
-    with serve() as running:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        environment |= {"HF_ENDPOINT": running.url, "HF_TOKEN": "secret", "HF_HOME": str(tmp_path / "hf")}
-        done = subprocess.run(
-            [sys.executable, "-c", OFFLINE, *(f"local-dir:{folder}" for folder in made.values())],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert done.stdout.split() == ["loaded", "loaded", "loaded", "WeightsMissing", "WeightsMissing"], done.stderr
-        assert running.requests == []
-
-
-# Configurations that describe too much, or nonsense
-
-
-def nested(depth: int) -> str:
-    return '{"model_cfg": ' + '{"a":' * depth + "1" + "}" * depth + "}"
-
-
-VISION = "model_cfg/vision_cfg"
-ODD: dict[str, tuple[str, Any]] = {
-    "a million layers": (f"{VISION}/layers", 1_000_000),
-    "a million texts' layers": (f"{TEXT}/layers", 1_000_000),
-    "a million blocks": (f"{VISION}/layers", [1_000_000, 1, 1, 1]),
-    "no layers": (f"{VISION}/layers", 0),
-    "five stages": (f"{VISION}/layers", [1] * 5),
-    "a wide model": (f"{VISION}/width", 10**9),
-    "no width": (f"{VISION}/width", -1),
-    "a large vocabulary": (f"{TEXT}/vocab_size", 10**10),
-    "a long context": (f"{TEXT}/context_length", 10**7),
-    "a large picture": (f"{VISION}/image_size", 10**6),
-    "a number of 4,000 digits": (f"{VISION}/image_size", 10**4000),
-    "one side": (f"{VISION}/image_size", [224]),
-    "a fraction": (f"{TEXT}/heads", 2.5),
-    "a truth": (f"{VISION}/width", True),
-    "a text": (f"{VISION}/patch_size", "8; import os"),
-    "a list for an object": (TEXT, [1]),
-    "no tower": (VISION, None),
-    "two means": ("preprocess_cfg/mean", [0.5, 0.5]),
-    "a mean of lists": ("preprocess_cfg/mean", [[0.5]] * 3),
-    "a mean of words": ("preprocess_cfg/mean", ["a", "b", "c"]),
-    "an infinite mean": ("preprocess_cfg/mean", [float("inf")] * 3),
-    "no number": ("preprocess_cfg/std", [float("nan")] * 3),
-    "no spread": ("preprocess_cfg/std", [0.5, 0, 0.5]),
-    "an unknown interpolation": ("preprocess_cfg/interpolation", "lanczos"),
-    "an odd fill": ("preprocess_cfg/fill_color", [1, 2]),
-    "settings that are none": ("preprocess_cfg", [1]),
-}
-
-
-@pytest.mark.parametrize("what", ODD)
-def test_odd_sizes_and_shapes_are_refused_before_anything_is_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    folder = tiny.save(tmp_path / "model")
-    change(folder / "open_clip_config.json", *ODD[what])
-    monkeypatch.setattr(building, "build", None)
-    with pytest.raises(UnreadableData) as caught:
-        load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
-    assert str(folder / "open_clip_config.json") in str(caught.value)
-    assert len(str(caught.value)) < 600
-
-
-@pytest.mark.parametrize(
-    "content",
-    [nested(100_000), "[" * 100_000, '{"model_cfg": ' + "1" * 5000 + "}", "\xff", '{"a": {}} x', "3", "", "null"],
-    ids=["deep objects", "deep lists", "5,000 digits", "not UTF-8", "more after it", "a number", "empty", "null"],
-)
-def test_files_that_are_no_configuration_are_refused(tmp_path: Path, content: str) -> None:
-    folder = tiny.save(tmp_path / "model")
-    (folder / "open_clip_config.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(UnreadableData, match=r"open_clip_config\.json"):
-        models.canonical(f"local-dir:{folder}")
-    assert not is_available(f"local-dir:{folder}")
-
-
-@pytest.mark.parametrize(
-    ("path", "value"), [(f"{VISION}/width", 16_384), (f"{TEXT}/vocab_size", 2_000_000), (f"{VISION}/layers", 200)]
-)
-def test_a_model_larger_than_its_weights_is_never_allocated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, value: int
-) -> None:
-    folder, real, devices = tiny.save(tmp_path / "model"), building.build, []
-
-    def build(*arguments: Any) -> Any:
-        devices.append(torch.empty(0).device.type)
-        return real(*arguments)
-
-    change(folder / "open_clip_config.json", path, value)
-    monkeypatch.setattr(building, "build", build)
-    with pytest.raises(UnreadableData, match=r"the model has [\d,]+ parameters, but the file only [\d,]+ bytes"):
-        load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
-    assert devices == ["meta"]
-
-
-def test_a_model_larger_than_memory_is_never_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tiny.save(tmp_path / "model")
-    monkeypatch.setattr("core.models.checkpoints.available_memory", lambda: 1_000_000)
-    with pytest.raises(TailscopeError, match=r"needs 0\.0 GB of memory to be loaded, and 0\.0 GB are free"):
-        load_encoder(f"local-dir:{folder}", precision="float32", device="cpu")
-
-
-def test_a_hub_model_with_a_bad_configuration_spoils_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    snapshot = tmp_path / "models--org--bad" / "snapshots" / "c0ffee"
-    snapshot.mkdir(parents=True)
-    (tmp_path / "models--org--bad" / "refs").mkdir()
-    (tmp_path / "models--org--bad" / "refs" / "main").write_text("c0ffee")
-    (snapshot / weights.CONFIG).write_text("[", encoding="utf-8")
-    (bad,) = [model for model in models.list_models() if model.kind == "hf-hub"]
-    assert not bad.available
-    assert "it is not JSON" in bad.note
-    assert not is_available("hf-hub:org/bad")
