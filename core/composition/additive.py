@@ -76,8 +76,7 @@ def headline(texts: Additivity, images: Additivity) -> str:
     """How much an attribute part and an object part explain, in one sentence."""
     return (
         f"An attribute part plus an object part explains {_percent(texts.adjusted)} of the variance of {texts.n:,} "
-        f"composition texts and {_percent(images.adjusted)} of that of {images.n:,} mean images, beyond what as many "
-        "factors explain of noise."
+        f"composition texts and {_percent(images.adjusted)} of that of {images.n:,} mean images (adjusted R²)."
     )
 
 

@@ -67,7 +67,7 @@ def _parts(found: Mapping[str, Sequence[Record]]) -> None:
     section("Does the tail break first?", f"{label}: broken among the images that were correct unattacked.")
     told = tail_breaks_first(records[(len(records) - 1) // 2])
     if told is None:
-        quiet("These records hold no head and tail: no counts were used or known, or a part has no correct image.")
+        quiet("No head and tail here: no counts were used or known, or one of the two has no correct image.")
         return
     quiet(told[:1].upper() + told[1:])
     plot(parts_figure(records), key="attack-parts", alt="Broken share of head and tail")
@@ -178,7 +178,7 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
     )
     upto = float(min(16.0, max(4.0, np.quantile(needed[np.isfinite(needed)], 0.98)))) if np.isfinite(median) else 16.0
     figure = needed_figure(eps, parts, upto=upto)
-    section("How far the nearest mistake is", "Share broken by an ε up to x; bands are Wilson 95 % intervals.")
+    section("Distance to the nearest mistake", "Share broken by an ε up to x; bands are Wilson 95 % intervals.")
     plot(figure, key="minimal", alt="Share of images broken against ε, head and tail")
     shared.about(attack)
     table = [

@@ -44,7 +44,7 @@ def composer(asked: measure.Question, measured: measure.Measured) -> None:
     with left:
         section(
             "Nearest pictures",
-            "By cosine with the whole text; the mark tells whether the model predicts them correctly.",
+            "By cosine with the text of the pair; the mark tells whether the model predicts them correctly.",
         )
         places = [place[int(row)] for row in result.rows if int(row) in place]
         shared.pictures(shown, places, key="composed", empty="No picture of a known pair is near.")

@@ -68,7 +68,7 @@ def _additivity(measured: measure.Measured) -> None:
     finding_of(additive.headline(texts, images))
     st.latex(r"v(a,o) \approx m + u_a + u_o,\qquad R^2 = 1 - \frac{\sum |v - \hat v|^2}{\sum |v - \bar v|^2}")
     rows = [[what, fit.n, fit.factors, fit.r2, fit.adjusted] for what, fit in measured.embedded.additive.items()]
-    header = ["vectors", "n", "factors", "R2", "adjusted R2"]
+    header = ["vectors", "n", "factors", "R²", "adjusted R²"]
     st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="additivity",
                  alt="R squared of the additive model")  # fmt: skip
     quiet("Least squares over the compositions present. Adjusted R² takes the free factors into account.")

@@ -55,8 +55,8 @@ def asked(lens: Lens) -> measure.Question:
 def _first(job: Job[T], lens: Lens) -> T:
     """The value of a job that the whole page needs, or what it waits for in the page's place."""
     if not job.wait(0):
-        finding("Composition", f"Asking {answers.label(lens)}, for attribute and object together.")
-        quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
+        finding("Composition", f"Evaluating {answers.label(lens)}, attribute and object together.")
+        quiet("Pictures are embedded once for each model; every question after that is quick. Stopping keeps vectors.")
         watch(job)
         st.stop()
     return job.value()

@@ -62,7 +62,7 @@ def _one_map(model: str, records: list[Record], image_set: ImageSet, measure: st
     values = {place: findings.value(one, measure, before=before, reference=reference) for place, one in cells.items()}
     section(known_as(model), findings.worst(records, before) or "")
     if all(value != value for value in values.values()):
-        quiet("The reference's own errors of each condition are not known here; CE of each corruption is downloaded.")
+        quiet("The reference's errors under each condition are not known here; the download holds each CE.")
     rows = [(name, words(name)) for name in CORRUPTIONS if any(place[0] == name for place in values)]
     figure = condition_map(
         values, rows=rows, title=f"{measure}, %", good=measure == findings.MEASURES[0],

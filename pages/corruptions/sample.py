@@ -32,7 +32,7 @@ def measured(lens: Lens, image_set: ImageSet, other: Lens | None) -> dict[str, l
         )  # fmt: skip
         per_class = shared.PER_CLASS.get(size, 1)
         n = 76 * len(lenses) * len(balanced_rows(image_set.labels, per_class))
-        quiet(f"{n:,} pictures to corrupt and to look at; what is done is kept.")
+        quiet(f"{n:,} pictures to corrupt and classify; finished conditions are kept.")
     if wanted not in pressed and len(known) < len(lenses):
         timing = question(
             shared.expected, list(wanted[1]), image_set, per_class, 0, label="Estimating how long it takes here"

@@ -106,13 +106,13 @@ else:
 with st.expander("Count something else" if done else "Count", expanded=not done):
     asked = form.count_form()
     if not may_change():
-        quiet("Counting is switched off on this server; the command line does the same.")
+        quiet("Counting is switched off on this server; frequency count does the same on its machine.")
     elif asked is not None:
         st.button("Count", type="primary", on_click=start, args=asked, disabled=running is not None)
 
 waiting = [name for name in counted.unfinished() if not running]
 if waiting and may_change():
-    section("Not finished", "What is finished of them is kept and not counted again.")
+    section("Not finished", "Finished parts are kept and not counted again.")
     for name in waiting:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(f"Resume {plain(name)}", on_click=resume, args=(name,))

@@ -63,7 +63,7 @@ def _verified(_turn: int) -> list[str]:
 
 
 def _verify() -> None:
-    section("Verify", "Reads all vectors and drawn pictures, compares their checksums and sets damaged ones aside.")
+    section("Verify", "Reads all vectors and cached pictures, compares their checksums and sets damaged ones aside.")
     st.button("Verify all", key="verify", disabled=not jobs.may_change(), on_click=_verify_all)
     turn = st.session_state.get("_verify", 0)
     if turn:

@@ -59,7 +59,9 @@ def _open() -> None:
 
 
 def _names(image_set: ImageSet) -> None:
-    section("Class names", "What prompts say. Corrections are kept in the cache, never in the set's own folder.")
+    section(
+        "Class names", "The names that prompts use. Corrections are kept in the cache, never in the set's own folder."
+    )
     counts = pd.Series(image_set.labels).value_counts()
     frame = pd.DataFrame(
         {

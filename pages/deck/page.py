@@ -27,9 +27,9 @@ if present:
     parts.present(shown)
 if not deck.slides or not present:
     quiet(
-        "Pin pictures, concepts, plots and comparisons with the pin on the other pages. "
+        "Pin pictures, concepts, plots and comparisons with the pin on the other pages. A slide keeps its values. "
         + (
-            "The deck is kept on this machine, whatever becomes of this tab; Save project makes a file to take along."
+            "The deck is saved on this machine; Save project makes a file to share."
             if pins.is_kept()
             else "Others use this server too, so it keeps no deck: save it as a project before you close this tab."
         )

@@ -65,7 +65,7 @@ def why(answer: Answer) -> None:
         explained = explain(answer, reference)
         finding_of(explained.sentence)
         low, high = 100 * explained.own.low, 100 * explained.own.high
-        quiet(f"Own interval {low:.1f} to {high:.1f} % over images · published: {reference.source}")
+        quiet(f"Interval of this run {low:.1f} to {high:.1f} % over images · published: {reference.source}")
         if explained.causes:
             st.dataframe(
                 pd.DataFrame(
@@ -80,7 +80,7 @@ def why(answer: Answer) -> None:
                 column_config={"What and what to do": st.column_config.TextColumn(width="large")},
                 alt="Causes of the difference",
             )
-    section("This run's fingerprint", "All that decides the numbers; give it along with them.")
+    section("This run's fingerprint", "Everything that determines the numbers; report it with them.")
     with st.expander("Show"):
         st.code(strict_json(answer.fingerprint), language="json", height=320)
     section("Published figures", "Top-1 accuracy, zero-shot, each with its source.")

@@ -24,7 +24,7 @@ def draw(lens: Lens, images: ImageSet) -> None:
     """Recall of every concept that a caption names, against its count."""
     table = lensbar.table(lens.frequency)
     if table is None:
-        finding("Frequency", "Choose counts under Frequency to set retrieval against them.")
+        finding("Frequency", "Choose counts under Frequency to draw retrieval against them.")
         quiet(
             f"{images.id} has captions and no classes. Concepts are those of the counts; recall of one is over the "
             "captions that name it."
@@ -38,7 +38,7 @@ def draw(lens: Lens, images: ImageSet) -> None:
     try:
         answer = need(question(_answer, lens, images, table, metric, label=f"Retrieval on {lens.image_set}"))
     except BadInput as error:
-        finding("Frequency", "Retrieval cannot be set against these counts.")
+        finding("Frequency", "Retrieval cannot be drawn against these counts.")
         quiet(f"{about} {error}")
         return
     found: Curve = recall(curve, answer, table)

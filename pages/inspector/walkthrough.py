@@ -44,7 +44,9 @@ def two_classes(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
     published = published_pair(answer)
     pair = published or most_confusable(answer)
     if pair is None:
-        section("Two classes side by side", "This model confuses no two classes of this set, so there is no case.")
+        section(
+            "Two classes side by side", "This model confuses no two classes of this set, so there is no pair to show."
+        )
         return
     names = (answer.names[pair.a], answer.names[pair.b])
     section("Two classes side by side", _about(lens, answer, pair, published=published is not None))

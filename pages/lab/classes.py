@@ -57,7 +57,9 @@ def changes(a: Answer, b: Answer, looked_at: Difference, image_set: ImageSet) ->
             pins.pin(lambda: deck_slides.plot_slide(sentence, bars, source), key="change-bars", label="Pin bars")
     with right:
         shown = chosen or [index[one.key] for one in (*found[:3], *found[:-4:-1]) if one.change]
-        section("Selected" if chosen else "Largest losses and gains", f"Pictures as {looked_at.b} answers them.")
+        section(
+            "Selected" if chosen else "Largest losses and gains", f"Pictures with the predictions of {looked_at.b}."
+        )
         groups = [
             gallery.group(b, image_set, label, gallery.positions_of(b, label, most=3), counts) for label in shown[:8]
         ]

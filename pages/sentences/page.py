@@ -22,14 +22,14 @@ if view == VIEWS[1]:
     with opening:
         finding("Language models", pictures.headline(image_set))
         quiet(
-            "A multimodal model is asked what is in a sample of pictures, in words or among names to choose from. Its "
+            "A multimodal model says what is in a sample of pictures, in its own words or by choosing among names. Its "
             "answers are matched with the classes and stand on the same frequency axis as every other model."
         )
     pictures.answers_section(lens, image_set)
     st.stop()
 if not jobs.may_change():
     with opening:
-        finding("Language models", "This server is read-only, so no language model is asked from here.")
+        finding("Language models", "This server is read-only, so it sends nothing to language models.")
         quiet("Start it with TAILSCOPE_ALLOW_JOBS=1 to allow it. Sentences that were written before can be used.")
     panel.written(lens, image_set)
     st.stop()

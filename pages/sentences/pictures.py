@@ -51,7 +51,7 @@ def answers_section(lens: Lens, image_set: ImageSet) -> None:
         _ask(lens, image_set)
         _read_file(lens, image_set)
     else:
-        quiet("This server is read-only: nothing is asked or read in from here.")
+        quiet("This server is read-only: it sends no pictures to language models and imports no answers.")
     _listed(image_set)
 
 

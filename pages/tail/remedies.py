@@ -37,9 +37,9 @@ def remedies_section(answer: Answer, image_set: ImageSet, counts: Mapping[str, i
 def bias(answer: Answer, image_set: ImageSet, counts: Mapping[str, int]) -> None:
     """Logit adjustment with its null and its strengths."""
     section(
-        "Taking the model's preferences out",
-        "A class preferred whatever the picture shows is predicted too often. Its log prior times a strength is "
-        "subtracted from the logits; grey bars are the same priors dealt to the classes at random.",
+        "Correcting the label bias",
+        "Some classes score high whatever the picture shows and are predicted too often. The log prior times a "
+        "strength is subtracted from the logits; grey bars are the same priors dealt to the classes at random.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         methods = [name for name in PRIORS if counts or name != "counts"]

@@ -123,7 +123,7 @@ def _is_elsewhere(before: Answer, lens: Lens) -> bool:
 
 def _opening(lens: Lens) -> None:
     finding("First look", f"Evaluating {model_name(lens.model)} on {lens.image_set}, {lens.prompts} prompts.")
-    quiet("Pictures are embedded once for each model; after that every question is quick. Stop keeps what is done.")
+    quiet("Pictures are embedded once for each model; every question after that is quick. Stopping keeps vectors.")
 
 
 def _first_look(lens: Lens) -> Answer | None:

@@ -127,7 +127,9 @@ def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -
 
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np.ndarray | None:
     """The nearest pictures, and the vector of this one when it is there."""
-    section("Nearest pictures", "By cosine of the image embeddings alone: what this model holds to be alike.")
+    section(
+        "Nearest pictures", "By cosine of the image embeddings: this model's nearest neighbours, whatever the prompts."
+    )
     embedded = here(
         question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"), small=True, failing=""
     )
@@ -210,7 +212,7 @@ def enlarged() -> None:
             _dialog(image_set, draw)
             return
     with st.sidebar:
-        quiet(f"{shown[0][0].id} has no picture “{picked}”, so none is opened.")
+        quiet(f"{shown[0][0].id} has no picture “{picked}”.")
 
 
 def _close() -> None:

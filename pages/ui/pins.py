@@ -51,7 +51,7 @@ def edit(change: Callable[[Deck], Deck]) -> tuple[Deck, Deck]:
             st.session_state.update(_deck=kept.deck, _deck_version=kept.version)
             return before, kept.deck
         except OSError as error:
-            toast(f"The deck could not be kept ({error.strerror}); save it as a project before you close this tab.")
+            toast(f"The deck could not be saved ({error.strerror}); save it as a project before you close this tab.")
     st.session_state["_deck"] = after = change(before)
     return before, after
 

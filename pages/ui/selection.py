@@ -68,7 +68,7 @@ def picker(classes: Named) -> None:
     for typed in address.missing("concept", known):
         _offer(typed, labels)
     if st.session_state.get("selection") or "selection" in st.query_params:
-        st.text_input("Named selection", key="selection", bind="query-params", help="Empty it to drop the selection.")
+        st.text_input("Named selection", key="selection", bind="query-params", help="Clear it to drop the selection.")
         found = _named(classes)
         quiet(f"{len(found):,} concepts" if found else "No selection of this name is known for this image set.")
 
@@ -78,7 +78,7 @@ def _offer(typed: str, labels: Mapping[str, str]) -> None:
     near = find_concepts(typed, list(labels), list(labels.values()))[:OFFERED]
     if not near or st.session_state.get("concept"):
         return
-    quiet(f"No concept is called “{typed}”. Near:")
+    quiet(f"No concept is called “{typed}”. Similar names:")
     with st.container(horizontal=True):
         for key in (list(labels)[index] for index in near):
             st.button(plain(labels[key]), key=f"near-{typed}-{key}", on_click=select, args=([key],))

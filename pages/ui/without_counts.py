@@ -25,7 +25,7 @@ def explain_missing_counts(place: str, answer: Answer | ClassAnswer) -> None:
     finding(place, found.sentence if trained_on(answer.lens.model) else never)
     answers.origin_line(answer)
     if not found.offers:
-        quiet("No known counts name these concepts; bring some in, or choose a source under Frequency in the sidebar.")
+        quiet("No known counts name these concepts; import some, or choose a source under Frequency in the sidebar.")
         return
     why = f" ({found.offers[0].reason})" if found.offers[0].reason else ""
     quiet(
