@@ -7,12 +7,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from core.errors import NotHere, Stopped, TailscopeError, WeightsMissing
+from core.errors import Stopped, TailscopeError, WeightsMissing
 from core.faults import FAULTS, in_words
 from core.paths import ASSETS
 from pages import registry
 from pages.ui import address, answers, detail, jobs, lensbar, selection, sidebar
-from pages.ui.links import to_data
+from pages.ui.links import to_fetch
 from pages.ui.text import finding, inform, warn
 
 
@@ -25,14 +25,12 @@ def explain(error: TailscopeError) -> None:
         st.button("Run it again" if stopped else "Try again", on_click=jobs.again)
         st.button("Use the built-in model and images", on_click=lensbar.reset)
         asked = st.session_state.get("_lens")
-        if isinstance(error, WeightsMissing) and asked:
-            to_data("Fetch it on the Data page", "models", fetch_model=asked.model)
-        elif asked and lensbar.has_scores(asked):
+        if asked and lensbar.has_scores(asked) and not isinstance(error, WeightsMissing):
             st.page_link(
                 registry.find("explore").file, label="See its published accuracies", icon=":material/bar_chart:"
             )
-        elif isinstance(error, NotHere):
-            to_data("Fetch it on the Data page", "image sets")
+        elif asked:
+            to_fetch(error, asked.model)
 
 
 st.set_page_config(page_title="Tailscope", page_icon=str(ASSETS / "favicon.png"), layout="wide")

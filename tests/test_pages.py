@@ -162,7 +162,7 @@ def test_an_engine_error_is_explained_and_can_be_tried_again(monkeypatch: pytest
     monkeypatch.setattr(evaluate, "evaluate", Stub(missing))
     app = opened("frequency", set="icons-tail")
     assert "are not on this disk" in words(app)
-    assert links(app)["Fetch it on the Data page"] == ("data", {"show": ["models"], "fetch_model": [MODEL]})
+    assert links(app)["Fetch it under Models and images"] == ("data", {"show": ["models"], "fetch_model": [MODEL]})
     monkeypatch.setattr(evaluate, "evaluate", answered)
     next(button for button in app.button if button.label == "Try again").click().run()
     assert "are not on this disk" not in words(app)

@@ -256,11 +256,11 @@ def test_thresholds_stand_beside_one_another(release: store.Store) -> None:
 
 def test_a_concept_has_every_released_metric_of_text_to_image(release: store.Store) -> None:
     app = open_page("published", results="Text-to-image", about="prompt 03")
-    (frame,) = [one.value for one in app.dataframe if "human align" in one.value]
-    assert list(frame.columns) == ["exp lpips", "human align"]
+    (frame,) = [one.value for one in app.dataframe if "human-rated alignment" in one.value]
+    assert list(frame.columns) == ["expected LPIPS", "human-rated alignment"]
     rows = release.rows(
         "SELECT value FROM scores JOIN units USING (unit) WHERE concept = 'prompt 03' AND condition = 'human_align' "
         "ORDER BY model"
     )
-    assert frame["human align"].tolist() == [value for (value,) in rows]
+    assert frame["human-rated alignment"].tolist() == [value for (value,) in rows]
     assert "50,000 people" in said(app)

@@ -16,6 +16,7 @@ from core.charts.palette import (
     band,
     bars,
     blank,
+    cell_words,
     style,
     text,
     translucent,
@@ -140,10 +141,12 @@ def transfer_figure(records: Sequence[Record], names: Mapping[str, str]) -> go.F
             hover[at] = f"{percent(one.more['success'])} of {n} broken (95 % CI {low:.0f}–{high:.0f})"
     labels = [text(name) for name in names.values()]
     figure.add_heatmap(
-        z=value, x=labels, y=labels, zmin=0, zmax=1, colorscale=[[0.0, "#f4f1ec"], [1.0, WRONG]], text=said,
-        texttemplate="%{text}", customdata=hover, hovertemplate="from %{x} to %{y}: %{customdata}<extra></extra>",
+        z=value, x=labels, y=labels, zmin=0, zmax=1,
+        colorscale=[[0, translucent(WRONG, 0.05)], [1, translucent(WRONG, 0.6)]], customdata=hover,
+        hovertemplate="from %{x} to %{y}: %{customdata}<extra></extra>",
         hoverongaps=False, xgap=3, ygap=3, colorbar={"title": "broken", "tickformat": ".0%", "thickness": 10},
     )  # fmt: skip
+    cell_words(figure, labels, labels, said)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 

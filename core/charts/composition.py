@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, bars, blank, rows_axis, text, translucent
+from core.charts.palette import QUIET, RIGHT, RULE, SERIES, SYMBOLS, WRONG, bars, blank, rows_axis, text
 from core.composition.scores import Errors, Share
 from core.composition.seen import SeenGap
 
 SCALE = ((0.0, WRONG), (0.5, "#b9bdc2"), (1.0, RIGHT))
 """Accuracy of a cell: orange wrong, grey half, blue right."""
-KINDS = ("correct", "object correct, attribute wrong", "attribute correct, object wrong", "both wrong")
+KINDS = ("correct", "wrong attribute", "wrong object", "both wrong")
 
 
 def share_figure(shares: Mapping[str, Share]) -> go.Figure:
@@ -42,7 +42,7 @@ def error_figure(errors: Errors) -> go.Figure:
     counts = (errors.right, errors.wrong_attribute, errors.wrong_object, errors.both_wrong)
     total = max(1, sum(counts))
     figure = blank(height=130, margin=44)
-    colours = (RIGHT, translucent(WRONG, 0.4), translucent(WRONG, 0.7), WRONG)
+    colours = (RIGHT, "#f3cfae", "#eab37a", WRONG)
     for name, count, colour in zip(KINDS, counts, colours, strict=True):
         share = count / total
         figure.add_bar(
@@ -110,7 +110,7 @@ def matrix_figure(
                 f"{text(attributes[a])} {text(objects[o])}" for a, o in zip(attribute[mask], thing[mask], strict=True)
             ],
             customdata=np.stack([composition[mask], right[mask], n[mask]], 1).astype(np.int32),
-            hovertemplate="<b>%{text}</b><br>%{customdata[1]} of %{customdata[2]} correct<extra></extra>",
+            hovertemplate="<b>%{text}</b><br>%{customdata[1]} of %{customdata[2]} right<extra></extra>",
         )  # fmt: skip
     few = len(objects) <= 60
     figure.update_xaxes(

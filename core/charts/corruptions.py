@@ -49,6 +49,14 @@ def condition_map(
     severities = sorted({severity for _, severity in cells}) or [1]
     figure = blank(height=60 + 27 * len(rows), margin=8)
     top = max([value for *_, value in shown] + [100.0]) if ratio else 100.0
+    grid = np.full((len(rows), len(severities)), np.nan)
+    for name, severity, value in shown:
+        grid[places[name], severities.index(severity)] = value
+    figure.add_heatmap(
+        z=grid, x=severities, y=list(range(len(rows))), zmin=0, zmax=top, showscale=False, hoverinfo="skip",
+        colorscale=[list(stop) for stop in (_KEPT if good else _LOST)], xgap=2, ygap=2,
+    )  # fmt: skip
+    # A heat map cannot be selected; marks on its cells can.
     figure.add_scatter(
         x=[severity for _, severity, _ in shown],
         y=[places[name] for name, _, _ in shown],
@@ -57,16 +65,13 @@ def condition_map(
         textfont={"size": 11, "color": ["#ffffff" if value > 0.42 * top else "#20262d" for *_, value in shown]},
         marker={
             "symbol": "square",
-            "size": 25,
-            "color": [value for *_, value in shown],
-            "colorscale": [list(stop) for stop in (_KEPT if good else _LOST)],
-            "cmin": 0,
-            "cmax": top,
-            "showscale": False,
+            "size": 24,
+            "color": "rgba(0,0,0,0)",
             "line": {"width": [3 if (name, at) == chosen else 0 for name, at, _ in shown], "color": CHOSEN},
         },
+        hovertext=[f"{value:.1f}" for *_, value in shown],
         customdata=[[name, severity] for name, severity, _ in shown],
-        hovertemplate="%{customdata[0]} %{customdata[1]}: %{marker.color:.1f}<extra></extra>",
+        hovertemplate="%{customdata[0]} %{customdata[1]}: %{hovertext}<extra></extra>",
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
         showlegend=False,
@@ -74,7 +79,7 @@ def condition_map(
     figure.update_xaxes(
         title=f"Severity; numbers: {title}",
         tickvals=severities,
-        range=[severities[0] - 0.6, severities[-1] + 0.6],
+        range=[severities[0] - 0.52, severities[-1] + 0.52],
         showgrid=False,
     )
     rows_axis(figure, [words for _, words in rows])

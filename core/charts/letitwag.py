@@ -85,7 +85,7 @@ def scatter(
             hovertemplate="<b>%{text}</b><br>ImageNet %{x:.1f} %, Let It Wag! %{y:.1f} %<extra></extra>",
             name="yours",
         )
-    _name(figure, [model for model in models if model.name in chosen or model.note])
+    _name(figure, [model for model in models if model.name in chosen or model.note], float(ends.mean()))
     figure.update_xaxes(range=ends.tolist())
     figure.update_yaxes(range=[-4, 88])
     return figure
@@ -99,10 +99,13 @@ def _parameters(model: Model) -> str:
     return f"{model.parameters:,.0f} M parameters" if model.parameters else "size not stated"
 
 
-def _name(figure: go.Figure, named: Sequence[Model]) -> None:
+def _name(figure: go.Figure, named: Sequence[Model], middle: float) -> None:
+    """Names beside marks, on the side where the figure has more room."""
     for model in named:
+        left = model.imagenet > middle
         figure.add_annotation(
-            x=model.imagenet, y=model.letitwag, ax=28, ay=30, xanchor="left", arrowcolor=QUIET, arrowwidth=1,
+            x=model.imagenet, y=model.letitwag, ax=-28 if left else 28, ay=-40 if left else 30,
+            xanchor="right" if left else "left", arrowcolor=QUIET, arrowwidth=1,
             arrowhead=0,
             text=text(f"{model.name}: doubtful" if model.note else model.name), font={"size": 12}, standoff=7,
         )  # fmt: skip

@@ -58,6 +58,20 @@ def translucent(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
+def cell_words(
+    figure: go.Figure, x: Sequence[object], y: Sequence[object], words: Sequence[Sequence[str]] | np.ndarray
+) -> None:
+    """Words on the cells of a heat map, in the ink of the page: Plotly's own are grey on dark ground.
+
+    Args:
+        x, y: where columns and rows stand; words: [y, x]. The colours below are at most half opaque, to be read on.
+    """
+    figure.add_scatter(
+        x=list(x) * len(y), y=[row for row in y for _ in x], text=[word for row in words for word in row],
+        mode="text", hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+
+
 def style(rank: int) -> tuple[str, str]:
     """Colour and symbol of the series of this rank."""
     return GROUPS[rank % len(GROUPS)], SYMBOLS[rank % len(SYMBOLS)]

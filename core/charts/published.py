@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from core.charts.counts import LANE, count_axis, density, positions
 from core.charts.frequency import group_styles
 from core.charts.palette import QUIET, SERIES, SYMBOLS, blank, compact, line, ring, style, text, translucent, whiskers
-from core.published.names import METHODS, RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
+from core.published.names import METHODS, METRIC_WORDS, RETRIEVAL, TEXT_TO_IMAGE, ZERO_SHOT
 from core.published.recipe_paper import SIGNIFICANT
 from core.published.sentences import unit
-from core.published.view import Shown, set_name
+from core.published.view import Shown, model_name, set_name
 from core.stats.format import signed
 
 FEW = 4
@@ -24,9 +24,8 @@ FEW = 4
 def label(shown: Shown, among: Sequence[Shown]) -> str:
     """A curve's name: the model, with its pretraining set where others have another."""
     several = len({one.combination.pretraining for one in among}) > 1
-    return (
-        f"{shown.combination.model} · {set_name(shown.combination.pretraining)}" if several else shown.combination.model
-    )
+    model = model_name(shown.combination.model)
+    return f"{model} · {set_name(shown.combination.pretraining)}" if several else model
 
 
 def styles(shown: Sequence[Shown]) -> list[tuple[str, str]]:
@@ -50,9 +49,9 @@ def score_title(shown: Sequence[Shown]) -> str:
     if family == ZERO_SHOT:
         return "Zero-shot accuracy (%)"
     if family == RETRIEVAL:
-        way, _, k = condition.partition("_k=")
-        return f"{'Image to text' if way == 'i2t' else 'Text to image'}, recall@{k} (%)"
-    return condition.replace("_", " ")
+        return f"{METRIC_WORDS[condition].capitalize()} (%)"
+    words = METRIC_WORDS[condition]
+    return words[:1].upper() + words[1:]
 
 
 def honest_figure(

@@ -9,7 +9,20 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.charts.counts import count_axis, positions
-from core.charts.palette import CHOSEN, RULE, bars, blank, style, text, translucent, whiskers
+from core.charts.palette import (
+    CHOSEN,
+    QUIET,
+    RIGHT,
+    RULE,
+    WRONG,
+    bars,
+    blank,
+    cell_words,
+    style,
+    text,
+    translucent,
+    whiskers,
+)
 from core.charts.published import axis, factor, label, means, slope_of, styles
 from core.published.names import METHODS, TEXT_TO_IMAGE
 from core.published.recipe_paper import SIGNIFICANT
@@ -82,7 +95,9 @@ def sets_figure(by_set: Mapping[str, Sequence[Shown]], among: Sequence[Shown]) -
             showlegend=len(among) > 1,
         )
     figure.add_vline(x=0, line={"color": RULE, "width": 1})
-    figure.update_xaxes(range=_reach([one for parts in named.values() for one in parts if _defined(one)]))
+    reach = _reach([one for parts in named.values() for one in parts if _defined(one)])
+    _mark_cut(figure, reach)
+    figure.update_xaxes(range=reach)
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(order))), ticktext=[text(name) for name in order], showgrid=False,
         range=[-0.7, len(order) - 0.3],
@@ -128,10 +143,11 @@ def cuts_figure(found: Mapping[str, Any]) -> go.Figure:
         words[item["low"], item["high"]] = signed(item["r"], 2) + star if np.isfinite(item["r"]) else "–"
     figure = blank(height=330, x_title="Bins cut at the high end", y_title="Bins cut at the low end")
     figure.add_heatmap(
-        z=values, text=words, texttemplate="%{text}", zmin=-1, zmax=1, xgap=2, ygap=2, showscale=False,
-        colorscale=[(0, "#e08a3c"), (0.5, "rgba(139,146,154,0.12)"), (1, "#62a1d1")],
+        z=values, text=words, zmin=-1, zmax=1, xgap=2, ygap=2, showscale=False,
+        colorscale=[(0, translucent(WRONG, 0.6)), (0.5, translucent(QUIET, 0.08)), (1, translucent(RIGHT, 0.6))],
         hovertemplate="%{y} low and %{x} high bins cut: r = %{text}<extra></extra>",
     )  # fmt: skip
+    cell_words(figure, range(size), range(size), words)
     low, high = released["low"], released["high"]
     figure.add_shape(
         type="rect", x0=high - 0.5, x1=high + 0.5, y0=low - 0.5, y1=low + 0.5, line={"color": CHOSEN, "width": 2.5}
@@ -169,7 +185,7 @@ def size_figure(found: Sequence[SizePoint]) -> go.Figure:
 THRESHOLD_PANELS = {
     "never counted": "Rows never counted (%)",
     "slope": "Points per tenfold count, 95 % CI",
-    "paper's ρ": "Paper's ρ (open: p ≥ 0.05)",
+    "paper's r": "Paper's r (open: p ≥ 0.05)",
 }
 KINDS = {"image": "image tags", "integrated": "text and image", "text": "text"}
 
@@ -201,7 +217,7 @@ def threshold_figure(found: Sequence[Counted], panel: str) -> go.Figure:
                 "color": colour,
                 "size": 9,
                 "symbol": [
-                    f"{symbol}-open" if panel == "paper's ρ" and one.p >= SIGNIFICANT else symbol for one in own
+                    f"{symbol}-open" if panel == "paper's r" and one.p >= SIGNIFICANT else symbol for one in own
                 ],
             },
             customdata=[[one.n, one.zeros] for one in own],
@@ -251,6 +267,24 @@ def _defined(shown: Shown) -> bool:
 
 def _finite(found: Sequence[Mapping[str, Any]]) -> list[float]:
     return [item["r"] for part in found for item in part["bins"] if np.isfinite(item["r"])]
+
+
+def _mark_cut(figure: go.Figure, reach: Sequence[float]) -> None:
+    """Arrow heads at the frame where an interval goes on beyond it."""
+    width = reach[1] - reach[0]
+    for trace in list(figure.data):
+        mean, reaches = np.asarray(trace.x), trace.error_x
+        ends = mean - np.asarray(reaches.arrayminus), mean + np.asarray(reaches.array)
+        for symbol, edge, beyond in (
+            ("triangle-left", reach[0] + 0.004 * width, ends[0] < reach[0]),
+            ("triangle-right", reach[1] - 0.004 * width, ends[1] > reach[1]),
+        ):
+            cut = np.flatnonzero(beyond)
+            figure.add_scatter(
+                x=[edge] * len(cut), y=[trace.y[at] for at in cut], mode="markers", showlegend=False,
+                hovertemplate="the interval goes on beyond the frame<extra></extra>",
+                marker={"symbol": symbol, "color": trace.marker.color, "size": 9},
+            )  # fmt: skip
 
 
 def _reach(shown: Sequence[Shown]) -> list[float]:

@@ -84,6 +84,8 @@ def _beside(points: Sequence[ModelPoint], high: float) -> dict[int, str]:
             box = (left, left + wide, low, low + _LINE)
             if left >= -0.03 and left + wide <= 1 and not any(_meet(box, other) for other in taken):
                 break
+        else:
+            place = "top right" if x < 0.5 else "top left"  # over a mark rather than outside the frame
         taken.append(box)
         places[id(point)] = place
     return places

@@ -85,7 +85,7 @@ def why_no_pictures(question: Question) -> TailscopeError | None:
         if published is None:
             return error
         return ImagesMissing(
-            f"A live run on {published.title} needs its pictures: give the path of a copy on this disk in place of "
+            f"Computing on {published.title} needs its pictures: give the path of a copy on this disk in place of "
             f"{question.image_set}."
         )
     except TailscopeError as error:

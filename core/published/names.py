@@ -43,6 +43,15 @@ T2I_METRICS = (
     "exp_aesthetics", "exp_clip", "exp_lpips", "exp_psnr", "exp_ssim", "exp_uiqi",
     "human_aesthetics", "human_align", "max_aesthetics", "max_clip",
 )  # fmt: skip
+METRIC_WORDS = {
+    **{f"{way}_k={k}": f"{words}, recall@{k}"
+       for way, words in (("i2t", "image to text"), ("t2i", "text to image")) for k in (1, 5, 10)},
+    "exp_aesthetics": "expected aesthetics", "exp_clip": "expected CLIPScore", "exp_lpips": "expected LPIPS",
+    "exp_psnr": "expected PSNR", "exp_ssim": "expected SSIM", "exp_uiqi": "expected UIQI",
+    "human_aesthetics": "human-rated aesthetics", "human_align": "human-rated alignment",
+    "max_aesthetics": "best aesthetics", "max_clip": "best CLIPScore",
+}  # fmt: skip
+"""Metrics of retrieval and of text-to-image models in words."""
 SKETCH = "imagenet-sketch"
 ZERO_SHOT_SETS = (
     "imagenet", "cifar10", "cifar100", "caltech101", "caltech256", "sun397", "birdsnap", "country211", "cub", "dtd",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from core.published.names import METHODS, PRETRAINING, RETRIEVAL, TEXT_TO_IMAGE
+from core.published.names import METHODS, METRIC_WORDS, PRETRAINING, RETRIEVAL, TEXT_TO_IMAGE
 from core.stats.format import signed
 
 
@@ -14,7 +14,7 @@ def unit(record: dict[str, Any]) -> tuple[str, float, int]:
     if record["family"] == RETRIEVAL:
         return "points of recall", 100.0, 1
     if record["family"] == TEXT_TO_IMAGE:
-        return f"units of {record['metric']}", 1.0, 3
+        return f"units of {METRIC_WORDS.get(record['metric'], record['metric'])}", 1.0, 3
     return "points", 1.0, 1
 
 

@@ -152,7 +152,7 @@ def finding(found: Sequence[Counted]) -> str:
         f"{first.model} · {view.set_name(first.pretraining)}, counted by image tags: from RAM++ {first.threshold} to "
         f"{last.threshold} the share of rows never counted goes from {100 * first.zeros / first.n:.0f} to "
         f"{percent(last.zeros / last.n)}, the slope from {signed(first.slope.value, 1, plus=True)} to "
-        f"{signed(last.slope.value, 1, plus=True)} points per tenfold count, and the paper's ρ from {_rho(first)} to "
+        f"{signed(last.slope.value, 1, plus=True)} points per tenfold count, and the paper's r from {_rho(first)} to "
         f"{_rho(last)}."
     )
 

@@ -52,6 +52,11 @@ class Shown:
     hidden: int
 
 
+def model_name(model: str) -> str:
+    """A model as it is known: HEIM writes an organisation and its model with ``_`` between them."""
+    return model.replace("_", "/", 1)
+
+
 def set_name(pretraining: str) -> str:
     """A pretraining set in few words."""
     full = next((name for key, name in PRETRAINING.items() if key.partition("_train")[0] == pretraining), None)

@@ -13,7 +13,7 @@ from core.published.overlay import Overlay
 from core.published.runs import Run
 from core.published.store import Store
 from pages.published.choices import one_of
-from pages.ui import address, answers, jobs, lensbar
+from pages.ui import address, answers, jobs, lensbar, tables
 from pages.ui.downloads import downloads
 from pages.ui.switches import switch
 from pages.ui.text import quiet, section
@@ -63,7 +63,7 @@ def names(store: Store, overlay: Overlay, where: view.Where) -> None:
             pd.DataFrame(rows, columns=["Class", "Counted as", "Looks like"]),
             key=f"mapping-{overlays.mapping_key(overlay.run)}-{len(by_hand)}",
             hide_index=True,
-            height=min(320, 36 * (len(rows) + 1) + 4),
+            height=tables.fitting(len(rows), 320),
             disabled=["Class", "Looks like"] if jobs.may_change() else True,
             column_config={"Counted as": st.column_config.TextColumn(help="As the release spells it; empty: none.")},
             alt="Classes without a count",
@@ -113,7 +113,7 @@ def _take_several(overlay: Overlay, kept: dict[str, str]) -> None:
                          columns=["Take", "Class", "Counted as", "Likeness"]),
             key=f"several-{overlays.mapping_key(overlay.run)}-{least}-{len(found)}",
             hide_index=True,
-            height=min(320, 36 * (len(found) + 1) + 4),
+            height=tables.fitting(len(found), 320),
             disabled=["Class", "Counted as", "Likeness"],
             column_config={"Likeness": st.column_config.NumberColumn(format="%.0f")},
             alt="Suggestions to confirm",

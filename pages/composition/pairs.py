@@ -20,7 +20,6 @@ from pages.ui.text import finding_of, quiet, section
 EACH = 18
 COLUMNS = ("hardest", "easiest", "commonest", "rarest")
 MOST_COLUMNS = 28
-_KINDS = dict(zip(("correct", "wrong attribute", "wrong object", "both wrong"), charts.KINDS, strict=True))
 
 
 def errors(asked: measure.Question, measured: measure.Measured) -> None:
@@ -69,7 +68,7 @@ def errors(asked: measure.Question, measured: measure.Measured) -> None:
 def _kind(asked: measure.Question, measured: measure.Measured) -> None:
     """Pictures of one kind of error, most confident first."""
     found = measured.found
-    kind = switch("Pictures", "mistake", list(_KINDS), default="wrong object")
+    kind = switch("Pictures", "mistake", charts.KINDS, default="wrong object")
     said = found.pairs[found.answer.top[:, 0]]
     attribute, thing = said[:, 0] == found.attribute, said[:, 1] == found.object
     member = {"correct": attribute & thing, "wrong attribute": ~attribute & thing, "wrong object": attribute & ~thing}

@@ -128,8 +128,8 @@ def by_frequency(asked: measure.Question, found: measure.Measured) -> None:
     groups = sources.groups(asked.lens.model, objects.objects, objects.object_names, frequency=lensbar.chosen_counts())
     shares = scores.by_group(found.found.object, found.found.right, groups.tags, objects.objects)
     told = [
-        f"{group} {percent(shares[group])} ({percent(shares[f'{group}_low'])}–{percent(shares[f'{group}_high'])}, "
-        f"{shares[f'{group}_n']:.0f} objects)"
+        f"{group} {percent(shares[group])} (95 % CI {100 * shares[f'{group}_low']:.0f}–"
+        f"{100 * shares[f'{group}_high']:.0f}, {shares[f'{group}_n']:.0f} objects)"
         for group in ("head", "torso", "tail")
         if group in shares
     ]

@@ -17,7 +17,7 @@ from core.frequency import counted
 from core.stats.format import many, percent, span
 from core.types import Interval
 from pages.published.choices import one_of
-from pages.ui import hiding
+from pages.ui import hiding, tables
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import may_change, require_change
 from pages.ui.text import finding_of, quiet, section
@@ -143,7 +143,7 @@ def _table(frame: pd.DataFrame, alt: str) -> None:
     numbers = {name: st.column_config.NumberColumn(format="localized") for name in names if name in _NUMBERS}
     ratios = {name: st.column_config.NumberColumn(format="%.2f") for name in names if name.startswith(("pmi", "share"))}
     st.dataframe(
-        frame, hide_index=True, height=min(420, 36 * (len(frame) + 1) + 4), column_config={**numbers, **ratios}, alt=alt
+        frame, hide_index=True, height=tables.fitting(len(frame), 420), column_config={**numbers, **ratios}, alt=alt
     )
 
 

@@ -197,7 +197,7 @@ def neighbours(
         shown = [other for other, _ in rivals]
     else:
         shown = nearest_names(answer.names[index], answer.names)
-        section("Nearest by name", "Confusions need a live run; these concepts of the set have the most similar names.")
+        section("Nearest by name", "Confusions need pictures; these concepts of the set have the most similar names.")
     tables.concept_table(answer, shown, counts, families, parts, key="neighbours", narrow=True)
 
 

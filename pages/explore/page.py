@@ -22,7 +22,7 @@ from pages.ui.switches import switch
 from pages.ui.text import finding, quiet, section
 
 GROUPS, PICTURES = 5, 120  # on one page: concepts, or pictures of the only concept
-VERDICTS = ("all", "wrong", "right")
+VERDICTS = {"all": "all", "wrong": "wrong", "right": "correct"}
 LETTERS = 100  # more concepts than this are offered by their first letter
 
 lens = lensbar.lens()

@@ -38,7 +38,9 @@ finding("Frequency", headline(curve), evidence(curve))
 answers.origin_line(
     answer,
     f"Pearson’s correlation {overlay.interval(curve.pearson)}, Spearman’s {overlay.interval(curve.spearman)}",
-    f"{curve.n:,} concepts, {curve.n_zero:,} counted zero times, {curve.n_unknown:,} of unknown count (not drawn)",
+    f"{curve.n:,} concepts"
+    + (f", {curve.n_zero:,} never counted" if curve.n_zero else "")
+    + (f", {curve.n_unknown:,} of unknown count (not drawn)" if curve.n_unknown else ""),
 )
 quiet(lensbar.counted_in(answer))
 

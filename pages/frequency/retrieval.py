@@ -50,7 +50,7 @@ def draw(lens: Lens, images: ImageSet) -> None:
         answer,
         f"{percent(answer.acc1 or 0)} over all queries",
         f"Pearson’s correlation {overlay.interval(found.pearson)}, Spearman’s {overlay.interval(found.spearman)}",
-        f"{found.n:,} concepts, {found.n_zero:,} counted zero times",
+        f"{found.n:,} concepts, {found.n_zero:,} never counted",
     )
     quiet(about)
     figure = frequency_figure(

@@ -84,13 +84,13 @@ def _about(lens: Lens, answer: Answer, pair: Mistaken, *, published: bool) -> st
     a, b, n = answer.names[pair.a], answer.names[pair.b], pair.a_as_b + pair.b_as_a
     if published:
         return (
-            f"The published case, on a photo of this set: a tree frog taken for a tailed frog. "
+            f"The published case, on a photo of this set: a tree frog predicted as a tailed frog. "
             f"{model_name(lens.model)} takes {n} of their images for the other one "
             f"({findings.percent(pair.share)} of both)."
         )
     return (
-        f"The published case is a tree frog taken for a tailed frog. Here stands a pair found by computation: of all "
-        f"classes, {model_name(lens.model)} takes “{a}” and “{b}” for each other most "
+        f"The published case is a tree frog predicted as a tailed frog. Here stands a pair found by computation: of "
+        f"all classes, {model_name(lens.model)} takes “{a}” and “{b}” for each other most "
         f"({n} images, {findings.percent(pair.share)} of both)."
     )
 

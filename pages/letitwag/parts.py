@@ -103,7 +103,7 @@ def choose_concept(concepts: Sequence[Concept]) -> Concept:
 
 def frequencies(concepts: Sequence[Concept]) -> None:
     """How rare the concepts are in one pretraining set, by one way of counting."""
-    column = one_of("Counted in", "counted-in", list(letitwag.COLUMNS), show=_counted, width=360)
+    column = one_of("Counted in", "counted-in", list(letitwag.COLUMNS), show=counted_in, width=360)
     counts = [one.counts[column] for one in concepts]
     never, median = sum(not count for count in counts), float(np.median(counts))
     told = f"{never} of {len(counts)} concepts were never counted; the median count is {median:,.0f}."
@@ -114,7 +114,8 @@ def frequencies(concepts: Sequence[Concept]) -> None:
     downloads("letitwag-frequencies", ["concept", "count"], rows, figure=figure, title=told, source=CITATION)
 
 
-def _counted(column: str) -> str:
+def counted_in(column: str) -> str:
+    """A column of counts of Let It Wag! in words: pretraining set and kind of count."""
     pretraining, _, kind = column.partition("/")
     return f"{set_name(pretraining)}, {kind}"
 

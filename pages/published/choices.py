@@ -12,6 +12,7 @@ from core.published.anomalies import FLAGS
 from core.published.names import (
     FAMILIES,
     METHODS,
+    METRIC_WORDS,
     MORE_SETS,
     RETRIEVAL,
     RETRIEVAL_SETS,
@@ -78,7 +79,8 @@ def choose(store: Store) -> View:
         conditions = sorted(conditions, key=lambda name: name not in HEADLINES)
         prompted = "class: the bare class name. simple: A photo of a … ensemble: 80 templates."
         condition = one_of(
-            "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160,
+            "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160 if kind == ZERO_SHOT else 230,
+            show=lambda name: METRIC_WORDS.get(name, name),
             help=prompted if kind == ZERO_SHOT else None,
         )  # fmt: skip
         datasets = () if kind == TEXT_TO_IMAGE else _datasets(kind)
@@ -98,4 +100,4 @@ def _datasets(kind: str) -> list[str]:
 
 
 def _model(found: tuple[str, str]) -> str:
-    return f"{found[0]} · {set_name(found[1])}"
+    return f"{view.model_name(found[0])} · {set_name(found[1])}"

@@ -12,9 +12,9 @@ from core.errors import UnknownName
 from core.frequency import published as source
 from core.published import one_concept
 from core.published.anomalies import FLAGS
-from core.published.names import PRETRAINING, TEXT_TO_IMAGE
+from core.published.names import METRIC_WORDS, PRETRAINING, TEXT_TO_IMAGE
 from core.published.store import Store
-from core.published.view import Shown, set_name
+from core.published.view import Shown, model_name, set_name
 from core.text.search import find_concepts
 from core.text.spelling import spellings
 from pages.ui import choice, lensbar, selection
@@ -100,9 +100,9 @@ def _every_metric(store: Store, name: str) -> None:
         quiet(str(error))
         return
     frame = pd.DataFrame(
-        [{"Model": one.model, "metric": one.condition.replace("_", " "), "value": one.value} for one in found]
+        [{"Model": model_name(one.model), "metric": METRIC_WORDS[one.condition], "value": one.value} for one in found]
     ).pivot(index="Model", columns="metric", values="value")
-    prompts = {one.condition.replace("_", " "): one.n for one in found}
+    prompts = {METRIC_WORDS[one.condition]: one.n for one in found}
     section(
         "Every released metric",
         f"{name} under {len(frame)} text-to-image models: means over the prompts that name it "

@@ -221,7 +221,7 @@ def by_threshold(asked: View) -> None:
             "low": one.slope.low,
             "high": one.slope.high,
             "Spearman, counted": one.spearman.value,
-            "Paper's ρ": one.r,
+            "Paper's r": one.r,
             "p": one.p,
         }
         for one in found

@@ -9,6 +9,7 @@ import streamlit as st
 from core.charts import SERIES
 from core.charts.letitwag import scatter
 from core.published import findings, letitwag
+from pages.letitwag.parts import counted_in
 from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import recall
@@ -49,7 +50,9 @@ def _scatter() -> go.Figure:
 
 def _concepts() -> None:
     columns = list(letitwag.concepts()[0].counts)
-    column = st.selectbox("Count in", columns, index=columns.index("laion400m/image"), key="wag-count")
+    column = st.selectbox(
+        "Counted in", columns, index=columns.index("laion400m/image"), key="wag-count", format_func=counted_in
+    )
     st.dataframe(
         recall(_columns, column),
         key="wag-concepts",
@@ -89,7 +92,7 @@ def _live() -> None:
     if not lensbar.is_here(ID):
         to_data("Fetch its images to see this tail live", "image sets", fetch_set=ID)
     elif lensbar.lens().image_set == ID:
-        quiet("The pictures above are the live run of your model on Let It Wag!.")
+        quiet("The pictures above are of your model on Let It Wag!, computed here.")
     else:
         st.button("Run this model on Let It Wag! live", on_click=_look)
 

@@ -26,13 +26,14 @@ counts, parts, families = lensbar.counts(answer), lensbar.parts(answer), lensbar
 flags = lensbar.flags(answer)
 
 if lens.frequency:
-    curve = answers.curve_of(answer, lens.frequency, hidden=hiding.hidden(flags))
+    curve = answers.curve_of(answer, lens.frequency, hidden=hiding.chosen(flags))
     parts = {row.key: row.tag for row in curve.rows if row.tag}
     finding("Tail", findings.tail(curve))
     if note := findings.tail_note(curve):
         quiet(note)
     answers.origin_line(answer)
     quiet(lensbar.counted_in(answer))
+    hiding.hidden(flags)
     rare = sorted((row for row in curve.rows if row.tag == "tail"), key=lambda row: (row.count, row.key))
 else:
     without_counts.explain_missing_counts("Tail", answer)

@@ -22,6 +22,7 @@ from core.types import ORIGINS, Answer, ClassAnswer, ImageSet, Lens, Report
 from pages.ui import address, corrections
 from pages.ui.jobs import again, ask, finished, here, may_change, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
+from pages.ui.links import to_fetch
 from pages.ui.switches import switch
 from pages.ui.text import finding, plain, quiet
 
@@ -252,6 +253,7 @@ def needs_pictures(answer: ClassAnswer) -> None:
     known = find_model(answer.lens.model)
     note = f" {known.note}" if known and known.note else ""
     quiet(f"Published scores hold no pictures. {missing or ''}{note}")
+    to_fetch(missing, answer.lens.model)
 
 
 def may_compute(live: Question[Any], *lenses: Lens) -> None:
@@ -344,6 +346,6 @@ def _facts(answer: Answer | ClassAnswer) -> tuple[str, ...]:
         source = answer.provenance.partition(" (arXiv")[0]
         return tuple(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
-    left = "" if used == n else f" ({len(answer.left_out):,} items skipped; the Data page lists them)"
+    left = "" if used == n else f" ({len(answer.left_out):,} items skipped; listed under Models and images)"
     model, prompts = model_name(answer.lens.model), f"prompts {answer.lens.prompts}"
     return model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, *answer.prompt_notes

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import ImagesMissing, TailscopeError, WeightsMissing
 from pages import registry
 
 
 def to_data(label: str, show: str, **fields: str) -> None:
     """A link to one part of the Data page (``models``, ``image sets`` ...) with fields filled in."""
     to_page("data", label, show=show, **fields)
+
+
+def to_fetch(error: TailscopeError | None, model: str) -> None:
+    """A link to where the weights or pictures that are missing can be fetched; none for any other error."""
+    if isinstance(error, WeightsMissing):
+        to_data("Fetch it under Models and images", "models", fetch_model=model)
+    elif isinstance(error, ImagesMissing):
+        to_data("Get its pictures under Models and images", "image sets")
 
 
 def to_page(id: str, label: str, **fields: str | list[str]) -> None:

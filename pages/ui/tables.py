@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +16,11 @@ from pages.ui.selection import select
 from pages.ui.text import quiet
 
 NO_FLAGS: Mapping[str, tuple[str, ...]] = {}
+
+
+def fitting(rows: int, most: int) -> int | Literal["content"]:
+    """Height of a table with so many rows: no empty row under few, at most so many pixels."""
+    return "content" if 36 * (rows + 1) < most else most
 
 
 def concept_rows(
@@ -77,7 +82,7 @@ def concept_table(
     st.dataframe(
         table,
         key=key,
-        height=min(height, 35 * (len(shown) + 1) + 3),
+        height=fitting(len(shown), height),
         hide_index=True,
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",
@@ -151,6 +156,6 @@ def plotted(
     with shown:
         quiet("Choosing a row does what a click in the plot does.")
         st.dataframe(
-            frame, key=key, hide_index=True, height=min(380, 36 * (len(frame) + 1) + 4), on_select=chosen,
+            frame, key=key, hide_index=True, height=fitting(len(frame), 380), on_select=chosen,
             selection_mode="single-row", column_config=config, placeholder="–", alt=f"The {of} of the plot",
         )  # fmt: skip

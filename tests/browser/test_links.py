@@ -105,7 +105,7 @@ def test_the_logo_leads_home(visit: Open, query: str) -> None:
 
 def test_the_way_to_a_missing_model_names_it(visit: Open) -> None:
     found = visit("/explore?model=RN50-quickgelu%2Copenai", wait=False)
-    found.page.get_by_role("link", name="Fetch it on the Data page").click()
+    found.page.get_by_role("link", name="Fetch it under Models and images").click()
     found.page.wait_for_url("**/data?*")
     box = found.page.get_by_role("combobox", name="Model to fetch")
     box.wait_for()
