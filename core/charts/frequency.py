@@ -202,7 +202,7 @@ def _means(figure: go.Figure, one: Series, colour: str, symbol: str, *, alone: b
             y=[1.06] * len(bins),
             mode="text",
             text=[f"n {b.n}" if rank == 0 else str(b.n) for rank, b in enumerate(bins)],
-            textfont={"size": 11, "color": QUIET},
+            textfont={"size": 11},
             hoverinfo="skip",
             showlegend=False,
         )

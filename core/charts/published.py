@@ -210,7 +210,7 @@ def _sizes(figure: go.Figure, one: Shown) -> None:
         bins.insert(0, (LANE, zero["n"]))
     figure.add_scatter(
         x=[count for count, _ in bins], y=[1.0] * len(bins), yaxis="y2", mode="text", cliponaxis=False,
-        text=[compact(n) for _, n in bins], textfont={"size": 11, "color": QUIET}, textposition="bottom center",
+        text=[compact(n) for _, n in bins], textfont={"size": 11}, textposition="bottom center",
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})

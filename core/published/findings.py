@@ -186,17 +186,24 @@ def _slope(slope: Mapping[str, float]) -> str:
 
 
 def controls(shown: Sequence[Shown]) -> str:
-    """What is left of the trend in each control, in either recipe."""
-    told = []
-    for one in shown:
-        slope, record = one.honest["slope_per_decade"], one.paper
-        told.append(
-            f"in {set_name(one.combination.pretraining)} with {_slope(slope)}; the paper's r of {record['r']:.2f} is "
-            f"over the means of {record['n_points']} of {len(record['edges'])} bins)"
-        )
+    """What is left of the trend in each control."""
+    told = [
+        f"{signed(one.honest['slope_per_decade']['value'], 1, plus=True)} points in "
+        f"{set_name(one.combination.pretraining)}"
+        for one in shown
+    ]
     if not told:
         return "The controls are not in this copy of the release."
-    return f"A tenfold rise in frequency goes {' and '.join(told)}."
+    return f"A tenfold rise in frequency goes with {' and '.join(told)}."
+
+
+def controls_evidence(shown: Sequence[Shown]) -> str:
+    """The intervals behind ``controls``, and what the paper's recipe gives."""
+    return " ".join(
+        f"{set_name(one.combination.pretraining)}: {_slope(one.honest['slope_per_decade'])}); the paper's r of "
+        f"{one.paper['r']:.2f} is over the means of {one.paper['n_points']} of {len(one.paper['edges'])} bins."
+        for one in shown
+    )
 
 
 def own(mine: Shown) -> str:

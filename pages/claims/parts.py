@@ -55,7 +55,9 @@ def one(claim: Claim) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             section(claim.title)
-            st.badge(word, color=colour)
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                st.badge(word, color=colour)
+                pins.pin(lambda: _slide(claim), key=f"claim-{claim.id}", label="Pin claim")
         left, right = st.columns(2, gap="large")
         with left:
             quiet("The paper")
@@ -63,7 +65,6 @@ def one(claim: Claim) -> None:
         with right:
             quiet("The released files")
             st.text(claim.found)
-        pins.pin(lambda: _slide(claim), key=f"claim-{claim.id}", label="Pin claim")
         shown = st.expander("Recomputation", key=f"recomputed-{claim.id}", on_change="rerun")
         if shown.open:
             with shown:

@@ -109,6 +109,8 @@ with st.expander("Count something else" if done else "Count", expanded=not done)
         quiet("Counting is switched off on this server; frequency count does the same on its machine.")
     elif asked is not None:
         st.button("Count", type="primary", on_click=start, args=asked, disabled=running is not None)
+    else:
+        quiet("The button to count comes once what to count, the concepts and a name are given.")
 
 waiting = [name for name in counted.unfinished() if not running]
 if waiting and may_change():

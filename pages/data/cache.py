@@ -20,7 +20,7 @@ def headline() -> None:
     entries, small = evaluate.matrices().entries(), evaluate.results().info()
     total = sum(entry.bytes for entry in entries)
     matrices = "1 matrix" if len(entries) == 1 else f"{len(entries)} matrices"
-    finding("Data", f"Embeddings take {size(total)} in {matrices}, small results {size(small.bytes)}.")
+    finding("Models and images", f"Embeddings take {size(total)} in {matrices}, small results {size(small.bytes)}.")
     kept = f"Matrices stay until cleared; small results are dropped, oldest first, beyond {size(small.limit)}."
     quiet(f"In {keys.root()}. {kept}" if jobs.may_change() else kept)
 

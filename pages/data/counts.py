@@ -33,7 +33,7 @@ def headline() -> None:
     """How many sources of counts there are."""
     listed = sources.list_sources()
     here = sum(info.name.startswith(imported.PREFIX) for info in listed)
-    finding("Data", f"{len(listed)} tables of counts can be read; {here or 'none'} of them imported.")
+    finding("Models and images", f"{len(listed)} tables of counts can be read; {here or 'none'} of them imported.")
     quiet("Counts tell how often a concept occurs in a pretraining set. Your own captions: Library → Count captions.")
 
 

@@ -22,7 +22,7 @@ def headline() -> None:
     running = sum(job.state == "running" for job in open_jobs)
     waiting = len(open_jobs) - running
     words = f"{running} job{'s' * (running != 1)} running, {waiting} waiting." if open_jobs else "Nothing is running."
-    finding("Data", words)
+    finding("Models and images", words)
 
 
 def draw() -> None:

@@ -17,13 +17,14 @@ def headline() -> None:
     """How many models can be asked now."""
     infos = lensbar.known_models(wait=True)
     here, icons = sum(info.available for info in infos), sum(info.kind == "icon" for info in infos)
-    finding("Data", f"{here} of {len(infos)} models are downloaded; {icons} came with Tailscope.")
+    finding("Models and images", f"{here} of {len(infos)} models are downloaded; {icons} came with Tailscope.")
     quiet("Any other model that open_clip loads can be typed under Model: hf-hub:ORG/REPO, local-dir:PATH.")
 
 
 def draw() -> None:
     """The searchable table of models and the place to fetch one."""
-    infos = lensbar.known_models(wait=True)
+    # Models that open_clip's configuration misreads carry a note, and come last.
+    infos = sorted(lensbar.known_models(wait=True), key=lambda info: (not info.available, bool(info.note)))
     kept = switch("Which", "which", ["all", "on this disk"], bare=True, linked=False)
     _table([info for info in infos if info.available or kept == "all"])
     _use()

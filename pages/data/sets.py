@@ -22,10 +22,12 @@ def headline() -> None:
     try:
         image_set = lensbar.images()
     except TailscopeError as error:
-        finding("Data", f"{lensbar.lens().image_set} cannot be shown yet.")
+        finding("Models and images", f"{lensbar.lens().image_set} cannot be shown yet.")
         quiet(str(error))
         return
-    finding("Data", f"{image_set.id}: {len(image_set.labels):,} images of {len(image_set.keys):,} classes.")
+    finding(
+        "Models and images", f"{image_set.id}: {len(image_set.labels):,} images of {len(image_set.keys):,} classes."
+    )
     quiet(coverage(image_set).line)
 
 

@@ -14,7 +14,7 @@ from core.deck import slides as deck_slides
 from core.text.search import find_concepts
 from core.types import ClassAnswer
 from pages.explore import concept, scores
-from pages.ui import answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
+from pages.ui import address, answers, detail, gallery, hiding, lensbar, own_picture, pins, selection, tables
 from pages.ui.downloads import downloads
 from pages.ui.jobs import recall
 from pages.ui.paging import page_of
@@ -96,6 +96,7 @@ image_set = lensbar.images()
 with right:
     section("Pictures")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        address.by_id("verdict", VERDICTS)
         verdict = switch("Show", "verdict", VERDICTS, default="all", bare=True)
         if chosen:
             downloads("selection", *recall(tables.concept_rows, answer, chosen, counts, families, parts, flags))

@@ -103,7 +103,10 @@ def choose_concept(concepts: Sequence[Concept]) -> Concept:
 
 def frequencies(concepts: Sequence[Concept]) -> None:
     """How rare the concepts are in one pretraining set, by one way of counting."""
-    column = one_of("Counted in", "counted-in", list(letitwag.COLUMNS), show=counted_in, width=360)
+    offered = sorted(
+        letitwag.COLUMNS, key=lambda name: name != "laion400m/image"
+    )  # the set that most of the models saw
+    column = one_of("Counted in", "counted-in", offered, show=counted_in, width=360)
     counts = [one.counts[column] for one in concepts]
     never, median = sum(not count for count in counts), float(np.median(counts))
     told = f"{never} of {len(counts)} concepts were never counted; the median count is {median:,.0f}."

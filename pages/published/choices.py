@@ -77,6 +77,7 @@ def choose(store: Store) -> View:
         )  # fmt: skip
         conditions = view.conditions(store, kind)
         conditions = sorted(conditions, key=lambda name: name not in HEADLINES)
+        address.by_id("score", conditions)
         prompted = "class: the bare class name. simple: A photo of a … ensemble: 80 templates."
         condition = one_of(
             "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160 if kind == ZERO_SHOT else 230,

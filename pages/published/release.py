@@ -120,11 +120,11 @@ def headline() -> None:
     try:
         found = last_report()
     except TailscopeError:
-        finding("Data", "The published release on this disk is damaged.")
+        finding("Models and images", "The published release on this disk is damaged.")
         return
     rows = f"{found.rows['counts']:,} counts and {found.rows['scores']:,} scores"
     which = "An imported version of the release" if store.imported() else "The published release"
-    finding("Data", f"{which} is in use: {rows}, with {len(found.anomalies)} oddities handled by rule.")
+    finding("Models and images", f"{which} is in use: {rows}, with {len(found.anomalies)} oddities handled by rule.")
 
 
 def draw() -> None:

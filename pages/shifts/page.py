@@ -61,7 +61,8 @@ if not models or not named:
 
 if view == "board":
     board.board(rows, lens, models, named)
-model, condition = shared.cell(offered, conditions)
+first = sorted(conditions, key=lambda one: not shared.has_frames(one)) if view == "frames" else conditions
+model, condition = shared.cell(offered, first)
 if model not in models:
     quiet(f"{known_as(model)} is being measured.")
     st.stop()

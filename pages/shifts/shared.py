@@ -22,7 +22,7 @@ from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts
 from core.robustness.shifts.records import measured_of
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report
-from pages.ui import choice, lensbar, served
+from pages.ui import address, choice, lensbar, served
 from pages.ui.jobs import ask, question, recall, watch
 from pages.ui.text import plain, quiet, warn
 
@@ -163,15 +163,23 @@ def cell(models_named: Sequence[str], conditions: Sequence[str]) -> tuple[str, s
     for key, offered in (("shift-model", models_named), ("shift", conditions)):
         if st.session_state.get(key) not in (None, *offered):
             st.session_state.pop(key)
+    address.by_id("shift", conditions)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox("Model", models_named, key="shift-model", bind="query-params", width=360)
-        shift = st.selectbox("Shift", conditions, key="shift", bind="query-params", width=300)
+        shift = st.selectbox(
+            "Shift", conditions, key="shift", bind="query-params", width=300, format_func=condition_name
+        )
     return model, shift
 
 
 def image_set_of(condition: str) -> ImageSet:
     """The set behind a condition."""
     return lensbar.images(_set_of(condition))
+
+
+def has_frames(condition: str) -> bool:
+    """Whether a condition is measured over the frames near an anchor."""
+    return _set_of(condition) != condition
 
 
 def _set_of(condition: str) -> str:

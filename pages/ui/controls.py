@@ -45,7 +45,7 @@ def two_controls(store: Store, head: DeltaGenerator) -> None:
     drawn = [_shown(store, method, prompts, models) for _, _, method, models in PAIRS]
     own = [one for shown in drawn for one in shown if one.combination.pretraining in (PRUNED, SYNTHETIC)]
     with head:
-        finding("Controls", findings.controls(own))
+        finding("Controls", findings.controls(own), findings.controls_evidence(own))
         release.source_line()
     for column, (title, note, _, _), shown in zip(st.columns(2, gap="large"), PAIRS, drawn, strict=True):
         with column:
