@@ -73,15 +73,15 @@ def attracting(answer: Answer, image_set: ImageSet) -> None:
             for one in found
         ]
         event = st.dataframe(
-            pd.DataFrame(rows, columns=["Class", "Attracted", "Of classes", "Precision", "Count"]),
+            pd.DataFrame(rows, columns=["Class", "Attracted", "Classes", "Precision", "Count"]),
             key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
             column_config={
                 "Class": st.column_config.TextColumn(width=104),
-                "Attracted": st.column_config.NumberColumn(width=68),
-                "Of classes": st.column_config.NumberColumn(width=68),
-                "Precision": st.column_config.NumberColumn(width=66, format="%.0f %%", help="Share that is correct"),
+                "Attracted": st.column_config.NumberColumn(width=64),
+                "Classes": st.column_config.NumberColumn(width=54, help="Of how many other classes"),
+                "Precision": st.column_config.NumberColumn(width=60, format="%.0f %%", help="Share that is correct"),
                 "Count": st.column_config.NumberColumn(
-                    width=62, format="localized", help="How often it was counted, by the source under Frequency"
+                    width=50, format="localized", help="How often it was counted, by the source under Frequency"
                 ),
             },
             alt=sentence,
