@@ -21,11 +21,12 @@ PAUSE = 2.0
 @dataclass(slots=True)
 class _Known:
     state: str
+    generation: int
     next_look: float
 
 
 class Freshness:
-    """The state of the files of each set as it was last seen; a look costs one ``stat`` a picture.
+    """Counts how often the files of each set changed; a look costs one ``stat`` a picture.
 
     Args:
         clock: seconds that only grow.
@@ -36,21 +37,28 @@ class Freshness:
         self._lock = Lock()
         self._known: dict[str, _Known] = {}
 
-    def state(self, image_set: ImageSet, *, now: bool = False) -> str:
-        """What ``file_state`` gave at the last look; files are looked at again after ``PAUSE`` seconds, or later where
-        looking takes long.
+    def generation(self, image_set: ImageSet, *, now: bool = False) -> int:
+        """How many changes were seen since the set was first looked at; 0 for sets without files of their own.
+
+        Files are looked at again after ``PAUSE`` seconds, or later where looking takes long.
 
         Args:
-            now: look at once.
+            now: look at them at once.
         """
         with self._lock:
             known = self._known.get(image_set.id)
             started = self._clock()
-            if known is None or now or started >= known.next_look:
-                state = file_state(image_set)
-                ended = self._clock()
-                known = self._known[image_set.id] = _Known(state, ended + max(PAUSE, (ended - started) / AT_MOST))
-            return known.state
+            if known is not None and started < known.next_look and not now:
+                return known.generation
+            state = file_state(image_set)
+            ended = self._clock()
+            pause = max(PAUSE, (ended - started) / AT_MOST)
+            if known is None:
+                known = self._known[image_set.id] = _Known(state, 0, 0.0)
+            elif state != known.state:
+                known.state, known.generation = state, known.generation + 1
+            known.next_look = ended + pause
+            return known.generation
 
 
 def file_state(image_set: ImageSet) -> str:

@@ -54,7 +54,7 @@ def require_change(what: str) -> None:
 def asking() -> Iterator[None]:
     """One run of the page: jobs that it asked for before and does not ask for again are given up at the end."""
     wanted: set[str] = set()
-    st.session_state["_wanted"] = wanted
+    st.session_state.update(_wanted=wanted, _changes={})
     yield
     if st.session_state.get("_wanted") is wanted:
         engine().unsubscribe(session(), keep=wanted)

@@ -275,8 +275,11 @@ def images(id: str | None = None) -> ImageSet:
         found = open_set(id, names=names, roots=roots)
     else:
         known = questions.in_use(id)
-        state = (stamp(Path(split_option(id)[0])), _freshness().state(known) if known else "")
+        changes = _freshness().generation(known) if known else 0
+        state = (stamp(Path(split_option(id)[0])), changes)
         found = need(question(_open, id, state, names=names, roots=roots, label=f"Reading {id}", lane="io"))
+        shown: dict[str, int] = st.session_state.setdefault("_changes", {})
+        shown[id] = changes if known else _freshness().generation(found)
     questions.use(found)
     thumbs.publish(found)
     return found
@@ -292,11 +295,15 @@ def _freshness() -> Freshness:
     return Freshness()
 
 
-def files_of_pictures(*, now: bool = False) -> str:
-    """The state of the picture files of the lens's image set, as it was seen last or as it is now."""
-    asked: Lens | None = st.session_state.get("_lens")
-    known = asked and questions.in_use(asked.image_set)
-    return "" if not known or is_known(known.id) else _freshness().state(known, now=now)
+def changes_shown() -> dict[str, int]:
+    """Image sets of this run with files of their own: how often those had changed when the run opened the set."""
+    return dict(st.session_state.get("_changes", {}))
+
+
+def are_as_shown(shown: Mapping[str, int]) -> bool:
+    """Whether the picture files of these sets are still as they were (``changes_shown``)."""
+    sets = ((questions.in_use(id), changes) for id, changes in shown.items())
+    return all(_freshness().generation(known, now=True) == changes for known, changes in sets if known is not None)
 
 
 def is_known(id: str) -> bool:

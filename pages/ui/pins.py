@@ -62,7 +62,7 @@ def pin(make: Callable[[], Slide], *, key: str, label: str = "Pin to deck") -> N
     A slide keeps the values that the page shows, says when it was pinned, and never joins them with pictures that
     were changed on the disk meanwhile.
     """
-    shown = _inputs(), lensbar.files_of_pictures()
+    shown = _inputs(), lensbar.changes_shown()
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
         st.button(
             label, key=f"pin-{key}", icon=":material/push_pin:", type="tertiary", on_click=_add, args=(key, make, shown)
@@ -82,9 +82,9 @@ def _slides(of: Deck) -> str:
     return f"{len(of.slides)} slide{'s' * (len(of.slides) != 1)}"
 
 
-def _add(key: str, make: Callable[[], Slide], shown: tuple[str, str]) -> None:
-    inputs, files = shown
-    if lensbar.files_of_pictures(now=True) != files:
+def _add(key: str, make: Callable[[], Slide], shown: tuple[str, dict[str, int]]) -> None:
+    inputs, changes = shown
+    if not lensbar.are_as_shown(changes):
         toast("Pictures of this set changed on the disk, so nothing was pinned: look at the new values, then pin.")
         return
     try:
