@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,17 @@ def test_the_table_agrees_with_counts_and_exact_tests(replaced: None) -> None:
         across_sets.set_table(Lens(MODEL, ""), [sets[0], sets[0]], ["simple"])
     with pytest.raises(BadInput, match="at least one"):
         across_sets.set_table(Lens(MODEL, ""), sets, [])
+
+
+def test_answers_that_are_there_are_not_computed_again(replaced: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_set, strategies = FakeImageSet(classes=5, n=60), ["simple", "class"]
+    lens = Lens(MODEL, image_set.id)
+    expected = across_sets.set_table(lens, [image_set], strategies)
+    known = [evaluate.evaluate(replace(lens, prompts=one), image_set=image_set) for one in strategies]
+    monkeypatch.setattr(evaluate, "evaluate", None)
+    assert across_sets.set_table(lens, [image_set], strategies, known=known) == expected
+    with pytest.raises(TypeError):  # one of two: both are computed, so that both are of the same precision
+        across_sets.set_table(lens, [image_set], strategies, known=known[:1])
 
 
 def test_the_command_prints_sets_by_strategies(replaced: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,23 @@ from core.deck.deck import Deck, Slide
 from core.deck.example import example
 from core.evaluation import evaluate, sentences
 from core.runtime.jobs import Engine
-from core.types import Answer, Lens, Report
+from core.types import Answer, ImageSet, Lens, Report
 from pages.failures import pairs
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import Stub, answered_by_prompts, deck_of, figures, links, opened, settled, switch, words
+from tests.helpers.pages import (
+    PATIENCE,
+    Endless,
+    Stub,
+    answered_by_prompts,
+    deck_of,
+    figures,
+    launched,
+    links,
+    opened,
+    settled,
+    switch,
+    words,
+)
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://example.org)"
 
@@ -43,6 +56,19 @@ def test_the_lab_opens_with_a_computed_sentence_and_every_pair() -> None:
     assert table["lens"].tolist() == ["simple", "ensemble", "class"]
     assert table["acc1"].round(1).tolist() == [66.7, 75.0, 75.0]
     assert len(app.dataframe[1].value) == 3
+
+
+def test_a_setup_that_is_being_computed_has_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = Endless()
+
+    def one_waits(lens: Lens, *, report: Report, image_set: ImageSet) -> Answer:
+        return (endless if lens.prompts == "class" else answered_by_prompts)(lens, report=report, image_set=image_set)
+
+    monkeypatch.setattr(evaluate, "evaluate", Stub(one_waits))
+    app = launched("lab", lenses=["simple", "ensemble", "class"])
+    assert endless.begun.wait(PATIENCE)
+    assert "ensemble is 8.3 points above simple" in words(app.run())
+    assert app.dataframe[0].value["lens"].tolist() == ["simple", "ensemble", "class · progress below"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from core.evaluation import evaluate
 from core.stats.format import percent, points, span
 from core.stats.intervals import wilson
 from core.stats.paired import holm
-from core.types import ImageSet, Interval, Lens, Report, silent
+from core.types import Answer, ImageSet, Interval, Lens, Report, silent
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,20 @@ class SetTable:
         return float(np.mean([cell.acc1.value for cell in self.of(strategy)]))
 
 
-def set_table(lens: Lens, sets: Sequence[ImageSet], strategies: Sequence[str], *, report: Report = silent) -> SetTable:
+def set_table(
+    lens: Lens,
+    sets: Sequence[ImageSet],
+    strategies: Sequence[str],
+    *,
+    known: Sequence[Answer] = (),
+    report: Report = silent,
+) -> SetTable:
     """Answer every set with every strategy, and compare each strategy with the first on the same images.
 
     Args:
         lens: model and precision; its set and strategy are not used.
         sets: open, no two with the same id; strategies: one to four.
+        known: answers that are there; they serve for a set of which they have every strategy.
 
     Raises:
         BadInput: none or too many strategies, a set or strategy twice.
@@ -88,8 +96,13 @@ def set_table(lens: Lens, sets: Sequence[ImageSet], strategies: Sequence[str], *
     first = strategies[0]
     cells = []
     for image_set in sets:
+        there = {
+            one.lens.prompts: one for one in known if (one.lens.model, one.lens.image_set) == (lens.model, image_set.id)
+        }
         answers = {
-            strategy: evaluate.evaluate(
+            strategy: there[strategy]
+            if there.keys() >= set(strategies)
+            else evaluate.evaluate(
                 replace(lens, image_set=image_set.id, prompts=strategy, frequency=""),
                 image_set=image_set,
                 report=report,

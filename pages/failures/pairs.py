@@ -164,7 +164,11 @@ def matrix(lens: Lens, answer: Answer, image_set: ImageSet) -> None:
 def _other(lens: Lens) -> Answer | None:
     """Another run to subtract, chosen as in the lab."""
     chosen = lenses.another(lens, key="against", label="Difference from")
-    return None if chosen is None else next(iter(lenses.answers({"the other run": chosen}).values()), None)
+    if chosen is None:
+        return None
+    found, pending = lenses.answers({"the other run": chosen})
+    lenses.progress(pending)
+    return next(iter(found.values()), None)
 
 
 def _clicked() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 from core.analysis.compare import MOST, ClassChange, Comparison, Difference, Summary, class_changes, compare
 from core.errors import TailscopeError
 from core.prompts import strategies
+from core.runtime.jobs import Job
 from core.types import Answer, Lens
 from pages.ui import answers as answers_ui
 from pages.ui import choice, jobs, lensbar
@@ -58,15 +59,16 @@ def _lens_of(label: str, lens: Lens) -> Lens:
     return other if model != lens.model and other.frequency else replace(other, frequency=lens.frequency)
 
 
-def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
-    """The answers that are there; the others are asked for, with their progress here.
+def answers(lenses: Mapping[str, Lens]) -> tuple[dict[str, Answer], dict[str, Job[Answer]]]:
+    """The answers that are there, and the jobs of the others, which the caller shows where nothing moves by them.
 
     Shipped ones are compared with shipped ones only: they were computed in another precision than those made here.
     """
     shipped = {label: answer for label, lens in lenses.items() if (answer := answers_ui.shipped(lens)) is not None}
     if len(shipped) == len(lenses):
-        return shipped
-    found = {}
+        return shipped, {}
+    found: dict[str, Answer] = {}
+    pending: dict[str, Job[Answer]] = {}
     for label, lens in lenses.items():
         try:
             job = answers_ui.request(lens)
@@ -76,8 +78,14 @@ def answers(lenses: Mapping[str, Lens]) -> dict[str, Answer]:
         if job.wait(0):
             found[label] = answers_ui.finished_of(lens, job)
         else:
-            jobs.watch(job, small=True)
-    return found
+            pending[label] = job
+    return found, pending
+
+
+def progress(pending: Mapping[str, Job[Answer]]) -> None:
+    """Progress of the answers that are on their way."""
+    for job in pending.values():
+        jobs.watch(job, small=True)
 
 
 def comparison(found: Mapping[str, Answer]) -> Comparison[Difference]:
@@ -109,9 +117,10 @@ def summary_rows(lenses: Mapping[str, Summary]) -> tuple[list[str], list[list[ob
     return header, [[label, *(getattr(one, name) for name in header[1:])] for label, one in lenses.items()]
 
 
-def summary_table(lenses: Mapping[str, Summary]) -> None:
-    """The lenses side by side in percent."""
+def summary_table(lenses: Mapping[str, Summary], *, pending: Collection[str] = ()) -> None:
+    """The lenses side by side in percent, with an empty row for each that is not answered yet."""
     header, rows = summary_rows(lenses)
+    rows += [[f"{label} · progress below", *[None] * (len(header) - 1)] for label in pending]
     frame = pd.DataFrame(rows, columns=header)
     shares = header[1:7]
     frame[shares] = 100 * frame[shares].astype(float)
@@ -136,6 +145,7 @@ def summary_table(lenses: Mapping[str, Summary]) -> None:
             ),
             **percent,
         },
+        placeholder="–",
         alt="Accuracy, calibration and margin of every setup",
     )
 

@@ -20,12 +20,13 @@ if published.chosen(lens):
     st.stop()
 image_set = lensbar.images()
 lenses = lenses_view.choose(lens)
-found = lenses_view.answers(lenses)
+found, pending = lenses_view.answers(lenses)
 if len(found) < 2:
     with opening:
         missing = "Choose two to four setups to compare." if len(lenses) < 2 else f"Comparing {' and '.join(lenses)} …"
         finding("Prompt lab", missing)
         quiet("They look at the same images, so that every difference can be tested picture by picture.")
+    lenses_view.progress(pending)
     st.stop()
 
 compared = lenses_view.comparison(found)
@@ -53,5 +54,6 @@ elif view == "flips":
 elif view == "rename":
     rename.what_if(found, image_set)
 else:
-    sides.side_by_side(found, compared, sentence)
+    sides.side_by_side(found, compared, sentence, pending=pending)
     random_words.random_words_section(found, compared.lenses, image_set)
+lenses_view.progress(pending)

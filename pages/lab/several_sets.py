@@ -44,7 +44,8 @@ def sets_and_strategies(lens: Lens, lenses: Mapping[str, Lens], found: Mapping[s
 def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], chosen: Sequence[str]) -> None:
     sets: Sequence[ImageSet] = [lensbar.images(id) for id in chosen]
     label = f"{many(len(strategies), 'prompt set')} on {many(len(sets), 'image set')} under {model_name(lens.model)}"
-    table = here(question(across_sets.set_table, lens, sets, strategies, label=label), failing="")
+    known = [one for one in found.values() if one.lens.model == lens.model]
+    table = here(question(across_sets.set_table, lens, sets, strategies, known=known, label=label), failing="")
     if table is None:
         return
     sentence = across_sets.headline(table)

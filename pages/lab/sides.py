@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -18,9 +18,11 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.text import section
 
 
-def side_by_side(found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str) -> None:
-    """Table of lenses, forest of differences, reliability."""
-    lenses.summary_table(compared.lenses)
+def side_by_side(
+    found: Mapping[str, Answer], compared: Comparison[Difference], sentence: str, *, pending: Collection[str]
+) -> None:
+    """Table of lenses, those still to be answered among them, forest of differences, reliability."""
+    lenses.summary_table(compared.lenses, pending=pending)
     source = deck_slides.source_line(*found.values())
     header, rows = lenses.summary_rows(compared.lenses)
     told = ("Lens", "Top-1", "Balanced", "Head", "Torso", "Tail", "ECE", "Margin")
