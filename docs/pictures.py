@@ -21,7 +21,7 @@ PAGES = {
     "tail": "/tail",
     "lab": "/lab",
     "failures": "/failures",
-    "inspector": "/inspector",
+    "inspector": "/inspector?inspect=two+classes",
     "counts": "/counts",
     "shifts": "/shifts",
     "corruptions": "/corruptions",
@@ -34,11 +34,20 @@ PAGES = {
 }
 
 
+EXAMPLE = "Try it on the captions of icons-10k"
+"""A button of Count captions: without any counts there is nothing to see."""
+
+
 def take(page: Page, address: str, name: str) -> None:
     """One page at 1440 x 1000, as a small PNG."""
     page.goto(address)
     page.wait_for_selector(SETTLED, timeout=180_000)
     page.wait_for_selector("h1", timeout=180_000)
+    example = page.get_by_role("button", name=EXAMPLE)
+    if example.count():
+        example.click()
+        page.wait_for_selector("[data-testid=stDataFrame]", timeout=120_000)
+        page.wait_for_selector(SETTLED)
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=60_000)
     page.wait_for_function("!document.querySelector('[data-testid=stProgress]')", timeout=900_000)  # jobs have ended
     page.wait_for_timeout(6_000)  # plots draw and pictures load after the script has ended

@@ -228,7 +228,8 @@ def _missing(id: str) -> ImagesMissing:
 def _unknown(id: str) -> str:
     known = [*RECIPES, "letitwag"]
     near = difflib.get_close_matches(id, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Built-in sets are {', '.join(known[:-1])}."
+    fetched = "letitwag and wds_NAME, such as wds_cifar10, can be fetched"
+    hint = f"Did you mean {near[0]}?" if near else f"Built-in sets are {', '.join(known[:-1])}; {fetched}."
     return f"There is no image set, folder or file {ascii(id[:200])[1:-1]}. {hint}"
 
 

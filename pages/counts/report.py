@@ -74,7 +74,8 @@ def _provenance(facts: Mapping[str, Any]) -> None:
     parts += [f"{many(facts['bad_rows'], 'row')} without a usable caption"] if facts["bad_rows"] else []
     parts += [f"{many(facts['left_out_count'], 'item')} skipped"] if facts["left_out_count"] else []
     parts += [f"joined by {facts['joined_by']}"] if facts["joined_by"] else []
-    quiet(f"{facts['captions']}: {'; '.join(parts)}; {facts['finished']}.")
+    file = facts["captions"].replace("\\", "/").rstrip("/").rpartition("/")[2]
+    quiet(f"{f'{file}: ' if file else ''}{'; '.join(parts)}; counted on {facts['finished'][:10]}.")
     if facts["left_out"]:
         with st.expander(f"{many(facts['left_out_count'], 'item')} skipped"):
             _table(pd.DataFrame(facts["left_out"]), "Skipped items, with reasons")

@@ -60,7 +60,7 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
         selection_mode="single-row-required",
         column_config={
             "A": st.column_config.TextColumn(width=88),
-            "B": st.column_config.TextColumn(width=88),
+            "B": st.column_config.TextColumn(width=104),
             "A as B": st.column_config.NumberColumn(width=58),
             "B as A": st.column_config.NumberColumn(width=58),
             "Share": st.column_config.NumberColumn(width=52, format="%.0f %%", help="Of both classes' images"),

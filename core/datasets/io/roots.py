@@ -54,7 +54,7 @@ def inside(path: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     listed = ", ".join(map(str, roots)) or "none"
     raise PathRefused(
         f"{os.fspath(path)} lies outside the folders that this server may read ({listed}). "
-        f"Start it with {VARIABLE} naming the folder, or use the command line."
+        f"Start the server with {VARIABLE} naming the folder, or use the command line."
     )
 
 
