@@ -10,6 +10,7 @@ import pytest
 from cache import keys
 from cache.matrices import MatrixStore
 from core.datasets.sampling import sample_rows
+from core.datasets.subset import renamed
 from core.evaluation import embed, evaluate, looks
 from core.evaluation.embedding_run import work_of
 from core.evaluation.reports import clip_benchmark
@@ -17,6 +18,7 @@ from core.robustness.corruptions import run
 from core.runtime import estimates
 from core.runtime.estimates import Estimate
 from core.runtime.jobs import Engine
+from core.supervised import ask
 from core.types import Lens, Progress, silent
 from tests.fakes import FakeEncoder, FakeImageSet
 from tests.helpers.pages import Endless, Stub, answered, opened, words
@@ -84,9 +86,26 @@ def test_corruptions_are_estimated_by_what_is_not_embedded_yet(monkeypatch: pyte
     embed.embed_images(encoder, views[0], evaluate.matrices())
     estimates.remember(work_of(encoder, views[2]), 9.0)
     monkeypatch.setattr(looks, "calibrate", lambda *_, **__: 2.0)
-    found = run.estimate(["fake,fake", "supervised:other"], source, report=silent)
+    found = run.estimate(["fake,fake"], source, report=silent)
     assert found is not None
     assert (found.units, found.seconds) == (150, pytest.approx(60 / 2 + 90 / 9))
+
+
+def test_models_are_estimated_on_what_each_has_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, images = FakeEncoder(), FakeImageSet(n=40)
+    pool = SimpleNamespace(get=lambda *_: encoder)
+    monkeypatch.setattr(evaluate, "encoders", lambda: pool)
+    monkeypatch.setattr(ask.answers, "pool", lambda: pool)
+    monkeypatch.setattr(ask.answers, "answer_key", lambda *_: "supervised")
+    monkeypatch.setattr(ask, "answer_key", lambda *_: "zero-shot")
+    monkeypatch.setattr(ask.supervised, "canonical", lambda name: name)
+    estimates.remember(work_of(encoder, images), 2.0)
+    view = renamed(images, {images.keys[0]: "other"})
+    found = ask.estimate(["fake,fake", "supervised:other"], [images, view], report=silent)
+    assert found == Estimate(80, "picture", 2.0)  # a view costs its whole set, which is embedded once
+    monkeypatch.setattr(ask, "is_answered", lambda key, _: key == "zero-shot")
+    monkeypatch.setattr(evaluate, "encoders", lambda: None)  # what is answered needs no model
+    assert ask.estimate(["fake,fake"], [images]) is None
 
 
 def test_estimates_in_words() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.cli.options import Also, Frequency, Model, Precision, Records, Set, Strategy
-from core.cli.output import progress_bar
+from core.cli.output import echo_time, progress_bar
 from core.cli.sets import reads_set, say
 from core.errors import BadInput
 from core.types import Lens
@@ -64,7 +64,7 @@ def composition(
     from core.datasets.coverage import coverage
     from core.evaluation.evaluate import notes_of
     from core.models.registry import canonical
-    from core.supervised.ask import named
+    from core.supervised.ask import estimate, named
     from core.supervised.names import is_supervised
 
     rows, covered = [], None
@@ -74,6 +74,7 @@ def composition(
         for name in (model, *(also or [])):
             if is_supervised(name):
                 found_set = composition_set(images, overrides=overrides, objects=objects)
+                echo_time(estimate([named(name)], [images, *([known_set] if known_set else [])], report=report))
                 rows += object_records(named(name), found_set, known_set=known_set, frequency=frequency, report=report)
                 covered = coverage(images)
                 continue
@@ -84,6 +85,8 @@ def composition(
             covered = coverage(asked.images.parent)
             for item in asked.images.compositions.left_out:
                 typer.echo(f"left out: {item.item}: {item.reason}", err=True)
+            others = [one for one in (asked.partner, known_set) if one]
+            echo_time(estimate([lens.model], [asked.images, *others], prompts=prompts, report=report))
             found = as_records(
                 asked,
                 known_set=known_set,

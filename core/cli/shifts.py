@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.cli.options import AsJson, Frequency, Model, Records, Set, Strategy
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_table, echo_time, progress_bar
 from core.cli.sets import reads_set, say
 from core.errors import BadInput
 from core.opening import read_regular
@@ -56,7 +56,7 @@ def shifts(
     from core.robustness.shifts.baselines import ICONS, MOST_BYTES, icon_baselines, read_baselines, read_types
     from core.robustness.shifts.measure import board, icon_shifts
     from core.robustness.shifts.records import fit_sets, records
-    from core.supervised.ask import named
+    from core.supervised.ask import estimate, named
 
     asked = [named(one) for one in models]
     base = named(against) if against else asked[0]
@@ -78,6 +78,7 @@ def shifts(
     for one in (reference, *others):
         say(coverage(one))
     with progress_bar() as report:
+        echo_time(estimate(asked, [reference, *others], prompts=prompts, report=report))
         found = board(asked, reference, others, prompts=prompts, frequency=frequency, report=report)
     fits, without = fit_sets(found, table, columns=pairs)
     rows = records(found, image_set, fits=fits, table=table.name if table else None, against=base)

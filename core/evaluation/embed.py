@@ -159,10 +159,16 @@ def embed_sample(
     return Embeddings(found.vectors, rows[found.rows], found.left_out, found.key)
 
 
-def left_to_embed(encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore) -> int:
-    """How many images of a set have no vector yet."""
+def whole_of(image_set: ImageSet) -> ImageSet:
+    """The set that is embedded for this one: of a view, the set that it looks at."""
     while isinstance(image_set, Subset):
         image_set = image_set.parent
+    return image_set
+
+
+def left_to_embed(encoder: ImageEncoder, image_set: ImageSet, store: MatrixStore) -> int:
+    """How many images of a set have no vector yet."""
+    image_set = whole_of(image_set)
     key = image_key(encoder, image_set)
     if precomputed(encoder, image_set) or stored(store, key, image_set, encoder.dim):
         return 0

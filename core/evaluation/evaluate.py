@@ -172,6 +172,11 @@ def cached_answer(
     return stored, about
 
 
+def is_answered(key: str, image_set: ImageSet) -> bool:
+    """Whether the answer under this key (``answer_key``) is cached and holds."""
+    return _stored(key, image_set, kind="answer") is not None
+
+
 def _stored(key: str, image_set: ImageSet, *, kind: str) -> tuple[Arrays, dict[str, Any]] | None:
     stored, about = results().get_arrays(f"{kind}:{key}"), results().get_json(f"about:{key}")
     return (stored, about) if stored is not None and about is not None and _still_holds(about, image_set) else None

@@ -89,7 +89,12 @@ def estimate(lens: Lens, *, image_set: ImageSet, report: Report = silent) -> Est
 
     The rate is that of the latest run of this model on this set, else of a calibration of a few seconds.
     """
-    encoder = evaluate.encoders().get(lens.model, lens.precision)
+    return time_to_embed(evaluate.encoders().get(lens.model, lens.precision), image_set, report=report)
+
+
+def time_to_embed(encoder: ImageEncoder, image_set: ImageSet, *, report: Report = silent) -> Estimate | None:
+    """The same of a model that is loaded; of a view, for the set it looks at, which is embedded as a whole."""
+    image_set = embed.whole_of(image_set)
     left = embed.left_to_embed(encoder, image_set, evaluate.matrices())
     if not left:
         return None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from core.evaluation.evaluate import evaluate
+from collections.abc import Sequence
+
+from core.evaluation import embed, looks
+from core.evaluation.evaluate import answer_key, evaluate, is_answered
 from core.models import registry as models
+from core.prompts import prompt_set
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.supervised import answers
 from core.supervised import names as supervised
 from core.types import Answer, ImageSet, Lens, Report, silent
@@ -25,6 +31,28 @@ def answer_for(model: str, image_set: ImageSet, *, prompts: str = "simple", repo
 def answer_of(lens: Lens, image_set: ImageSet, *, report: Report = silent) -> Answer:
     """The answer of the lens's model on an open set, under the lens's prompts."""
     return answer_for(lens.model, image_set, prompts=lens.prompts, report=report)
+
+
+def estimate(
+    asked: Sequence[str], image_sets: Sequence[ImageSet], *, prompts: str = "simple", report: Report = silent
+) -> Estimate | None:
+    """How long these models, zero-shot or supervised, take here for what they have not embedded yet; None for none.
+
+    A model whose answer is cached is not loaded.
+    """
+    wholes = {embed.whole_of(one).fingerprint: one for one in image_sets}.values()
+    return estimates.total([_time(model, one, prompts, report) for model in dict.fromkeys(asked) for one in wholes])
+
+
+def _time(model: str, image_set: ImageSet, prompts: str, report: Report) -> Estimate | None:
+    if supervised.is_supervised(model):
+        if is_answered(answers.answer_key(supervised.canonical(model), image_set), image_set):
+            return None
+        return looks.time_to_embed(answers.pool().get(supervised.canonical(model), "float32"), image_set, report=report)
+    lens = Lens(model, image_set.id, prompts)
+    if is_answered(answer_key(lens, image_set, prompt_set(prompts, image_set)), image_set):
+        return None
+    return looks.estimate(lens, image_set=image_set, report=report)
 
 
 def named(text: str) -> str:

@@ -19,10 +19,11 @@ from core.errors import UnreadableData
 from core.frequency import labels, sources
 from core.runtime.jobs import Job
 from core.stats.format import percent
+from core.supervised import ask as classifiers
 from core.types import Answer, ImageSet, Lens
 from pages.ui import answers, detail, gallery, lensbar, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import ask, finished, may_change, question, watch
+from pages.ui.jobs import ask, expected, finished, may_change, question, watch
 from pages.ui.text import finding, quiet
 
 T = TypeVar("T")
@@ -79,6 +80,16 @@ def measured(asked: measure.Question) -> measure.Measured:
         return here
     reading = question(shipped_comparison, asked, label=f"Reading the run on {asked.lens.image_set}", lane="io")
     if (committed := _first(ask(reading), asked.lens)) is None:
+        sets = [asked.images, *([asked.partner] if asked.partner else [])]
+        timing = question(
+            classifiers.estimate,
+            [asked.lens.model],
+            sets,
+            prompts=asked.lens.prompts,
+            label="Estimating the time of this run",
+        )
+        if not expected(timing):
+            st.stop()
         return _first(ask(live), asked.lens)
     answers.may_compute(live, asked.lens, *([asked.partner_lens] if asked.partner else []))
     return committed

@@ -20,10 +20,11 @@ from core.robustness.shifts import baselines
 from core.robustness.shifts.findings import condition_name
 from core.robustness.shifts.measure import CLEAN, Measured, board, icon_shifts
 from core.robustness.shifts.records import measured_of
+from core.supervised import ask as classifiers
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report
 from pages.ui import address, choice, lensbar, served
-from pages.ui.jobs import ask, question, recall, watch
+from pages.ui.jobs import ask, expected, finished, question, recall, watch
 from pages.ui.text import plain, quiet, warn
 
 COMMITTED = FOLDER / "shifts.json"
@@ -88,6 +89,12 @@ def _live(lens: Lens, model: str, shifts: Sequence[str], *, clean: bool) -> list
             _board, replace(lens, model=model), reference, opened, lensbar.chosen_counts(),
             label=f"{condition_name(model)} under {len(shifts)} shifts",
         )  # fmt: skip
+        timing = question(
+            classifiers.estimate, [model], [reference, *opened], prompts=lens.prompts,
+            label=f"Estimating the time of {condition_name(model)}",
+        )  # fmt: skip
+        if finished(asked) is None and not expected(timing):
+            return None
         job = ask(asked)
     except TailscopeError as error:
         quiet(f"{model} is skipped: {error}")

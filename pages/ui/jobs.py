@@ -13,6 +13,7 @@ import streamlit as st
 from core import questions as _lenses  # noqa: F401  (lenses get their digest there)
 from core.errors import NotHere, ReadOnly, TailscopeError
 from core.runtime import hosts
+from core.runtime.estimates import Estimate
 from core.runtime.held import Held, weight
 from core.runtime.jobs import Job, Question, engine, question
 from core.stats.format import duration
@@ -137,6 +138,17 @@ def here(asked: Question[T], *, small: bool = False, failing: str | None = None)
         return job.value()
     watch(job, small=small)
     return None
+
+
+def expected(timing: Question[Estimate | None]) -> bool:
+    """Show how long work takes here, where that is worth a word; False, with progress, while that is estimated."""
+    job = ask(timing)
+    if not job.wait(0):
+        watch(job, small=True)
+        return False
+    if (found := job.value()) and (told := found.words()):
+        quiet(f"{told.capitalize()}.")
+    return True
 
 
 def again() -> None:

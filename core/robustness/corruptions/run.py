@@ -19,9 +19,9 @@ from core.robustness.corruptions.views import corrupted
 from core.robustness.sampling import balanced_rows
 from core.runtime import estimates
 from core.runtime.estimates import Estimate
-from core.supervised import ask
+from core.supervised import answers, ask
 from core.supervised import names as supervised
-from core.types import ImageSet, Progress, Report
+from core.types import ImageEncoder, ImageSet, Progress, Report
 
 Condition = tuple[str | None, int]
 """A corruption and its severity; ``CLEAN`` for none."""
@@ -187,7 +187,7 @@ def run(models: Sequence[str], source: Source, plan: Plan, *, report: Report) ->
 
 
 def estimate(models: Sequence[str], source: Source, *, report: Report) -> Estimate | None:
-    """How long zero-shot models take here for the pictures that they have not embedded yet; None for none.
+    """How long these models take here for the pictures that they have not embedded yet; None for none.
 
     Each condition at the rate of its latest run, else at that of a calibration on pictures of all conditions.
     """
@@ -198,9 +198,11 @@ def estimate(models: Sequence[str], source: Source, *, report: Report) -> Estima
 
     parts = []
     for model in dict.fromkeys(models):
-        if supervised.is_supervised(model):
-            continue
-        encoder = evaluate.encoders().get(model)
+        encoder: ImageEncoder = (
+            answers.pool().get(supervised.canonical(model), "float32")
+            if supervised.is_supervised(model)
+            else evaluate.encoders().get(model)
+        )
         missing = [(view, embed.left_to_embed(encoder, view, evaluate.matrices())) for view in views]
         mean = 0.0
         for view, left in missing:
