@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from core.counting.places import find
 from core.counting.query import Query, spelled
 from core.counting.workers import here
 from core.errors import Stopped
+from core.runtime.estimates import Estimate
 from core.types import Progress
 from tests.helpers.counting import CAPTIONS, CONCEPTS, as_lines, request
 from tests.helpers.processes import killed, python, told
@@ -47,6 +49,22 @@ def test_any_cut_and_any_order_give_the_same_counts(lines, tmp_path, monkeypatch
     assert cut.counts() == whole.counts()
     for name in ("cooccurrence.parquet", "pairs.parquet", "counts.csv", "report.json"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_time_of_a_count_is_told_at_the_rate_of_its_first_part_then_of_the_latest_run(lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_PART", 100)
+    monkeypatch.setattr(run, "local", lambda todo, query, store, report, *, workers: here(todo, query, store, report))
+    now = iter(range(0, 10_000, 4))
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    told: list[Estimate] = []
+    whole = run.count(request(lines), tmp_path / "one", workers=2, beforehand=told.append)
+    pieces = [part.size / 1e6 for part in whole.text.plan.parts]
+    assert told[0].rate == pytest.approx(2 * pieces[0] / 4)  # each step of the clock is four seconds
+    run.count(request(lines), tmp_path / "two", workers=2, beforehand=told.append)
+    assert told[1].rate == pytest.approx(sum(pieces[1:]) / 4)
+    run.count(request(lines), tmp_path / "two", workers=2, beforehand=told.append)  # all of it is counted already
+    assert len(told) == 2
+    assert run.count(request(lines), tmp_path / "three", engine=here).counts() == whole.counts()
 
 
 @pytest.mark.slow

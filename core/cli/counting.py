@@ -11,7 +11,7 @@ import typer
 from core.cli.catalogue import frequency
 from core.cli.engines import Address, Chosen, Engine, chosen
 from core.cli.options import AsJson, LabelColumn, Method, PathColumn, Split
-from core.cli.output import echo_json, echo_table, progress_bar
+from core.cli.output import echo_json, echo_table, echo_time, progress_bar
 from core.cli.sets import read_as, say
 from core.errors import BadInput
 
@@ -86,7 +86,9 @@ def count(
     )  # fmt: skip
     computing = chosen(engine, address, workers, processes=True)
     with progress_bar() as report, _parts_by(computing) as parts_by:
-        result = run.count(request, out, name=name, workers=workers, engine=parts_by, report=report)
+        result = run.count(
+            request, out, name=name, workers=workers, engine=parts_by, report=report, beforehand=echo_time
+        )
     if name:
         counted.keep(out, name)
     facts = output.provenance(result)

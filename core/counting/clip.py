@@ -3,6 +3,7 @@ prompts reaches a threshold. Cheap and always at hand; it is no tagger, and its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from core.counting.tally import Tally
 from core.counting.work import hits_path
 from core.datasets.io.addresses import is_url
 from core.errors import BadInput
+from core.runtime.estimates import Estimate
 from core.types import ClassNames, Lens, Progress, Report
 
 if TYPE_CHECKING:
@@ -35,13 +37,15 @@ class ClipScores:
     hits: Path
 
 
-def score_images(request: Request, query: Query, store: Path, report: Report) -> tuple[Tally, ClipScores]:
+def score_images(
+    request: Request, query: Query, store: Path, report: Report, beforehand: Callable[[Estimate], None] | None = None
+) -> tuple[Tally, ClipScores]:
     """Embed the image set that ``request`` names (cached as always) and count cosines above the thresholds.
 
     For integrated counts the images are the set in ``request.images``; their ids are the set's image ids.
     """
     from core.datasets import open_set
-    from core.evaluation import evaluate, zeroshot
+    from core.evaluation import evaluate, looks, zeroshot
     from core.prompts import prompt_set
 
     if not request.model:
@@ -51,6 +55,8 @@ def score_images(request: Request, query: Query, store: Path, report: Report) ->
     roots = None if is_url(lens.image_set) else request.roots
     image_set = open_set(lens.image_set, captions=True, roots=roots)
     concepts = ClassNames(image_set.id, query.concepts, query.names, image_set.templates)
+    if beforehand and (expected := looks.estimate(lens, image_set=image_set, report=report)):
+        beforehand(expected)
     embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     classifier = evaluate.classifier_for(lens, prompt_set(request.prompts, concepts), report=report)
     tally = Tally.empty(len(query.concepts), 0, len(query.thresholds))

@@ -17,8 +17,10 @@ from core.counting.query import Query, check_window, spelled
 from core.counting.request import MODES, Request
 from core.counting.tally import Tally
 from core.counting.work import done, hits_path, part_key, tally_path
-from core.counting.workers import local
+from core.counting.workers import here, local
 from core.errors import BadInput
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.runtime.machine import cores
 from core.text.matcher import plain
 from core.types import LeftOut, Progress, Report, silent
@@ -36,12 +38,14 @@ def count(
     workers: int | None = None,
     engine: Engine | None = None,
     report: Report = silent,
+    beforehand: Callable[[Estimate], None] | None = None,
 ) -> output.Result:
     """Count and write everything to ``out``; what an earlier, interrupted run has finished is not counted again.
 
     Args:
         name: of the frequency source ``counted:NAME``; empty for none. workers: local processes, all cores if None.
         engine: who computes the parts, instead of local processes.
+        beforehand: told how long the rest takes here, at the rate of the latest run, else of the first part.
 
     Raises:
         TailscopeError: nothing to count, a list or column that makes no sense, or ``report`` raised Stopped.
@@ -52,10 +56,11 @@ def count(
     thresholds = tuple(sorted(set(request.thresholds)))
     if not thresholds or not all(np.isfinite(thresholds)):
         raise BadInput("A threshold must be a number; give at least one.")
-    engine = engine or partial(local, workers=workers or cores())
+    processes = 0 if engine else workers or cores()
+    engine = engine or partial(local, workers=processes)
     store = out / PARTS
     store.mkdir(parents=True, exist_ok=True)
-    adding = _Adding(store, engine, report, [*request.left_out])
+    adding = _Adding(store, engine, report, [*request.left_out], processes=processes, beforehand=beforehand)
     found: output.TextCounts | output.ImageCounts | output.JoinedCounts
     if request.mode == "image":
         found = _images(request, thresholds, None, adding)
@@ -111,7 +116,7 @@ def _images(
         return output.ImageCounts(query, tally, output.ScoreFiles(parts, layout, rows))
     from core.counting.clip import score_images
 
-    return output.ImageCounts(query, *score_images(request, query, adding.store, adding.report))
+    return output.ImageCounts(query, *score_images(request, query, adding.store, adding.report, adding.beforehand))
 
 
 @dataclass
@@ -123,12 +128,14 @@ class _Adding:
     report: Report
     left_out: list[LeftOut]
     resumed: int = 0
+    processes: int = 0
+    beforehand: Callable[[Estimate], None] | None = None
 
     def up(self, parts: Sequence[Part], query: Query) -> tuple[Tally, list[int | None]]:
         """Sum over all parts, and the rows of each in order (None for one that cannot be read)."""
         todo = [part for part in parts if not done(part, query, self.store)]
         self.resumed += len(parts) - len(todo)
-        self.left_out += self.engine(todo, query, self.store, self.report)
+        self._timed(todo, query)
         total = Tally.empty(len(query.concepts), len(query.attributes), len(query.thresholds))
         rows: list[int | None] = []
         for number, part in enumerate(parts):
@@ -146,6 +153,24 @@ class _Adding:
             reasons = " ".join(item.reason for item in self.left_out[-3:])
             raise BadInput(f"Nothing could be counted: none of the {len(parts):,} parts can be read. {reasons}")
         return total, rows
+
+    def _timed(self, todo: Sequence[Part], query: Query) -> None:
+        """Have parts counted and keep the rate, in MB a second; a cluster's rate is not this machine's."""
+        work = f"count {query.text or 'scores'} of {todo[0].format}, {self.processes} processes" if todo else ""
+        rate = estimates.known(work)
+        if self.beforehand and self.processes and rate is None and len(todo) > 1:
+            start = time.monotonic()
+            self.left_out += here(todo[:1], query, self.store, self.report)
+            each = todo[0].size / 1e6 / max(time.monotonic() - start, 1e-9)
+            todo = todo[1:]
+            rate = each * min(self.processes, len(todo))
+        size, start = sum(part.size for part in todo) / 1e6, time.monotonic()
+        if self.beforehand and self.processes and rate and size:
+            self.beforehand(Estimate(max(1, round(size)), "megabyte", rate))
+        self.left_out += self.engine(todo, query, self.store, self.report)
+        taken = time.monotonic() - start
+        if self.processes and size and taken > 1:
+            estimates.remember(work, size / taken)
 
 
 def _joined(text: output.TextCounts, image: output.ImageCounts, store: Path, report: Report) -> output.JoinedCounts:

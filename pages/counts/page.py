@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -14,8 +15,9 @@ from core.frequency import counted
 from core.icons.concepts import COLOURS
 from core.icons.concepts import concepts as icon_concepts
 from core.icons.training.export import write_corpus
+from core.runtime.estimates import Estimate
 from core.runtime.jobs import Job, Lane
-from core.types import Report
+from core.types import Progress, Report
 from pages.counts import form
 from pages.counts import report as report_view
 from pages.published.choices import one_of
@@ -60,7 +62,16 @@ def work(request: run.Request, name: str, *, report: Report) -> output.Result:
     """Count into the folder of the source; the captions of the example are written first."""
     if request.captions == str(example()) and not example().exists():
         write_corpus(EXAMPLE, example().parent)
-    result = run.count(request, counted.folder(name), name=name, report=report)
+    told = ""
+
+    def beforehand(expected: Estimate) -> None:
+        nonlocal told
+        told = expected.words()
+
+    def telling(progress: Progress) -> None:
+        report(replace(progress, message=f"{progress.message} · {told}") if told else progress)
+
+    result = run.count(request, counted.folder(name), name=name, report=telling, beforehand=beforehand)
     counted.end(name)
     return result
 
