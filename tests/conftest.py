@@ -66,7 +66,7 @@ def tmp_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def short(*_: object, image_set: ImageSet | None = None, prompts: str = "", report: object = None) -> None:
+def short(*_: object, image_set: ImageSet | None = None, report: object = None, **__: object) -> None:
     """An estimate of work that is not worth a word."""
 
 
@@ -83,7 +83,12 @@ def page_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     own = engine.Engine()
     monkeypatch.setattr(engine, "_ENGINE", own)
     monkeypatch.setattr("pages.ui.lensbar.read_models", lambda: None)
-    for where in ("core.evaluation.looks", "core.robustness.corruptions.run", "core.supervised.ask"):
+    for where in (
+        "core.evaluation.looks",
+        "core.robustness.corruptions.run",
+        "core.supervised.ask",
+        "pages.attacks.shared",
+    ):
         monkeypatch.setattr(f"{where}.estimate", short)  # which would load the model
     st.cache_resource.clear()
     yield own

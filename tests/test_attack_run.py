@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from core.robustness.attacks import ATTACKS, find, settings_of
 from core.robustness.attacks.figures import guard, median, on_grid, shares
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.attacks.plan import Plan
-from core.robustness.attacks.run import Question, attack_records, transfer_records
+from core.robustness.attacks.run import Question, attack_records, estimate, transfer_records
 from core.robustness.attacks.runner import BATCH, TOP, AttackRunner
 from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
+from core.runtime import estimates
 from core.types import FrequencyTable, Progress
 from tests.fakes import FakeImageSet
 from tests.tiny import RESNET, save
@@ -56,6 +58,24 @@ def images(model: str) -> Noise:
     said = AttackRunner(model, found, np.arange(N)).clean()["said"]
     found.labels = np.where(np.arange(N) % 5 == 0, (said + 1) % 10, said)
     return found
+
+
+def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, images: Noise) -> None:
+    question = Question(images, n=N, attacks=("fgsm", "bim", "letters"), eps=(1.0, 2.0), guarded=False)
+    bench = AttackRunner(model, images, question.rows())
+    found = estimate([(model, "simple")], question)
+    assert found is not None
+    assert found.units == 4 * N  # two attacks at two strengths
+    gradients = bench._passes()  # kept from the calibration
+    assert found.seconds == pytest.approx(2 * N * (1 + 10) / gradients)  # FGSM asks once, BIM ten times
+    bench.attacked(question.plan("bim", 1.0))
+    estimates.remember(bench._work(question.plan("fgsm", 1.0)), 0.5)
+    left = estimate([(model, "simple")], question)
+    assert left is not None
+    assert left.units == 3 * N
+    assert left.seconds == pytest.approx(2 * N / 0.5 + N * 10 / gradients)
+    bench.attacked(question.plan("bim", 2.0))
+    assert estimate([(model, "simple")], replace(question, attacks=("bim",))) is None
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.options import Also, Frequency, Model, Records, Set, Strategy
-from core.cli.output import progress_bar
+from core.cli.output import echo_time, progress_bar
 from core.cli.sets import reads_set, say
 from core.errors import BadInput
 
@@ -69,6 +69,7 @@ def attacks(
         DEFAULT_EPS,
         Question,
         attack_records,
+        estimate,
         transfer_records,
         with_prompt_notes,
     )
@@ -99,19 +100,14 @@ def attacks(
     say(covered)
     found = []
     strategies = list(dict.fromkeys(prompts or ["simple"]))
+    asked = [(one, each) for one in models for each in (strategies[:1] if is_supervised(one) else strategies)]
+    crafting = list(dict.fromkeys([*sources, *(models if matrix else [])]))
     with progress_bar() as report:
-        for one in models:
-            for strategy in strategies[:1] if is_supervised(one) else strategies:
-                if not transfer_only:
-                    found += attack_records(one, question, prompts=strategy, report=report)
+        echo_time(estimate(asked, question, surrogates=crafting, direct=not transfer_only, report=report))
+        for one, strategy in asked if not transfer_only else ():
+            found += attack_records(one, question, prompts=strategy, report=report)
         if sources or matrix:
-            crossed = transfer_records(
-                models,
-                question,
-                surrogates=[*sources, *(models if matrix else [])],
-                prompts=strategies[0],
-                report=report,
-            )
+            crossed = transfer_records(models, question, surrogates=crafting, prompts=strategies[0], report=report)
             found += [one for one in crossed if one not in found]
     found = echo_records(
         with_prompt_notes(found, question.image_set),

@@ -25,7 +25,7 @@ from pages.attacks import shared
 from pages.ui import choice, lensbar, served
 from pages.ui.choice import BETWEEN
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import need, question, watch
+from pages.ui.jobs import finished, need, question, watch
 from pages.ui.text import finding_of, quiet, section
 
 WHITE = tuple(one.id for one in ATTACKS.values() if one.kind == "white-box")
@@ -118,7 +118,8 @@ def _records(
             missing[label] = model, prompts
     cost = f"{find(attack).title} asks each of up to {n} images for dozens of gradients; found cells are kept."
     key = keys.digest([lens.model, lens.image_set, attack, units, n])[:8]
-    if missing and shared.wanted(f"curve-{key}", lens, cost):
+    timing = shared.time_of(lens, image_set, [*missing.values()], attack, units=units, n=n)
+    if missing and shared.wanted(f"curve-{key}", lens, cost, timing):
         for label, (model, prompts) in missing.items():
             try:
                 job = shared.measure(lens, image_set, model, prompts, attack, units=units, n=n)
@@ -162,7 +163,11 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
         label=f"Minimal ε under {find(attack).title}",
     )
     cost = f"{find(attack).title} looks for the nearest boundary of each of {n} images: some hundred gradients each."
-    if not shared.wanted(f"minimal-{asked.key[:8]}", lens, cost):
+    timing = question(
+        shared.estimate, [(lens.model, lens.prompts)], image_set, attack, n, units=units, minimal=True,
+        label=shared.TIMING,
+    )  # fmt: skip
+    if not shared.wanted(f"minimal-{asked.key[:8]}", lens, cost, timing if finished(asked) is None else None):
         return
     rows, eps, parts = need(asked)
     needed = np.sort(eps[~np.isnan(eps)])

@@ -14,17 +14,19 @@ from core.robustness.attacks.findings import DIRECT, evidence, headline
 from core.robustness.attacks.plan import Units
 from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.runtime.estimates import Estimate
 from core.runtime.jobs import Job, Question, question
 from core.supervised import names as supervised
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar
 from pages.ui.docs import documented
-from pages.ui.jobs import ask, finished
+from pages.ui.jobs import ask, expected, finished
 from pages.ui.switches import switch
 from pages.ui.text import finding, quiet
 
 EPS = (1.0, 2.0, 4.0)
+TIMING = "Estimating the time of these attacks"
 UNITS: tuple[Units, ...] = ("pixel", "normalised")
 
 
@@ -92,16 +94,53 @@ def about(attack: str, *, settings: bool = True) -> None:
     quiet(f"{one.title}: {one.cites} · {one.preset_notes[preset]}{f' ({named})' if named else ''}")
 
 
-def wanted(key: str, lens: Lens, cost: str) -> bool:
-    """Whether to measure now: at once for a small icon model, after a button for any other."""
-    if lens.model in {info.id for info in icon_models()}:
-        return True
+def wanted(key: str, lens: Lens, cost: str, timing: Question[Estimate | None] | None = None) -> bool:
+    """Whether to measure now: at once for a small icon model, after a button for any other.
+
+    Args:
+        timing: says how long it takes here; None where that is not worth a word, or it is measured.
+    """
     pressed = st.session_state.setdefault("_measure", set())
-    if key in pressed:
-        return True
-    st.button("Measure", key=f"measure-{key}", on_click=pressed.add, args=(key,), type="primary", help=cost)
-    quiet(cost)
-    return False
+    now = key in pressed or lens.model in {info.id for info in icon_models()}
+    if not now:
+        st.button("Measure", key=f"measure-{key}", on_click=pressed.add, args=(key,), type="primary", help=cost)
+        quiet(cost)
+    return (timing is None or expected(timing)) and now
+
+
+def estimate(
+    asked: Sequence[tuple[str, str]],
+    image_set: ImageSet,
+    attack: str,
+    n: int,
+    *,
+    eps: Sequence[float] = EPS,
+    units: Units = "pixel",
+    guarded: bool = True,
+    crafted: bool = False,
+    minimal: bool = False,
+    report: Report,
+) -> Estimate | None:
+    """How long attacks on these models and strategies take here; ``crafted``: also what is tried on each other one."""
+    from core.robustness.attacks import run
+
+    sample = run.Question(image_set, n=n, attacks=(attack,), eps=tuple(eps), units=units, guarded=guarded)
+    surrogates = [model for model, _ in asked] if crafted else []
+    return run.estimate(asked, sample, surrogates=surrogates, minimal=minimal, report=report)
+
+
+def time_of(
+    lens: Lens, image_set: ImageSet, asked: Sequence[tuple[str, str]], attack: str, *, units: Units, n: int
+) -> Question[Estimate | None] | None:
+    """The question how long the accuracy curves take that are not measured in this process; None where all are."""
+    left = [
+        (model, prompts)
+        for model, prompts in asked
+        if finished(_question(replace(lens, model=model, prompts=prompts), image_set, attack, units, n)) is None
+    ]
+    if not left:
+        return None
+    return question(estimate, left, image_set, attack, n, units=units, label=TIMING)
 
 
 def measure(

@@ -12,6 +12,7 @@ from core.robustness.attacks import ATTACKS, find
 from core.robustness.attacks.findings import DIRECT
 from core.robustness.committed import committed
 from core.robustness.records import Record
+from core.runtime.jobs import Question
 from core.stats.format import percent, span
 from core.supervised import names as supervised
 from core.supervised.names import known_as
@@ -19,7 +20,7 @@ from core.types import ImageSet, Interval, Lens, Report
 from pages.attacks import shared
 from pages.ui import lensbar
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import need, question
+from pages.ui.jobs import finished, need, question
 from pages.ui.text import finding_of, quiet, section
 
 TRANSFERABLE = tuple(one.id for one in ATTACKS.values() if one.transfers)
@@ -55,9 +56,15 @@ def transfer_matrix(lens: Lens, image_set: ImageSet) -> None:
         records = [*known, *(one for one in (*direct, *noise) if one.model in models)]
     else:
         cost = f"{find(attack).title} is crafted on {len(models)} models and tried on each other one."
-        if not shared.wanted(f"transfer-{'-'.join(models)}-{attack}-{eps}", lens, cost):
+        asked = _question(lens, image_set, models, attack, eps)
+        timing = question(
+            shared.estimate, [(model, lens.prompts) for model in models], image_set, attack, 100, eps=(eps,),
+            guarded=False, crafted=True, label=shared.TIMING,
+        )  # fmt: skip
+        key = f"transfer-{'-'.join(models)}-{attack}-{eps}"
+        if not shared.wanted(key, lens, cost, timing if finished(asked) is None else None):
             return
-        records = _measured(lens, image_set, models, attack, eps)
+        records = need(asked)
     crossed = [one for one in records if one.condition == attack]
     figure = transfer_figure(crossed, {model: known_as(model) for model in models})
     if told := _told(records, models):
@@ -74,10 +81,10 @@ def transfer_matrix(lens: Lens, image_set: ImageSet) -> None:
     downloads("transfer", *shared.record_rows(records), figure=figure, title=title, source=source)
 
 
-def _measured(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> list[Record]:
+def _question(lens: Lens, image_set: ImageSet, models: list[str], attack: str, eps: float) -> Question[list[Record]]:
     lenses = [replace(lens, model=model) for model in models]
     label = f"{find(attack).title} between {len(models)} models"
-    return need(question(_crossed, lenses, image_set, attack, eps, lensbar.chosen_counts(), label=label))
+    return question(_crossed, lenses, image_set, attack, eps, lensbar.chosen_counts(), label=label)
 
 
 def _crossed(

@@ -19,6 +19,8 @@ from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shar
 from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.runner import AttackRunner
 from core.robustness.records import Record, record
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.supervised import names as supervised
 from core.types import ImageSet, Lens, Report, silent
 
@@ -113,6 +115,38 @@ def attack_records(model: str, question: Question, *, prompts: str = "simple", r
             for plan, answer in zip(plans, answers, strict=True)
         ]
     return found
+
+
+def estimate(
+    asked: Sequence[tuple[str, str]],
+    question: Question,
+    *,
+    surrogates: Sequence[str] = (),
+    direct: bool = True,
+    minimal: bool = False,
+    report: Report = silent,
+) -> Estimate | None:
+    """About how long attacks take here for what is not cached; None for nothing. Written words are not counted.
+
+    Args:
+        asked: models with their prompts. surrogates: models that attacks are also crafted on, for the others.
+        direct: whether the models themselves are attacked; minimal: only for the smallest ε of every image.
+    """
+    parts: list[Estimate | None] = []
+    attacks = [find(one) for one in dict.fromkeys(question.attacks)]
+    crafted = [(model, prompts) for model in surrogates for prompts in [asked[0][1]]]
+    for model, prompts in [*(asked if direct or minimal else ()), *crafted]:
+        crafting = (model, prompts) in crafted
+        for attack in attacks:
+            if attack.kind == "overlay" or (crafting and not attack.transfers):
+                continue
+            bench = AttackRunner(model, question.image_set, question.rows(attack.kind), prompts=prompts, report=report)
+            plans = [question.plan(attack.id, eps) for eps in question.eps]
+            if not minimal:
+                parts += [bench.expected(plan, guarded=question.guarded and not crafting) for plan in plans]
+            if minimal or (not crafting and (attack.id in question.bisect or attack.id == "deepfool")):
+                parts.append(bench.expected(replace(plans[0], eps=1.0), minimal=True))
+    return estimates.total(parts)
 
 
 def minimal_eps(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +20,9 @@ from core.robustness.attacks.deepfool import distance, nearest
 from core.robustness.attacks.figures import Arrays
 from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.typographic import meaningless, overlay, wrong_words
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
+from core.runtime.machine import cores
 from core.supervised import answers
 from core.supervised import names as supervised
 from core.supervised.scorer import Scorer, scorer_for
@@ -66,6 +71,7 @@ class AttackRunner:
         self.rows, self.words = np.asarray(rows, np.int64), ""
         self._report, self._identity = report, identity(model, image_set, prompts)
         self._scorer: Scorer | None = None
+        self._computed, self._seconds = 0, 0.0
         self._pixels: dict[int, tuple[torch.Tensor, torch.Tensor, np.ndarray]] = {}
 
     @property
@@ -90,8 +96,7 @@ class AttackRunner:
         Only images that are right unattacked are attacked: the others count as wrong whatever happens to them.
         ``margin_said`` is after a second run with the margin loss on what the first one left standing.
         """
-        attack = find(plan.attack)
-        guarded = guarded and loss_of(attack, plan.loss) == "ce"
+        attack, guarded = find(plan.attack), _guarded(plan, guarded)
 
         def work(x: torch.Tensor, y: torch.Tensor, start: int) -> Arrays:
             said = self._said(x)
@@ -106,7 +111,58 @@ class AttackRunner:
                 found["margin_said"] = _np(said)
             return found
 
-        return self._cell(f"{attack.title} {plan.eps:g}/255", {**plan.about, "guarded": guarded}, work)
+        with self._measured(plan, guarded=guarded):
+            return self._cell(f"{attack.title} {plan.eps:g}/255", {**plan.about, "guarded": guarded}, work)
+
+    def expected(self, plan: Plan, *, guarded: bool = False, minimal: bool = False) -> Estimate | None:
+        """How long ``attacked``, or ``minimal``, takes here for what is not cached; None where all of it is.
+
+        At the rate of the latest run, else as many passes as the attack needs of a small linear classifier, at the rate
+        of a pass with gradient that is timed now.
+        """
+        guarded = _guarded(plan, guarded) and not minimal
+        attack, about = find(plan.attack), {**plan.about, "guarded": guarded}
+        what = f"{attack.title} {plan.eps:g}/255"
+        if minimal:
+            what, about = f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}
+        starts = range(0, len(self.rows), BATCH)
+        lacking = [start for start in starts if results().get_arrays(self._key(what, about, start)) is None]
+        left = sum(len(self.rows[start : start + BATCH]) for start in lacking)
+        if not left:
+            return None
+        rate = estimates.known(self._work(plan, guarded=guarded, minimal=minimal))
+        if rate is None:
+            searched = HALVINGS + 1 if minimal and attack.id != "deepfool" else 1
+            rate = self._passes() / (passes(plan) * searched * (2 if guarded else 1))
+        return Estimate(left, "attacked picture", rate)
+
+    def _work(self, plan: Plan, *, guarded: bool = False, minimal: bool = False) -> str:
+        how = f"{plan.attack} {plan.preset} {plan.loss}{' guarded' * guarded}{' minimal' * minimal}"
+        return f"attack {self.model} by {how} on {self.scorer.device}, {cores()} cores"
+
+    def _passes(self) -> float:
+        """Pictures a second of a pass with gradient, measured on a few of the sample the first time."""
+        work = f"gradients of {self.model} on {self.scorer.device}, {cores()} cores"
+        if (rate := estimates.known(work)) is not None:
+            return rate
+        x = self.batch(0)[0][:4]
+        for _ in range(2):  # the first pass warms up
+            self._report(Progress(0, 0, f"Measuring how fast {self.model} is here"))
+            start, pixels = time.perf_counter(), x.clone().requires_grad_()
+            torch.autograd.grad(self.scorer.logits(pixels).sum(), pixels)[0].cpu()
+            rate = len(x) / max(time.perf_counter() - start, 1e-9)
+        assert rate is not None
+        estimates.remember(work, rate)
+        return rate
+
+    @contextmanager
+    def _measured(self, plan: Plan, *, guarded: bool = False, minimal: bool = False) -> Iterator[None]:
+        """Keep the rate of what is attacked inside."""
+        self._computed, self._seconds = 0, 0.0
+        yield
+        if self._seconds > 1:
+            work = self._work(plan, guarded=guarded, minimal=minimal)
+            estimates.remember(work, self._computed / self._seconds)
 
     def minimal(self, plan: Plan) -> Arrays:
         """Smallest ε in 255ths that breaks each image: ``eps`` [m], NaN where it is wrong unattacked, inf unbroken.
@@ -129,7 +185,8 @@ class AttackRunner:
                 eps[right.cpu()] = self._halved(plan, start, right).cpu()
             return {"eps": eps.numpy()}
 
-        return self._cell(f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}, work)
+        with self._measured(plan, minimal=True):
+            return self._cell(f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}, work)
 
     def written(self, plan: Plan) -> Arrays:
         """With a wrong class's name written on it: ``said`` and ``word`` (class index), both [m].
@@ -243,16 +300,22 @@ class AttackRunner:
             self._report(Progress(*self._done, self.words))
             yield start
 
+    def _key(self, what: str, about: dict[str, Any], start: int) -> str:
+        rows = self.rows[start : start + BATCH].tolist()
+        question = {"schema": SCHEMA, "who": self._identity, "rows": rows, "what": what, **about}
+        return f"attack:{keys.digest(question)}"
+
     def _cell(self, what: str, about: dict[str, Any], work: Callable[..., Arrays]) -> Arrays:
         parts = []
         for start in self._starts(what):
-            rows = self.rows[start : start + BATCH]
-            question = {"schema": SCHEMA, "who": self._identity, "rows": rows.tolist(), "what": what, **about}
-            key = f"attack:{keys.digest(question)}"
+            key = self._key(what, about, start)
             found = results().get_arrays(key)
             if found is None:
                 x, y, read = self.batch(start)
+                began = time.perf_counter()
                 found = {"rows": read, "labels": _np(y), **work(x, y, start)}
+                self._seconds += time.perf_counter() - began
+                self._computed += len(read)
                 results().put_arrays(key, found)
             parts.append(found)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -281,3 +344,24 @@ class AttackRunner:
 
 def _np(values: torch.Tensor) -> np.ndarray:
     return values.cpu().numpy()
+
+
+def _guarded(plan: Plan, guarded: bool) -> bool:
+    return guarded and loss_of(find(plan.attack), plan.loss) == "ce"
+
+
+def passes(plan: Plan) -> int:
+    """How often an attack asks for the scores of one picture, counted on a linear classifier of few pixels."""
+    weights = torch.randn(3 * 16 * 16, 10, generator=torch.Generator().manual_seed(0))
+    asked = 0
+
+    def logits(pixels: torch.Tensor) -> torch.Tensor:
+        nonlocal asked
+        asked += len(pixels)
+        return pixels.flatten(1) @ weights
+
+    x = torch.full((1, 3, 16, 16), 0.5)
+    y = (x.flatten(1) @ weights).argmax(1)
+    # A change far too small to break it: an attack that ends early goes to its end.
+    perturb(find(plan.attack), logits, x, y, torch.full((1, 3, 1, 1), 1e-6), loss=plan.loss, preset=plan.preset)
+    return max(1, asked)
