@@ -86,7 +86,7 @@ def test_the_finding_says_what_corruptions_cost_and_who_breaks_first(committed: 
     assert "Corruptions cut accuracy from 100 % to 40 %, on average. " in words(app).replace("</h1>", " ")
     assert "Head and tail lose about the same share" in words(app)
     assert "mCE 100 %" in words(app)
-    squares = figures(app)[0]["data"][0]
+    squares = figures(app)[0]["data"][1]  # on the cells of the heat map
     assert len(squares["customdata"]) == 10
     assert squares["text"][:5] == ["100", "100", "0", "0", "0"]
     assert "586 of 586 correct images" in words(app)
