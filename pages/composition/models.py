@@ -116,9 +116,11 @@ def _compute(asked: measure.Question, lens: Lens, known: ImageSet, what: str, *,
 
 def probes(asked: measure.Question) -> None:
     """Accuracy of few-shot probes against images a class, by part of the distribution and kind of pair."""
-    found: list[ProbePoint] = need(
-        question(measure.probes, asked, label=f"Few-shot probes on the vectors of {asked.lens.image_set}")
-    )
+    run = question(measure.probes, asked, label=f"Few-shot probes on the vectors of {asked.lens.image_set}")
+    if not _wanted("Train object probes", "probe-run", [run.key], help="Three draws on the vectors of this set, which "
+                   "are computed first where they are missing."):  # fmt: skip
+        return
+    found: list[ProbePoint] = need(run)
     present = [group for group in GROUPS if any(point.group == group for point in found)]
     start = [group for group in ("head", "tail", "other set") if group in present] or present[:1]
     groups = st.pills(
@@ -172,13 +174,10 @@ def few_shot(asked: measure.Question) -> None:
         )
         for model in dict.fromkeys(chosen.values())
     }
-    wanted: set[str] = st.session_state.setdefault("_few_shot", set())
-    missing = [one.key for one in run.values() if one.key not in wanted]
-    if missing:
-        st.button(
-            f"Train on {', '.join(map(str, curves.SHOTS))} images of every object", key="few-shot-run", type="primary",
-            on_click=wanted.update, args=(missing,), help="Three draws of each, on cached vectors: some minutes.",
-        )  # fmt: skip
+    wanted = _wanted(
+        f"Train on {', '.join(map(str, curves.SHOTS))} images of every object", "few-shot-run",
+        [one.key for one in run.values()], help="Three draws of each, on cached vectors: some minutes.",
+    )  # fmt: skip
     found: dict[str, Sequence[FewShotPoint]] = {}
     for model, one in run.items():
         if one.key in wanted and (points := here(one, small=True, failing=f"{known_as(model)} is skipped: ")):
@@ -199,6 +198,15 @@ def few_shot(asked: measure.Question) -> None:
     source = f"{asked.lens.image_set} · {len(found)} models · prompts {asked.lens.prompts}"
     header = ["model", "head", "k", "group", "what", "n", "acc1", "low", "high", "low_seed", "high_seed", "pictures"]
     downloads("few-shot-compositions", header, records, figure=figure, title=told, source=source)
+
+
+def _wanted(label: str, key: str, runs: Sequence[str], *, help: str) -> set[str]:
+    """Which of these questions a person has started; a button starts those that are missing."""
+    wanted: set[str] = st.session_state.setdefault("_few_shot", set())
+    missing = [run for run in runs if run not in wanted]
+    if missing:
+        st.button(label, key=key, type="primary", on_click=wanted.update, args=(missing,), help=help)
+    return wanted.intersection(runs)
 
 
 def _few_shot(asked: measure.Question, lens: Lens, *, report: Report) -> list[FewShotPoint]:
