@@ -25,6 +25,7 @@ from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
 from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.types import FrequencyTable, Progress
 from tests.fakes import FakeImageSet
 from tests.tiny import RESNET, save
@@ -60,7 +61,7 @@ def images(model: str) -> Noise:
     return found
 
 
-def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, images: Noise) -> None:
+def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, other: str, images: Noise) -> None:
     question = Question(images, n=N, attacks=("fgsm", "bim", "letters"), eps=(1.0, 2.0), guarded=False)
     bench = AttackRunner(model, images, question.rows())
     found = estimate([(model, "simple")], question)
@@ -76,6 +77,11 @@ def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, images: Nois
     assert left.seconds == pytest.approx(2 * N / 0.5 + N * 10 / gradients)
     bench.attacked(question.plan("bim", 2.0))
     assert estimate([(model, "simple")], replace(question, attacks=("bim",))) is None
+    both, fast = [(model, "simple"), (other, "simple")], replace(question, attacks=("fgsm",), eps=(1.0,))
+    crafted = estimate(both, fast, surrogates=[model], direct=False)
+    assert crafted == Estimate(N, "attacked picture", 0.5)
+    transfer_records([model, other], fast, surrogates=[model])
+    assert estimate(both, fast, surrogates=[model], direct=False) is None
 
 
 @pytest.mark.slow

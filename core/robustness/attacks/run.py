@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.evaluation.evaluate import notes_of
 from core.frequency import sources
 from core.frequency.sources import Frequency, Groups
-from core.robustness.attacks import Kind, find, loss_of, settings_of
+from core.robustness.attacks import Attack, Kind, find, loss_of, settings_of
 from core.robustness.attacks.figures import Arrays, guard, median, on_grid, shares
 from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.runner import AttackRunner
@@ -132,21 +132,36 @@ def estimate(
         asked: models with their prompts. surrogates: models that attacks are also crafted on, for the others.
         direct: whether the models themselves are attacked; minimal: only for the smallest ε of every image.
     """
+
+    def runner(model: str, prompts: str, attack: Attack) -> AttackRunner:
+        return AttackRunner(model, question.image_set, question.rows(attack.kind), prompts=prompts, report=report)
+
     parts: list[Estimate | None] = []
-    attacks = [find(one) for one in dict.fromkeys(question.attacks)]
-    crafted = [(model, prompts) for model in surrogates for prompts in [asked[0][1]]]
-    for model, prompts in [*(asked if direct or minimal else ()), *crafted]:
-        crafting = (model, prompts) in crafted
-        for attack in attacks:
-            if attack.kind == "overlay" or (crafting and not attack.transfers):
-                continue
-            bench = AttackRunner(model, question.image_set, question.rows(attack.kind), prompts=prompts, report=report)
-            plans = [question.plan(attack.id, eps) for eps in question.eps]
+    for attack in map(find, dict.fromkeys(question.attacks)):
+        if attack.kind == "overlay":
+            continue
+        plans = [question.plan(attack.id, eps) for eps in question.eps]
+        for model, prompts in asked if direct or minimal else ():
+            bench = runner(model, prompts, attack)
             if not minimal:
-                parts += [bench.expected(plan, guarded=question.guarded and not crafting) for plan in plans]
-            if minimal or (not crafting and (attack.id in question.bisect or attack.id == "deepfool")):
+                parts += [bench.expected(plan, guarded=question.guarded) for plan in plans]
+            if minimal or attack.id in question.bisect or attack.id == "deepfool":
                 parts.append(bench.expected(replace(plans[0], eps=1.0), minimal=True))
+        for source in dict.fromkeys(surrogates) if attack.transfers else ():
+            prompts = asked[0][1]
+            bench = runner(source, prompts, attack)
+            targets = [
+                runner(model, prompts, attack) for model in dict.fromkeys(m for m, _ in asked) if model != source
+            ]
+            if targets:
+                parts += [bench.expected(for_transfer(plan), targets=targets) for plan in plans]
     return estimates.total(parts)
+
+
+def for_transfer(plan: Plan) -> Plan:
+    """The plan with the settings of transfer, where the attack has some and no other preset is chosen."""
+    known = "paper-transfer" in find(plan.attack).presets
+    return replace(plan, preset="paper-transfer") if known and not plan.preset else plan
 
 
 def minimal_eps(
@@ -172,10 +187,8 @@ def transfer_records(
     found = []
     for source in dict.fromkeys(surrogates or models):
         for attack in (one for one in map(find, dict.fromkeys(question.attacks)) if one.transfers):
-            preset = "paper-transfer" if "paper-transfer" in attack.presets else ""
             for eps in question.eps:
-                plan = question.plan(attack.id, eps)
-                plan = plan if plan.preset else replace(plan, preset=preset)
+                plan = for_transfer(question.plan(attack.id, eps))
                 crafted = _Crafted(source, question, plan, prompts, report)
                 for target in (one for one in models if one != source):
                     bench = AttackRunner(target, question.image_set, question.rows(), prompts=prompts, report=report)

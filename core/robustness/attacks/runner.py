@@ -114,8 +114,12 @@ class AttackRunner:
         with self._measured(plan, guarded=guarded):
             return self._cell(f"{attack.title} {plan.eps:g}/255", {**plan.about, "guarded": guarded}, work)
 
-    def expected(self, plan: Plan, *, guarded: bool = False, minimal: bool = False) -> Estimate | None:
+    def expected(
+        self, plan: Plan, *, guarded: bool = False, minimal: bool = False, targets: Sequence[AttackRunner] = ()
+    ) -> Estimate | None:
         """How long ``attacked``, or ``minimal``, takes here for what is not cached; None where all of it is.
+
+        With targets it is crafting for these: ``transferred`` of those that lack it.
 
         At the rate of the latest run, else as many passes as the attack needs of a small linear classifier, at the rate
         of a pass with gradient that is timed now.
@@ -125,8 +129,13 @@ class AttackRunner:
         what = f"{attack.title} {plan.eps:g}/255"
         if minimal:
             what, about = f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}
-        starts = range(0, len(self.rows), BATCH)
-        lacking = [start for start in starts if results().get_arrays(self._key(what, about, start)) is None]
+        if targets:
+            what, about = f"{attack.title} from {self.model}", {**plan.about, "surrogate": self._identity}
+        lacking = [
+            start
+            for start in range(0, len(self.rows), BATCH)
+            if any(results().get_arrays(one._key(what, about, start)) is None for one in targets or (self,))
+        ]
         left = sum(len(self.rows[start : start + BATCH]) for start in lacking)
         if not left:
             return None
