@@ -13,10 +13,11 @@ from PIL import Image
 from core.evaluation import evaluate
 from core.evaluation.similar import Search
 from core.evaluation.zeroshot import build_classifier
+from core.runtime.estimates import Estimate
 from core.runtime.jobs import Engine
 from core.types import Embeddings
 from tests.fakes import FakeEncoder
-from tests.helpers.pages import MODEL, Stub, answered, figures, galleries, opened, words
+from tests.helpers.pages import MODEL, Stub, answered, figures, galleries, opened, settled, words
 
 EACH = 130
 
@@ -61,10 +62,18 @@ def test_a_picture_is_shown_with_its_nearest(photos: Path, monkeypatch: pytest.M
     def classifier(lens, *, image_set, report):
         return build_classifier(np.array([[0.0, 1.0], [1.0, 0.0]]), [0, 1], scale=10)
 
+    alone = Stub(lambda lens, *, image_set, index, report: (vectors[index],))
+    monkeypatch.setattr("pages.ui.detail.vector_of", alone)
     monkeypatch.setattr("pages.ui.detail.search_for", Stub(searched))
+    slow = Stub(lambda lens, *, image_set, report: Estimate(2 * EACH, "picture", 10.0))
+    monkeypatch.setattr("core.evaluation.looks.estimate", slow)
     monkeypatch.setattr("pages.ui.detail.classifier_of", Stub(classifier))
     app = opened(model=MODEL, set=str(photos), concept="class0", image="class0/100.png")
-    app.run()
+    settled(app)
+    # The picture by itself is enough for its own rank and probability; the others wait to be wanted.
+    assert "True class: rank 2 of 2, probability 1.8 %" in words(app)
+    assert "About 26 s for 260 pictures on this machine" in words(app)
+    settled(app.button(key="find-nearest").click().run())
     alike = galleries(app)[-1]["groups"][0]["items"]
     # Rows go by class: 0, 2, 4 ... then 1, 3, 5 ...; picture 100 is row 50.
     assert {item["id"] for item in alike} == {f"class0/{2 * row:03d}.png" for row in (47, 48, 49, 51, 52, 53)}

@@ -14,6 +14,7 @@ from core.datasets.subset import renamed
 from core.evaluation import embed, evaluate, looks
 from core.evaluation.embedding_run import work_of
 from core.evaluation.reports import clip_benchmark
+from core.evaluation.similar import vector_of
 from core.robustness.corruptions import run
 from core.runtime import estimates
 from core.runtime.estimates import Estimate
@@ -72,7 +73,14 @@ def test_an_estimate_is_of_what_is_missing_at_the_rate_measured_here(monkeypatch
     estimates.remember(work_of(encoder, images), 0.5)
     assert looks.estimate(lens, image_set=images) == Estimate(60, "picture", 0.5)
     assert encoder.images_encoded == calibrated
-    embed.embed_images(encoder, images, evaluate.matrices())
+    (alone,) = vector_of(lens, image_set=images, index=5, report=silent)
+    assert encoder.images_encoded == calibrated + 1
+    assert vector_of(lens, image_set=FakeImageSet(n=60, broken=(5,)), index=5, report=silent) == (None,)
+    whole = embed.embed_images(encoder, images, evaluate.matrices())
+    np.testing.assert_allclose(alone, whole.vectors[5], atol=1e-3)
+    (again,) = vector_of(lens, image_set=images, index=5, report=silent)
+    np.testing.assert_array_equal(again, whole.vectors[5])
+    assert encoder.images_encoded == calibrated + 1 + 60  # it came from the cache
     assert looks.estimate(lens, image_set=images) is None
 
 

@@ -11,12 +11,13 @@ from importlib.util import find_spec
 import numpy as np
 
 from cache.matrices import MatrixStore
-from core.evaluation import evaluate
+from core.errors import UnreadableData
+from core.evaluation import embed, evaluate
 from core.evaluation.similar_index import Index, built, opened
 from core.evaluation.zeroshot import neighbours
 from core.stats.blocks import in_blocks
 from core.stats.format import percent
-from core.types import Embeddings, ImageSet, Lens, Report, silent
+from core.types import Embeddings, ImageSet, Lens, Progress, Report, silent
 
 EXACT_ROWS = 1_000_000
 """Up to so many vectors one question is answered exactly: half a second at 512 numbers on two cores."""
@@ -75,6 +76,22 @@ def search_for(lens: Lens, *, image_set: ImageSet, questions: int = 1, report: R
     """Vectors of an open image set under the lens's model, and the way to look for neighbours among them."""
     embeddings = evaluate.embeddings_for(lens, image_set=image_set, report=report)
     return embeddings, search_in(embeddings, evaluate.matrices(), questions=questions, report=report)
+
+
+def vector_of(lens: Lens, *, image_set: ImageSet, index: int, report: Report) -> tuple[np.ndarray | None]:
+    """The vector of one picture under the lens's model, float32 [d], in a tuple; None for one that cannot be read.
+
+    It is taken from the cache where the set is embedded; else this picture alone is embedded.
+    """
+    encoder, row = evaluate.encoders().get(lens.model, lens.precision), np.array([index])
+    if embed.left_to_embed(encoder, image_set, evaluate.matrices()):
+        report(Progress(message="Embedding this picture"))
+        try:
+            return (encoder.encode_images([encoder.preprocess(image_set.image(index))])[0],)
+        except UnreadableData:
+            return (None,)
+    vectors = embed.embed_sample(encoder, image_set, evaluate.matrices(), row, report=report).vectors
+    return (np.asarray(vectors[0], np.float32) if len(vectors) else None,)
 
 
 def search_in(embeddings: Embeddings, store: MatrixStore, *, questions: int = 1, report: Report = silent) -> Search:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -17,16 +19,19 @@ from core.analysis.picture_parts import METHODS, parts_of_lens
 from core.charts import top_bars
 from core.charts.remedies import parts_figure
 from core.deck import slides
-from core.evaluation.similar import search_for
+from core.evaluation import looks
+from core.evaluation.similar import search_for, vector_of
 from core.evaluation.standing import Standing, classifier_of, kept, standings
+from core.runtime import estimates
 from core.runtime import thumbnails as thumbs
+from core.runtime.jobs import Question
 from core.stats.format import percent
 from core.supervised.names import is_supervised
 from core.types import Answer, ImageSet, Lens
 from pages.ui import address, pins
 from pages.ui.downloads import plot
 from pages.ui.gallery import ALIKE, Draw, gallery, tile
-from pages.ui.jobs import here, question
+from pages.ui.jobs import expected, finished, here, question
 from pages.ui.switches import switch
 from pages.ui.text import plain, quiet, section
 
@@ -126,17 +131,26 @@ def _standings(lens: Lens, image_set: ImageSet, vector: np.ndarray, true: int) -
 
 
 def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np.ndarray | None:
-    """The nearest pictures, and the vector of this one when it is there."""
+    """The nearest pictures once all are embedded, and the vector of this one, which is embedded first."""
     section(
         "Nearest pictures", "By cosine of the image embeddings: this model's nearest neighbours, whatever the prompts."
     )
-    embedded = here(
-        question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}"), small=True, failing=""
-    )
+    index = int(answer.rows[position])
+    searching = question(search_for, lens, image_set=image_set, label=f"Vectors of {lens.image_set}")
+    vector: np.ndarray | None = None
+    if finished(searching) is None:
+        alone = question(vector_of, lens, image_set=image_set, index=index, label="Embedding this picture")
+        own = here(alone, small=True, failing="Its vector is not known: ")
+        if own is None:
+            return None
+        (vector,) = own
+        if not _worth_it(searching, lens, image_set):
+            return vector
+    embedded = here(searching, small=True, failing="")
     if embedded is None:
-        return None
+        return vector
     found, search = embedded
-    row = np.flatnonzero(found.rows == answer.rows[position])
+    row = np.flatnonzero(found.rows == index)
     if not len(row):
         quiet("This picture could not be embedded, so it has no neighbours.")
         return None
@@ -147,6 +161,20 @@ def _alike(lens: Lens, answer: Answer, image_set: ImageSet, position: int) -> np
     if search.note:
         quiet(search.note)
     return np.asarray(found.vectors[int(row[0])], np.float32)
+
+
+def _worth_it(searching: Question[Any], lens: Lens, image_set: ImageSet) -> bool:
+    """Whether to embed the other pictures: at once when that is quick, else when a person wants it."""
+    label = f"Estimating the time of {lens.image_set}"
+    timing = question(looks.estimate, replace(lens, frequency=""), image_set=image_set, label=label)
+    wanted: set[str] = st.session_state.setdefault("_nearest", set())
+    if not expected(timing):
+        return False
+    took = finished(timing)
+    if took is None or took.seconds < estimates.WORTH_SAYING or searching.key in wanted:
+        return True
+    st.button("Embed all and find them", key="find-nearest", on_click=wanted.add, args=(searching.key,))
+    return False
 
 
 def of(lens: Lens, answer: Answer, image_set: ImageSet) -> Draw:
