@@ -42,7 +42,7 @@ AT_ONCE = CapacityLimiter(4)
 
 
 async def picture(request: Request) -> Response:
-    """One thumbnail by set fingerprint, size and index; its address names its content, so it never goes stale."""
+    """One thumbnail by digest, size and index; its address names its content, so it never goes stale."""
     place = request.path_params
     try:
         wanted = place["fingerprint"], place["index"], place["size"]

@@ -92,6 +92,7 @@ def look() -> None:
     from core.datasets import open_set
     from core.robustness.corruptions.perturbations import PERTURBATIONS, sequences
     from core.runtime import thumbnails as thumbs
+    from core.runtime.content import pictures_digest
 
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "photo"
@@ -107,7 +108,7 @@ def look() -> None:
             derived.prepare(silent)
             thumbs.publish(derived)
             for index in range(_LOOKED_AT):
-                thumbs.thumbnail(derived.fingerprint, index, thumbs.SIZES[1])
+                thumbs.thumbnail(pictures_digest(derived), index, thumbs.SIZES[1])
 
         look_at(_SETS)  # what is imported and allocated once does not count
         before = _resident()

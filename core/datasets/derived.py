@@ -11,12 +11,13 @@ from PIL import Image
 
 from core.datasets.plain import Borrowed
 from core.errors import UnreadableData
+from core.runtime.content import pictures_digest
 from core.runtime.held import Held
 from core.types import LeftOut, Progress, Report
 
 _REPORT_EVERY = 16
 _made: Held[tuple[str, int], Image.Image] = Held(96 << 20)
-"""Pictures that were made ahead, of all derived sets together, by fingerprint and index."""
+"""Pictures that were made ahead, of all derived sets together, by digest of the pictures and index."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -50,7 +51,7 @@ class Derived(Borrowed):
 
     def image(self, index: int) -> Image.Image:
         """The picture at this index; UnreadableData when the one below cannot be read or used."""
-        return _made.get((self.fingerprint, index)) or self.make(index)
+        return _made.get((pictures_digest(self), index)) or self.make(index)
 
     def preview(self, index: int, longest: int) -> Image.Image:
         """The same: what was done to it is done to the whole picture."""
@@ -74,4 +75,4 @@ class Derived(Borrowed):
             taken += size
             if taken > _made.most:
                 return
-            _made.put((self.fingerprint, index), picture, size)
+            _made.put((pictures_digest(self), index), picture, size)

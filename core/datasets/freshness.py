@@ -73,7 +73,7 @@ def file_state(image_set: ImageSet) -> str:
     for id in image_set.image_ids:
         try:
             status = os.stat(folder / id)
-            made.update(f"{status.st_size} {status.st_mtime_ns} {status.st_ino};".encode())
+            made.update(f"{status.st_size} {status.st_ctime_ns} {status.st_ino};".encode())
         except (OSError, ValueError):
             made.update(b"gone;")
     return made.hexdigest()

@@ -83,16 +83,7 @@ class Listing(Plain):
             file = source
         if file is None:
             return None
-        try:
-            status = os.stat(file)
-        except OSError as error:
-            raise ReadFailed(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-        return FileState(status.st_size, status.st_ctime_ns, lambda: self._content_digest(index))
-
-    def _content_digest(self, index: int) -> str:
-        source = self.source(index)
-        data = read_bytes(source) if isinstance(source, Path) else source
-        return hashlib.sha256(data).hexdigest()[:32]
+        return state_of_file(file, lambda: self.source(index))
 
     def details(self, index: int) -> Mapping[str, Any]:
         """What else is recorded of this picture."""
@@ -103,6 +94,19 @@ class Listing(Plain):
 
 
 L = TypeVar("L", bound=Listing)
+
+
+def state_of_file(file: Path, source: Callable[[], bytes | Path]) -> FileState:
+    """The state of a file now, with the digest of what ``source`` gives of it; ReadFailed when it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError as error:
+        raise ReadFailed(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    return FileState(status.st_size, status.st_ctime_ns, lambda: _digest(source()))
+
+
+def _digest(source: bytes | Path) -> str:
+    return hashlib.sha256(read_bytes(source) if isinstance(source, Path) else source).hexdigest()[:32]
 
 
 def make_listing(

@@ -24,10 +24,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.errors import ReadFailed
+from core.types import ImageSet
+
 _IMAGE_SET = ("fingerprint", "image_ids", "labels", "keys", "names", "templates")
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """Types whose ``repr`` tells every two values apart, and is quick."""
-_KEPT: dict[int, tuple[weakref.ref[Any], bytes]] = {}
+_KEPT: dict[tuple[int, Callable[[Any], bytes]], tuple[weakref.ref[Any], bytes]] = {}
 
 
 def digest_of(value: object) -> str:
@@ -54,11 +57,11 @@ def content(value: object) -> bytes:
 
 def remembered(value: object, compute: Callable[[Any], bytes]) -> bytes:
     """The digest of a read-only object, computed once while the object lives."""
-    known = _KEPT.get(id(value))
+    at = id(value), compute
+    known = _KEPT.get(at)
     if known is not None and known[0]() is value:
         return known[1]
     made = compute(value)
-    at = id(value)
     with suppress(TypeError):  # slots without __weakref__: small values, quick to digest again
         _KEPT[at] = (weakref.ref(value, lambda _gone: _KEPT.pop(at, None)), made)
     return made
@@ -66,8 +69,38 @@ def remembered(value: object, compute: Callable[[Any], bytes]) -> bytes:
 
 def _image_set(value: Any) -> bytes:
     """What an image set is: its pictures, their classes, and what the classes are called."""
-    parts = (value.fingerprint, tuple(value.keys), tuple(value.names), np.asarray(value.labels), tuple(value.templates))
+    pictures = pictures_digest(value)
+    parts = (pictures, tuple(value.keys), tuple(value.names), np.asarray(value.labels), tuple(value.templates))
     return _hash("image set", map(content, parts))
+
+
+def pictures_digest(image_set: ImageSet) -> str:
+    """What stands for the pictures of an open set as they were when it was first called with it.
+
+    The set's fingerprint samples its files; this one also holds size and time of change of every file, so that a
+    picture edited anywhere is another one. It is the fingerprint itself where the pictures are no files.
+
+    Returns:
+        Letters and digits.
+    """
+    if not image_set.has_images:
+        return image_set.fingerprint
+    states = remembered(image_set, _file_states)
+    return _hash("pictures", [image_set.fingerprint.encode(), states]).hex() if states else image_set.fingerprint
+
+
+def _file_states(image_set: ImageSet) -> bytes:
+    """Digest of the state of every picture's file, read without opening it; empty where there are none."""
+    made, files = hashlib.blake2b(digest_size=16), 0
+    for index in range(len(image_set.labels)):
+        try:
+            state = image_set.state(index)
+        except ReadFailed:
+            made.update(b"gone;")
+            continue
+        files += state is not None
+        made.update(b";" if state is None else f"{state.size} {state.changed};".encode())
+    return made.digest() if files else b""
 
 
 def _dataclass(value: Any) -> bytes:

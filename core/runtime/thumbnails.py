@@ -1,4 +1,4 @@
-"""Small pictures of open image sets, named by set fingerprint and index, so that a browser may keep them for ever.
+"""Small pictures of open image sets, named by digest and index, so that a browser may keep them for ever.
 
 Only sets that were opened in this process can be seen, by number and never by path.
 """
@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.errors import ImagesMissing, UnknownName
 from core.memory import BUDGET
+from core.runtime.content import pictures_digest
 from core.runtime.held import Held
 from core.types import ImageSet
 
@@ -27,13 +28,13 @@ _locks = [Lock() for _ in range(32)]
 
 
 def publish(image_set: ImageSet) -> None:
-    """Let the pictures of this set be fetched by its fingerprint, while it is among the last that were looked at."""
-    _open.put(image_set.fingerprint, image_set, _A_PICTURE * len(image_set.labels))
+    """Let the pictures of this set be fetched by their digest, while it is among the last that were looked at."""
+    _open.put(pictures_digest(image_set), image_set, _A_PICTURE * len(image_set.labels))
 
 
 def url(image_set: ImageSet, index: int, *, size: int = SIZES[0]) -> str:
     """Address of one picture, relative to the server's root."""
-    return f"thumbs/{image_set.fingerprint}/{size}/{index}.webp"
+    return f"thumbs/{pictures_digest(image_set)}/{size}/{index}.webp"
 
 
 def encode(picture: Image.Image, size: int) -> bytes:
@@ -48,20 +49,20 @@ def encode(picture: Image.Image, size: int) -> bytes:
     return buffer.getvalue()
 
 
-def thumbnail(fingerprint: str, index: int, size: int) -> bytes:
+def thumbnail(pictures: str, index: int, size: int) -> bytes:
     """WebP bytes of one picture of an open set.
 
     Raises:
-        UnknownName: no open set has this fingerprint, or it has no such picture or size.
+        UnknownName: no open set has pictures of this digest, or it has no such picture or size.
         ImagesMissing: the set holds vectors without pictures.
         UnreadableData: the picture cannot be decoded.
     """
-    image_set = _open.get(fingerprint)
+    image_set = _open.get(pictures)
     if image_set is None or size not in SIZES or not 0 <= index < len(image_set.labels):
         raise UnknownName("No open image set has this picture; reload the page that shows it.")
     if not image_set.has_images:
         raise ImagesMissing(f"{image_set.id} holds embeddings without pictures.")
-    key = fingerprint, index, size
+    key = pictures, index, size
     # Asked for several times at once, a picture is decoded once.
     with _locks[hash(key) % len(_locks)]:
         data = _made.get(key)

@@ -21,6 +21,7 @@ from core.robustness.attacks.figures import Arrays
 from core.robustness.attacks.plan import Plan, Units
 from core.robustness.attacks.typographic import meaningless, overlay, wrong_words
 from core.runtime import estimates
+from core.runtime.content import pictures_digest
 from core.runtime.estimates import Estimate
 from core.runtime.machine import cores
 from core.supervised import answers
@@ -39,10 +40,12 @@ BATCH = 16
 def identity(model: str, image_set: ImageSet, prompts: str) -> str:
     """Digest of all that decides what a classifier says of these images; computed without loading it."""
     if supervised.is_supervised(model):
-        return answers.answer_key(model, image_set)
-    return answer_key(
-        Lens(model, image_set.id, prompts, precision="float32"), image_set, prompt_set(prompts, image_set)
-    )
+        key = answers.answer_key(model, image_set)
+    else:
+        lens = Lens(model, image_set.id, prompts, precision="float32")
+        key = answer_key(lens, image_set, prompt_set(prompts, image_set))
+    # These answers are made from pixels, so no vectors tell when a picture has changed.
+    return keys.digest([key, pictures_digest(image_set)])
 
 
 class AttackRunner:

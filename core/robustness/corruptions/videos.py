@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from core.datasets.io.roots import problem
-from core.datasets.listing import file_ends, fingerprint, in_order
+from core.datasets.listing import file_ends, fingerprint, in_order, state_of_file
 from core.datasets.names import name_classes
 from core.datasets.plain import Plain
 from core.errors import BadInput, ExtraMissing, UnreadableData
@@ -29,7 +29,7 @@ from core.robustness.corruptions.perturbations import PERTURBATIONS
 from core.robustness.corruptions.registry import words
 from core.robustness.sampling import balanced_rows
 from core.runtime.held import Held
-from core.types import LeftOut, Report
+from core.types import FileState, LeftOut, Report
 
 MADE = "ImageNet-P's videos"
 MOST_BYTES = 64 << 20
@@ -198,6 +198,11 @@ class FrameSet(Plain):
         ids = [f"{self.frames} frames of {file}" for file in self._files]
         sizes = np.array([path.stat().st_size for path in paths], np.int64)
         return fingerprint(ids, sizes, self._labels, self.keys, lambda index: file_ends(paths[index]))
+
+    def state(self, index: int) -> FileState | None:
+        """In which state the file of this video is now."""
+        file = self._folder / self._files[index // self.frames]
+        return state_of_file(file, lambda: file)
 
     def image(self, index: int) -> Image.Image:
         """The frame at this index as RGB."""

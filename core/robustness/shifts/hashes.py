@@ -12,6 +12,7 @@ from PIL import Image
 from cache import keys
 from core.errors import ReadFailed, UnreadableData
 from core.evaluation.evaluate import results
+from core.runtime.content import pictures_digest
 from core.types import ImageSet, Progress, Report
 
 _SIDE, _LOW = 32, 8
@@ -30,7 +31,7 @@ def perceptual_hash(picture: Image.Image) -> np.uint64:
 
 def hashes_of(image_set: ImageSet, *, report: Report) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all pictures that can be read, from the cache or computed now: uint64 [m] and their indices [m]."""
-    key = f"phash:{keys.digest([1, image_set.fingerprint])}"
+    key = f"phash:{keys.digest([1, pictures_digest(image_set)])}"
     stored = results().get_arrays(key)
     if stored is None:
         found, rows = [], []
