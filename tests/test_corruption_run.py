@@ -238,7 +238,7 @@ def test_a_tree_with_other_images_in_one_condition_is_refused(tmp_path: Path) ->
     (root / "fog" / "3" / "n02" / "1.png").unlink()
     with pytest.raises(BadInput, match="other images"):
         OnDisk(root, Plan())
-    with pytest.raises(BadInput, match="none of the conditions"):
+    with pytest.raises(BadInput, match="none of the conditions to measure"):
         OnDisk(root, Plan(corruptions=("snow",)))
 
 

@@ -62,7 +62,7 @@ class OnDisk:
         }
         if not folders:
             raise BadInput(
-                f"{root} holds none of these conditions; ImageNet-C lies in ROOT/CORRUPTION/SEVERITY/CLASS/*."
+                f"{root} holds none of the conditions to measure; ImageNet-C lies in ROOT/CORRUPTION/SEVERITY/CLASS/*."
             )
         self._sets: dict[Condition, ImageSet] = {} if clean is None else {CLEAN: clean}
         self._sets |= {condition: open_set(str(folder), roots=roots) for condition, folder in folders.items()}
