@@ -189,7 +189,8 @@ def fake_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(models, "canonical", lambda text: text)
     monkeypatch.setattr("core.datasets.open_set", lambda *_, **__: images)
     yield fake
-    evaluation._stores.cache_clear()
+    evaluation._matrices.cache_clear()
+    evaluation._results.cache_clear()
 
 
 def test_the_command_writes_the_agreed_json(fake_world: FakeEncoder, tmp_path: Path):

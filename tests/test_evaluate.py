@@ -33,7 +33,8 @@ def encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeEnc
     monkeypatch.setattr(evaluation, "encoders", lambda: SimpleNamespace(get=lambda *_: fake))
     monkeypatch.setattr(models, "find", lambda _: Found(file))
     yield fake
-    evaluation._stores.cache_clear()
+    evaluation._matrices.cache_clear()
+    evaluation._results.cache_clear()
 
 
 def test_an_answer_is_right_and_costs_nothing_the_second_time(encoder: FakeEncoder) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from cache import CacheError
+from cache.results import Results
 from core import faults
 from core.cli import app as cli
 from core.datasets import open_set
@@ -86,6 +89,28 @@ def test_a_disk_that_refuses_is_one_sentence(photos: Path, tmp_path: Path, name:
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".npy")]
     if name != "draw":
         assert run(commands(photos, out)[name], cache).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_full_disk_can_be_cleared(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        kept = Results(disk / "results")
+        kept.put("small", b"x" * 100)
+        kept.close()
+        with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while True:
+                filler.write(b"x" * 512)
+        assert shutil.disk_usage(disk).free == 0
+        for command in (["cache", "verify"], ["cache", "clear", "--yes"]):
+            done = run(command, disk)
+            assert done.returncode == 0, done.stderr
+        assert not list(disk.glob("results/*.db"))
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.fixture
@@ -206,7 +231,8 @@ with atomic_write(keys.root() / "answer.json"), atomic_write(keys.embeddings() /
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["cache", "verify"], ["cache", "clear", "--yes"]])
 def test_orphans_are_removed(tmp_cache: Path, command: list[str]) -> None:
-    evaluate._stores.cache_clear()
+    evaluate._matrices.cache_clear()
+    evaluate._results.cache_clear()
     assert matrices().folder.is_dir()
     with subprocess.Popen(
         [sys.executable, "-c", HOLD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -216,7 +242,8 @@ def test_orphans_are_removed(tmp_cache: Path, command: list[str]) -> None:
     assert len(list(tmp_cache.rglob("*.tmp"))) == 2
     assert run(command, tmp_cache).returncode == 0
     assert not list(tmp_cache.rglob("*.tmp"))
-    evaluate._stores.cache_clear()
+    evaluate._matrices.cache_clear()
+    evaluate._results.cache_clear()
 
 
 @pytest.mark.parametrize("damage", ["cut", "bits", "empty", "foreign"])

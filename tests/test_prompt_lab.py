@@ -54,7 +54,8 @@ def encoder(monkeypatch: pytest.MonkeyPatch):
     for module in (evaluate, sentences, confusable):
         monkeypatch.setattr(module, "encoders", lambda: pool)
     yield fake
-    evaluate._stores.cache_clear()
+    evaluate._matrices.cache_clear()
+    evaluate._results.cache_clear()
 
 
 @pytest.mark.parametrize("aggregation", ["embedding", "similarity", "max"])

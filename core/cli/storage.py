@@ -140,7 +140,7 @@ def cache_clear(yes: Yes = False) -> None:
     """Delete cached embeddings and answers (fetched models and image sets stay)."""
     from cache import CacheError
     from core.evaluation import cache_check
-    from core.evaluation.evaluate import matrices, results
+    from core.evaluation.evaluate import matrices
 
     entries = matrices().entries()
     if not yes:
@@ -154,7 +154,7 @@ def cache_clear(yes: Yes = False) -> None:
         except CacheError as error:
             in_use.append(str(error))
     try:
-        results().clear()
+        cache_check.clear_results()
     except CacheError as error:
         in_use.append(str(error))
     cache_check.remove_orphans()

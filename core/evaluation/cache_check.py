@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from cache import files, keys
+import shutil
+
+from cache import CacheError, files, keys
 from core.datasets.formats.icons import verify_drawn
-from core.evaluation.evaluate import matrices
+from core.evaluation.evaluate import matrices, results
 from core.runtime.jobs import engine
 
 
@@ -18,6 +20,22 @@ def verify_all() -> list[str]:
     if problems:
         engine().forget()
     return problems
+
+
+def clear_results() -> None:
+    """Delete all small values, also on a disk too full for their database to write down what it deletes.
+
+    CacheError while another process has locked it, and where nothing may be deleted.
+    """
+    try:
+        results().clear()
+    except CacheError as error:
+        if "locked" in str(error):
+            raise
+        try:
+            shutil.rmtree(keys.root() / "results")
+        except OSError:
+            raise error from None
 
 
 def remove_orphans() -> int:

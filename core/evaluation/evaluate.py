@@ -11,7 +11,6 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,19 +51,18 @@ ANSWER_SCHEMA = 2
 """Counts up when the same question would get another answer from the same vectors."""
 
 
-@cache
-def _stores(root: Path, embeddings: Path) -> tuple[MatrixStore, Results]:
-    return MatrixStore(embeddings), Results(root / "results")
+_matrices = cache(MatrixStore)
+_results = cache(Results)  # apart: on a full disk the database cannot be opened, but vectors can be cleared
 
 
 def matrices() -> MatrixStore:
     """The store of image-embedding matrices (``keys.embeddings``); several machines may share it."""
-    return _stores(keys.root(), keys.embeddings())[0]
+    return _matrices(keys.embeddings())
 
 
 def results() -> Results:
     """The store of small values whose loss costs a recomputation; one machine's own (it is a database)."""
-    return _stores(keys.root(), keys.embeddings())[1]
+    return _results(keys.root() / "results")
 
 
 @cache

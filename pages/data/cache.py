@@ -91,7 +91,7 @@ def _clear_all() -> None:
     jobs.require_change("clearing the cache")
     kept = evaluate.matrices()
     stores: list[Callable[[], None]] = [partial(kept.remove, entry.key) for entry in kept.entries()]
-    for clear in [*stores, evaluate.results().clear]:
+    for clear in [*stores, cache_check.clear_results]:
         try:
             clear()
         except CacheError as error:
