@@ -19,7 +19,7 @@ from core.models import registry as models
 from core.runtime.jobs import Engine
 from core.stats.intervals import wilson
 from core.stats.paired import holm
-from core.types import Lens
+from core.types import Lens, silent
 from tests.fakes import FakeImageSet
 from tests.helpers.pages import answered_by_prompts, opened, words
 
@@ -68,10 +68,10 @@ def test_the_table_agrees_with_counts_and_exact_tests(replaced: None) -> None:
 def test_answers_that_are_there_are_not_computed_again(replaced: None, monkeypatch: pytest.MonkeyPatch) -> None:
     image_set, strategies = FakeImageSet(classes=5, n=60), ["simple", "class"]
     lens = Lens(MODEL, image_set.id)
-    expected = across_sets.set_table(lens, [image_set], strategies)
-    known = [evaluate.evaluate(replace(lens, prompts=one), image_set=image_set) for one in strategies]
+    expected = across_sets.rows(across_sets.set_table(lens, [image_set], strategies))
+    known = [evaluate.evaluate(replace(lens, prompts=one), image_set=image_set, report=silent) for one in strategies]
     monkeypatch.setattr(evaluate, "evaluate", None)
-    assert across_sets.set_table(lens, [image_set], strategies, known=known) == expected
+    assert across_sets.rows(across_sets.set_table(lens, [image_set], strategies, known=known)) == expected
     with pytest.raises(TypeError):  # one of two: both are computed, so that both are of the same precision
         across_sets.set_table(lens, [image_set], strategies, known=known[:1])
 

@@ -20,6 +20,7 @@ from core.errors import UnreadableData
 from core.evaluation.embedding_run import EmbeddingRun
 from core.memory import Budget
 from core.runtime import thumbnails as thumbs
+from core.runtime.content import pictures_digest
 from core.runtime.held import Held
 from core.types import ImageSet
 from tests.fakes import FakeEncoder
@@ -100,7 +101,7 @@ def test_many_thumbnails_at_once_stay_within_the_budget(budget: Callable[[int], 
     found = budget(3 << 20)  # two or three of them
     thumbs.publish(photos)
     with ThreadPoolExecutor(16) as pool:
-        made = list(pool.map(lambda index: thumbs.thumbnail(photos.fingerprint, index, 192), range(16)))
+        made = list(pool.map(lambda index: thumbs.thumbnail(pictures_digest(photos), index, 192), range(16)))
     assert {max(Image.open(io.BytesIO(data)).size) for data in made} == {192}
     assert found.used == 0
     assert 1 << 19 < found.peak <= 3 << 20
@@ -140,7 +141,7 @@ def test_the_same_picture_asked_for_at_once_is_decoded_once(
 
     def ask(_: int) -> bytes:
         start.wait(10)
-        return thumbs.thumbnail(photos.fingerprint, 0, 192)
+        return thumbs.thumbnail(pictures_digest(photos), 0, 192)
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(ask, range(8)))) == 1
