@@ -62,6 +62,9 @@ class ResultsInfo:
     folder: Path
 
 
+IN_USE = "Another process is writing to it"
+"""In the message of an error that passes once that process ends; nothing may be deleted from under it."""
+
 _read = threading.local()
 """Which version of a value's file this thread read last; None where the database holds the value itself."""
 
@@ -263,7 +266,7 @@ def _is_passing(error: Exception) -> bool:
 def _advice(error: Exception) -> str:
     if "locked" not in str(error) and not isinstance(error, diskcache.Timeout):
         return ""
-    return " Another process is writing to it: wait until that ends, then run the same again."
+    return f" {IN_USE}: wait until that ends, then run the same again."
 
 
 def _checksum(name: bytes, value: bytes) -> bytes:

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
+import diskcache
 import numpy as np
 import pytest
 from PIL import Image
@@ -111,6 +113,27 @@ def test_a_full_disk_can_be_cleared(tmp_path: Path) -> None:
         assert not list(disk.glob("results/*.db"))
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("error", [diskcache.Timeout(), sqlite3.OperationalError("database is locked")], ids=repr)
+def test_a_cache_that_another_process_writes_to_is_not_deleted(
+    tmp_cache: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    if isinstance(error, sqlite3.Error):
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    kept = evaluate.results()
+    kept.put("small", b"value")
+
+    def clear(_: object) -> NoReturn:
+        raise error
+
+    with monkeypatch.context() as busy:
+        busy.setattr(diskcache.Cache, "clear", clear)
+        with pytest.raises(CacheError, match="Another process is writing to it"):
+            cache_check.clear_results()
+    assert kept.get("small") == b"value"
+    cache_check.clear_results()
+    assert kept.get("small") is None
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from cache import CacheError, files, keys
+from cache.results import IN_USE
 from core.datasets.formats.icons import verify_drawn
 from core.evaluation.evaluate import matrices, results
 from core.runtime.jobs import engine
@@ -25,12 +26,12 @@ def verify_all() -> list[str]:
 def clear_results() -> None:
     """Delete all small values, also on a disk too full for their database to write down what it deletes.
 
-    CacheError while another process has locked it, and where nothing may be deleted.
+    CacheError while another process writes to it, and where nothing may be deleted.
     """
     try:
         results().clear()
     except CacheError as error:
-        if "locked" in str(error):
+        if IN_USE in str(error):
             raise
         try:
             shutil.rmtree(keys.root() / "results")

@@ -310,9 +310,7 @@ def version_of(store: MatrixStore, key: str, image_set: ImageSet) -> str | None:
     version = store.version(key)
     if version is None:
         return None
-    while isinstance(image_set, Subset):
-        image_set = image_set.parent
-    return None if _is_outdated(store, key, image_set) else version
+    return None if _is_outdated(store, key, whole_of(image_set)) else version
 
 
 def _is_outdated(store: MatrixStore, key: str, image_set: ImageSet) -> bool:

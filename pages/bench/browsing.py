@@ -84,7 +84,7 @@ function ends(bytes) {
 }
 // What stands inside a canvas is never painted: a grid's cells for screen readers, written 200 ms after it is drawn.
 new MutationObserver(list => {
-  if (list.some(({target}) => !(target.parentElement ?? document.body).closest('canvas') && target.tagName !== 'TABLE'))
+  if (list.some(({target}) => !(target.parentElement ?? document.body).closest('canvas')))
     watched.changed = performance.now()
 })
   .observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
