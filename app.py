@@ -26,6 +26,7 @@ from core.runtime import logs
 from core.runtime import thumbnails as thumbs
 from core.runtime.compression import Compressed
 from core.runtime.hosts import OnlyOwnHosts
+from core.runtime.moved import Moved
 from core.runtime.preload import Preloaded
 from pages import registry
 
@@ -88,5 +89,6 @@ app = st.App(
         Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or ""),
         Middleware(Compressed),
         Middleware(Preloaded),
+        Middleware(Moved, pages={page.id for page in registry.PAGES}, keys=registry.ONCE_SHARED),
     ],
 )

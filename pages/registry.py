@@ -60,6 +60,8 @@ PAGES = (
     PageInfo("counts", "Count captions", "Library", ("model", "images", "frequency")),
     PageInfo("deck", "Deck", "Library"),
 )
+ONCE_SHARED = ("by", "class", "flag", "hide", "of", "on", "origin", "score", "search", "view")
+"""Names that several pages had in their addresses; each page's is now ``page-name``."""
 HOME = PAGES[0]
 """The page of the bare address."""
 _BY_ID = {page.id: page for page in PAGES}

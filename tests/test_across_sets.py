@@ -97,7 +97,8 @@ def test_the_command_prints_sets_by_strategies(replaced: None, monkeypatch: pyte
 
 def test_the_lab_shows_the_table(replaced: None, page_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pages.ui.answers.shipped", lambda lens: None)
-    page = opened("lab", lenses=["simple", "ensemble"], view="several sets", **{"lab-sets": ["icons", "icons-tail"]})
+    sets = {"lab-view": "several sets", "lab-sets": ["icons", "icons-tail"]}
+    page = opened("lab", lenses=["simple", "ensemble"], **sets)
     assert not page.exception
     table = page.dataframe[0].value
     assert table["set"].tolist() == ["icons", "icons-tail", "mean over sets"]

@@ -95,7 +95,7 @@ WRONG = (
     ("data", {"fetch_model": "ViT-B-32,opena", "show": "models"}),
     ("data", {"fetch_set": "letitwagg", "show": "image sets"}),
     ("corruptions", {"other": "RN50,opena"}),
-    ("lab", {"lenses": ["simple", "class", "ensembel"], "renames": "appel → pear", "view": "rename"}),
+    ("lab", {"lenses": ["simple", "class", "ensembel"], "renames": "appel → pear", "lab-view": "rename"}),
     ("shifts", {"shift-models": ["icon-RN,icons-20k"], "shifts": ["icons-v3"]}),
     ("attacks", {"attack-who": ["simpel", "icon-RM,icons-200k::simple"], "attacks-view": "accuracy"}),
     pytest.param("composition", {"composition": "models", "indistribution": "iconz"}, marks=pytest.mark.slow),

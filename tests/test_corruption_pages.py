@@ -61,21 +61,21 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_picture_is_shown_under_every_corruption_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "table", lambda name: ())
-    app = opened("corruptions", **{"class": "anchor", "group": "digital"})
+    app = opened("corruptions", **{"corruptions-class": "anchor", "group": "digital"})
     assert not app.exception
     assert "is not measured yet" in words(app)
     assert "1 of 1 clean and 8 of 20 corrupted pictures of “anchor” correctly" in words(app)
 
 
 def test_two_models_stand_side_by_side() -> None:
-    app = opened("corruptions", other="icon-ViT,icons-200k", **{"class": "anchor"})
+    app = opened("corruptions", other="icon-ViT,icons-200k", **{"corruptions-class": "anchor"})
     assert not app.exception
     assert "A: icon-RN" in words(app)
     assert "B: icon-ViT" in words(app)
 
 
 def test_a_whole_class_counts_its_pictures() -> None:
-    app = opened("corruptions", whole="true", **{"class": "anchor"})
+    app = opened("corruptions", whole="true", **{"corruptions-class": "anchor"})
     assert not app.exception
     assert "6 of 6 clean and 48 of 120 corrupted pictures" in words(app)
 
@@ -110,7 +110,8 @@ def test_head_and_tail_are_drawn_along_severity_with_intervals(committed: None) 
 
 
 def test_a_sequence_marks_its_flips() -> None:
-    app = opened("corruptions", perturbation="rotate", **{"corruption-view": "sequences", "class": "anchor"})
+    asked = {"corruption-view": "sequences", "corruptions-class": "anchor"}
+    app = opened("corruptions", perturbation="rotate", **asked)
     assert not app.exception
     assert "flips 2 times in 30 steps (FP 0.07" in words(app)
     assert "anchor ×7, then" in words(app)
@@ -121,7 +122,7 @@ def test_without_the_package_the_page_says_how_to_get_it(committed: None, monkey
         raise PackageNotFoundError
 
     monkeypatch.setattr(corruptions, "version", absent)
-    app = opened("corruptions", **{"class": "anchor"})
+    app = opened("corruptions", **{"corruptions-class": "anchor"})
     assert not app.exception
     assert "pip install imagecorruptions-imaug" in app.info[0].value.replace("\\", "")
     assert "Corruptions cut accuracy from 100 %" in words(app)

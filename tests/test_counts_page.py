@@ -166,7 +166,7 @@ def test_integrated_counts_on_the_page(captions):
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"id": [str(n) for n in range(20)], "apple": [0.9] * 10 + [0.1] * 10}), scores)
-    app = opened(by="integrated")
+    app = opened(**{"counts-by": "integrated"})
     fill(app, captions)
     app.text_input(key="scores").set_value(str(scores))
     settled(app.run())

@@ -61,12 +61,12 @@ def test_frequency_colours_and_hides_them() -> None:
     doubtful = sources.load_source("published:cc12m/integrated_tlemmatized_i0.7").flags
     held = [flag for flag in table(app, "flags") if flag]
     assert held
-    app.multiselect(key="hide").set_value(["hyphen"]).run()
+    app.multiselect(key="frequency-hide").set_value(["hyphen"]).run()
     settled(app)
     left = [name for name in _joined("counts")["imagenet", "cc12m", "lemmatized"]["concept"]
             if "hyphen" not in doubtful.get(name, ())]  # fmt: skip
     assert f"{len(left):,} concepts" in words(app)
-    assert app.query_params["hide"] in (["hyphen"], "hyphen")
+    assert app.query_params["frequency-hide"] in (["hyphen"], "hyphen")
 
 
 @pytest.mark.parametrize("page", ["explore", "tail"])
@@ -74,7 +74,7 @@ def test_tables_name_them(page: str) -> None:
     app = opened(page, model=MODEL, set="imagenet")
     assert any(table(app, "flags"))
     if page == "explore":
-        app.selectbox(key="flag").set_value("hyphen").run()
+        app.selectbox(key="explore-flag").set_value("hyphen").run()
         assert all("hyphen" in cell for cell in table(app, "flags"))
 
 
@@ -90,7 +90,7 @@ def test_corpora_can_be_drawn_without_them() -> None:
     ]  # fmt: skip
     hyphened = int(np.concatenate([names.str.contains("-").to_numpy() for names in rows]).sum())
     assert whole.rows - less.rows == hyphened > 0
-    app = opened("corpora", hide="hyphen")
+    app = opened("corpora", **{"corpora-hide": "hyphen"})
     assert not app.exception
     assert f"{less.rows}" in json.dumps(table(app, "Concepts"))
 

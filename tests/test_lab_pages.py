@@ -91,14 +91,14 @@ def test_a_bad_link_says_what_is_wrong(lenses: list[str]) -> None:
 
 
 def test_frequency_curves_are_laid_over_one_another() -> None:
-    app = opened("lab", lenses=["simple", "ensemble"], view="frequency")
+    app = opened("lab", lenses=["simple", "ensemble"], **{"lab-view": "frequency"})
     assert not app.exception
     assert {"simple", "ensemble"} <= {trace.get("name") for trace in figures(app)[0]["data"]}
     assert "points per tenfold count" in words(app)
 
 
 def test_class_changes_are_drawn_for_every_class() -> None:
-    app = opened("lab", lenses=["simple", "ensemble"], view="classes")
+    app = opened("lab", lenses=["simple", "ensemble"], **{"lab-view": "classes"})
     assert not app.exception
     scatter, bars = figures(app)
     assert sum(len(trace["text"]) for trace in scatter["data"] if trace.get("text")) == 586
@@ -107,7 +107,7 @@ def test_class_changes_are_drawn_for_every_class() -> None:
 
 def test_flips_are_counted_and_a_linked_picture_is_seen_through_both_lenses() -> None:
     images = open_set("icons")
-    app = opened("lab", lenses=["simple", "ensemble"], view="flips", image=images.image_ids[3])
+    app = opened("lab", lenses=["simple", "ensemble"], image=images.image_ids[3], **{"lab-view": "flips"})
     assert not app.exception
     assert "2,930 simple wrong, ensemble correct" in words(app)
     assert len(app.get("plotly_chart")) == 2
@@ -123,13 +123,14 @@ def test_written_sentences_are_held_against_random_words() -> None:
 
 
 def test_arrows_lead_from_names_to_synonyms() -> None:
-    app = opened("lab", lenses=["simple", "real"], view="frequency")
+    app = opened("lab", lenses=["simple", "real"], **{"lab-view": "frequency"})
     assert not app.exception
     assert "of 586 classes have a more frequent synonym" in words(app)
     heads = figures(app)[1]["data"][2]
     assert heads["name"] == "synonym, real"
     assert len(heads["customdata"]) >= 20
-    assert "among the setups to see arrows" in words(opened("lab", lenses=["simple", "class"], view="frequency"))
+    app = opened("lab", lenses=["simple", "class"], **{"lab-view": "frequency"})
+    assert "among the setups to see arrows" in words(app)
 
 
 def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +145,7 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
         return made
 
     monkeypatch.setattr(evaluate, "evaluate", Stub(renamed))
-    app = opened("lab", lenses=["simple", "class"], view="rename", concept="anchor")
+    app = opened("lab", lenses=["simple", "class"], concept="anchor", **{"lab-view": "rename"})
     assert "What if it were called something else?" in words(app)
     app.text_input(key="called").input("ship <b>thing</b>").run()
     app.button(key=next(b.key for b in app.button if b.label == "Rename")).click().run()
@@ -162,7 +163,8 @@ def test_a_class_is_renamed_and_the_rename_undone(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_renaming_link_that_names_no_class_says_so() -> None:
-    app = opened("lab", lenses=["simple", "class"], view="rename", renames=["nobody → somebody", "anchor → hook"])
+    renames = ["nobody → somebody", "anchor → hook"]
+    app = opened("lab", lenses=["simple", "class"], renames=renames, **{"lab-view": "rename"})
     assert "names no class of this set" in words(app)
     assert not app.exception
 
@@ -252,14 +254,14 @@ def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch, shared: 
 
 
 def test_the_inspector_shows_the_sentences_of_a_class() -> None:
-    app = opened("inspector", prompts="cupl-full", **{"class": "anchor"})
+    app = opened("inspector", prompts="cupl-full", **{"inspector-class": "anchor"})
     assert not app.exception
     assert "“cupl-full” uses 6 prompts per class" in words(app)
     assert "6 sentences of anchor" in words(app)
 
 
 def test_the_rule_from_sentences_to_a_class_score_is_chosen_and_explained() -> None:
-    app = opened("inspector", prompts="dclip", **{"class": "anchor"})
+    app = opened("inspector", prompts="dclip", **{"inspector-class": "anchor"})
     assert "the same mean vector without the last normalisation" in words(app)
     app.segmented_control(key="rule-dclip").set_value("max").run()
     settled(app)

@@ -78,7 +78,7 @@ def views() -> tuple[View, ...]:
         "shifts": "{root}/shifted", "shift-models": ["local-dir:{root}/model", model],
         "shift-model": "local-dir:{root}/model",
     }  # fmt: skip
-    one: dict[str, str | list[str]] = {"class": CHANGED, "shot": picture}
+    one: dict[str, str | list[str]] = {"corruptions-class": CHANGED, "shot": picture}
     return (
         View("explore", NUMBERS | COUNTED),
         View("explore", NUMBERS | COUNTED, {"image": picture}),
@@ -88,12 +88,12 @@ def views() -> tuple[View, ...]:
         *(View("failures", NUMBERS | COUNTED, {"fail": part}) for part in ("worst",)),
         View("failures", {"prompts", "names", "weights"}, {"fail": "labels"}),
         View("lab", NUMBERS | COUNTED, lab),
-        View("lab", NUMBERS | COUNTED, {**lab, "view": "classes"}),
-        View("lab", NUMBERS | COUNTED, {**lab, "view": "frequency"}, stays={"picture"}),
-        View("lab", NUMBERS, {**lab, "view": "flips", "image": picture}),
-        View("lab", NUMBERS, {**lab, "view": "rename", "renames": f"{OTHER} → crimson koi"}, stays={"picture"}),
+        View("lab", NUMBERS | COUNTED, {**lab, "lab-view": "classes"}),
+        View("lab", NUMBERS | COUNTED, {**lab, "lab-view": "frequency"}, stays={"picture"}),
+        View("lab", NUMBERS, {**lab, "lab-view": "flips", "image": picture}),
+        View("lab", NUMBERS, {**lab, "lab-view": "rename", "renames": f"{OTHER} → crimson koi"}, stays={"picture"}),
         View("lab", NUMBERS, {"lenses": ["{root}/mine.txt", f"{model}::class"]}),
-        View("inspector", {"prompts", "names", "weights"}, {"class": OTHER}),
+        View("inspector", {"prompts", "names", "weights"}, {"inspector-class": OTHER}),
         View("inspector", NUMBERS, {"inspect": "two classes"}),
         View("inspector", NUMBERS, {"inspect": "how many"}, "Draw the curve"),
         View("shifts", NUMBERS, {**shifts, "shifts-view": "board"}),

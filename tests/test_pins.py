@@ -44,7 +44,7 @@ def test_published_evidence_is_pinned_with_its_source(release: Path, page: str, 
 
 
 def test_ones_own_run_among_the_published_ones_is_pinned(release: Path) -> None:
-    app = opened("among", origin="A file", **{"counts-of": "CC-3M"})
+    app = opened("among", **{"among-origin": "A file", "counts-of": "CC-3M"})
     content = json.dumps({"my model": {"classwise": {f"dtd {index:02d}": 5.0 * index for index in range(12)}}}).encode()
     app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
     settled(app)

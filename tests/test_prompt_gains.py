@@ -114,6 +114,6 @@ def test_the_page_shows_it_with_nothing_fetched_and_leads_into_the_lens(page_eng
     assert len(forest["data"][0]["x"]) == 18
     into = [query for label, (page, query) in links(app).items() if page == "explore"]
     assert {"model": [MODEL], "set": ["imagenet"], "prompts": ["simple"]}.items() <= into[0].items()
-    both = opened("lab", **{"for": "published", "on": "dtd"})
+    both = opened("lab", **{"for": "published", "lab-on": "dtd"})
     assert "21 published models" in words(both)
     assert "Describable Textures: " in words(both)

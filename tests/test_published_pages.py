@@ -85,13 +85,13 @@ def test_a_copy_without_let_it_wag_results_keeps_the_page(release: store.Store) 
     [
         {"results": "Retrieval"},
         {"results": "Text-to-image"},
-        {"view": "by data set"},
+        {"published-view": "by data set"},
         {"corpus": ["CC-3M", "LAION-400M"]},
-        {"of": "RN50 · CC-3M", "tint": "flag"},
-        {"of": "RN50 · CC-3M", "hide": "digits"},
+        {"published-of": "RN50 · CC-3M", "tint": "flag"},
+        {"published-of": "RN50 · CC-3M", "published-hide": "digits"},
         {"about": "imagenet 03"},
         {"about": "<img src=x onerror=alert(1)>"},
-        {"corpus": "nonsense", "search": "nonsense", "on": "nonsense", "of": "nonsense"},
+        {"corpus": "nonsense", "published-search": "nonsense", "published-on": "nonsense", "published-of": "nonsense"},
     ],
 )
 def test_the_url_chooses_and_nonsense_in_it_is_dropped(query: dict, release: store.Store) -> None:
@@ -101,11 +101,11 @@ def test_the_url_chooses_and_nonsense_in_it_is_dropped(query: dict, release: sto
 
 
 def test_models_follow_the_pretraining_sets(release: store.Store) -> None:
-    app = open_page("published", corpus="CC-3M", of="ViT-B-16 · CC-3M")
-    assert app.multiselect(key="of").value == [("ViT-B-16", "cc3m")]
+    app = open_page("published", corpus="CC-3M", **{"published-of": "ViT-B-16 · CC-3M"})
+    assert app.multiselect(key="published-of").value == [("ViT-B-16", "cc3m")]
     app.multiselect(key="corpus").set_value(["laion400m"]).run()
     settled(app)
-    assert app.multiselect(key="of").value == []
+    assert app.multiselect(key="published-of").value == []
     assert "ViT-L-14 on LAION-400M" in said(app)
 
 
@@ -212,7 +212,7 @@ def test_names_from_data_are_text_in_figures(release: store.Store) -> None:
 
 
 def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept(release: store.Store) -> None:
-    app = open_page("among", origin="A file", **{"counts-of": "CC-3M"})
+    app = open_page("among", **{"among-origin": "A file", "counts-of": "CC-3M"})
     classes = {f"dtd {index:02d}": 5.0 * index for index in range(12)} | {"DTD 13": 40.0}
     content = json.dumps({"my model": {"full": 1.0, "classwise": classes}}).encode()
     app.file_uploader(key="results-file").set_value([("mine.json", content, "application/json")]).run()
@@ -232,7 +232,7 @@ def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept
 
 
 def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store) -> None:
-    app = open_page("among", origin="A file")
+    app = open_page("among", **{"among-origin": "A file"})
     app.file_uploader(key="results-file").set_value([("mine.json", b"[[1]]", "application/json")]).run()
     assert not app.exception
     assert any("mine" in warning.value for warning in app.warning)
@@ -240,7 +240,7 @@ def test_a_file_that_is_no_result_is_refused_in_a_sentence(release: store.Store)
 
 @pytest.mark.slow
 def test_slopes_stand_against_model_size() -> None:
-    app = open_page("published", view="slope and size")
+    app = open_page("published", **{"published-view": "slope and size"})
     drawn = {trace["name"]: trace for trace in figures(app)[0]["data"]}
     assert drawn["LAION-400M"]["x"] == pytest.approx([149.62, 151.28, 427.62])
     assert "per tenfold size" in said(app)
@@ -248,7 +248,7 @@ def test_slopes_stand_against_model_size() -> None:
 
 @pytest.mark.slow
 def test_thresholds_stand_beside_one_another(release: store.Store) -> None:
-    app = open_page("published", view="thresholds", corpus="cc3m")
+    app = open_page("published", corpus="cc3m", **{"published-view": "thresholds"})
     assert [len(figure["data"]) for figure in figures(app)][:4] == [2, 2, 2, 3]
     assert "one threshold only" in said(app)
     assert "image (RAM++ 0.5)" in said(app)

@@ -55,7 +55,7 @@ def test_the_tutorial_is_there_and_its_links_lead_into_the_lab():
     assert links
     for link in map(urlsplit, links):
         assert link.path in ("/lab", "/inspector", "/failures")
-        assert set(parse_qs(link.query)) <= {"lenses", "view", "renames", "prompts", "inspect", "class", "fail"}
+        assert set(parse_qs(link.query)) <= {"lenses", "lab-view", "renames", "prompts", "inspect", "fail"}
 
 
 @pytest.mark.slow

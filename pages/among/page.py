@@ -32,10 +32,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         help="The set that your model was trained on, if it is one of these; else the one you take for closest.",
     )  # fmt: skip
     method = one_of(
-        "Counted by", "search", view.methods(store, [pretraining]), show=lambda name: METHODS[name], width=240
+        "Counted by", "among-search", view.methods(store, [pretraining]), show=lambda name: METHODS[name], width=240
     )
     dataset = one_of("Class names from", "names-of", [ANY, *ZERO_SHOT_SETS], width=190)
-    prompts = one_of("Prompts of the published", "score", PROMPTS, width=170)
+    prompts = one_of("Prompts of the published", "among-score", PROMPTS, width=170)
 chosen = None if dataset == ANY else dataset
 where = view.Where(pretraining, method, chosen)
 usable = view.applicable(store, kept_mapping(run), where)

@@ -23,8 +23,8 @@ ORIGINS = ("this setup", "a file")
 
 def choose_run() -> Run:
     """The run of the lens, or one from an uploaded file; without a file yet, the page ends here."""
-    address.by_id("origin", ORIGINS)
-    origin = switch("Results", "origin", ORIGINS, show=str.capitalize, bare=True)
+    address.by_id("among-origin", ORIGINS)
+    origin = switch("Results", "among-origin", ORIGINS, show=str.capitalize, bare=True)
     if origin == ORIGINS[0]:
         return runs.from_answer(answers.answer_for(lensbar.lens()))
     upload = st.file_uploader("Results", type=["json", "csv"], key="results-file", label_visibility="collapsed")

@@ -33,7 +33,7 @@ if part == PARTS[1]:
 
 sets = view.counted_sets(store)
 method = one_of(
-    "Counted by", "search", view.methods(store, sets), show=lambda name: METHODS[name], width=260,
+    "Counted by", "corpora-search", view.methods(store, sets), show=lambda name: METHODS[name], width=260,
     help="Which search the counts come from; not every set was searched in every way.",
 )  # fmt: skip
 flags = {(name, concept): found for name in sets for concept, found in flagged(name).items()}

@@ -112,10 +112,10 @@ def choose_class(image_set: ImageSet) -> int:
     counts = lensbar.counts(image_set)
     first = max(range(len(held)), key=lambda place: counts.get(image_set.keys[held[place]], 0))
     named = {image_set.keys[label]: label for label in held}
-    if st.session_state.get("class") not in (None, *named):
-        st.session_state.pop("class")
+    if st.session_state.get("corruptions-class") not in (None, *named):
+        st.session_state.pop("corruptions-class")
     found = st.selectbox(
-        "Class", list(named), index=first, key="class", bind="query-params", width=280,
+        "Class", list(named), index=first, key="corruptions-class", bind="query-params", width=280,
         format_func=lambda one: image_set.names[named[one]] if one in named else str(one),
     )  # fmt: skip
     return named.get(found, held[first])

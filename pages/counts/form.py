@@ -41,9 +41,8 @@ _ENDINGS = ["parquet", "csv", "tsv", "jsonl", "txt", "tar", "gz", "zst"]
 
 def count_form() -> tuple[Request, str] | None:
     """The form; the request and the name it is to have, once there is enough to count."""
-    mode = switch(
-        "Count by", "by", MODES, default="text", help="\n".join(f"- **{name}**: {text}" for name, text in HELP.items())
-    )
+    told = "\n".join(f"- **{name}**: {text}" for name, text in HELP.items())
+    mode = switch("Count by", "counts-by", MODES, default="text", help=told)
     captions, roots = ("", served.folders()) if mode == "image" else _captions()
     left, right = st.columns(2, gap="large")
     with left:

@@ -73,7 +73,7 @@ def choose(answer: Answer, image_set: ImageSet) -> int:
     judged = [index for index, score in enumerate(answer.classes) if score.n]
     worst = min(judged, key=lambda index: answer.classes[index].accuracy, default=0)
     start = chosen[0] if chosen else worst
-    name = st.selectbox("Class", labels, index=start, key="class", bind="query-params", width=360)
+    name = st.selectbox("Class", labels, index=start, key="inspector-class", bind="query-params", width=360)
     return labels.index(name)
 
 

@@ -31,7 +31,7 @@ if len(found) < 2:
 
 compared = lenses_view.comparison(found)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    view = switch("View", "view", VIEWS)
+    view = switch("View", "lab-view", VIEWS)
     looked_at = lenses_view.pair(compared)
 sentence = headline(looked_at)
 with opening:

@@ -29,7 +29,7 @@ from pages.ui.text import finding, plain, quiet, section
 SCOPES = {"lens": "This model, picture by picture", "published": "Published models, 18 data sets"}
 PAIRS = [(a, b) for at, a in enumerate(PROMPTS) for b in PROMPTS[at + 1 :]]
 VIEWS = ("by data set", "by model")
-FOREST, CLOUD, MODELS, PAIR, SET, VIEW = "gains", "gained", "of", "change", "on", "gains-by"
+FOREST, CLOUD, MODELS, PAIR, SET, VIEW = "gains", "gained", "lab-of", "change", "lab-on", "gains-by"
 ALL, LISTED = "all 18", 6
 
 

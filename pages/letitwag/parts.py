@@ -165,7 +165,7 @@ def links(item: Concept) -> None:
 def matrix(found: Matrix, fate: findings.Fate, item: Concept) -> None:
     """All models on all concepts as colour, then the concepts as a table to sort."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by = switch("Concepts by", "by", ORDERS, default="gain")
+        by = switch("Concepts by", "letitwag-by", ORDERS, default="gain")
         models_by = switch("Models by", "models-by", MODEL_ORDERS)
     columns = findings.order_of(found, by)
     rows = _model_order(found, models_by)

@@ -67,26 +67,26 @@ def choose(store: Store) -> View:
         models = [found for found in view.models(store, kind) if found[1] in sets]
         preset = models[:FIRST_OF_MANY] if kind == TEXT_TO_IMAGE else models
         chosen = any_of(
-            "Models", "of", models, show=_model, width=260, wrap=True,
+            "Models", "published-of", models, show=_model, width=260, wrap=True,
             placeholder=f"All {len(models)}" if preset == models else f"The first {len(preset)} of {len(models)}",
         )  # fmt: skip
         method = one_of(
-            "Counted by", "search", view.methods(store, sets), show=lambda name: METHODS[name], width=230,
+            "Counted by", "published-search", view.methods(store, sets), show=lambda name: METHODS[name], width=230,
             help="text: captions that name the concept. image: pictures that RAM++ tags with it above a threshold. "
             "text and image: both on the same sample, the paper's headline.",
         )  # fmt: skip
         conditions = view.conditions(store, kind)
         conditions = sorted(conditions, key=lambda name: name not in HEADLINES)
-        address.by_id("score", conditions)
+        address.by_id("published-score", conditions)
         prompted = "class: the bare class name. simple: A photo of a … ensemble: 80 templates."
         condition = one_of(
-            "Prompts" if kind == ZERO_SHOT else "Metric", "score", conditions, width=160 if kind == ZERO_SHOT else 230,
-            show=lambda name: METRIC_WORDS.get(name, name),
+            "Prompts" if kind == ZERO_SHOT else "Metric", "published-score", conditions,
+            show=lambda name: METRIC_WORDS.get(name, name), width=160 if kind == ZERO_SHOT else 230,
             help=prompted if kind == ZERO_SHOT else None,
         )  # fmt: skip
         datasets = () if kind == TEXT_TO_IMAGE else _datasets(kind)
         hidden = any_of(
-            "Hide concepts with", "hide", list(FLAGS), placeholder="Nothing hidden", width=210,
+            "Hide concepts with", "published-hide", list(FLAGS), placeholder="Nothing hidden", width=210,
             help="Quality flags of the counts.\n\n" + "\n".join(f"- **{flag}**: {why}" for flag, why in FLAGS.items()),
         )  # fmt: skip
     return View(kind, method, condition, tuple(chosen or preset), tuple(datasets), tuple(hidden))
@@ -95,7 +95,7 @@ def choose(store: Store) -> View:
 def _datasets(kind: str) -> list[str]:
     offered = [*RETRIEVAL_SETS] if kind == RETRIEVAL else [*ZERO_SHOT_SETS, *MORE_SETS]
     return any_of(
-        "Downstream data sets", "on", offered, width=240, placeholder="Those of the figures",
+        "Downstream data sets", "published-on", offered, width=240, placeholder="Those of the figures",
         help="The figures pool 18 classification sets (17 for counts by text, which lack ImageNet-Sketch).",
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ for item in left_out:
 if not shown:
     st.stop()
 
-mode = switch("View", "view", VIEWS, bare=True)
+mode = switch("View", "published-view", VIEWS, bare=True)
 if mode == VIEWS[0]:
     parts.pooled(shown)
 elif mode == VIEWS[2]:

@@ -40,7 +40,7 @@ else:
     rare = []
 
 if isinstance(answer, Answer):
-    view = switch("View", "view", VIEWS)
+    view = switch("View", "tail-view", VIEWS)
     if view == "remedies":
         remedies.remedies_section(answer, lensbar.images(), counts)
         st.stop()

@@ -1,7 +1,8 @@
-"""What an address asks for and does not get is said, in one line at the top of the page.
+"""What stands in an address; what it asks for and does not get is said, in one line at the top of the page.
 
 Streamlit drops a value that its widget does not offer without a word; a person who followed a link then takes the
-default for what the link said.
+default for what the link said. It also drops, on the browser's Back, a value whose name the page that is left has too:
+outside the sidebar every name in the address belongs to one page.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ def arrived(page: str) -> None:
     if st.session_state.get("_arrived") != page:
         asked = {key: st.query_params.get_all(key) for key in st.query_params}
         st.session_state.update(_arrived=page, _asked=asked, _ignored=[])
+
+
+def own(key: str) -> str:
+    """The name in the address of a control that several pages draw: ``hide`` is ``tail-hide`` on Tail."""
+    return f"{st.session_state['_page']}-{key}"
 
 
 def restored() -> bool:

@@ -214,8 +214,9 @@ def by_class(lens: Lens) -> Answer | ClassAnswer:
     chosen: origins.Choice = "live"
     if others:
         offered = {origin: words.capitalize() for origin, words in ORIGINS.items() if origin in ("live", *others)}
-        address.by_id("origin", [*offered])
-        chosen = switch("Accuracies", "origin", offered)
+        key = address.own("origin")
+        address.by_id(key, [*offered])
+        chosen = switch("Accuracies", key, offered)
     return answer_for(lens) if chosen == "live" else _classes(question, chosen, lens)
 
 

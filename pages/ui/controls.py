@@ -41,7 +41,7 @@ PAIRS = (
 
 def two_controls(store: Store, head: DeltaGenerator) -> None:
     """Both controls on one screen, each with what it was meant to rule out; the sentence goes to the head."""
-    prompts = switch("Prompts", "score", ("class", "simple", "ensemble"))
+    prompts = switch("Prompts", "corpora-score", ("class", "simple", "ensemble"))
     drawn = [_shown(store, method, prompts, models) for _, _, method, models in PAIRS]
     own = [one for shown in drawn for one in shown if one.combination.pretraining in (PRUNED, SYNTHETIC)]
     with head:

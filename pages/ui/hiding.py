@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from core.published.anomalies import FLAGS
+from pages.ui import address
 
-HIDE, ONLY = "hide", "flag"
 Flags = Mapping[Any, tuple[str, ...]]
 """Concept (and, over several sets, the set that was counted) -> the flags of its count."""
 MORE = {
@@ -20,7 +20,8 @@ MORE = {
 
 def chosen(flags: Flags) -> list[str]:
     """The flags whose concepts are hidden, before the widget is drawn."""
-    kept = st.session_state.get(HIDE) or st.query_params.get_all(HIDE)
+    key = address.own("hide")
+    kept = st.session_state.get(key) or st.query_params.get_all(key)
     return [flag for flag in _present(flags) if flag in kept]
 
 
@@ -33,10 +34,11 @@ def hidden(flags: Flags) -> list[str]:
     offered = _present(flags)
     if not offered:
         return []
-    if HIDE in st.session_state:
-        st.session_state[HIDE] = [flag for flag in st.session_state[HIDE] if flag in offered]
+    key = address.own("hide")
+    if key in st.session_state:
+        st.session_state[key] = [flag for flag in st.session_state[key] if flag in offered]
     return st.multiselect(
-        "Hide concepts with", list(offered), key=HIDE, bind="query-params", placeholder="Nothing hidden", width=300,
+        "Hide concepts with", list(offered), key=key, bind="query-params", placeholder="Nothing hidden", width=300,
         select_all=False, help=_help(offered),
     )  # fmt: skip
 
@@ -46,10 +48,11 @@ def only(flags: Flags) -> str | None:
     offered = _present(flags)
     if not offered:
         return None
-    if st.session_state.get(ONLY) not in offered:
-        st.session_state.pop(ONLY, None)
+    key = address.own("flag")
+    if st.session_state.get(key) not in offered:
+        st.session_state.pop(key, None)
     return st.selectbox(
-        "Flag", list(offered), index=None, key=ONLY, bind="query-params", placeholder="All", width=170,
+        "Flag", list(offered), index=None, key=key, bind="query-params", placeholder="All", width=170,
         format_func=lambda flag: flag, help=_help(offered),
     )  # fmt: skip
 

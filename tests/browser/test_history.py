@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.helpers.browser import Visit
 
@@ -60,3 +61,21 @@ def await_address(visit: Visit, path: str, asked: dict[str, list[str]]) -> None:
         )
 
     visit.page.wait_for_url(there, wait_until="commit")
+
+
+def test_back_to_another_page_restores_its_choice(visit: Open) -> None:
+    """Both pages have a "by", which old addresses write alike."""
+    found = visit("/letitwag?by=family", wait=False)
+    await_address(found, "/letitwag", {"letitwag-by": ["family"]})
+    found.settle()
+    with found.run():
+        found.go("Library", "Count captions")
+    await_address(found, "/counts", {})
+    with found.run():
+        found.page.get_by_role("radio", name="integrated", exact=True).click()
+    await_address(found, "/counts", {"counts-by": ["integrated"]})
+    for path, asked in (("/counts", {}), ("/letitwag", {"letitwag-by": ["family"]})):
+        with found.run():
+            found.page.go_back(wait_until="commit")
+        await_address(found, path, asked)
+    expect(found.page.get_by_role("radio", name="family", exact=True)).to_be_checked()

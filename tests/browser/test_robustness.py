@@ -57,7 +57,7 @@ def test_attacks_fit_a_phone(visit: Open) -> None:
 
 
 def test_a_picture_is_corrupted_live_and_a_click_shows_the_best_classes(visit: Open) -> None:
-    tab = visit("/corruptions?class=anchor&group=weather&other=supervised:icon-reference")
+    tab = visit("/corruptions?corruptions-class=anchor&group=weather&other=supervised:icon-reference")
     page = tab.page
     page.get_by_text("corrupted pictures of “anchor” correctly").wait_for(timeout=300_000)
     page.locator(".tile img").nth(47).wait_for()  # two models, four corruptions, six pictures each
