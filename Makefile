@@ -5,8 +5,8 @@ SECONDS ?= 60
 PORT    ?= 8501
 ADDRESS ?= 127.0.0.1
 BIN      = $(VENV)/bin
-# A process for each core and one for the browser; WORKERS=0 runs in this one. In order of their names: those in a browser, the longest, begin.
-PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
+# Files go to processes whole, since their tests share what is dear to make; WORKERS=0 runs all in this one.
+PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test quick times fuzz lint clean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,6 @@ from tests.helpers import llm
 from tests.hub import StandIn, serve
 
 if TYPE_CHECKING:
-    from xdist.remote import Producer
-    from xdist.scheduler import Scheduling
-
     from core.runtime.jobs import Engine
     from core.types import ImageSet
 
@@ -33,7 +31,7 @@ settings.load_profile("tailscope")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """A process for each core that may be used and one for the browser, which mostly waits; up to eight, since each
+    """A process for each core that may be used and one more, since browsers mostly wait; up to eight, since each
     loads torch.
     """
     from core.runtime.machine import cores
@@ -41,20 +39,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(8, cores() + 1)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Files go to workers whole, since their tests share what is dear to make; those in a browser share one server.
-
-    They stay on one worker, also because Playwright keeps an event loop, beside which no other may run.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Files(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "browser" if "/browser/" in file else file
-
-    return Files(config, log)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a browser first, since they mostly wait, then those with most slow tests: the last are short."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (not item.get_closest_marker("browser"), -slow[item.path]))
 
 
 @pytest.fixture(autouse=True)

@@ -61,9 +61,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, answered: Path, folder_of_p
         yield f"http://{live.address}:{live.port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One headless browser for all tests."""
+    """A headless browser for the tests of a file: Playwright keeps an event loop, beside which no other may run."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium())
         yield browser

@@ -15,8 +15,8 @@ FAINT = """() => {
   const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout
   const line = plot._fullData.find(trace => trace.mode === 'lines+markers' && trace.customdata[0][0] === 'RN50,cc3m')
   const box = plot.getBoundingClientRect()
-  return {x: box.left + layout.xaxis._offset + layout.xaxis.d2p(line.x[1]),
-          y: box.top + layout.yaxis._offset + layout.yaxis.d2p(line.y[1])}
+  return line && {x: box.left + layout.xaxis._offset + layout.xaxis.d2p(line.x[1]),
+                  y: box.top + layout.yaxis._offset + layout.yaxis.d2p(line.y[1])}
 }"""
 SEEN = """() => {
   const box = document.querySelector('.js-plotly-plot')?.getBoundingClientRect()
@@ -42,11 +42,7 @@ def test_a_chart_is_seen_without_scrolling(visit: Open, width: int) -> None:
 
 def test_a_click_on_a_faint_line_shows_that_model_in_full(visit: Open) -> None:
     found = visit("/")
-    found.painted()
-    place = found.page.evaluate(FAINT)
-    with found.run():
-        found.page.mouse.click(place["x"], place["y"])
-    found.page.get_by_text("RN50,cc3m: mean accuracy").wait_for()
+    found.click_point(FAINT, found.page.get_by_text("RN50,cc3m: mean accuracy"))
 
 
 def test_links_lead_into_the_lens_which_is_kept_until_another_link_names_one(visit: Open) -> None:

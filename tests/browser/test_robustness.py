@@ -135,7 +135,9 @@ def test_a_click_on_a_pair_shows_its_pictures_and_the_composer_answers(visit: Op
     tab.click_point(
         """() => {
           const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
-          const {xaxis, yaxis} = plot._fullLayout, trace = plot._fullData[0], at = trace.x.length >> 1;
+          const {xaxis, yaxis} = plot._fullLayout, [trace] = plot._fullData;
+          if (!trace) return null;
+          const at = trace.x.length >> 1;
           const x = xaxis._offset + xaxis.d2p(trace.x[at]), y = yaxis._offset + yaxis.d2p(trace.y[at]);
           return {x: box.left + x, y: box.top + y};
         }""",

@@ -17,6 +17,7 @@ DATA = ("/data", "/data?show=image+sets", "/data?show=cache")
 POINT = """row => {
   const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout
   const cloud = plot._fullData.find(trace => trace.customdata && trace.customdata.length > 100)
+  if (!cloud) return null
   const box = plot.getBoundingClientRect()
   const order = [...cloud.x.keys()].sort((a, b) => cloud.x[a] - cloud.x[b] || cloud.y[a] - cloud.y[b])
   const at = order[row]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Error, Page, TimeoutError
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, TimeoutError
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PATIENCE = 300_000  # milliseconds after which something hangs
@@ -89,13 +89,19 @@ class Visit:
                 if attempt == 7 or isinstance(error, TimeoutError):
                     raise
 
-    def click_point(self, where: str, url: str, arg: object = None) -> None:
-        """Click at what the script ``where`` finds until the address is ``url``: a figure drawn anew eats a click."""
+    def click_point(self, where: str, reached: str | Locator, arg: object = None) -> None:
+        """Click at what the script ``where`` finds in the first plot until the address, or what the locator names, is
+        there: a figure that is drawn anew while the page fills has nothing to find for a moment, and eats a click.
+        """
+        drawn = f"arg => document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis && ({where})(arg)"
         for attempt in range(8):
-            place = self.page.evaluate(where, arg)
+            place = self.page.wait_for_function(drawn, arg=arg).json_value()
             self.page.mouse.click(place["x"], place["y"])
             try:
-                self.page.wait_for_url(url, timeout=15_000, wait_until="commit")
+                if isinstance(reached, str):
+                    self.page.wait_for_url(reached, timeout=15_000, wait_until="commit")
+                else:
+                    reached.wait_for(timeout=15_000)
                 return
             except TimeoutError:
                 if attempt == 7:
