@@ -21,6 +21,7 @@ from tests.live import serving
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(__file__).parent / "shots"
 FAILED = pytest.StashKey[bool]()
+LOG = pytest.StashKey[Path]()
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +55,13 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, answered: Path, folder_of_photos: Path) -> Iterator[str]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, answered: Path, folder_of_photos: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
     """Address of the dashboard, started as a user starts it, with a cache of its own and no way to the hub."""
     roots = str(folder_of_photos.parent)
     with serving(tmp_path_factory.mktemp("log"), TAILSCOPE_CACHE=str(answered), TAILSCOPE_DATA_ROOTS=roots) as live:
+        request.session.stash[LOG] = live.log
         yield f"http://{live.address}:{live.port}"
 
 
@@ -72,10 +76,12 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
-    """Remember how the test went, so that a failed one leaves a picture."""
+    """Remember how the test went, so that a failed one leaves a picture, and show what the server wrote meanwhile."""
     report = yield
     if report.when == "call":
         item.stash[FAILED] = report.failed
+        if report.failed and (log := item.session.stash.get(LOG, None)):
+            report.sections.append(("the server's log", log.read_text()[-10_000:]))
     return report
 
 

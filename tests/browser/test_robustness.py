@@ -37,13 +37,13 @@ def test_a_picture_is_attacked_where_one_clicks_and_a_stronger_attack_changes_mo
     page.get_by_role("dialog").wait_for()
     page.wait_for_function("before => document.querySelector(\"img[alt^='Before']\")?.src !== before", arg=before)
     page.wait_for_selector(SETTLED)
-    assert "image=" in page.url
+    page.wait_for_url("**image=*", wait_until="commit")
     page.get_by_role("slider").first.focus()
     page.keyboard.press("ArrowRight")
     page.get_by_text("Largest change of a value: 2.00 of 255").wait_for()
     page.get_by_role("slider").first.press("ArrowRight")
     page.get_by_text("Largest change of a value: 4.00 of 255").wait_for()
-    assert "eps=4" in page.url
+    page.wait_for_url("**eps=4*", wait_until="commit")
     assert page.locator("img[alt^='After']").evaluate("image => image.naturalWidth") > 0
     assert not tab.foreign
     assert not tab.errors
@@ -73,7 +73,7 @@ def test_a_picture_is_corrupted_live_and_a_click_shows_the_best_classes(visit: O
     page.wait_for_selector(SETTLED)
     page.get_by_text("sequences", exact=True).click()
     page.get_by_text("in 30 steps (FP").wait_for(timeout=300_000)
-    assert "corruption-view=sequences" in page.url
+    page.wait_for_url("**corruption-view=sequences*", wait_until="commit")
     assert not tab.foreign
     assert not tab.errors
 
