@@ -47,9 +47,11 @@ _PASSING = {  # troubles of the moment, after which the database is as good as b
     sqlite3.SQLITE_CANTOPEN,
 }
 
-
 PATIENCE = 10
 """Seconds for which a database that another process has locked is waited for."""
+
+_LEAST_FREE = 1 << 20
+"""Bytes that a database needs beside it, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ class Results:
             self._cache = self._open()
         except Exception as error:
             if _is_passing(error):
-                raise CacheError(f"The cache folder {self.folder} cannot be used: {error}.{_advice(error)}") from error
+                advice = _advice(error, self.folder)
+                raise CacheError(f"The cache folder {self.folder} cannot be used: {error}.{advice}") from error
             self._start_empty(self._cache, error)
 
     def get(self, key: str) -> bytes | None:
@@ -224,7 +227,7 @@ class Results:
             # A closed connection is opened again: the old one may look at a file that was deleted meanwhile.
             cache.close()
             if _is_passing(error) and Path(self.folder, diskcache.core.DBNAME).exists():
-                reason = f"{error or type(error).__name__}.{_advice(error)}"
+                reason = f"{error or type(error).__name__}.{_advice(error, self.folder)}"
                 self.problems.append(f"The cache could not be used for {what}: {reason}")
             else:
                 self._start_empty(cache, error)
@@ -263,10 +266,13 @@ def _is_passing(error: Exception) -> bool:
     return code & 0xFF in _PASSING
 
 
-def _advice(error: Exception) -> str:
-    if "locked" not in str(error) and not isinstance(error, diskcache.Timeout):
-        return ""
-    return f" {IN_USE}: wait until that ends, then run the same again."
+def _advice(error: Exception, folder: Path) -> str:
+    if "locked" in str(error) or isinstance(error, diskcache.Timeout):
+        return f" {IN_USE}: wait until that ends, then run the same again."
+    with suppress(OSError):
+        if shutil.disk_usage(folder).free < _LEAST_FREE:  # which SQLite also calls an I/O error
+            return " The disk is full: make room, or set TAILSCOPE_CACHE to a folder on another one."
+    return " Set TAILSCOPE_CACHE to a folder that can be written."
 
 
 def _checksum(name: bytes, value: bytes) -> bytes:

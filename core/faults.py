@@ -82,7 +82,7 @@ def require_space(folder: Path, size: int, what: str) -> None:
     free = free_bytes(folder)
     if free is not None and free < size:
         raise StorageFault(
-            f"{what} needs {_megabytes(size)} in {folder}, and {_megabytes(free)} are free there: "
+            f"{what} needs {_in_units(size)} in {folder}, and {_in_units(free)} are free there: "
             "make room, or set TAILSCOPE_CACHE to a folder on another disk."
         )
 
@@ -101,9 +101,9 @@ def _no_space(folder: Path | None) -> str:
     if folder is None:
         return "There is no space left on the disk: make room."
     free = free_bytes(folder)
-    left = "" if free is None else f" ({_megabytes(free)} free, or a quota or limit is reached)"
+    left = "" if free is None else f" ({_in_units(free)} free, or a quota or limit is reached)"
     return f"There is no space left for {folder}{left}: make room."
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def _in_units(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.0f} kB"

@@ -107,6 +107,8 @@ def test_a_full_disk_can_be_cleared(tmp_path: Path) -> None:
             while True:
                 filler.write(b"x" * 512)
         assert shutil.disk_usage(disk).free == 0
+        with pytest.raises(CacheError, match=r"\. The disk is full: make room, or set TAILSCOPE_CACHE"):
+            Results(disk / "results")
         for command in (["cache", "verify"], ["cache", "clear", "--yes"]):
             done = run(command, disk)
             assert done.returncode == 0, done.stderr
@@ -191,7 +193,7 @@ def test_what_is_no_fault_stays_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), MemoryError(), CacheError("in use")])
-def test_a_job_that_meets_a_fault_ends_with_a_sentence(error: Exception) -> None:
+def test_a_job_that_meets_a_fault_ends_with_a_sentence(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine()
 
     def work(report: Callable[..., None]) -> None:
@@ -200,6 +202,9 @@ def test_a_job_that_meets_a_fault_ends_with_a_sentence(error: Exception) -> None
     with pytest.raises(StorageFault):
         submit(engine, "key", "label", work).value()
     engine.close()
+    (entry,) = caplog.records  # whoever keeps the server hears of it, in one line
+    assert entry.getMessage() == f"label failed: {faults.in_words(error)}"
+    assert not entry.exc_info
 
 
 def test_a_command_that_meets_a_fault_ends_with_a_sentence(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -23,6 +24,7 @@ from core.downloads.letitwag import class_folders
 from core.errors import BadInput, DownloadFailed, Stopped, UnknownName
 from core.types import Progress, silent
 from tests.hub import StandIn, picture, stop_after
+from tests.killed import at_every_step
 
 LETITWAG = "bethgelab/Let-It-Wag"
 NAMES = ["A310", "Bank_Swallow", "worm_snake", "../../etc", "a/b", "A310 ", "bank_swallow", "Handstand_Walking"]
@@ -223,6 +225,28 @@ def test_all_shards_arrive_as_they_are(stand_in: StandIn, tmp_cache: Path) -> No
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert json.loads(found.pop("provenance.json"))["commit"] == stand_in.commit("dataset", "clip-benchmark/wds_tiny")
     assert found == wanted
+
+
+@pytest.mark.slow
+def test_a_fetch_killed_at_any_step_is_taken_up_and_leaves_nothing(
+    stand_in: StandIn, tmp_path: Path, tmp_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"HF_ENDPOINT": stand_in.url, "HF_HUB_CACHE": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    stand_in.add("dataset", LETITWAG, letitwag(sorted_rows=True))
+    prepare = "from core import downloads; from core.downloads import letitwag, parquet"
+    code = "downloads.run(downloads.plan_set('letitwag', per_class=1), report=lambda progress: None)"
+    expected, steps = fetched(fetch.run(fetch.plan_set("letitwag", per_class=1), report=silent)), 0
+    shutil.rmtree(tmp_cache / "sets")
+    for _ in at_every_step(code, prepare=prepare):
+        plan = fetch.plan_set("letitwag", per_class=1)
+        assert fetched(fetch.run(plan, report=silent)) == expected
+        assert [path.name for path in (tmp_cache / "sets").rglob("*.tmp")] == []
+        assert list((tmp_cache / "sets" / ".partial").iterdir()) == []
+        shutil.rmtree(tmp_cache / "sets")
+        steps += 1
+    assert steps > 10
 
 
 @pytest.mark.parametrize("order", ["cls first", "picture first"])

@@ -352,7 +352,7 @@ def test_a_folder_deleted_behind_the_store_is_made_again(store: Results) -> None
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CacheError, match="cannot be used"):
+    with pytest.raises(CacheError, match=r"cannot be used: .*\. Set TAILSCOPE_CACHE to a folder"):
         Results(tmp_path / "file" / "results")
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from core.icons import corpus as corpora
 from core.icons.concepts import COLOURS, concepts, held_out
 from core.icons.training.fitting import Run
 from core.icons.training.train import RUNS, TrainingData, fit, save, training_data
+from tests.killed import at_every_step
 
 TINY = Run("icon-ViT", "icons-10k", 4, batch=32)  # eight steps
 
@@ -50,6 +52,22 @@ def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
     resumed, losses = fit(TINY, data, checkpoint=tmp_path / "run.pt")
     assert len(losses) == 8
     assert torch.equal(_weights(whole), _weights(resumed))
+
+
+@pytest.mark.slow
+def test_a_run_killed_while_it_saves_leaves_whole_files(tmp_path: Path) -> None:
+    prepare = f"""
+import torch, safetensors.torch
+from pathlib import Path
+from core.icons.training.fitting import Run, save_run
+state, run = {{"table": torch.ones(1000, 8)}}, Run("icon-ViT", "icons-10k", 1)
+folder = Path({str(tmp_path)!r}) / "model"
+"""
+    code = "save_run(folder, 'model.safetensors', state, 'name', run, [1.0], seconds=1, command='')"
+    for _ in at_every_step(code, prepare=prepare):
+        for file in tmp_path.glob("model/*.safetensors"):
+            assert torch.equal(load_file(file)["table"], torch.ones(1000, 8).half())
+    assert {file.name for file in (tmp_path / "model").iterdir()} == {"model.safetensors", "card.json"}
 
 
 def test_a_saved_model_loads_through_open_clip(

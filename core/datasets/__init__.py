@@ -173,7 +173,7 @@ def list_sets() -> list[SetInfo]:
         opened = open_set(id)
         n_images, n_classes = len(opened.labels), len(opened.keys)
         listed.append(SetInfo(id, opened.kind, True, n_images, n_classes, recipe.title, opened.note))
-    fetched = sorted(entry.name for entry in os.scandir(_fetched_root()) if _is_set(entry))
+    fetched = sorted(entry.name for entry in _fetched_root().glob("*") if _is_set(entry))
     for id in fetched:
         title = "Let It Wag!" if id == "letitwag" else id
         try:
@@ -189,12 +189,10 @@ def list_sets() -> list[SetInfo]:
 
 
 def _fetched_root() -> Path:
-    folder = cache_keys.root() / "sets"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return cache_keys.root() / "sets"
 
 
-def _is_set(entry: os.DirEntry[str]) -> bool:
+def _is_set(entry: Path) -> bool:
     return entry.is_dir() and not entry.name.startswith(".") and not entry.name.endswith(".part")
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cache import keys
-from cache.files import write_bytes
+from cache.files import remove_orphans, write_bytes
 from core.downloads import hub
 from core.downloads.plan import Meter, Plan
 
@@ -32,8 +33,10 @@ def finished(id: str, files: Sequence[hub.RemoteFile], per_class: int | None) ->
     record = provenance(id)
     if not record or record["commit"] != files[0].in_repository.commit or record["per_class"] not in (None, per_class):
         return None
-    target = keys.root() / "sets" / id
-    return Plan(id, "set", tuple(files), 0, target, f"{id} is on this disk already, in {target}.", record["per_class"])
+    site = Site(id, files, per_class)
+    site.clear()  # after a run that was killed when all but this was done
+    here = f"{id} is on this disk already, in {site.target}."
+    return Plan(id, "set", tuple(files), 0, site.target, here, record["per_class"])
 
 
 class Site:
@@ -44,8 +47,9 @@ class Site:
         self.repository = files[0].in_repository
         self.target = keys.root() / "sets" / id
         self._base = keys.root() / "sets" / ".partial" / id
-        place = self._base / f"{self.repository.commit[:16]}-{per_class or 'all'}"
-        self.data, self.work = place / "data", place / "work"
+        self._old = self._base / "replaced"
+        self._place = self._base / f"{self.repository.commit[:16]}-{per_class or 'all'}"
+        self.data, self.work = self._place / "data", self._place / "work"
         self.origin = f"{self.repository.id} (commit {self.repository.commit[:7]}) into {self.target}"
 
     def plan(self, size: int, sentence: str, build: Callable[[Meter], dict[str, Any]]) -> Plan:
@@ -54,6 +58,7 @@ class Site:
                 return  # another process was faster
             self.data.mkdir(parents=True, exist_ok=True)
             self.work.mkdir(parents=True, exist_ok=True)
+            remove_orphans(self._place)  # what a killed run had in its hands would become part of the set
             with hub.download_errors(self.id):
                 self._publish(build(meter))
 
@@ -73,12 +78,18 @@ class Site:
             **facts,
         }
         write_bytes(self.data / "provenance.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
-        old = self._base / "replaced"
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
         if self.target.exists():
-            self.target.rename(old)
+            self.target.rename(self._old)
         self.data.rename(self.target)
-        shutil.rmtree(self._base)
+        shutil.rmtree(self._base, ignore_errors=True)  # another process may be clearing too
+
+    def clear(self) -> None:
+        """Delete what a finished set no longer needs."""
+        for folder in (self._place, self._old):
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another selection of the set may be on its way there
+            self._base.rmdir()
 
 
 def note(path: Path, value: object) -> None:

@@ -21,7 +21,7 @@ from inspect import signature
 from queue import SimpleQueue
 from typing import Any, Generic, Literal, TypeVar
 
-from core.errors import Stopped, TailscopeError
+from core.errors import Stopped
 from core.faults import in_words
 from core.runtime.content import digest_of
 from core.types import Progress, Report
@@ -250,11 +250,14 @@ class Engine:
         except Stopped as error:
             self._finish(job, "stopped", error=error)
         except BaseException as error:  # SystemExit too: the thread must outlive any work
-            if not isinstance(error, TailscopeError):
+            fault = in_words(error)
+            if fault is None:
                 _log.error("%s failed", job.label, exc_info=error)
+            elif fault is not error:  # the machine's doing, of which its keeper should know
+                _log.error("%s failed: %s", job.label, fault)
             # Frames hold arrays and models; the lines that the traceback names are kept.
             traceback.clear_frames(error.__traceback__)
-            self._finish(job, "failed", error=in_words(error) or error)
+            self._finish(job, "failed", error=fault or error)
         else:
             self._finish(job, "done", value=value)
 

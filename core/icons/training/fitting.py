@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cache.files import atomic_write
+from cache.files import atomic_write, remove_orphans, write_bytes
 from core.icons.corpus import CORPORA, LARGEST, corpus
 from core.icons.render import render
 from core.types import Progress, Report, silent
@@ -157,11 +157,13 @@ def save_run(
 
     The losses are about fifty means over blocks of steps.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as as_safetensors
 
     folder.mkdir(parents=True, exist_ok=True)
+    remove_orphans(folder)
     plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    save_file({k: value.half() if value.is_floating_point() else value for k, value in plain.items()}, folder / weights)
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in plain.items()}
+    write_bytes(folder / weights, as_safetensors(halved))
     block = max(1, len(losses) // 50)
     card = {
         "name": name,
@@ -176,7 +178,7 @@ def save_run(
         "loss": [round(float(np.mean(losses[i : i + block])), 4) for i in range(0, len(losses), block)],
         "licence": "MIT; drawn from Font Awesome Free icons (CC BY 4.0)",
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    write_bytes(folder / CARD, (json.dumps(card, indent=1) + "\n").encode())
 
 
 def _revision() -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from cache.files import write_bytes
 from core.icons.corpus import corpus
 from core.icons.render import SIZE
 from core.icons.training.fitting import Run, as_images, optimise, rendered, save_run
@@ -150,7 +151,7 @@ def save(
         training_pairs=len(data.tokens),
     )
     config = {"model_cfg": ARCHITECTURES[run.arch], "preprocess_cfg": PREPROCESS}
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_bytes(folder / "open_clip_config.json", (json.dumps(config, indent=1) + "\n").encode())
 
 
 def train(name: str, *, out: Path, work: Path, device: str | None = None, report: Report = silent) -> Path:
