@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from core.errors import TailscopeError
@@ -53,6 +53,11 @@ async def picture(request: Request) -> Response:
     return Response(data, media_type="image/webp", headers=KEEP)
 
 
+async def home(request: Request) -> Response:
+    """The first page by its name: Streamlit knows the default page by the bare address alone."""
+    return RedirectResponse(f"./?{request.url.query}".rstrip("?"))
+
+
 @asynccontextmanager
 async def warm(_app: st.App) -> AsyncIterator[None]:
     """Import what every page needs before the first visitor, then keep the collector off those objects.
@@ -84,7 +89,7 @@ logs.escape()
 app = st.App(
     ROOT / "pages" / "_shell.py",
     lifespan=warm,
-    routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture)],
+    routes=[Route("/thumbs/{fingerprint}/{size:int}/{index:int}.webp", picture), Route(f"/{registry.HOME.id}", home)],
     middleware=[
         Middleware(OnlyOwnHosts, address=lambda: st.get_option("server.address") or ""),
         Middleware(Compressed),

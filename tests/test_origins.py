@@ -167,7 +167,7 @@ class TestCommands:
         assert found["choice"].startswith("Counted in CC-12M by text and image")
 
     def test_prompts_are_compared_over_classes(self):
-        found = run("compare", RN50, "imagenet", "--prompts", "class", "--prompts", "ensemble")
+        found = run("compare", RN50, "imagenet", "--prompts", "class", "--prompts", "ensemble", "--json")
         before, after = released("imagenet", "class"), released("imagenet", "ensemble")
         change = np.array([after[key] - before[key] for key in before]) / 100
         (pair,) = found["pairs"]
@@ -183,6 +183,7 @@ class TestCommands:
         lenses = found["lenses"]
         assert lenses[f"{RN50}::imagenet::class"]["acc1"] == pytest.approx(np.mean(list(before.values())) / 100)
         assert lenses[f"{RN50}::imagenet::class"]["ece"] is None
+        assert lenses[f"{RN50}::imagenet::class"]["n"] == 50_000
 
     def test_evaluate_gives_every_class(self):
         found = run("evaluate", RN50, "imagenet")

@@ -78,8 +78,10 @@ def test_everything_on_the_overview_leads_into_the_lens() -> None:
     found = links(app)
     assert "model=ViT-L-14%2Claion400m_e32" in found["Every concept on the curve"]
     assert "set=paper-17" in found["Every concept on the curve"]
-    assert "set=letitwag" in found["Its concepts by frequency"]
     assert "set=icons" in found["Its mistakes"]
+    app.selectbox(key="overview-wag-model").select("ViT-B-16 · laion400m").run()
+    assert "39.1 % on Let It Wag!" in words(app)
+    assert "model=ViT-B-16%2Claion400m&set=letitwag" in links(app)["Its concepts by frequency"]
 
 
 def test_the_pretraining_set_chooses_the_model_in_full() -> None:

@@ -37,7 +37,7 @@ class Summary:
         frequency: the table that tells head from tail, empty for none.
         ece, reliability: calibration of the probability of the class said.
         margin: mean over images of the true class's cosine less the best other's.
-        n: images used; n_images: images in the set; None where only per-class values are known.
+        n: images used; n_images: images in the set; None where the source does not tell.
         origin: where the answer comes from.
     """
 
@@ -238,10 +238,12 @@ def summarise(answer: Answer | ClassAnswer, table: FrequencyTable | None = None)
         return float(np.mean(inside)) if inside else math.nan
 
     if isinstance(answer, ClassAnswer):
+        images = [score.n for score in answer.classes if score.n is not None]
         return Summary(
             acc1=answer.acc1, acc5=None, mean_per_class_recall=answer.mean_per_class_recall,
             head=part("head"), torso=part("torso"), tail=part("tail"), frequency=table.name if table else "",
-            ece=math.nan, reliability=(), margin=math.nan, n=None, n_images=None, origin=answer.origin,
+            ece=math.nan, reliability=(), margin=math.nan,
+            n=sum(images) if len(images) == len(answer.classes) else None, n_images=None, origin=answer.origin,
         )  # fmt: skip
     bins = reliability(answer.probability, answer.top[:, 0] == answer.labels)
     return Summary(

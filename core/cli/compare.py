@@ -37,9 +37,11 @@ def compare(
     precision: Precision = "auto",
     origin: Origin = "auto",
     out: Annotated[Path | None, typer.Option(help="Write JSON here and print the findings instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; so it is without --out.")] = False,
 ) -> None:
     """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
-    from core.analysis.compare import as_json, headline
+    from core.analysis.compare import as_json as record
+    from core.analysis.compare import headline
     from core.analysis.compare import compare as compare_answers
     from core.analysis.random_words_band import band, waffle_answers
     from core.datasets import open_set
@@ -71,7 +73,7 @@ def compare(
     tables = {id: table for id, table in chosen.items() if table is not None}
     found = compare_answers(answers, tables=tables)
     pictures = all(isinstance(answer, Answer) for answer in answers.values())
-    result = as_json(found, open_set(next(iter(asked.values())).image_set).image_ids if pictures else ())
+    result = record(found, open_set(next(iter(asked.values())).image_set).image_ids if pictures else ())
     for id, answer in answers.items():
         if isinstance(answer, Answer):
             result["lenses"][id]["prompt_notes"] = list(answer.prompt_notes)
@@ -89,10 +91,11 @@ def compare(
     if covered:
         result |= next(iter(covered.values())).as_json()
         result["sets"] = {name: covering.as_json() for name, covering in covered.items()}
-    if out is None:
+    if out is not None:
+        write_json(result, out)
+    if out is None or as_json:
         echo_json(result)
         return
-    write_json(result, out)
     shown = ("acc1", "head", "torso", "tail", "ece")
     rows = [(id, *(_cell(getattr(one, name)) for name in shown)) for id, one in found.lenses.items()]
     echo_table(("setup", *shown), rows)

@@ -74,7 +74,7 @@ def attracting(answer: Answer, image_set: ImageSet) -> None:
         ]
         event = st.dataframe(
             pd.DataFrame(rows, columns=["Class", "Attracted", "Classes", "Precision", "Count"]),
-            key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row-required",
+            key="absorbers", hide_index=True, height=520, on_select="rerun", selection_mode="single-row",
             column_config={
                 "Class": st.column_config.TextColumn(width=104),
                 "Attracted": st.column_config.NumberColumn(width=64),

@@ -57,13 +57,13 @@ def _pair_table(answer: Answer, pairs: Sequence[Mistaken]) -> int | None:
         height=520,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row-required",
+        selection_mode="single-row",
         column_config={
             "A": st.column_config.TextColumn(width=88),
-            "B": st.column_config.TextColumn(width=104),
-            "A as B": st.column_config.NumberColumn(width=58),
-            "B as A": st.column_config.NumberColumn(width=58),
-            "Share": st.column_config.NumberColumn(width=52, format="%.0f %%", help="Of both classes' images"),
+            "B": st.column_config.TextColumn(width=88),
+            "A as B": st.column_config.NumberColumn(width=54),
+            "B as A": st.column_config.NumberColumn(width=54),
+            "Share": st.column_config.NumberColumn(width=46, format="%.0f %%", help="Of both classes' images"),
         },
         alt="Pairs of classes confused with each other",
     )

@@ -13,30 +13,24 @@ from core.published.letitwag import Model
 from core.published.names import PRETRAINING
 from core.stats.format import percent
 from pages.overview.links import into
-from pages.ui import tables
 from pages.ui.downloads import plot
 from pages.ui.jobs import recall
 from pages.ui.points import clicked
 from pages.ui.text import quiet, section
 
-CHART, KEY = "overview-wag", "_wag"
+CHART, MODEL = "overview-wag", "overview-wag-model"
 
 
 def let_it_wag() -> None:
-    """The scatter, and the links of the clicked model; at first the best whose own pretraining set was counted."""
+    """The scatter, and the links of the chosen or clicked model; at first the best whose pretraining set was counted."""
     models = letitwag.models()
-    section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; click a model.")
-    model = usual(st.session_state.get(KEY))
+    section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere.")
+    names = sorted(one.name for one in models)
+    first = names.index(usual().name)
+    model = usual(
+        st.selectbox("Model on Let It Wag!", names, first, key=MODEL, label_visibility="collapsed", width=420)
+    )
     plot(recall(draw, model.name), key=CHART, alt=findings.let_it_wag(), toolbar=False, on_select=_look)
-    tables.plotted(
-        {
-            "Model": [one.name for one in models],
-            "ImageNet": [one.imagenet / 100 for one in models],
-            "Let It Wag!": [one.letitwag / 100 for one in models],
-        },
-        lambda row: st.session_state.update({KEY: models[row].name}), key="overview-wag-models", of="models",
-        shares=("ImageNet", "Let It Wag!"),
-    )  # fmt: skip
     quiet(_told(model))
     with st.container(horizontal=True):
         lens = {"model": f"{model.model},{model.pretraining}", "set": letitwag.LET_IT_WAG, "prompts": "ensemble"}
@@ -75,4 +69,4 @@ def _told(model: Model) -> str:
 
 def _look() -> None:
     if points := clicked(CHART, length=2):
-        st.session_state[KEY] = str(points[0][0])
+        st.session_state[MODEL] = str(points[0][0])

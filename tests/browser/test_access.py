@@ -28,6 +28,7 @@ def test_axe_finds_nothing_serious_on_any_page(visit: Open, dark: bool) -> None:
     for info in registry.PAGES:
         found.page.goto(urllib.parse.urljoin(found.page.url, f"/{info.id}"))
         found.painted()
+        assert not found.page.get_by_role("dialog").count(), info.id
         for violation in axe.run(found.page).response["violations"]:
             if violation["impact"] in GRAVE:
                 nodes = [node["html"][:200] for node in violation["nodes"][:3]]
