@@ -41,8 +41,8 @@ def compare(
 ) -> None:
     """Compare up to four lenses: accuracy from head to tail, calibration, and paired tests of every difference."""
     from core.analysis.compare import as_json as record
-    from core.analysis.compare import headline
     from core.analysis.compare import compare as compare_answers
+    from core.analysis.compare import headline
     from core.analysis.random_words_band import band, waffle_answers
     from core.datasets import open_set
     from core.datasets.coverage import coverage

@@ -22,7 +22,7 @@ CHART, MODEL = "overview-wag", "overview-wag-model"
 
 
 def let_it_wag() -> None:
-    """The scatter, and the links of the chosen or clicked model; at first the best whose pretraining set was counted."""
+    """The scatter, and the links of the chosen or clicked model; at first the best with counts of its own."""
     models = letitwag.models()
     section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere.")
     names = sorted(one.name for one in models)
