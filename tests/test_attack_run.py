@@ -25,7 +25,6 @@ from core.robustness.attacks.typographic import overlay
 from core.robustness.committed import committed
 from core.robustness.records import read_records, write_records
 from core.runtime import estimates
-from core.runtime.estimates import Estimate
 from core.types import FrequencyTable, Progress
 from tests.fakes import FakeImageSet
 from tests.tiny import RESNET, save
@@ -66,10 +65,11 @@ def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, other: str, 
     bench = AttackRunner(model, images, question.rows())
     found = estimate([(model, "simple")], question)
     assert found is not None
-    assert found.units == 4 * N  # two attacks at two strengths
+    assert found.units == 5 * N  # two attacks at two strengths, and the letters
     gradients = bench._passes()  # kept from the calibration
-    assert found.seconds == pytest.approx(2 * N * (1 + 10) / gradients)  # FGSM asks once, BIM ten times
+    assert found.seconds == pytest.approx(N * (2 * (1 + 10) + 1) / gradients)  # FGSM asks once, BIM ten times
     bench.attacked(question.plan("bim", 1.0))
+    bench.written(question.plan("letters", None))
     estimates.remember(bench._work(question.plan("fgsm", 1.0)), 0.5)
     left = estimate([(model, "simple")], question)
     assert left is not None
@@ -79,7 +79,10 @@ def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, other: str, 
     assert estimate([(model, "simple")], replace(question, attacks=("bim",))) is None
     both, fast = [(model, "simple"), (other, "simple")], replace(question, attacks=("fgsm",), eps=(1.0,))
     crafted = estimate(both, fast, surrogates=[model], direct=False)
-    assert crafted == Estimate(N, "attacked picture", 0.5)
+    assert crafted is not None
+    assert crafted.units == 3 * N  # for the other model, and noise on both
+    others = [AttackRunner(one, images, question.rows())._passes() for one in (model, other)]
+    assert crafted.seconds == pytest.approx(N / 0.5 + sum(N / rate for rate in others))
     transfer_records([model, other], fast, surrogates=[model])
     assert estimate(both, fast, surrogates=[model], direct=False) is None
 

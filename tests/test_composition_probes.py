@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.composition import few_shot, probe
 from core.errors import BadInput
+from core.runtime.estimates import Estimate
 from core.stats.shots import shuffled_ranks
+from core.types import Lens
 from tests.helpers.compositions import blobs
 
 
@@ -145,3 +148,14 @@ def test_few_shot_trains_on_half_of_the_compositions_of_an_object_and_agrees_wit
     assert 0 < right.mean() < 1
     with pytest.raises(BadInput, match="two compositions"):
         few_shot.few_shot(replace(shown, own=shown.pairs[:, 0] == 0), shots=(1,))
+
+
+def test_the_time_of_few_shot_heads_is_that_of_an_earlier_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = SimpleNamespace(parent=None, compositions=SimpleNamespace(pairs=np.zeros((40, 2))))
+    asked = SimpleNamespace(images=images, partner=None, lens=Lens("m", "s", "simple"))
+    left = [Estimate(500, "picture", 10.0), None, None]
+    monkeypatch.setattr(few_shot.ask, "estimate", lambda *_, **__: left.pop(0))
+    assert few_shot.estimate(asked, ["m"]) == Estimate(500, "picture", 10.0)  # type: ignore[arg-type]
+    assert few_shot.estimate(asked, ["m"]) is None  # type: ignore[arg-type]
+    few_shot.estimates.remember(few_shot._work(images), 0.25)  # type: ignore[arg-type]
+    assert few_shot.estimate(asked, ["m", "n"]) == Estimate(24, "draw of images", 0.25)  # type: ignore[arg-type]

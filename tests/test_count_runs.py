@@ -67,6 +67,28 @@ def test_the_time_of_a_count_is_told_at_the_rate_of_its_first_part_then_of_the_l
     assert run.count(request(lines), tmp_path / "three", engine=here).counts() == whole.counts()
 
 
+def test_the_time_of_a_single_part_is_told_at_the_rate_of_its_start(lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "TRIED", (100, 1000))
+    monkeypatch.setattr(run, "local", lambda todo, query, store, report, *, workers: here(todo, query, store, report))
+    now = iter(range(0, 10_000, 4))
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    table = tmp_path / "captions.parquet"
+    pq.write_table(pa.table({"text": CAPTIONS}), table, row_group_size=4)
+    for source in (lines, table):
+        told: list[Estimate] = []
+        monkeypatch.setattr(run.estimates, "known", lambda work: None)
+        out = tmp_path / source.suffix
+        found = run.count(request(source), out, workers=1, beforehand=told.append)
+        (part,) = found.text.plan.parts
+        piece = parts.start_of(part, 100)
+        assert piece is not None
+        assert told[0].rate == pytest.approx(piece.size / 1e6 / 4)
+        assert found.text.tally.rows == len(CAPTIONS)
+        assert [each for each in (out / run.PARTS).iterdir() if each.name.startswith("tmp")] == []
+    whole = parts.Part(find(str(lines))[0], "csv", share=0.001)
+    assert parts.start_of(whole, 100) is None
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_bytes_as_one(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_PART", 100)

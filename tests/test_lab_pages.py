@@ -69,6 +69,14 @@ def test_a_setup_that_is_being_computed_has_its_row(monkeypatch: pytest.MonkeyPa
     assert endless.begun.wait(PATIENCE)
     assert "ensemble is 8.3 points above simple" in words(app.run())
     assert app.dataframe[0].value["lens"].tolist() == ["simple", "ensemble", "class · progress below"]
+    # Alone with it: the table stands there before there is anything to compare.
+    app = launched("lab", lenses=["simple", "class"]).run()
+    assert app.dataframe[0].value["lens"].tolist() == ["simple", "class · progress below"]
+    assert any(button.label == "Stop" for button in app.button)
+    # A view that ends the run hides nothing of what is under way.
+    monkeypatch.setattr("pages.lab.several_sets.sets_and_strategies", lambda *_: st.stop())
+    app = launched("lab", lenses=["simple", "ensemble", "class"], **{"lab-view": "several sets"})
+    assert any(button.label == "Stop" for button in app.button)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from tests.helpers.pages import (
     Endless,
     Stub,
     answered,
+    figures,
     galleries,
     launched,
     links,
@@ -119,7 +120,11 @@ def test_a_picture_that_is_not_there_is_said() -> None:
 
 
 def test_the_shipped_run_is_shown_before_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise WeightsMissing("there is no rate")
+
     monkeypatch.setattr(evaluate, "evaluate", Endless())
+    monkeypatch.setattr("core.supervised.ask.estimate", Stub(failing))  # then nothing is said, and the run goes on
     app = launched("explore", model=MODEL)
     assert "precomputed" in words(app)
     assert not any(button.label == "Stop" for button in app.button)
@@ -235,6 +240,14 @@ def test_the_overlay_draws_one_more_curve() -> None:
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     named = {trace.get("name") for trace in figure["data"]}
     assert any(name and name.startswith("prompts: class (") for name in named)
+
+
+def test_the_overlay_takes_the_authors_names_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.ui.answers.offer_live", lambda: None)
+    app = opened("frequency", model="RN50,cc3m", set="imagenet", overlay=["RN50,cc12m", "RN50,nowhere"])
+    named = [trace.get("name") or "" for trace in figures(app)[0]["data"]]
+    assert any(name.startswith("RN50,cc12m (") for name in named)
+    assert "The address asks for overlay=RN50,nowhere, which does not exist here" in words(app)
 
 
 def test_the_control_experiment_is_told_where_it_applies() -> None:

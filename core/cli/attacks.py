@@ -162,7 +162,7 @@ def written(
     from core.datasets import open_set
     from core.datasets.coverage import coverage
     from core.robustness.attacks import written as typographic
-    from core.supervised.ask import answer_for, named
+    from core.supervised.ask import answer_for, estimate, named
 
     opened = open_set(image_set)
     table = typographic.read_words(words) if words else typographic.words_in_names(opened)
@@ -171,9 +171,10 @@ def written(
     for condition, on in found.items():
         if on.unmatched:
             typer.echo(f"{condition}: {len(on.unmatched):,} words unmatched, first {on.unmatched[0][:120]}", err=True)
-    rows = []
+    rows, models = [], list(dict.fromkeys(named(one) for one in (model, *(also or []))))
     with progress_bar() as report:
-        for name in dict.fromkeys(named(one) for one in (model, *(also or []))):
+        echo_time(estimate(models, [*sets.values()], prompts=prompts, report=report))
+        for name in models:
             for condition, one in sets.items():
                 answer = answer_for(name, one, prompts=prompts, report=report)
                 rows += typographic.records(answer, found[condition], condition=condition)

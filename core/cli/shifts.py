@@ -146,6 +146,7 @@ def overlap(
         else:
             looked = named(finder) if finder else name
             searched = opened if against == image_set else open_set(against or image_set)
+            echo_time(overlaps.estimate(looked, [opened, searched], report=report))
             pairs = overlaps.find(looked, opened, searched, cosine=cosine, bits=bits, report=report)
             rows = overlaps.overlapping(opened, searched, pairs)
             for pair in pairs:
@@ -175,10 +176,12 @@ def curate(model: Model, image_set: Set, cosine: Cosine = 0.95, bits: Bits = 10,
     from core.datasets.coverage import coverage
     from core.models.registry import canonical
     from core.robustness.shifts import curation
+    from core.robustness.shifts.overlap import estimate
 
     opened = open_set(image_set)
     model = canonical(model)
     with progress_bar() as report:
+        echo_time(estimate(model, [opened], report=report))
         found = curation.curate(model, opened, cosine=cosine, bits=bits, report=report)
     covered = coverage(opened)
     say(covered)

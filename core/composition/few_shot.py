@@ -21,9 +21,13 @@ from core.errors import BadInput
 from core.evaluation import evaluate
 from core.prompts import prompt_set
 from core.robustness.records import Record
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
+from core.runtime.machine import cores
 from core.stats.format import percent
 from core.stats.shots import shuffled_ranks
 from core.supervised import answers as supervised
+from core.supervised import ask
 from core.supervised.names import PROMPTS, is_supervised
 from core.types import ImageSet, Interval, Lens, Progress, Report, silent
 
@@ -31,6 +35,7 @@ Head = Literal["zero-shot", "two probes", "mixed"]
 GROUPS = ("held out", "trained", "other set")
 WHAT = ("composition", "object", "attribute")
 SHOTS = (1, 2, 4, 8)
+SEEDS = (0, 1, 2)
 CONDITION = "few-shot composition"
 
 
@@ -76,7 +81,7 @@ class FewShotPoint:
 
 
 def few_shot(
-    shown: Shown, *, shots: Sequence[int] = SHOTS, seeds: Sequence[int] = (0, 1, 2), report: Report = silent
+    shown: Shown, *, shots: Sequence[int] = SHOTS, seeds: Sequence[int] = SEEDS, report: Report = silent
 ) -> list[FewShotPoint]:
     """Train on k images of every object and test on compositions that none of them shows.
 
@@ -233,16 +238,34 @@ def _vectors(lens: Lens, model: str, images: CompositionSet, report: Report) -> 
     return found.vectors, np.asarray(found.rows)
 
 
+def estimate(asked: measure.Question, models: Sequence[str], *, report: Report = silent) -> Estimate | None:
+    """How long ``points_of`` these models takes here; None where it is not known.
+
+    Of vectors that are missing, which take longest; else of training the heads, once a run here has been timed.
+    """
+    wholes = [one.parent for one in (asked.images, asked.partner) if one is not None]
+    if missing := ask.estimate(models, wholes, prompts=asked.lens.prompts, report=report):
+        return missing
+    rate = estimates.known(_work(asked.images))
+    return Estimate(len(models) * len(SHOTS) * len(SEEDS), "draw of images", rate) if rate else None
+
+
+def _work(images: CompositionSet) -> str:
+    return f"few-shot heads over {len(images.compositions.pairs)} compositions, {cores()} cores"
+
+
 def points_of(
     asked: measure.Question,
     model: str,
     *,
     shots: Sequence[int] = SHOTS,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = SEEDS,
     report: Report = silent,
 ) -> list[FewShotPoint]:
     """``few_shot`` of one model on the images of a question."""
-    return few_shot(shown_of(asked, model, report=report), shots=tuple(shots), seeds=tuple(seeds), report=report)
+    shown = shown_of(asked, model, report=report)
+    training = estimates.measuring(report, _work(asked.images))
+    return few_shot(shown, shots=tuple(shots), seeds=tuple(seeds), report=training)
 
 
 def as_records(points: Sequence[FewShotPoint], asked: measure.Question, model: str) -> list[Record]:

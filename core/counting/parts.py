@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ FORMATS = {
 _PART, _FOOTER = 32 << 20, 8 << 20
 _ROWS = 250_000
 _BLOCK = 1 << 22
+_LINES = ("csv", "tsv", "jsonl", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,21 @@ def parquet_parts(place: Place) -> Iterator[Part]:
         if rows >= _ROWS or group == len(groups):
             yield Part(place, "parquet", start, group, rows / max(1, sum(groups)))
             start, rows = group, 0
+
+
+def start_of(part: Part, size: int) -> Part | None:
+    """About the first ``size`` bytes of a part, to try; None where it can only be read as a whole, or is no larger."""
+    if part.format == "parquet":
+        rows, wanted, groups = 0, size / max(1, part.size), row_groups(part.place)[part.start : part.end or None]
+        for number, each in enumerate(groups, 1):
+            rows += each
+            if rows >= wanted * sum(groups):
+                share = rows / max(1, sum(groups))
+                return replace(part, end=part.start + number, share=part.share * share) if share < 1 else None
+        return None
+    if part.format not in _LINES or packing(part.place.name) or size >= part.size:
+        return None
+    return replace(part, end=part.start + size, share=part.share * size / part.size)
 
 
 def _has_quotes(place: Place) -> bool:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from core.counting import hits, output
 from core.counting.batch import Columns
-from core.counting.parts import Part, Plan, plan
+from core.counting.parts import Part, Plan, plan, start_of
 from core.counting.query import Query, check_window, spelled
 from core.counting.request import MODES, Request
 from core.counting.tally import Tally
-from core.counting.work import done, hits_path, part_key, tally_path
+from core.counting.work import compute, done, hits_path, part_key, tally_path
 from core.counting.workers import here, local
-from core.errors import BadInput
+from core.errors import BadInput, UnreadableData
 from core.runtime import estimates
 from core.runtime.estimates import Estimate
 from core.runtime.machine import cores
@@ -26,6 +28,8 @@ from core.text.matcher import plain
 from core.types import LeftOut, Progress, Report, silent
 
 PARTS = "parts"
+TRIED = (1 << 18, 1 << 20, 1 << 22)
+"""Bytes of a single part that are counted first to tell how long all of it takes, until that takes a second."""
 Engine = Callable[[Sequence[Part], Query, Path, Report], Iterator[LeftOut]]
 """Puts the result of every part into the store (``work.compute``), and yields the parts that cannot be read."""
 
@@ -45,7 +49,8 @@ def count(
     Args:
         name: of the frequency source ``counted:NAME``; empty for none. workers: local processes, all cores if None.
         engine: who computes the parts, instead of local processes.
-        beforehand: told how long the rest takes here, at the rate of the latest run, else of the first part.
+        beforehand: told how long the rest takes here, at the rate of the latest run, else of the first part, or of the
+            start of the only one.
 
     Raises:
         TailscopeError: nothing to count, a list or column that makes no sense, or ``report`` raised Stopped.
@@ -164,6 +169,8 @@ class _Adding:
             each = todo[0].size / 1e6 / max(time.monotonic() - start, 1e-9)
             todo = todo[1:]
             rate = each * min(self.processes, len(todo))
+        elif self.beforehand and self.processes and rate is None and todo:
+            rate = self._tried(todo[0], query)
         size, start = sum(part.size for part in todo) / 1e6, time.monotonic()
         if self.beforehand and self.processes and rate and size:
             self.beforehand(Estimate(max(1, round(size)), "megabyte", rate))
@@ -171,6 +178,25 @@ class _Adding:
         taken = time.monotonic() - start
         if self.processes and size and taken > 1:
             estimates.remember(work, size / taken)
+
+    def _tried(self, part: Part, query: Query) -> float | None:
+        """MB a second, of growing starts of a part that are counted and forgotten; None where it cannot be cut."""
+        rate = None
+        with TemporaryDirectory(dir=self.store) as folder, suppress(UnreadableData):
+            for size in TRIED:
+                piece = start_of(part, size)
+                if piece is None or 2 * piece.size > part.size:
+                    break
+                start = time.monotonic()
+                compute(piece, query, Path(folder), beat=self._trying)
+                taken = time.monotonic() - start
+                rate = piece.size / 1e6 / max(taken, 1e-9)
+                if taken > 1:
+                    break
+        return rate
+
+    def _trying(self, _rows: int) -> None:
+        self.report(Progress(0, 0, "Measuring how fast counting is here"))
 
 
 def _joined(text: output.TextCounts, image: output.ImageCounts, store: Path, report: Report) -> output.JoinedCounts:

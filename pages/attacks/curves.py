@@ -164,7 +164,7 @@ def minimal(lens: Lens, image_set: ImageSet) -> None:
     )
     cost = f"{find(attack).title} looks for the nearest boundary of each of {n} images: some hundred gradients each."
     timing = question(
-        shared.estimate, [(lens.model, lens.prompts)], image_set, attack, n, units=units, minimal=True,
+        shared.estimate, [(lens.model, lens.prompts)], image_set, (attack,), n, units=units, minimal=True,
         label=shared.TIMING,
     )  # fmt: skip
     if not shared.wanted(f"minimal-{asked.key[:8]}", lens, cost, timing if finished(asked) is None else None):

@@ -111,7 +111,7 @@ def wanted(key: str, lens: Lens, cost: str, timing: Question[Estimate | None] | 
 def estimate(
     asked: Sequence[tuple[str, str]],
     image_set: ImageSet,
-    attack: str,
+    attacks: Sequence[str],
     n: int,
     *,
     eps: Sequence[float] = EPS,
@@ -124,7 +124,7 @@ def estimate(
     """How long attacks on these models and strategies take here; ``crafted``: also what is tried on each other one."""
     from core.robustness.attacks import run
 
-    sample = run.Question(image_set, n=n, attacks=(attack,), eps=tuple(eps), units=units, guarded=guarded)
+    sample = run.Question(image_set, n=n, attacks=tuple(attacks), eps=tuple(eps), units=units, guarded=guarded)
     surrogates = [model for model, _ in asked] if crafted else []
     return run.estimate(asked, sample, surrogates=surrogates, minimal=minimal, report=report)
 
@@ -140,7 +140,7 @@ def time_of(
     ]
     if not left:
         return None
-    return question(estimate, left, image_set, attack, n, units=units, label=TIMING)
+    return question(estimate, left, image_set, (attack,), n, units=units, label=TIMING)
 
 
 def measure(

@@ -58,7 +58,7 @@ def transfer_matrix(lens: Lens, image_set: ImageSet) -> None:
         cost = f"{find(attack).title} is crafted on {len(models)} models and tried on each other one."
         asked = _question(lens, image_set, models, attack, eps)
         timing = question(
-            shared.estimate, [(model, lens.prompts) for model in models], image_set, attack, 100, eps=(eps,),
+            shared.estimate, [(model, lens.prompts) for model in models], image_set, (attack,), 100, eps=(eps,),
             guarded=False, crafted=True, label=shared.TIMING,
         )  # fmt: skip
         key = f"transfer-{'-'.join(models)}-{attack}-{eps}"

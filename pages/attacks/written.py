@@ -21,7 +21,7 @@ from core.types import ImageSet, Interval, Lens, Report
 from pages.attacks import shared
 from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import here, need
+from pages.ui.jobs import expected, finished, here, need
 from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
@@ -49,7 +49,9 @@ def _written_here(lens: Lens, image_set: ImageSet) -> None:
         n = st.select_slider("Images", (50, 100, 200, 400), 100, key="written-n", bind="query-params", width=220)
         label = f"Words on pictures for {known_as(lens.model)}"
         asked = question(_sampled, replace(lens, frequency=""), image_set, n, lensbar.chosen_counts(), label=label)
-        if shared.wanted(f"written-{asked.key[:8]}", lens, f"{n} pictures are embedded twice more."):
+        timing = question(shared.estimate, [(lens.model, lens.prompts)], image_set, ATTACKS, n, label=shared.TIMING)
+        cost = f"{n} pictures are embedded twice more."
+        if shared.wanted(f"written-{asked.key[:8]}", lens, cost, timing if finished(asked) is None else None):
             rows = [*(here(asked, small=True, failing="") or []), *rows]
     _show(lens, rows, f"{lens.image_set}, 8 copies of the word, letters 12 % of the height")
 
@@ -83,7 +85,11 @@ def _on_files(lens: Lens, image_set: ImageSet) -> None:
     sets = {"written": image_set} | ({"clean": lensbar.images(clean)} if clean else {})
     state = table.stat().st_mtime_ns if table is not None and table.exists() else 0
     label = f"{known_as(lens.model)} on written words"
-    rows = need(question(_of_files, replace(lens, frequency=""), sets, table, state, label=label))
+    asked = question(_of_files, replace(lens, frequency=""), sets, table, state, label=label)
+    timing = question(ask.estimate, [lens.model], [*sets.values()], prompts=lens.prompts, label=shared.TIMING)
+    if finished(asked) is None and not expected(timing):
+        return
+    rows = need(asked)
     _show(lens, rows, " and ".join(one.id for one in sets.values()))
     if rows and rows[0].more["unmatched"]:
         quiet(f"{rows[0].more['unmatched']:,} words of the table belong to no picture or class of this set.")

@@ -23,7 +23,7 @@ from core.supervised.names import known_as
 from core.types import ImageSet, Interval, Lens, Report
 from pages.ui import choice, lensbar, served
 from pages.ui.downloads import downloads, plot
-from pages.ui.jobs import here, need, question
+from pages.ui.jobs import expected, finished, here, need, question
 from pages.ui.switches import switch
 from pages.ui.text import finding_of, quiet, section
 
@@ -178,6 +178,10 @@ def few_shot(asked: measure.Question) -> None:
         f"Train on {', '.join(map(str, curves.SHOTS))} images of every object", "few-shot-run",
         [one.key for one in run.values()], help="Three draws of each, on cached vectors: some minutes.",
     )  # fmt: skip
+    left = [model for model, one in run.items() if finished(one) is None]
+    timing = question(curves.estimate, asked, left, label="Estimating the time of these curves")
+    if left and not expected(timing):
+        return
     found: dict[str, Sequence[FewShotPoint]] = {}
     for model, one in run.items():
         if one.key in wanted and (points := here(one, small=True, failing=f"{known_as(model)} is skipped: ")):

@@ -10,7 +10,7 @@ from core.robustness.sampling import balanced_rows
 from core.supervised.names import known_as
 from core.types import ImageSet, Lens
 from pages.corruptions import shared
-from pages.ui.jobs import here, question, watch
+from pages.ui.jobs import expected, question, watch
 from pages.ui.text import quiet
 
 
@@ -34,11 +34,11 @@ def measured(lens: Lens, image_set: ImageSet, other: Lens | None) -> dict[str, l
         n = 76 * len(lenses) * len(balanced_rows(image_set.labels, per_class))
         quiet(f"{n:,} pictures to corrupt and classify; finished conditions are kept.")
     if wanted not in pressed and len(known) < len(lenses):
-        timing = question(
-            shared.expected, list(wanted[1]), image_set, per_class, 0, label="Estimating how long it takes here"
+        expected(
+            question(
+                shared.estimate, list(wanted[1]), image_set, per_class, 0, label="Estimating how long it takes here"
+            )
         )
-        if (told := here(timing, small=True, failing="How long it takes cannot be estimated: ")) and told[0]:
-            quiet(f"{told[0].capitalize()}.")
     if wanted in pressed:
         job = shared.measure(lens, image_set, wanted[1], per_class)
         if not job.wait(0):

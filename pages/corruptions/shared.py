@@ -14,6 +14,7 @@ from core.robustness.committed import committed
 from core.robustness.corruptions import findings as corruption_findings
 from core.robustness.corruptions.registry import IN_MEMORY, library_version
 from core.robustness.records import Record
+from core.runtime.estimates import Estimate
 from core.runtime.jobs import Job, Question, question
 from core.supervised import names as supervised
 from core.supervised.ask import answer_of
@@ -158,15 +159,14 @@ def _sampled(
     return measure(asked, report=report, image_set=image_set)
 
 
-def expected(
+def estimate(
     models: Sequence[str], image_set: ImageSet, per_class: int | None, seed: int, *, report: Report
-) -> tuple[str]:
-    """How long measuring these models takes here, in words; empty where it is not worth a word."""
+) -> Estimate | None:
+    """How long measuring these models takes here for what is not embedded yet; None for nothing."""
     from core.robustness.corruptions import run
 
     source = run.InMemory(image_set, run.Plan(per_class=per_class, seed=seed))
-    found = run.estimate(models, source, report=report)
-    return (found.words() if found else "",)
+    return run.estimate(models, source, report=report)
 
 
 def reference_here(image_set: ImageSet) -> str:

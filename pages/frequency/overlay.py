@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from core.errors import TailscopeError
 from core.evaluation import imported
 from core.models import registry as models
 from core.prompts import strategies
+from core.published.models import find_model
 from core.stats.format import signed
 from core.types import Answer, ClassAnswer, Interval, Lens
 from pages.ui import answers, lensbar
@@ -41,6 +43,7 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
     prompts = [f"{PROMPTS}{strategy.id}" for strategy in strategies(alone=True) if strategy.id != lens.prompts]
     brought = [f"{IMPORTED}{name}" for name in imported.about(lens.image_set)]
     offered = [id for id in others if id != lens.model] + prompts + brought
+    offered += _aliases(offered)
     kept = [value for value in st.session_state.get("overlay", []) if value in offered]
     if "overlay" in st.session_state:
         st.session_state["overlay"] = kept
@@ -59,6 +62,17 @@ def choose(lens: Lens) -> list[tuple[str, Lens]]:
         wrap=True,
     )
     return [(value, _other(lens, value)) for value in wanted]
+
+
+def _aliases(offered: Collection[str]) -> list[str]:
+    """What is chosen or linked under another name of a model that is offered, as the sidebar's model may be."""
+    found = []
+    for text in dict.fromkeys([*st.session_state.get("overlay", ()), *st.query_params.get_all("overlay")]):
+        with suppress(TailscopeError):
+            scored = find_model(text)
+            if text not in offered and {lensbar.canonical_model(text), scored.id if scored else ""} & {*offered}:
+                found.append(text)
+    return found
 
 
 def _other(lens: Lens, value: str) -> Lens:

@@ -12,10 +12,11 @@ from core.deck import slides as deck_slides
 from core.models.names import model_name
 from core.published import openclip
 from core.stats.format import many
+from core.supervised import ask as classifiers
 from core.types import Answer, ImageSet, Lens
 from pages.ui import choice, lensbar, pins, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import here, question
+from pages.ui.jobs import expected, finished, here, question
 from pages.ui.text import finding_of, quiet, section
 
 MOST = 20
@@ -45,7 +46,13 @@ def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], cho
     sets: Sequence[ImageSet] = [lensbar.images(id) for id in chosen]
     label = f"{many(len(strategies), 'prompt set')} on {many(len(sets), 'image set')} under {model_name(lens.model)}"
     known = [one for one in found.values() if one.lens.model == lens.model]
-    table = here(question(across_sets.set_table, lens, sets, strategies, known=known, label=label), failing="")
+    asked = question(across_sets.set_table, lens, sets, strategies, known=known, label=label)
+    timing = question(
+        classifiers.estimate, [lens.model], sets, prompts=strategies[0], label="Estimating the time of these sets"
+    )
+    if finished(asked) is None and not expected(timing):
+        return
+    table = here(asked, failing="")
     if table is None:
         return
     sentence = across_sets.headline(table)

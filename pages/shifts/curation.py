@@ -9,11 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.robustness.shifts import curation as curating
+from core.robustness.shifts import overlap as overlaps
 from core.robustness.shifts.overlap import COSINE, DIFFERENT_BITS, Pair
 from core.types import Answer, ImageSet, Lens, Report
 from pages.ui import answers, detail, gallery
 from pages.ui.downloads import downloads
-from pages.ui.jobs import here, question
+from pages.ui.jobs import expected, finished, here, question
 from pages.ui.text import quiet, section
 
 SHOWN = 12
@@ -29,7 +30,9 @@ def curation(lens: Lens, image_set: ImageSet) -> str:
         cosine = st.number_input("Min. cosine", 0.5, 1.0, COSINE, 0.01, key="curation-cosine", width=150)
         bits = st.number_input("Max. hash distance", 0, 64, DIFFERENT_BITS, key="curation-bits", width=150)
     asked = question(_check, lens, image_set, cosine, int(bits), label=f"Checking {image_set.id}")
-    found = here(asked, failing="")
+    timing = question(overlaps.estimate, lens.model, [image_set], label=f"Estimating the time of {image_set.id}")
+    known = finished(asked) is not None or expected(timing)
+    found = here(asked, failing="") if known else None
     if found is None:
         return f"Checking {image_set.id} for near-duplicates and outliers."
     answer = answers.answer_for(lens)

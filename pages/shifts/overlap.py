@@ -17,7 +17,7 @@ from core.supervised.names import known_as
 from core.types import ImageSet, Lens, Report
 from pages.ui import answers, lensbar, pins, served
 from pages.ui.downloads import downloads
-from pages.ui.jobs import here, question
+from pages.ui.jobs import expected, finished, here, question
 from pages.ui.text import quiet, section
 
 NOTHING = "Check for test images that are also in the training set: give a list of them, or a set to search."
@@ -72,6 +72,9 @@ def _search(lens: Lens, image_set: ImageSet, folder: str, cosine: float, bits: i
         quiet("This is the image set itself; near-duplicates within it are under the view curation.")
         return None
     asked = question(_find, lens, image_set, other, cosine, bits, label=f"Comparing {image_set.id} with {id}")
+    timing = question(overlaps.estimate, lens.model, [image_set, other], label=f"Estimating the time of {id}")
+    if finished(asked) is None and not expected(timing):
+        return None
     return here(asked, failing="")
 
 

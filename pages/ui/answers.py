@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -18,9 +18,10 @@ from core.published.models import find_model
 from core.robustness.records import Record
 from core.runtime import estimates
 from core.runtime.jobs import Job, Question
-from core.types import ORIGINS, Answer, ClassAnswer, ImageSet, Lens, Report
+from core.supervised import ask as classifiers
+from core.types import ORIGINS, Answer, ClassAnswer, Lens
 from pages.ui import address, corrections
-from pages.ui.jobs import again, ask, finished, here, may_change, question, recall, watch
+from pages.ui.jobs import again, ask, expected, finished, may_change, question, recall, watch
 from pages.ui.lensbar import families, images, question_of, table, why_not_live
 from pages.ui.links import to_fetch
 from pages.ui.switches import switch
@@ -142,12 +143,12 @@ def _first_look(lens: Lens) -> Answer | None:
             _opening(lens)
             watch(timing)
             st.stop()
-        expected = timing.value()
-        if expected is None or expected.seconds < estimates.WORTH_ASKING:
+        took = timing.value()
+        if took is None or took.seconds < estimates.WORTH_ASKING:
             wanted[what] = 0
         else:
             finding("First look", f"{named} takes a while: look at some of the pictures first?")
-            quiet(f"{expected.words(look=estimates.LOOK).capitalize()}. What is embedded is kept and reused.")
+            quiet(f"{took.words(look=estimates.LOOK).capitalize()}. What is embedded is kept and reused.")
             with st.container(horizontal=True):
                 some = min(estimates.LOOK, len(image_set.labels))
                 st.button(f"Look at {some:,} pictures first", on_click=wanted.__setitem__, args=(what, some),
@@ -261,7 +262,7 @@ def may_compute(live: Question[Any], *lenses: Lens) -> None:
     """The page shows a shipped answer; the sidebar offers this question, which computes it anew.
 
     Args:
-        lenses: whose images it embeds.
+        lenses: of one model and its prompts; it embeds their images.
     """
     st.session_state["_live"] = live, [replace(lens, frequency="") for lens in lenses]
 
@@ -281,14 +282,11 @@ def offer_live() -> None:
             f"{sum(len(one.labels) for one in sets):,} images, once; how long that takes here is estimated first.",
         )  # fmt: skip
         return
-    if finished(live) is None:
-        timing = question(_expected, lenses, sets, label="Estimating the time of this run")
-        expected = here(timing, small=True, failing="How long it takes cannot be estimated: ")
-        if expected is None:
-            return
-        if told := expected[0]:
-            quiet(f"{told}.")
+    model, prompts = lenses[0].model, lenses[0].prompts
+    timing = question(classifiers.estimate, [model], sets, prompts=prompts, label="Estimating the time of this run")
     try:
+        if finished(live) is None and not expected(timing):
+            return
         job = ask(live)
     except Stopped:
         quiet(f"Computing it here was stopped; what is shown is {ORIGINS['shipped']}.")
@@ -298,13 +296,6 @@ def offer_live() -> None:
         quiet(f"Computing it here failed, so what is shown is {ORIGINS['shipped']}: {error}")
         return
     watch(job, small=True)
-
-
-def _expected(lenses: Sequence[Lens], image_sets: Sequence[ImageSet], *, report: Report) -> tuple[str]:
-    """How long embedding what these lenses lack takes here, in words; empty where it is not worth a word."""
-    each = [looks.estimate(lens, image_set=one, report=report) for lens, one in zip(lenses, image_sets, strict=True)]
-    whole = estimates.total(each)
-    return (whole.words() if whole else "",)
 
 
 def _finished(lens: Lens) -> Answer | None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import streamlit as st
 
 from core import questions as _lenses  # noqa: F401  (lenses get their digest there)
-from core.errors import NotHere, ReadOnly, TailscopeError
+from core.errors import NotHere, ReadOnly, Stopped, TailscopeError
 from core.runtime import hosts
 from core.runtime.estimates import Estimate
 from core.runtime.held import Held, weight
@@ -141,8 +141,16 @@ def here(asked: Question[T], *, small: bool = False, failing: str | None = None)
 
 
 def expected(timing: Question[Estimate | None]) -> bool:
-    """Show how long work takes here, where that is worth a word; False, with progress, while that is estimated."""
-    job = ask(timing)
+    """Show how long work takes here, where that is worth a word; False, with progress, while that is estimated.
+
+    An estimate that cannot be made says nothing: the work goes on, and says itself what it lacks.
+    """
+    try:
+        job = ask(timing)
+    except Stopped:
+        raise
+    except TailscopeError:
+        return True
     if not job.wait(0):
         watch(job, small=True)
         return False

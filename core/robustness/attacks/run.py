@@ -126,10 +126,11 @@ def estimate(
     minimal: bool = False,
     report: Report = silent,
 ) -> Estimate | None:
-    """About how long attacks take here for what is not cached; None for nothing. Written words are not counted.
+    """About how long attacks take here for what is not cached; None for nothing.
 
     Args:
-        asked: models with their prompts. surrogates: models that attacks are also crafted on, for the others.
+        asked: models with their prompts. surrogates: models that attacks are also crafted on, for the others; with
+            noise on every model as the control.
         direct: whether the models themselves are attacked; minimal: only for the smallest ε of every image.
     """
 
@@ -138,9 +139,7 @@ def estimate(
 
     parts: list[Estimate | None] = []
     for attack in map(find, dict.fromkeys(question.attacks)):
-        if attack.kind == "overlay":
-            continue
-        plans = [question.plan(attack.id, eps) for eps in question.eps]
+        plans = [question.plan(attack.id, eps) for eps in ((None,) if attack.kind == "overlay" else question.eps)]
         for model, prompts in asked if direct or minimal else ():
             bench = runner(model, prompts, attack)
             if not minimal:
@@ -155,6 +154,9 @@ def estimate(
             ]
             if targets:
                 parts += [bench.expected(for_transfer(plan), targets=targets) for plan in plans]
+    if surrogates and not (direct and "noise" in question.attacks):
+        noise = [question.plan("noise", eps) for eps in question.eps]
+        parts += [runner(model, prompts, find("noise")).expected(plan) for model, prompts in asked for plan in noise]
     return estimates.total(parts)
 
 

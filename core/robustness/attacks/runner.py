@@ -120,7 +120,7 @@ class AttackRunner:
     def expected(
         self, plan: Plan, *, guarded: bool = False, minimal: bool = False, targets: Sequence[AttackRunner] = ()
     ) -> Estimate | None:
-        """How long ``attacked``, or ``minimal``, takes here for what is not cached; None where all of it is.
+        """How long ``attacked``, ``written`` or ``minimal`` takes here for what is not cached; None where all of it is.
 
         With targets it is crafting for these: ``transferred`` of those that lack it.
 
@@ -129,7 +129,10 @@ class AttackRunner:
         """
         guarded = _guarded(plan, guarded) and not minimal
         attack, about = find(plan.attack), {**plan.about, "guarded": guarded}
-        what = f"{attack.title} {plan.eps:g}/255"
+        if attack.kind == "overlay":
+            what, about = attack.title, plan.about
+        else:
+            what = f"{attack.title} {plan.eps:g}/255"
         if minimal:
             what, about = f"{attack.title}, minimal ε", {**plan.about, "eps": "minimal", "top": TOP}
         if targets:
@@ -224,7 +227,8 @@ class AttackRunner:
             asked = torch.from_numpy(np.stack(drawn)).to(x.device).permute(0, 3, 1, 2).float() / 255
             return {"said": _np(self._said(asked)), "word": np.array([word_of[row] for row in rows])}
 
-        return self._cell(attack.title, plan.about, work)
+        with self._measured(plan):
+            return self._cell(attack.title, plan.about, work)
 
     def craft(self, plan: Plan) -> list[torch.Tensor]:
         """Adversarial pixels of every batch, crafted on this model for another one; on the CPU, nothing is kept."""
@@ -364,6 +368,8 @@ def _guarded(plan: Plan, guarded: bool) -> bool:
 
 def passes(plan: Plan) -> int:
     """How often an attack asks for the scores of one picture, counted on a linear classifier of few pixels."""
+    if find(plan.attack).kind == "overlay":
+        return 1
     weights = torch.randn(3 * 16 * 16, 10, generator=torch.Generator().manual_seed(0))
     asked = 0
 

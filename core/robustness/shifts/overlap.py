@@ -15,11 +15,14 @@ import numpy as np
 
 from core.datasets.io.picture import read_text
 from core.errors import BadInput, UnreadableData
+from core.evaluation import looks
 from core.evaluation.embed import embed_images
 from core.evaluation.evaluate import encoders, matrices
 from core.robustness.metrics import difference
 from core.robustness.records import Record
 from core.robustness.shifts.hashes import distance, hashes_of
+from core.runtime import estimates
+from core.runtime.estimates import Estimate
 from core.stats.blocks import in_blocks
 from core.stats.intervals import wilson
 from core.text.lines import Rows
@@ -103,6 +106,13 @@ def locate(image_set: ImageSet, ids: Sequence[str]) -> tuple[set[int], list[str]
         else:
             rows.add(row)
     return rows, unknown
+
+
+def estimate(model: str, image_sets: Sequence[ImageSet], *, report: Report = silent) -> Estimate | None:
+    """How long embedding these sets takes here for ``find``, for what is not embedded yet; None for nothing."""
+    encoder = encoders().get(model, "auto")
+    wholes = {one.fingerprint: one for one in image_sets}.values()
+    return estimates.total([looks.time_to_embed(encoder, one, report=report) for one in wholes])
 
 
 def find(
