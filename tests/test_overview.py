@@ -136,6 +136,18 @@ def test_the_points_on_frequency_are_the_released_accuracies() -> None:
     np.testing.assert_allclose(drawn, [score.accuracy for score in answer.classes], rtol=1e-6)
 
 
+def test_published_retrieval_is_called_recall_by_a_chosen_metric() -> None:
+    app = opened("frequency", model=MODEL, set="flickr", metric="i2t_k=1")
+    told = words(app)
+    assert "Recall on the rarest fifth" in told
+    assert "Retrieval, image to text, recall@1" in told
+    assert "other prompts" not in told
+    assert figures(app)[0]["layout"]["yaxis"]["title"]["text"] == "Zero-shot recall"
+    answer = published_answer(MODEL, "flickr", "i2t_k=1")
+    shown = next(trace for trace in figures(app)[0]["data"] if trace.get("mode") == "markers" and trace.get("text"))
+    assert len(shown["text"]) == len(answer.keys)
+
+
 def test_the_authors_spelling_names_the_same_model() -> None:
     app = opened("explore", model="ViT-B-16,laion400m", set="letitwag")
     assert app.session_state["_lens"].model == "ViT-B-16,laion400m_e32"

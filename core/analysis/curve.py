@@ -65,6 +65,7 @@ class Curve:
         origin: where the accuracies come from; interval_over: what the intervals of bins and parts are over.
         paper: the paper's own figures, in the paper recipe only.
         unread: why there is no finding, where sentences are cut before they tell classes apart; figures are then NaN.
+        measure: what the accuracies are, in a word: accuracy, or recall of a retrieval.
     """
 
     recipe: Recipe
@@ -89,6 +90,7 @@ class Curve:
     interval_over: str
     paper: PaperCurve | None = None
     unread: str = ""
+    measure: str = "accuracy"
 
     @property
     def n(self) -> int:
@@ -113,6 +115,11 @@ class Curve:
 
     def __repr__(self) -> str:
         return f"<Curve over {self.frequency} ({self.method}), {self.recipe} recipe: {headline(self)}>"
+
+
+def measure_of(answer: Answer | ClassAnswer) -> str:
+    """What an answer tells of every class, in a word: accuracy, or recall of a retrieval."""
+    return "accuracy" if isinstance(answer, Answer) or answer.metric == "acc1" else "recall"
 
 
 def curve(
@@ -179,6 +186,7 @@ def curve(
         origin=answer.origin,
         interval_over="classes and their images" if images.all() else "classes (their images are not told)",
         unread=why,
+        measure=measure_of(answer),
         **figures,
     )
 
@@ -289,12 +297,15 @@ def headline(found: Curve) -> str:
     if math.isnan(slope.low):
         return f"All {n} concepts have the same count, so there is no trend to see."
     what = f"the count in {found.counted_in}" if found.counted_in else "pretraining frequency"
+    measure = found.measure
     if shape.kind == "plateau":
-        return f"Accuracy rises with {what} up to a count of about {shape.at.value:,.0f}, then levels off."
+        return (
+            f"{measure.capitalize()} rises with {what} up to a count of about {shape.at.value:,.0f}, then levels off."
+        )
     if slope.low > 0:
-        return f"A tenfold rise in {what} goes with {points(slope.value)} more points of accuracy."
+        return f"A tenfold rise in {what} goes with {points(slope.value)} more points of {measure}."
     if slope.high < 0:
-        return f"A tenfold rise in {what} goes with {points(-slope.value)} fewer points of accuracy."
+        return f"A tenfold rise in {what} goes with {points(-slope.value)} fewer points of {measure}."
     return f"No clear trend: a tenfold rise in {what} goes with {points(slope.value)} points."
 
 
@@ -326,8 +337,8 @@ def _tail(found: Curve) -> str:
         return ""
     if groups.never_counted:
         n = groups.sizes["tail"][0]
-        return f"Accuracy on the {n:,} concepts that were never counted: {percent(share)}."
-    return f"Accuracy on the rarest fifth: {percent(share)}."
+        return f"{found.measure.capitalize()} on the {n:,} concepts that were never counted: {percent(share)}."
+    return f"{found.measure.capitalize()} on the rarest fifth: {percent(share)}."
 
 
 def _paper_headline(found: Curve, paper: PaperCurve) -> str:
@@ -336,6 +347,6 @@ def _paper_headline(found: Curve, paper: PaperCurve) -> str:
         return "By the paper's recipe no correlation is defined here: the kept bins have no spread."
     star = "significant" if paper.p < 0.05 else "not significant"
     return (
-        f"By the paper's recipe, accuracy and log frequency correlate at r = {signed(r, 2)} over {bins} binned means "
-        f"({star} at 0.05)."
+        f"By the paper's recipe, {found.measure} and log frequency correlate at r = {signed(r, 2)} over {bins} binned "
+        f"means ({star} at 0.05)."
     )

@@ -63,14 +63,16 @@ def frequency_figure(
     groups: Sequence[str] | None = None,
     chosen: Collection[int] = (),
     x_title: str = "Times counted in pretraining",
+    measure: str = "accuracy",
 ) -> go.Figure:
     """Draw one lens with its density, or up to six overlaid; zero counts get a lane of their own at the left.
 
     Args:
         groups: for a single series, a word per concept (family, or head, torso, tail) told by colour and symbol.
         chosen: class indices to ring; the first few are named.
+        measure: what the accuracies are, in a word.
     """
-    figure = blank(height=520, x_title=x_title, y_title="Zero-shot accuracy", drag="pan")
+    figure = blank(height=520, x_title=x_title, y_title=f"Zero-shot {measure}", drag="pan")
     lane = lane_below(_least(series))
     alone = len(series) == 1
     if alone and groups is None:

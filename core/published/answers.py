@@ -17,6 +17,7 @@ from core.published.manifest import CITATION
 from core.published.models import PublishedModel, find_model, published_models
 from core.published.names import (
     LET_IT_WAG,
+    METRIC_WORDS,
     MORE_SETS,
     PROMPTS,
     RETRIEVAL,
@@ -189,6 +190,6 @@ def _over(known: int, classes: int) -> str:
 
 def _recipe(image_set: PublishedSet, prompts: str) -> str:
     if image_set.id in RETRIEVAL_SETS:
-        return f"Retrieval, {prompts}: mean recall over the captions or images that hold the concept."
+        return f"Retrieval, {METRIC_WORDS[prompts]}; the mean over the captions or images that hold the concept."
     names = "names verbatim, with their underscores"
     return f"Zero-shot with {_RECIPES[prompts]}; {names}; accuracy over the images of each class."

@@ -50,12 +50,12 @@ def from_answer(answer: Answer) -> Run:
     """A run of Tailscope, by the readable names of its classes that have images."""
     values = {score.name: 100 * score.accuracy for score in answer.classes if score.n}
     return Run(
-        answer.lens.model, values, f"{len(values)} classes of {answer.lens.image_set}, {answer.lens.prompts} prompts"
+        answer.lens.model, values, f"{len(values):,} classes of {answer.lens.image_set}, {answer.lens.prompts} prompts"
     )
 
 
 def read(content: bytes, filename: str) -> list[Run]:
-    """Runs in an uploaded file: JSON in the release's or CLIP_benchmark's schema, or a CSV with one row an image.
+    """Runs in an uploaded file: JSON in the release's or CLIP_benchmark's schema, or a CSV, a row a class or an image.
 
     Raises:
         UnreadableData: it is none of these; the message says what was looked for.
@@ -86,7 +86,7 @@ def _from_json(entry: object, filename: str) -> list[Run]:
                 f"{reading.shown(model)} has no «classwise» table, and there are no CLIP_benchmark «metrics» either"
             )
         values = {name: _accuracy(value, name, 100) for name, value in table.items()}
-        runs.append(Run(model, values, f"{len(values)} classes, percent, in the release's schema"))
+        runs.append(Run(model, values, f"{len(values):,} classes, percent, in the release's schema"))
     return runs
 
 
@@ -112,7 +112,7 @@ def _from_clip_benchmark(entry: dict[str, Any], filename: str) -> Run:
     metrics = entry.get("metrics")
     acc1 = metrics.get("acc1") if isinstance(metrics, dict) else None
     return Run(
-        name or filename, values, f"{len(values)} classes, fractions, in CLIP_benchmark's schema", n=n,
+        name or filename, values, f"{len(values):,} classes, fractions, in CLIP_benchmark's schema", n=n,
         acc1=None if acc1 is None else _accuracy(acc1, "acc1", 1), keys=keys, model=name,
         image_set=str(entry.get("dataset") or ""), prompts=str(entry.get("prompts") or ""),
     )  # fmt: skip
@@ -136,7 +136,7 @@ def _from_csv(content: bytes, filename: str) -> Run:
         if true is None or (right is None and predicted is None):
             raise UnreadableData(
                 f"{filename} needs one row an image with a column for the true class ({', '.join(TRUE_COLUMNS)}) and "
-                f"one for the answer ({', '.join(PREDICTED_COLUMNS)}) or for whether it was right "
+                f"one for the answer ({', '.join(PREDICTED_COLUMNS)}) or for whether it is correct "
                 f"({', '.join(RIGHT_COLUMNS)}), or one row a class with its accuracy ({', '.join(ACCURACY_COLUMNS)})."
             )
         return _tally(rows, true, right, predicted, filename)
@@ -167,7 +167,8 @@ def _per_class(rows: Iterable[dict[str, str]], of: str, accuracy: str, images: s
     known = len(n) == len(values)
     acc1 = sum(values[name] * n[name] for name in values) / sum(n.values()) / 100 if known else None
     unit = "percent" if percent else "fractions"
-    return Run(filename.removesuffix(".csv"), values, f"{len(values)} classes, {unit}, one row a class", n=n, acc1=acc1)
+    note = f"{len(values):,} classes, {unit}, one row a class"
+    return Run(filename.removesuffix(".csv"), values, note, n=n, acc1=acc1)
 
 
 def _fraction_or_percent(text: str, where: str) -> float:
@@ -190,7 +191,7 @@ def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, predict
             answer = (row[right] or "").strip().lower()
             if answer not in ("0", "1", "true", "false", "yes", "no"):
                 raise UnreadableData(
-                    f"{filename}, row {number + 2}: «{answer[:20]}» is neither right nor wrong (use 1 and 0)."
+                    f"{filename}, row {number + 2}: «{answer[:20]}» is neither correct nor wrong (use 1 and 0)."
                 )
             hit = answer in ("1", "true", "yes")
         else:
@@ -202,7 +203,7 @@ def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, predict
         raise UnreadableData(f"{filename} has no rows with a class.")
     told = {name: n for name, (_, n) in images.items() if name}
     total, hits = sum(told.values()), sum(hits for name, (hits, _) in images.items() if name)
-    note = f"{len(values)} classes from {total:,} rows, one row an image"
+    note = f"{len(values):,} classes from {total:,} rows, one row an image"
     return Run(filename.removesuffix(".csv"), values, note, n=told, acc1=hits / total)
 
 

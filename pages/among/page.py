@@ -18,12 +18,11 @@ from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question
 from pages.ui.text import finding, quiet, section
 
-PLACE = "Your model"
 ANY = "any"
 
 store = open_store()
 head = st.container()
-run = parts.choose_run()
+run = parts.choose_run(head)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     sets = view.pretraining_sets(store, ZERO_SHOT)
     first = parts.guess(run.name, sets)
@@ -42,7 +41,9 @@ usable = view.applicable(store, kept_mapping(run), where)
 overlay = lay_over(run, pretraining=pretraining, method=method, dataset=chosen, mapping=usable)
 if len(overlay.rows.counts) < 3:
     with head:
-        finding(PLACE, f"{len(overlay.rows.counts)} of {len(run.values):,} classes of {run.name} have a count here.")
+        finding(
+            parts.PLACE, f"{len(overlay.rows.counts)} of {len(run.values):,} classes of {run.name} have a count here."
+        )
     parts.names(store, overlay, where)
     st.stop()
 
@@ -52,7 +53,7 @@ asked = View(ZERO_SHOT, method, prompts, models, (chosen,) if chosen else ())
 others, left_out = need(question(view.draw, store, asked, label="Drawing the published curves", lane="io"))
 shown = [mine, *others]
 with head:
-    finding(PLACE, findings.own(mine), findings.own_evidence(mine, others, len(run.values)))
+    finding(parts.PLACE, findings.own(mine), findings.own_evidence(mine, others, len(run.values)))
     quiet(f"{run.note}. Its classes take the counts of the same names in the release.")
 for item in left_out:
     quiet(f"Not drawn: {item.item}. {item.reason}")

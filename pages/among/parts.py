@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.published import overlay as overlays
 from core.published import runs, view
@@ -16,13 +17,15 @@ from pages.published.choices import one_of
 from pages.ui import address, answers, jobs, lensbar, tables
 from pages.ui.downloads import downloads
 from pages.ui.switches import switch
-from pages.ui.text import quiet, section
+from pages.ui.text import finding, quiet, section
+
+PLACE = "Your model"
 
 ORIGINS = ("this setup", "a file")
 
 
-def choose_run() -> Run:
-    """The run of the lens, or one from an uploaded file; without a file yet, the page ends here."""
+def choose_run(head: DeltaGenerator) -> Run:
+    """The run of the lens, or one from an uploaded file; without a file yet, the page ends here, titled in ``head``."""
     address.by_id("among-origin", ORIGINS)
     origin = switch("Results", "among-origin", ORIGINS, show=str.capitalize, bare=True)
     if origin == ORIGINS[0]:
@@ -30,10 +33,12 @@ def choose_run() -> Run:
     upload = st.file_uploader("Results", type=["json", "csv"], key="results-file", label_visibility="collapsed")
     quiet(
         "JSON in the release's schema or CLIP_benchmark's (with «classwise», as «python -m core evaluate» writes it), "
-        "or a CSV with one row an image: label and prediction, or label and correct. The file stays in this server's "
-        "memory."
+        "or a CSV: one row a class (class, accuracy, n), or one row an image (label and prediction, or label and "
+        "correct). The file stays in this server's memory."
     )
     if upload is None:
+        with head:
+            finding(PLACE, "Lay your own results over the published curves.")
         st.stop()
     found = runs.read(upload.getvalue(), upload.name)
     names = [run.name for run in found]

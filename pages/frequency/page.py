@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.analysis.curve import evidence, headline
@@ -22,6 +24,9 @@ lens = lensbar.lens()
 if (captions := lensbar.captioned()) is not None:
     retrieval.draw(lens, captions)
     st.stop()
+opening = st.container()
+if lensbar.is_retrieval(lens.image_set):
+    lens = replace(lens, prompts=retrieval.choose_metric())
 answer = answers.by_class(lens)
 if not lens.frequency:
     without_counts.explain_missing_counts("Frequency", answer)
@@ -34,15 +39,16 @@ curve = answers.curve_of(answer, lens.frequency, hidden=hiding.chosen(flags))
 parts = {row.key: row.tag for row in curve.rows if row.tag}
 chosen = selection.chosen(answer)
 
-finding("Frequency", headline(curve), evidence(curve))
-answers.origin_line(
-    answer,
-    f"Pearson’s correlation {overlay.interval(curve.pearson)}, Spearman’s {overlay.interval(curve.spearman)}",
-    f"{curve.n:,} concepts"
-    + (f", {curve.n_zero:,} never counted" if curve.n_zero else "")
-    + (f", {curve.n_unknown:,} of unknown count (not drawn)" if curve.n_unknown else ""),
-)
-quiet(lensbar.counted_in(answer))
+with opening:
+    finding("Frequency", headline(curve), evidence(curve))
+    answers.origin_line(
+        answer,
+        f"Pearson’s correlation {overlay.interval(curve.pearson)}, Spearman’s {overlay.interval(curve.spearman)}",
+        f"{curve.n:,} concepts"
+        + (f", {curve.n_zero:,} never counted" if curve.n_zero else "")
+        + (f", {curve.n_unknown:,} of unknown count (not drawn)" if curve.n_unknown else ""),
+    )
+    quiet(lensbar.counted_in(answer))
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     others = overlay.choose(lens)
@@ -71,6 +77,7 @@ with left, st.container(key="beside-gallery"):
         groups=groups,
         chosen=chosen,
         x_title="Times counted" if others else f"Times counted in {labels.label(lens.frequency)}",
+        measure=curve.measure,
     )
     plot(
         figure,

@@ -10,10 +10,11 @@ from core.charts import frequency_figure
 from core.errors import BadInput
 from core.evaluation import concept_retrieval
 from core.frequency import labels
+from core.published.names import METRIC_WORDS
 from core.stats.format import percent
 from core.types import ClassAnswer, FrequencyTable, ImageSet, Lens, Report
 from pages.frequency import overlay
-from pages.ui import answers, lensbar
+from pages.ui import address, answers, lensbar
 from pages.ui.downloads import downloads, plot
 from pages.ui.jobs import need, question, recall
 from pages.ui.switches import switch
@@ -30,11 +31,8 @@ def draw(lens: Lens, images: ImageSet) -> None:
             "captions that name it."
         )
         return
-    metric = switch(
-        "Retrieval metric", "metric", concept_retrieval.METRICS, default=concept_retrieval.DEFAULT,
-        help="t2i: a caption finds its image. i2t: an image finds one of its captions.",
-    )  # fmt: skip
-    about = f"{images.id} has captions and no classes: accuracy here is how often retrieval finds the match."
+    metric = choose_metric()
+    about = f"{images.id} has captions and no classes: recall is how often retrieval finds the match."
     try:
         answer = need(question(_answer, lens, images, table, metric, label=f"Retrieval on {lens.image_set}"))
     except BadInput as error:
@@ -54,7 +52,9 @@ def draw(lens: Lens, images: ImageSet) -> None:
     )
     quiet(about)
     figure = frequency_figure(
-        [overlay.series(answer, found, lens.model)], x_title=f"Times counted in {labels.label(lens.frequency)}"
+        [overlay.series(answer, found, lens.model)],
+        x_title=f"Times counted in {labels.label(lens.frequency)}",
+        measure=found.measure,
     )
     plot(figure, key="retrieval-cloud", alt=told)
     header, rows = overlay.rows(found)
@@ -63,6 +63,17 @@ def draw(lens: Lens, images: ImageSet) -> None:
         with everything:
             st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, alt="Recall and count of every concept")
     downloads("retrieval", header, rows, figure=figure, title=told, source=answer.provenance)
+
+
+def choose_metric() -> str:
+    """Which way retrieval goes, and among how many."""
+    address.by_id("metric", concept_retrieval.METRICS)
+    return switch(
+        "Retrieval metric", "metric", {name: METRIC_WORDS[name] for name in concept_retrieval.METRICS},
+        default=concept_retrieval.DEFAULT,
+        help="Text to image: a caption finds its image. Image to text: an image finds one of its captions. recall@5: "
+        "among the five nearest.",
+    )  # fmt: skip
 
 
 def _answer(lens: Lens, images: ImageSet, table: FrequencyTable, metric: str, *, report: Report) -> ClassAnswer:

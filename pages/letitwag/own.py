@@ -62,7 +62,7 @@ def _table(own: tuple[Entry, ...]) -> None:
             "Source": [one.source for one in own],
         }
     )
-    st.dataframe(frame, key="own-rows", hide_index=True, alt="Your rows of the Let It Wag! board")
+    st.dataframe(frame, key="own-rows", hide_index=True, placeholder="–", alt="Your rows of the Let It Wag! board")
 
 
 def _compare(own: list[Entry]) -> None:

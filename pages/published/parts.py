@@ -27,6 +27,12 @@ from pages.ui.text import quiet, section
 
 TINTS = ("one colour", "data set", "flag")
 ACROSS = 3
+SLOPE = "Slope per tenfold ({})"
+SHORT = {
+    "Pearson, bin means": "r, bin means", "Pearson, raw rows": "r, rows", "Spearman, raw rows": "ρ, rows",
+    "Pearson, counted": "r, counted", "r within data sets": "r within sets", "AUC, zero or not": "AUC",
+}  # fmt: skip
+"""Heads of the columns that would not fit in full; the full ones are what their help says and what is downloaded."""
 
 
 def pooled(shown: Sequence[Shown]) -> None:
@@ -91,12 +97,15 @@ def table(shown: Sequence[Shown]) -> None:
     """One row a curve: the paper's correlation beside the honest figures."""
     rows = [_figures(one, published.label(one, shown)) for one in shown]
     numbers = {
-        name: st.column_config.NumberColumn(format="%.2f")
+        name: st.column_config.NumberColumn(SHORT.get(name), format="%.2f", help=name)
         for name in rows[0]
         if name not in ("Curve", "Rows", "Zero counts")
     }
     numbers |= {name: st.column_config.NumberColumn(format="localized") for name in ("Rows", "Zero counts")}
-    numbers["p"] = st.column_config.NumberColumn(format="%.1e")
+    word, _, digits = unit(shown[0].honest)
+    for name, label in ((SLOPE.format(word), "Slope per tenfold"), ("low", "Low"), ("high", "High")):
+        numbers[name] = st.column_config.NumberColumn(label, format=f"%.{digits}f", help=f"{word}, 95 % interval")
+    numbers["p"] = st.column_config.NumberColumn(format="%.2g", help="Of Pearson over bin means")
     numbers["Curve"] = st.column_config.TextColumn()
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, column_config=numbers, alt="Figures of every curve in both recipes"
@@ -115,7 +124,7 @@ def _figures(one: Shown, name: str) -> dict[str, Any]:
         "Spearman, raw rows": one.honest["raw"]["spearman"]["value"],
         "Pearson, counted": one.honest["nonzero"]["pearson"]["value"],
         "r within data sets": one.honest["partial_r"]["value"],
-        f"Slope per tenfold ({word})": slope["value"] * factor,
+        SLOPE.format(word): slope["value"] * factor,
         "low": slope["low"] * factor,
         "high": slope["high"] * factor,
         "AUC, zero or not": zero["value"],

@@ -21,6 +21,7 @@ from core.frequency.table import join, split
 from core.models import registry as models
 from core.published.answers import find_set, published_answer
 from core.published.models import find_model, published_models
+from core.published.names import RETRIEVAL_METRICS
 from core.runtime import thumbnails as thumbs
 from core.runtime.jobs import engine, question
 from core.stats.intervals import Tag
@@ -184,6 +185,12 @@ def question_of(lens: Lens) -> origins.Question:
     scored = find_set(lens.image_set)
     usual = scored is not None and lens.prompts == defaults()["prompts"] and lens.prompts not in scored.strategies
     return origins.Question(lens.model, lens.image_set, None if usual else lens.prompts, lens.precision)
+
+
+def is_retrieval(image_set: str) -> bool:
+    """Whether what was published of a set is retrieval, with a metric in place of prompts."""
+    scored = find_set(image_set)
+    return scored is not None and scored.strategies == RETRIEVAL_METRICS
 
 
 def why_not_live(lens: Lens) -> TailscopeError | None:

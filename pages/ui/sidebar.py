@@ -102,7 +102,11 @@ def sidebar(needs: Collection[Need], top: DeltaGenerator) -> None:
         _choose_steps(lensbar.lens().frequency)
     usual = lensbar.question_of(lensbar.lens()).prompts is None
     if "classes" in needs and usual and not lensbar.is_here(lensbar.lens().image_set):
-        quiet("Its published accuracies are under other prompts; those are shown.")
+        quiet(
+            "Retrieval takes the captions themselves, not these prompts."
+            if lensbar.is_retrieval(lensbar.lens().image_set)
+            else "Its published accuracies are under other prompts; those are shown."
+        )
 
 
 def _warning(model: str) -> str | None:

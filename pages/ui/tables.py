@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from core.analysis.curve import measure_of
 from core.types import Answer, ClassAnswer
 from pages.ui.jobs import recall
 from pages.ui.selection import select
@@ -20,7 +21,7 @@ NO_FLAGS: Mapping[str, tuple[str, ...]] = {}
 
 def fitting(rows: int, most: int) -> int | Literal["content"]:
     """Height of a table with so many rows: no empty row under few, at most so many pixels."""
-    return "content" if 36 * (rows + 1) < most else most
+    return "content" if 33 * (rows + 1) + 2 <= most else most
 
 
 def concept_rows(
@@ -74,11 +75,11 @@ def concept_table(
     """The classes as a table to search and sort; choosing rows makes them the selection.
 
     Args:
-        narrow: it stands beside something, so that it has room for five columns: flags come before families.
+        narrow: it stands beside something, so that it has room for five columns: flags come before parts and families.
     """
     table = recall(_concept_columns, answer, shown, counts, families, parts, flags)
-    if narrow and "flags" in table.column_names and "family" in table.column_names:
-        table = table.drop_columns(["family"])
+    if narrow and "flags" in table.column_names:
+        table = table.drop_columns([name for name in ("part", "family") if name in table.column_names])
     st.dataframe(
         table,
         key=key,
@@ -87,7 +88,7 @@ def concept_table(
         on_select=lambda: _choose(key, [answer.keys[index] for index in shown]),
         selection_mode="multi-row",
         column_config={
-            "name": st.column_config.TextColumn("Concept", width=104 if narrow and table.num_columns == 5 else None),
+            "name": st.column_config.TextColumn("Concept", width=104 if narrow and table.num_columns > 3 else None),
             "count": st.column_config.NumberColumn(
                 "Count", width=54, format="localized", help="How often it was counted, by the source under Frequency"
             ),
@@ -96,15 +97,15 @@ def concept_table(
             ),
             "family": st.column_config.TextColumn("Family", width=60 if narrow else None),
             "flags": st.column_config.TextColumn(
-                "Flags", width=60 if narrow else None, help="What is doubtful about the count"
+                "Flags", width=106 if narrow else None, help="What is doubtful about the count"
             ),
             "accuracy": st.column_config.ProgressColumn(
-                "Accuracy",
+                measure_of(answer).capitalize(),
                 width=74,
                 min_value=0,
                 max_value=100,
                 format="%.0f %%",
-                help="Top-1 accuracy over the concept's images",
+                help="Top-1 accuracy over the concept's images; of retrieval, recall over its queries",
             ),
         },
         placeholder="–",
