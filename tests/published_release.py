@@ -125,7 +125,7 @@ def notebook(root: Path, record: dict) -> dict:
             folder, kind = ("zero_shot_evaluations", "prompts") if zero_shot else ("retrieval_evaluations", "metric")
             found = load(root / folder / f"{dataset}_{record[kind]}_results.json")
             model = found[f"backbone{record['model']}_pretrained{pretraining}"]
-            results = model["classwise" if zero_shot else "conceptwise"]
+            results = dict(model["classwise" if zero_shot else "conceptwise"])
             if dataset == "cifar10":
                 results["airplane"] = results.pop("plane")
         for key in sorted(set(table) & set(results)) if family == "text-to-image" else sorted(table):

@@ -25,8 +25,12 @@ def _joined(name: str) -> dict[tuple, pd.DataFrame]:
     return dict(iter(found.groupby(keys, observed=True)))
 
 
+@cache
 def load(path: Path) -> dict:
-    """What the file at this place of the release holds: concept -> count, or model -> full and per-concept scores."""
+    """What the file at this place of the release holds: concept -> count, or model -> full and per-concept scores.
+
+    It is read once: who changes it changes a copy.
+    """
     file = parse_path(LET_IT_WAG if path.name.startswith("let_it_wag") else "/".join(path.parts[-2:]))
     assert file is not None
     if file.kind == "counts":

@@ -7,6 +7,7 @@ in pretraining; distribution shifts are built from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
@@ -44,10 +45,11 @@ class Drawing:
     seed: tuple[int, ...]
 
 
-def contrasting_backgrounds(colour: str) -> list[str]:
+@cache
+def contrasting_backgrounds(colour: str) -> tuple[str, ...]:
     """Background names on which an icon of this colour can be seen."""
     ink = np.array(COLOURS[colour], float)
-    return [name for name, rgb in BACKGROUNDS.items() if np.linalg.norm(ink - rgb) >= _MIN_CONTRAST]
+    return tuple(name for name, rgb in BACKGROUNDS.items() if np.linalg.norm(ink - rgb) >= _MIN_CONTRAST)
 
 
 def _backdrop(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:

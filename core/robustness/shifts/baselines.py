@@ -105,7 +105,9 @@ def read_baselines(source: str | Path | bytes, *, name: str = "", types: Mapping
     name = name or (Path(source).name if not isinstance(source, bytes) else "the table")
     text = _decoded(source, name)
     try:
-        rows = [row for row, _ in zip(Rows(text, name=name), range(MOST_ROWS + 2), strict=False) if any(row)]
+        rows = [
+            row for row, _ in zip(Rows(text, name=name), range(MOST_ROWS + 2), strict=False) if "".join(row).strip()
+        ]
     except csv.Error as error:
         raise UnreadableData(f"{name} is not a CSV table ({error}).") from error
     if len(rows) < 2 or len(rows) > MOST_ROWS + 1 or len(rows[0]) > MOST_COLUMNS:
