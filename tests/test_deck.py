@@ -188,10 +188,16 @@ def test_a_table_that_is_cut_says_so() -> None:
     assert "more" not in str(whole.rows)
 
 
-@pytest.mark.parametrize(("n", "grid"), [(1, (1, 1)), (2, (2, 1)), (6, (3, 2)), (12, (6, 2)), (24, (8, 3))])
-def test_pictures_stand_in_the_grid_that_makes_them_largest(n: int, grid: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("n", "wide", "tall"),
+    [(1, (1, 1), (1, 1)), (2, (2, 1), (1, 2)), (6, (3, 2), (2, 3)), (12, (6, 2), (3, 4)), (24, (8, 3), (4, 6))],
+)
+def test_pictures_stand_in_the_grid_that_makes_them_largest(
+    n: int, wide: tuple[int, int], tall: tuple[int, int]
+) -> None:
     slide = Slide("concept", "a", pictures=(Picture(webp(), "b"),) * n)
-    assert f'style="--columns:{grid[0]};--rows:{grid[1]}"' in page(Deck("t", (slide,)))
+    grid = f"--columns:{wide[0]};--rows:{wide[1]};--tall-columns:{tall[0]};--tall-rows:{tall[1]}"
+    assert f'style="{grid}"' in page(Deck("t", (slide,)))
 
 
 @pytest.mark.slow

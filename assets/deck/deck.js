@@ -2,8 +2,7 @@
 (() => {
   const slides = [...document.querySelectorAll(".slide")];
   const body = document.body;
-  const ink = getComputedStyle(body).color;
-  const SMALLEST = 16;
+  const SMALLEST = innerWidth < 600 ? 12 : 16; // a phone is read from nearby, a screen in a hall is not
   let at = 0;
 
   // Every text of a figure is at least so large; what is larger stays.
@@ -17,7 +16,9 @@
 
   function draw(place) {
     if (!window.Plotly) return;
-    const size = presenting() ? Math.max(SMALLEST, Math.round(innerHeight / 45)) : SMALLEST;
+    const share = Math.round(Math.min(innerHeight / 45, innerWidth / 40));
+    const size = presenting() ? Math.max(SMALLEST, share) : SMALLEST;
+    const ink = getComputedStyle(body).color;
     const { data, layout } = JSON.parse(place.dataset.figure);
     enlarge({ data, layout }, size);
     const ground = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
@@ -61,6 +62,7 @@
     slides[at].querySelectorAll(".plot").forEach(draw);
     slides[at].querySelectorAll(".table").forEach(fit);
   };
+  const drawAll = () => document.querySelectorAll(".plot").forEach(draw);
   const presenting = () => body.classList.contains("presenting");
   const fullscreen = on => {
     const asked = on ? document.documentElement.requestFullscreen?.() : document.fullscreenElement && document.exitFullscreen();
@@ -71,7 +73,7 @@
     if (!slides.length) return;
     body.classList.toggle("presenting", on);
     if (on) return show(at);
-    document.querySelectorAll(".plot").forEach(draw);
+    drawAll();
     document.querySelectorAll(".table").forEach(fit);
     slides[at].scrollIntoView();
   }
@@ -110,7 +112,8 @@
     if (event.source === parent && event.source !== window && typeof event.data?.key === "string") press(event.data.key);
   });
   addEventListener("resize", () => presenting() && show(at));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => presenting() ? show(at) : drawAll());
   document.getElementById("full").hidden = !document.fullscreenEnabled;
   if (document.documentElement.hasAttribute("data-presenting")) present(true);
-  else document.querySelectorAll(".plot").forEach(draw);
+  else drawAll();
 })();

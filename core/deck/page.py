@@ -98,9 +98,12 @@ def _slide(slide: Slide, number: int, total: int) -> str:
     shown = []
     if slide.pictures:
         alone = " alone" if len(slide.pictures) == 1 else ""
-        columns, rows = _grid(len(slide.pictures), beside=bool(slide.rows or slide.figure))
+        share = 0.5 if slide.rows or slide.figure else 1.0  # what stands beside them, or on a tall screen below
+        columns, rows = _grid(len(slide.pictures), width=1.9 * share, line=0.09)
+        tall = _grid(len(slide.pictures), width=0.5 / share, line=0.05 / share)
         shown.append(
-            f'<div class="pictures{alone}" style="--columns:{columns};--rows:{rows}">'
+            f'<div class="pictures{alone}" style="--columns:{columns};--rows:{rows};'
+            f'--tall-columns:{tall[0]};--tall-rows:{tall[1]}">'
             f"{''.join(map(_picture, slide.pictures))}</div>"
         )
     if slide.figure:
@@ -117,12 +120,11 @@ def _slide(slide: Slide, number: int, total: int) -> str:
     return f'<section class="slide" data-kind="{slide.kind}" id="slide-{number}">{"".join(parts)}</section>'
 
 
-def _grid(n: int, *, beside: bool) -> tuple[int, int]:
-    """Columns and rows in which n square pictures with a line of text are largest on a wide screen."""
-    width, height, line = (0.5 if beside else 1.0) * 1.9, 1.0, 0.09
+def _grid(n: int, *, width: float, line: float) -> tuple[int, int]:
+    """Columns and rows in which n square pictures with a line of text below are largest, in units of the height."""
 
     def side(columns: int) -> float:
-        return min(width / columns, height / -(-n // columns) - line)
+        return min(width / columns, 1 / -(-n // columns) - line)
 
     columns = max(range(1, n + 1), key=lambda columns: (side(columns), -columns))
     return columns, -(-n // columns)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from core.deck.deck import Deck
 from core.deck.example import example
@@ -100,6 +100,16 @@ def test_slides_fill_the_screen_of_a_hall(chromium: Browser, tmp_path: Path) -> 
     assert not alone.locator("#slide-1 .notes").is_visible()
     alone.keyboard.press("s")
     assert alone.locator("#slide-1 .notes").inner_text() == slides[0].notes
+    alone.emulate_media(color_scheme="dark")  # a chart that is shown takes the ink of the page
+    expect(alone.locator("#slide-1 .xtick text").first).to_have_css("fill", "rgb(228, 230, 232)")
+    alone.set_viewport_size({"width": 390, "height": 844})
+    alone.reload()
+    for number in range(1, len(slides) + 1):  # on a phone what a slide shows is most of it
+        alone.keyboard.press("ArrowRight")
+        box = alone.locator(f"#slide-{number} .body").bounding_box()
+        assert box is not None
+        assert box["height"] > 844 / 2
+        assert box["y"] + box["height"] <= 844
     alone.context.close()
 
 
