@@ -104,17 +104,17 @@ def test_imagenet_classes_of_one_name_keep_their_own_counts(tmp_path: Path):
 
 BAD: dict[str, tuple[str, str]] = {
     "is no count": ("c.csv", "concept,count\ntench,many\n"),
-    "row 3: «-4» is no count": ("c.csv", "concept,count\ntench,1\neel,-4\n"),
-    "«2.5» is no count": ("c.json", '{"tench": 2.5}'),
-    "«True» is no count": ("c.json", '{"tench": true}'),
+    "row 3: “-4” is no count": ("c.csv", "concept,count\ntench,1\neel,-4\n"),
+    "“2.5” is no count": ("c.json", '{"tench": 2.5}'),
+    "“True” is no count": ("c.json", '{"tench": true}'),
     "row 3: it has no concept": ("c.csv", "concept,count\ntench,1\n,3\n"),
-    "«tench» occurs a second time with another count": ("c.csv", "concept,count\ntench,1\ntench,2\n"),
+    "“tench” occurs a second time with another count": ("c.csv", "concept,count\ntench,1\ntench,2\n"),
     "does not tell its column of counts": ("c.csv", "concept,flavour\ntench,sour\n"),
     "does not tell its column of concepts": ("c.csv", "flavour,count\nsour,2\n"),
     "holds no concept with a count": ("c.csv", "concept,count\ntench,\n"),
     "several columns called “count”": ("c.csv", "concept,count,count\ntench,1,2\n"),
-    "«1_500» is no count": ("c.csv", "concept,count\ntench,1_500\n"),
-    "«inf» is no count": ("c.json", '{"tench": 1e400}'),
+    "“1_500” is no count": ("c.csv", "concept,count\ntench,1_500\n"),
+    "“inf” is no count": ("c.json", '{"tench": 1e400}'),
     "2 cells instead of 3": ("c.csv", "concept,count,n2\ntench,1\n"),
     "not JSON": ("c.json", '{"tench": '),
     "occurs twice": ("c.json", '{"tench": 1, "tench": 2}'),
@@ -287,7 +287,7 @@ def test_a_name_that_turns_the_line_around_is_refused(tmp_path: Path):
 
 def test_a_key_that_occurs_twice_is_found_quickly_among_many():
     text = "{" + ",".join(f'"k{i}": 1' for i in range(200_000)) + ',"k199999": 2}'
-    with pytest.raises(reading.Refused, match="«k199999» occurs twice"):
+    with pytest.raises(reading.Refused, match="“k199999” occurs twice"):
         reading.parse_json(text.encode())
 
 
@@ -310,7 +310,7 @@ def test_the_page_fetches_packs_and_imports_files(
     app = opened("data", show="counts")
     for name, content, told in (
         ("good.csv", "concept,count\ntench,7\neel,\n", "imported:mine: 1 concept with a count, 1 listed without one"),
-        ("bad.csv", "concept,count\ntench,-7\n", "bad.csv, row 2: «-7» is no count; nothing was imported."),
+        ("bad.csv", "concept,count\ntench,-7\n", "bad.csv, row 2: “-7” is no count; nothing was imported."),
         ("away.csv", "", "away.csv cannot be read"),
     ):
         if content:

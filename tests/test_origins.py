@@ -315,7 +315,7 @@ CSV = {
     ),
 }
 BAD = {
-    "names «tench» a second time": "class,accuracy\ntench,0.5\ntench,0.6\n",
+    "names “tench” a second time": "class,accuracy\ntench,0.5\ntench,0.6\n",
     "is no number from 0 to 1": "class,accuracy\ntench,good\n",
     "is no number of images": "class,accuracy,n\ntench,0.5,-3\n",
     "has no class": "class,accuracy\n,0.5\n",

@@ -120,7 +120,7 @@ def test_an_archive_gives_the_same_tables(release: Path, tmp_path: Path, kind: s
 
 
 HOSTILE = {
-    "the key «a» occurs twice": b'{"a": 1, "a": 2}',
+    "the key “a” occurs twice": b'{"a": 1, "a": 2}',
     "NaN": b'{"a": NaN}',
     "negative": b'{"a": -1}',
     "a fraction, not a whole number": b'{"a": 1.5}',

@@ -1,4 +1,4 @@
-"""Pages on sets that they cannot use say so in one sentence; the Data page says what a set was read as."""
+"""Pages on sets that they cannot use say so in one sentence; Models and images says what a set was read as."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Fetchable:
 
 
 def list_fetchable() -> list[Fetchable]:
-    """The sets the Data page offers; any other ``wds_NAME`` of clip-benchmark can be typed. Never uses the network."""
+    """The sets on offer; any other ``wds_NAME`` of clip-benchmark can be typed. Never uses the network."""
     return [
         Fetchable(id, title, note, size, classes, provenance(id) is not None)
         for id, title, note, size, classes in OFFERED

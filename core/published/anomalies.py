@@ -101,7 +101,7 @@ def _one_sided(
         }
         for (_, old), new in renamed.items():
             yield Anomaly(
-                "renamed", dataset, 1, f"Results say «{old}» where counts say «{new}».",
+                "renamed", dataset, 1, f"Results say “{old}” where counts say “{new}”.",
                 "Both recipes join the two, as the authors did.",
             )  # fmt: skip
         joined = {RENAMED.get((dataset, name), name) for name in results}
@@ -135,7 +135,7 @@ def _spaces(names: Iterable[str]) -> set[str]:
 
 
 def _examples(names: Iterable[str]) -> str:
-    return ", ".join(f"«{name}»" for name in sorted(names)[:3])
+    return ", ".join(f"“{name}”" for name in sorted(names)[:3])
 
 
 def _case(counted: Mapping[tuple[str, str, str], Mapping[str, int]]) -> list[Anomaly]:
@@ -153,7 +153,7 @@ def _case(counted: Mapping[tuple[str, str, str], Mapping[str, int]]) -> list[Ano
         }
         if far:
             worst = max(far, key=far.__getitem__)
-            pair = ", ".join(f"«{s}» {table[s]:,}" for s in sorted(variants[worst]))
+            pair = ", ".join(f"“{s}” {table[s]:,}" for s in sorted(variants[worst]))
             found.append(
                 Anomaly(
                     "case changes the count", f"{pretraining}, {method}", len(far),

@@ -128,7 +128,7 @@ def family_of(text: str) -> str:
     """A family by its name or alias; raises UnknownName."""
     family = FAMILY_ALIASES.get(text, text)
     if family not in FAMILIES:
-        raise UnknownName(f"There is no family «{text}». Choose one of {', '.join(FAMILIES)}.")
+        raise UnknownName(f"There is no family “{text}”. Choose one of {', '.join(FAMILIES)}.")
     return family
 
 
@@ -147,7 +147,7 @@ def choose_sets(family: str, method: str, datasets: Iterable[str] | None) -> tup
     asked = list(dict.fromkeys(datasets))
     for name in asked:
         if name not in known:
-            raise UnknownName(f"«{name}» is no data set of the {family} results. There are {', '.join(known)}.")
+            raise UnknownName(f"“{name}” is no data set of the {family} results. There are {', '.join(known)}.")
     return tuple(name for name in known if name in asked)
 
 
@@ -159,16 +159,16 @@ def require(store: Store, combination: Combination, datasets: tuple[str, ...]) -
     if (combination.model, of_model) not in names:
         near = [model for model, pretraining in names if pretraining == of_model] or sorted({m for m, _ in names})
         raise UnknownName(
-            f"The release has no {combination.family} results of «{combination.model}» trained on "
-            f"«{combination.pretraining}». There: {', '.join(near[:12]) or 'none'}."
+            f"The release has no {combination.family} results of “{combination.model}” trained on "
+            f"“{combination.pretraining}”. There: {', '.join(near[:12]) or 'none'}."
         )
     if combination.method not in METHODS:
-        raise UnknownName(f"«{combination.method}» is no search method. There are {', '.join(METHODS)}.")
+        raise UnknownName(f"“{combination.method}” is no search method. There are {', '.join(METHODS)}.")
     allowed = conditions_of(combination.family)
     if combination.condition not in allowed:
-        raise UnknownName(f"«{combination.condition}» is not among {', '.join(allowed)}.")
+        raise UnknownName(f"“{combination.condition}” is not among {', '.join(allowed)}.")
     status, reason = state(store, combination, datasets)
     if status == "truncated":
         raise BadInput(f"This curve cannot be drawn: {reason}. Choose other data sets (--datasets) or another method.")
     if status == "absent":
-        raise NotHere(f"This curve cannot be drawn: {reason}. See «python -m core published list».")
+        raise NotHere(f"This curve cannot be drawn: {reason}. See “python -m core published list”.")

@@ -28,7 +28,7 @@ CLAIMS: dict[str, Callable[[Store], Claim]] = {
 def check(claim: str) -> Claim:
     """Recompute one claim; raises UnknownName, or NotHere when the release (or the part it needs) is not on disk."""
     if claim not in CLAIMS:
-        raise UnknownName(f"There is no claim «{claim}». There are {', '.join(CLAIMS)}.")
+        raise UnknownName(f"There is no claim “{claim}”. There are {', '.join(CLAIMS)}.")
     return _check(open_store(), claim)
 
 

@@ -75,7 +75,7 @@ def lay_over(
         raise UnknownName(f"The release has no {method} counts of {pretraining}{of}.")
     mapping = mapping or {}
     if wrong := [name for name in mapping.values() if name not in names]:
-        raise UnknownName(f"«{wrong[0]}» is no counted name of {pretraining}, {method}.")
+        raise UnknownName(f"“{wrong[0]}” is no counted name of {pretraining}, {method}.")
     joined: dict[str, str] = {}
     for name in run.values:
         found = mapping.get(name) or next((text for text in spellings(name, name) if text and text in names), None)

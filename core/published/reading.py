@@ -90,7 +90,7 @@ def _containers(value: object) -> Iterator[Any]:
 def shown(text: object) -> str:
     """A name from outside as it is quoted in a reason: printable and short."""
     printable = "".join(letter if letter.isprintable() else "?" for letter in str(text))
-    return f"«{printable[:60]}{'…' if len(printable) > 60 else ''}»"
+    return f"“{printable[:60]}{'…' if len(printable) > 60 else ''}”"
 
 
 def counts(content: bytes) -> dict[str, int]:

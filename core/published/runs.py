@@ -83,7 +83,7 @@ def _from_json(entry: object, filename: str) -> list[Run]:
         table = part.get("classwise") if isinstance(part, dict) else None
         if not isinstance(table, dict):
             raise reading.Refused(
-                f"{reading.shown(model)} has no «classwise» table, and there are no CLIP_benchmark «metrics» either"
+                f"{reading.shown(model)} has no “classwise” table, and there are no CLIP_benchmark “metrics” either"
             )
         values = {name: _accuracy(value, name, 100) for name, value in table.items()}
         runs.append(Run(model, values, f"{len(values):,} classes, percent, in the release's schema"))
@@ -94,7 +94,7 @@ def _from_clip_benchmark(entry: dict[str, Any], filename: str) -> Run:
     table = entry.get("classwise")
     if not isinstance(table, dict) or not table:
         raise reading.Refused(
-            "it has no «classwise» table (CLIP_benchmark alone does not write one; «python -m core evaluate» does)"
+            "it has no “classwise” table (CLIP_benchmark alone does not write one; “python -m core evaluate” does)"
         )
     values, n, keys = {}, {}, {}
     for key, cell in table.items():
@@ -191,7 +191,7 @@ def _tally(rows: Iterable[dict[str, str]], true: str, right: str | None, predict
             answer = (row[right] or "").strip().lower()
             if answer not in ("0", "1", "true", "false", "yes", "no"):
                 raise UnreadableData(
-                    f"{filename}, row {number + 2}: «{answer[:20]}» is neither correct nor wrong (use 1 and 0)."
+                    f"{filename}, row {number + 2}: “{answer[:20]}” is neither correct nor wrong (use 1 and 0)."
                 )
             hit = answer in ("1", "true", "yes")
         else:

@@ -32,7 +32,7 @@ def choose_run(head: DeltaGenerator) -> Run:
         return runs.from_answer(answers.answer_for(lensbar.lens()))
     upload = st.file_uploader("Results", type=["json", "csv"], key="results-file", label_visibility="collapsed")
     quiet(
-        "JSON in the release's schema or CLIP_benchmark's (with «classwise», as «python -m core evaluate» writes it), "
+        "JSON in the release's schema or CLIP_benchmark's (with “classwise”, as “python -m core evaluate” writes it), "
         "or a CSV: one row a class (class, accuracy, n), or one row an image (label and prediction, or label and "
         "correct). The file stays in this server's memory."
     )
@@ -87,7 +87,7 @@ def names(store: Store, overlay: Overlay, where: view.Where) -> None:
 def _keep(overlay: Overlay, wanted: dict[str, str], kept: dict[str, str], counted: Mapping[str, str]) -> None:
     unknown = [text for name, text in wanted.items() if name not in counted and kept.get(name) != text]
     if unknown:
-        quiet(f"No concept is counted here as {', '.join(f'«{text}»' for text in unknown[:5])}.")
+        quiet(f"No concept is counted here as {', '.join(f'“{text}”' for text in unknown[:5])}.")
     with st.container(horizontal=True):
         if wanted != kept and not unknown:
             st.button("Keep the mapping", key="names-keep", type="primary", on_click=_save, args=(overlay, wanted))

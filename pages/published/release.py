@@ -23,7 +23,7 @@ def panel() -> None:
     )
     quiet(f"{manifest.CITATION}.")
     if not jobs.may_change():
-        quiet("Downloads are switched off on this server; run «python -m core published fetch» on its machine.")
+        quiet("Downloads are switched off on this server; run “python -m core published fetch” on its machine.")
         return
     whole = size(fetch.total_bytes(manifest.entries()))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -116,7 +116,7 @@ def source_line() -> None:
 
 
 def headline() -> None:
-    """Which version of the release is in use, as the Data page's sentence."""
+    """Which version of the release is in use, as the sentence of Models and images."""
     try:
         found = last_report()
     except TailscopeError:
@@ -128,6 +128,6 @@ def headline() -> None:
 
 
 def draw() -> None:
-    """The release as a part of the Data page."""
+    """The release as a part of Models and images."""
     imported()
     panel()

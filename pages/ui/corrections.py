@@ -1,4 +1,4 @@
-"""Class names that a person corrected on the Data page, kept beside the cache; a person's own folder stays as it is."""
+"""Class names that a person corrected here, kept beside the cache; a person's own folder stays as it is."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pages import registry
 
 
 def to_data(label: str, show: str, **fields: str) -> None:
-    """A link to one part of the Data page (``models``, ``image sets`` ...) with fields filled in."""
+    """A link to one part of Models and images (``models``, ``image sets`` ...) with fields filled in."""
     to_page("data", label, show=show, **fields)
 
 
