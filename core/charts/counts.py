@@ -11,6 +11,8 @@ from core.charts.palette import QUIET, RULE, compact, translucent
 
 LANE = 10**-0.55
 """Where a count of zero is drawn when counts from one on are shown."""
+MOST_TITLE = 48
+"""Letters of an axis title that a phone has room for; a longer one takes a second line."""
 _GOLDEN = 0.6180339887498949
 
 
@@ -40,7 +42,7 @@ def count_axis(figure: go.Figure, most: float, *, zeros: bool, title: str = "", 
         figure.add_vline(x=lane * 10**0.28, line={"color": RULE, "width": 1}, **where)
     figure.update_xaxes(
         type="log",
-        title=title,
+        title=title if len(title) <= MOST_TITLE else title.replace(", ", ",<br>", 1),
         range=[left, math.log10(max(most, 10)) + 0.15],
         tickmode="array",
         tickvals=ticks,

@@ -78,14 +78,18 @@ def scatter(
         figure.add_scatter(
             x=[100 * (one.imagenet or 0) for one in placed],
             y=[100 * one.letitwag for one in placed],
-            mode="markers+text",
+            mode="markers",
             text=[text(one.name) for one in placed],
-            textposition="top center",
             marker={"symbol": "star", "size": 15, "color": CHOSEN, "line": {"width": 1}},
             hovertemplate="<b>%{text}</b><br>ImageNet %{x:.1f} %, Let It Wag! %{y:.1f} %<extra></extra>",
             name="yours",
         )
-    _name(figure, [model for model in models if model.name in chosen or model.note], float(ends.mean()))
+    named = [model for model in models if model.name in chosen or model.note]
+    labels = [
+        *((one.imagenet, one.letitwag, f"{one.name}: doubtful" if one.note else one.name) for one in named),
+        *((100 * (one.imagenet or 0), 100 * one.letitwag, one.name) for one in placed),
+    ]
+    _name(figure, labels, float(ends.mean()))
     figure.update_xaxes(range=ends.tolist())
     figure.update_yaxes(range=[-4, 88])
     return figure
@@ -99,15 +103,14 @@ def _parameters(model: Model) -> str:
     return f"{model.parameters:,.0f} M parameters" if model.parameters else "size not stated"
 
 
-def _name(figure: go.Figure, named: Sequence[Model], middle: float) -> None:
-    """Names beside marks, on the side where the figure has more room."""
-    for model in named:
-        left = model.imagenet > middle
+def _name(figure: go.Figure, labels: Sequence[tuple[float, float, str]], middle: float) -> None:
+    """Names beside marks (x, y, name), on the side where the figure has more room."""
+    for x, y, name in labels:
+        left = x > middle
         figure.add_annotation(
-            x=model.imagenet, y=model.letitwag, ax=-28 if left else 28, ay=-40 if left else 30,
+            x=x, y=y, ax=-28 if left else 28, ay=-40 if left else 30,
             xanchor="right" if left else "left", arrowcolor=QUIET, arrowwidth=1,
-            arrowhead=0,
-            text=text(f"{model.name}: doubtful" if model.note else model.name), font={"size": 12}, standoff=7,
+            arrowhead=0, text=text(name), font={"size": 12}, standoff=7,
         )  # fmt: skip
 
 

@@ -47,8 +47,10 @@ def _own(lens: Lens, found: Mapping[str, Answer], strategies: Sequence[str], cho
     label = f"{many(len(strategies), 'prompt set')} on {many(len(sets), 'image set')} under {model_name(lens.model)}"
     known = [one for one in found.values() if one.lens.model == lens.model]
     asked = question(across_sets.set_table, lens, sets, strategies, known=known, label=label)
+    there = {(one.lens.image_set, one.lens.prompts) for one in known}
+    left = [one for one in sets if not there >= {(one.id, strategy) for strategy in strategies}]
     timing = question(
-        classifiers.estimate, [lens.model], sets, prompts=strategies[0], label="Estimating the time of these sets"
+        classifiers.estimate, [lens.model], left, prompts=strategies[0], label="Estimating the time of these sets"
     )
     if finished(asked) is None and not expected(timing):
         return

@@ -35,5 +35,5 @@ def switch(
     return st.segmented_control(
         label, offered, default=offered[0] if default is None else default, required=True, key=key, help=help,
         format_func=words, label_visibility="collapsed" if bare else "visible",
-        bind="query-params" if linked else None,
+        bind="query-params" if linked else None, wrap=True,
     )  # fmt: skip
