@@ -110,6 +110,23 @@ def test_what_an_address_asks_for_in_vain_is_said(query: dict[str, str | list[st
     assert f"The address asks for {ignored}, which does not exist here" in words(app)
 
 
+def test_after_an_estimate_that_was_stopped_a_person_says_whether_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = Endless()
+    monkeypatch.setattr(evaluate, "evaluate", Endless())
+    monkeypatch.setattr("core.supervised.ask.estimate", Stub(lambda *_, report, **__: endless(None, report=report)))
+    app = launched("explore", model=MODEL)
+    next(button for button in app.button if button.label == "Compute it here").click().run()
+    assert endless.begun.wait(PATIENCE)
+    app.run()
+    next(button for button in app.button if button.label == "Stop").click().run()
+    told = words(settled(app))
+    assert "Estimating how long this takes was stopped" in told
+    assert "precomputed" in told
+    monkeypatch.setattr("core.supervised.ask.estimate", Stub(lambda *_, **__: None))
+    next(button for button in app.button if button.label == "Go on").click().run()
+    assert any(button.label == "Stop" for button in app.button)
+
+
 def test_an_address_that_is_followed_is_not_commented() -> None:
     app = opened(concept="apple-whole", part="head", verdict="all", frequency="icons-10k", model=MODEL, colour="part")
     assert "The address asks for" not in words(app)

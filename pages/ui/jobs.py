@@ -143,12 +143,15 @@ def here(asked: Question[T], *, small: bool = False, failing: str | None = None)
 def expected(timing: Question[Estimate | None]) -> bool:
     """Show how long work takes here, where that is worth a word; False, with progress, while that is estimated.
 
-    An estimate that cannot be made says nothing: the work goes on, and says itself what it lacks.
+    An estimate that cannot be made says nothing: the work goes on, and says itself what it lacks. After one that was
+    stopped, a person says whether to go on.
     """
     try:
         job = ask(timing)
     except Stopped:
-        raise
+        quiet("Estimating how long this takes was stopped.")
+        st.button("Go on", key=f"go-on-{timing.key[:8]}", on_click=again, type="tertiary")
+        return False
     except TailscopeError:
         return True
     if not job.wait(0):
