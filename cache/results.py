@@ -17,6 +17,7 @@ import re
 import shutil
 import sqlite3
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -113,6 +114,24 @@ class _ClosedDisk(diskcache.Disk):
         return path if path.resolve() == Path(self._directory).resolve() / filename else None
 
 
+class _Cache(diskcache.Cache):
+    @property
+    def _sql_retry(self) -> Callable[..., sqlite3.Cursor]:
+        """Statements that are tried again while the database is locked: for PATIENCE, not for a minute."""
+
+        def execute(statement: str, *values: object) -> sqlite3.Cursor:
+            until = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    return self._sql(statement, *values)
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+
+        return execute
+
+
 class Results:
     """Bytes, JSON or arrays by string key in one folder (created 0700), shared by threads and processes.
 
@@ -203,7 +222,7 @@ class Results:
 
     def _open(self) -> diskcache.Cache:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return diskcache.Cache(
+        return _Cache(
             str(self.folder),
             timeout=PATIENCE,
             disk=_ClosedDisk,

@@ -11,6 +11,7 @@ import json
 import struct
 import tarfile
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pytest
 from PIL import Image
 
 from core import memory
-from core.errors import BadInput, TooLarge
+from core.errors import BadInput, TooLarge, UnreadableData
 from core.memory import Budget, allowed, json_cost, text_cost
 from tests.helpers import bombs
 from tests.helpers.bombs import OPEN
@@ -35,6 +36,13 @@ PROMPTS = "from core.prompts.files import read_lists; read_lists(place)"
 DECK = "from core.deck.deck import from_json; from_json(place.read_bytes())"
 CONFIG = "from core.models import model_config; model_config.read(place)"
 CHECKPOINT = "from core.models.checkpoints import _refuse_bomb; _refuse_bomb(place)"
+WEIGHTS = "from core.models.checkpoints import _open; _open(place)"
+REPLIES = "from core.prompts.generate.run import _records; list(_records(place))"
+CAPTIONS = """
+from core.counting.places import find
+from core.counting.rows import first_rows
+first_rows(find(str(place))[0], "parquet")
+"""
 CONCEPTS = "from core.counting.names import concepts; concepts(str(place))"
 
 
@@ -71,6 +79,52 @@ def zip_of_many(path: Path, members: int) -> Path:
     return written(path, listed + end)
 
 
+def jpeg_of_many_scans(between: bytes = b"") -> bytes:
+    """A progressive JPEG of 9,400 x 9,400 pixels whose first scan comes 20,000 times."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "JPEG", progressive=True)
+    data = bytearray(buffer.getvalue())
+    frame, scan = data.find(b"\xff\xc2"), data.find(b"\xff\xda")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 9400, 9400)
+    header = bytes(data[scan : scan + 2 + int.from_bytes(data[scan + 2 : scan + 4])])
+    return bytes(data[:scan]) + (header + bytes(8) + between) * 20_000 + b"\xff\xd9"
+
+
+def sparse_tar(folder: Path) -> Path:
+    """A tar whose one member is sparse, by a map that goes on to its end."""
+    folder.mkdir(parents=True)
+    facts = {"major": "1", "minor": "0", "name": "a.png", "realsize": str(1 << 40)}
+    info = tarfile.TarInfo("a.png")
+    info.pax_headers = {f"GNU.sparse.{name}": value for name, value in facts.items()}
+    data = b"9999999\n" + b"0\n" * (4 << 20)
+    info.size = len(data)
+    with tarfile.open(folder / "0.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info, io.BytesIO(data))
+    return folder
+
+
+def parquet_of_long_captions(path: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"text": ["a" * (40 << 20)] * 4}), path, compression="zstd", use_dictionary=False)
+    return path
+
+
+def safetensors_of_many(path: Path) -> Path:
+    entry = '"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    header = ("{" + ",".join(entry % number for number in range(400_000)) + "}").encode()
+    return written(path, struct.pack("<Q", len(header)) + header)
+
+
+def checkpoint_of_many(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"]" * (17 << 20) + b".")
+    return path
+
+
 def repeated(head: bytes, part: bytes, tail: bytes, *, mib: int = 6) -> bytes:
     return head + part * ((mib << 20) // len(part)) + tail
 
@@ -90,6 +144,29 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     ),
     "EXIF of one MB in 4,000 entries": (
         lambda f: written(f / "a.jpg", bombs.jpeg_with_exif(bombs.directory(4000, 1 << 20))), PICTURE, "beside its"
+    ),
+    "JPEG of many scans": (lambda f: written(f / "a.jpg", jpeg_of_many_scans()), PICTURE, "more than 100 scans"),
+    "JPEG of many scans, ends between": (
+        lambda f: written(f / "a.jpg", jpeg_of_many_scans(b"\xff\xfe\0\4\xff\xd9")), PICTURE, "more than 100 scans"
+    ),
+    "JPEG of many segments": (
+        lambda f: written(f / "a.jpg", b"\xff\xd8" + b"\xff\xfe\0\2" * 300_000), PICTURE, "more than 200,000 pieces"
+    ),
+    "JPEG of padding": (lambda f: written(f / "a.jpg", b"\xff\xd8" + b"\xff" * (16 << 20)), PICTURE, "belong to none"),
+    "PNG of many chunks": (
+        lambda f: written(f / "a.png", b"\x89PNG\r\n\x1a\n" + bytes(12) * 300_000), PICTURE, "more than 200,000 pieces"
+    ),
+    "GIF of many blocks": (
+        lambda f: written(f / "a.gif", b"GIF89a" + bytes(7) + b"!\xf9\0" * 300_000), PICTURE, "more than 200,000 pieces"
+    ),
+    "sparse member": (lambda f: sparse_tar(f / "s"), OPEN, "a sparse member"),
+    "long captions": (lambda f: parquet_of_long_captions(f / "t.parquet"), CAPTIONS, "unpacking its first rows takes"),
+    "safetensors of many": (lambda f: safetensors_of_many(f / "a.safetensors"), WEIGHTS, "lists its tensors in"),
+    "checkpoint of many": (lambda f: checkpoint_of_many(f / "a.pt"), WEIGHTS, "lists its tensors in"),
+    "an endless reply": (lambda f: written(f / "r.jsonl", b'{"texts":["' + bytes(64 << 20)), REPLIES, "is no reply"),
+    "objects of many fields": (
+        lambda f: written(f / "t.jsonl", b"{" + b",".join(b'"%d":1' % n for n in range(30_000)) + b"}"), READ,
+        "30,000 columns"
     ),
     "TIFF of the same": (lambda f: written(f / "a.tif", bombs.directory(4000, 1 << 20)), PICTURE, "beside its pixels"),
     "TIFF of many strips": (
@@ -206,6 +283,15 @@ def test_the_cost_of_rows_is_an_upper_bound_and_not_absurd(line: str) -> None:
     text = line * 20_000
     took = _allocated(lambda: list(Rows(text, name="t.csv")))
     assert took < text_cost(text, ",") < 6 * took
+
+
+def test_metadata_larger_than_any_list_of_classes_is_not_read() -> None:
+    import pyarrow as pa
+
+    from core.datasets.headings import class_labels
+
+    with pytest.raises(UnreadableData, match="at most 16 MiB are"):
+        class_labels(pa.schema([("a", pa.int8())], metadata={"huggingface": b" " * (17 << 20)}))
 
 
 def test_readers_wait_for_each_other() -> None:

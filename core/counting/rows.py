@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from core.counting.batch import BATCH, Columns, Rows, position, record, usable
@@ -14,10 +15,14 @@ from core.counting.shards import first_of_tar, tar_rows
 from core.counting.streams import line_blocks, opened, opened_text, packing
 from core.counting.tables import first_of_table, table_rows
 from core.datasets.headings import by_name
+from core.datasets.io.addresses import is_url
+from core.datasets.io.parquet_pages import unpacked
 from core.errors import UnreadableData
+from core.memory import BUDGET
 
 _LOOKED_AT = 200
 _LARGEST_GROUP = 4 << 30
+_USUAL_PAGE, _COPIES = 2 << 20, 3
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -122,9 +127,32 @@ def _first_of_parquet(place: Place) -> dict[str, list[str]]:
         raise UnreadableData(f"{place.name} is a compressed Parquet file; unpack it (Parquet compresses its columns).")
     with opened(place, seekable=True) as file, pq.ParquetFile(file, pre_buffer=False) as table:
         names = [field.name for field in table.schema_arrow if _is_text(field)]
+        _require_small(place, table.metadata, names)
         batch = next(table.iter_batches(_LOOKED_AT, columns=names), None) if names else None
         texts = {name: [] if batch is None else [text for text in _texts(batch[name]) if text] for name in names}
         return texts | {field.name: [] for field in table.schema_arrow if field.name not in texts}
+
+
+def _require_small(place: Place, metadata: Any, names: Sequence[str]) -> None:
+    """TooLarge when the first rows take more memory than is allowed: a page is unpacked whole, for one row too.
+
+    Of a file of this disk the pages themselves are looked at; of others what the footer says.
+    """
+    rows = size = group = 0
+    while rows < _LOOKED_AT and group < metadata.num_row_groups:
+        facts = metadata.row_group(group)
+        rows, group = rows + facts.num_rows, group + 1
+        for leaf in map(facts.column, range(facts.num_columns)):
+            if leaf.path_in_schema not in names or not leaf.num_values:
+                continue
+            if is_url(place.uri):
+                size += leaf.total_uncompressed_size
+                continue
+            own = unpacked(Path(place.uri), leaf)
+            most, is_large = own.largest * min(_LOOKED_AT, facts.num_rows), own.largest > _USUAL_PAGE
+            if own.repeats or is_large:
+                size += (most if own.repeats else min(most, own.size)) * (_COPIES if is_large else 1)
+    BUDGET.require(size, f"{place.name} cannot be read: unpacking its first rows", "write it anew with smaller pages")
 
 
 def _parquet(place: Place, columns: Columns, start: int, end: int) -> Iterator[Rows]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.errors import UnreadableData
+
 PATHS = (
     *("file_name", "filename", "filepath", "file_path", "image_path", "img_path", "path", "image_file_name"),
     *("image_filepath", "image_name", "img_name", "imagename", "photo_path", "picture_path"),
@@ -20,6 +22,7 @@ LABELS = (
     *("class_id", "label_id", "category_id", "target_id", "classid", "class_idx", "label_idx", "name"),
 )
 SPLIT_COLUMNS = ("split", "subset", "partition", "set", "fold", "usage")
+_LARGEST_METADATA = 16 << 20
 _LABEL_WORDS = frozenset({"class", "label", "category", "species", "breed"})
 
 
@@ -39,9 +42,17 @@ def by_name(present: Mapping[str, Any] | Sequence[str], wanted: Sequence[str]) -
 
 
 def class_labels(schema: Any) -> dict[str, list[str]]:
-    """Class names of Hugging Face ``ClassLabel`` columns (or lists of them), from the metadata of an Arrow schema."""
+    """Class names of Hugging Face ``ClassLabel`` columns (or lists of them), from the metadata of an Arrow schema.
+
+    UnreadableData when that metadata is larger than any list of classes.
+    """
+    text = (schema.metadata or {}).get(b"huggingface", b"")
+    if len(text) > _LARGEST_METADATA:
+        raise UnreadableData(
+            f"Its metadata of {len(text):,} bytes is not read: at most {_LARGEST_METADATA >> 20} MiB are."
+        )
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = json.loads(text)["info"]["features"]
         return {name: names for name, feature in features.items() if (names := _class_names(feature))}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}

@@ -33,6 +33,8 @@ EMA_FIRST = tuple(dict.fromkeys(("state_dict_ema", "model_ema", *CONTAINERS)))
 """The same in timm's order of preference."""
 _WRAPPERS = ("module.", "_orig_mod.")
 _DEEPEST = 3
+_LARGEST_LIST = 16 << 20
+"""Bytes that name the tensors of a file: of the largest models some 100 KB."""
 # open_clip reads these layouts as well: its older one for text towers of their own, and MobileCLIP's.
 _OTHER_LAYOUTS = ("positional_embedding", "text_projection", "image_encoder.model.patch_embed.0.rbr_conv.0.conv.weight",
                   "image_encoder.model.patch_emb.0.block.conv.weight")  # fmt: skip
@@ -153,6 +155,8 @@ def _open(file: Path) -> Any:
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
+        with open_regular(file) as opened:
+            _require_list(file, int.from_bytes(opened.read(8), "little"))
         return load_file(file)
     if zipfile.is_zipfile(file):
         _refuse_bomb(file)
@@ -164,10 +168,21 @@ def _refuse_bomb(file: Path) -> None:
     """PyTorch stores its archives as they are; one that unpacks to more than it has could take any memory."""
     with open_regular(file) as opened, open_zip(opened, name=str(file)) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
+        _require_list(
+            file, max((one.file_size for one in archive.infolist() if one.filename.endswith(".pkl")), default=0)
+        )
     if unpacked > 2 * file.stat().st_size + (1 << 20):
         raise UnreadableData(
             f"{file} unpacks to {unpacked:,} bytes, many times its size, and was not opened; "
             "save the checkpoint again with torch.save."
+        )
+
+
+def _require_list(file: Path, size: int) -> None:
+    if size > _LARGEST_LIST:
+        raise UnreadableData(
+            f"{file} lists its tensors in {size:,} bytes, more than any model needs, and was not opened: "
+            f"{_LARGEST_LIST >> 20} MiB are allowed."
         )
 
 

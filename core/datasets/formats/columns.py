@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from core.types import LeftOut
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _LARGEST = 512 << 20
 _MOST_ROWS = 20_000_000
-_MOST_COLUMNS = 100_000
+_MOST_COLUMNS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,12 @@ def read_columns(path: Path, choices: Choices = NOTHING) -> Columns:
         raise UnreadableData(f"{path.name} is not a table: {error}.") from error
 
 
-def from_records(records: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = ()) -> Columns:
+def from_records(
+    records: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = (), *, file: str = "It"
+) -> Columns:
     """Columns of JSON objects; a name that an object lacks is a missing cell."""
     names = dict.fromkeys(name for record in records for name in record)
+    _require_few(len(names), file)
     BUDGET.require(64 * len(names) * len(records), "Its table cannot be made: every field of every record", "split it")
     made = {name: plain([record.get(name) for record in records]) for name in names}
     return Columns(
@@ -107,8 +111,7 @@ def _from_rows(rows: Rows, file: str, *, skipped: int) -> Columns:
     header = [cell.strip() for cell in next(rows, [])]
     if not any(header):
         raise UnreadableData(f"{file} is empty.")
-    if len(header) > _MOST_COLUMNS:
-        raise UnreadableData(f"{file} has {len(header):,} columns; at most {_MOST_COLUMNS:,} are read.")
+    _require_few(len(header), file)
     body = []
     if any(Path(cell).suffix.lower() in SUFFIXES for cell in header):
         body.append(header)
@@ -126,8 +129,13 @@ def _from_rows(rows: Rows, file: str, *, skipped: int) -> Columns:
         for column, name in reversed(list(enumerate(header)))
         if name or len(header) == 1
     }
-    repeated = frozenset(name for name in values if header.count(name) > 1)
+    repeated = frozenset(name for name, count in Counter(header).items() if name in values and count > 1)
     return Columns({name: values[name] for name in header if name in values}, len(body), left_out, repeated=repeated)
+
+
+def _require_few(columns: int, file: str) -> None:
+    if columns > _MOST_COLUMNS:
+        raise UnreadableData(f"{file} has {columns:,} columns; at most {_MOST_COLUMNS:,} are read.")
 
 
 def _from_json_lines(text: str, file: str) -> Columns:
@@ -147,7 +155,7 @@ def _from_json_lines(text: str, file: str) -> Columns:
             records.append(record)
         except (ValueError, RecursionError) as error:
             left_out.append(LeftOut(f"{file}, line {number}", f"not a JSON object ({str(error)[:80]})"))
-    return from_records(records, left_out)
+    return from_records(records, left_out, file=file)
 
 
 def _is_array(text: str) -> bool:
@@ -167,10 +175,12 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
         with pq.ParquetFile(regular(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
             named = {*label_columns([one.name for one in schema]), *wanted}
-            taken = [one.name for one in schema if _is_flat(one.type) or (one.name in named and not _is_huge(one))]
+            _require_few(len(schema), path.name)
+            classes = class_labels(schema)
+            taken = {one.name for one in schema if _is_flat(one.type) or (one.name in named and not _is_huge(one))}
             if rows > _MOST_ROWS:
                 raise UnreadableData(f"{path.name} has more than {_MOST_ROWS:,} rows; split it.")
-            columns = read_values(path, taken)
+            columns = read_values(path, [name for name in schema.names if name in taken])
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         refuse_fault(error, path.name)
         found = what_is(file_ends(path))
@@ -181,7 +191,7 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
         {name: texts for name, (texts, _) in made.items()},
         rows,
         (),
-        class_labels(schema),
+        classes,
         odd={name: odd for name, (_, odd) in made.items() if odd},
         types={one.name: str(one.type) for one in schema if one.name not in taken},
     )

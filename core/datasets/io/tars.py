@@ -42,8 +42,14 @@ _LARGEST_HEADER = 1 << 20
 class Header(tarfile.TarInfo):
     """A header that fails where tarfile would take an unreadable one for the end of the archive, or one that is huge.
 
-    Of an extended header (pax, a long name) tarfile reads as many bytes as it announces; 1 MiB is allowed here.
+    Of an extended header (pax, a long name) tarfile reads as many bytes as it announces; 1 MiB is allowed here. The map
+    of a sparse member has no end that it announces: none is read.
     """
+
+    def _refuse_sparse(self, *_: object) -> Self:
+        raise tarfile.ReadError("a sparse member: write the archive without --sparse")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

@@ -28,6 +28,8 @@ from core.prompts.generate.replies import EMPTY, THOUGHT, UNFINISHED, is_empty, 
 from core.strict_json import write_json
 from core.types import Classes, Progress, Report, silent
 
+_LONGEST_LINE = 16 << 20
+"""Bytes of a reply; a longer line is cut, which leaves none."""
 _EMPTY_TRIES = 2
 """How often a question is asked again after replies without a word."""
 
@@ -305,18 +307,22 @@ def drop_broken_end(path: Path) -> None:
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    # Only \n ends a line: earlier versions wrote U+2028 and U+0085, which are line breaks for splitlines, as they came.
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            texts = [text or "" for text in record["texts"]]
-            finish, usage = record.get("finish") or [], record.get("usage") or {}
-            if not all(isinstance(text, str) for text in [*texts, *finish]) or not isinstance(usage, dict):
-                raise ValueError
-            counted = {name: n for name, n in usage.items() if isinstance(n, int)}
-            kept = {name: record[name] for name in ("question", "settings", "model")}
-            yield {**kept, "texts": texts, "finish": finish, "usage": counted}
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise UnreadableData(f"{path}, line {number}, is no reply; delete the line or the file.") from None
+    with path.open("rb") as file:
+        # Only \n ends a line: earlier versions wrote U+2028 and U+0085 as they came.
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
+            if line.strip():
+                yield _reply_of(line, f"{path}, line {number}")
+
+
+def _reply_of(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+        texts = [text or "" for text in record["texts"]]
+        finish, usage = record.get("finish") or [], record.get("usage") or {}
+        if not all(isinstance(text, str) for text in [*texts, *finish]) or not isinstance(usage, dict):
+            raise ValueError
+        counted = {name: n for name, n in usage.items() if isinstance(n, int)}
+        kept = {name: record[name] for name in ("question", "settings", "model")}
+        return {**kept, "texts": texts, "finish": finish, "usage": counted}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UnreadableData(f"{where}, is no reply; delete the line or the file.") from None
