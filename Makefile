@@ -8,6 +8,9 @@ BIN      = $(VENV)/bin
 # Files go to processes whole, since their tests share what is dear to make; WORKERS=0 runs all in this one.
 PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Tests start this program many times; modules that are compiled once save seconds at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test quick times fuzz lint clean
 
 run: $(VENV)/.installed  ## open the dashboard

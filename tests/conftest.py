@@ -30,13 +30,13 @@ settings.load_profile("tailscope")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """A process for each core that may be used and one more, since browsers mostly wait; up to eight, since each
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core that may be used, and one more where tests wait for a browser; up to eight, since each
     loads torch.
     """
     from core.runtime.machine import cores
 
-    return min(8, cores() + 1)
+    return min(8, cores() + ("not browser" not in config.option.markexpr))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,7 +38,9 @@ def imports(name: str) -> set[str]:
     return {module for module in named if not any(other.startswith(f"{module}.") for other in named)} - {name}
 
 
-GRAPH = {name: imports(name) for name in MODULES}
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return {name: imports(name) for name in MODULES}
 
 
 def room(module: str) -> str | None:
@@ -52,17 +54,17 @@ def test_every_module_has_a_room() -> None:
     assert [name for name in MODULES if room(name) is None and name not in ("core", "core.__main__")] == []
 
 
-def test_a_room_imports_only_rooms_below_it() -> None:
+def test_a_room_imports_only_rooms_below_it(graph: dict[str, set[str]]) -> None:
     place = {name: ROOMS.index(found) for name in MODULES if (found := room(name))}
     upward = [
-        f"{name} imports {other}" for name in place for other in GRAPH[name] if place.get(other, -1) > place[name]
+        f"{name} imports {other}" for name in place for other in graph[name] if place.get(other, -1) > place[name]
     ]
     assert upward == []
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
+def test_no_files_import_each_other_in_a_circle(graph: dict[str, set[str]]) -> None:
     try:
-        tuple(TopologicalSorter(GRAPH).static_order())
+        tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 
