@@ -31,7 +31,7 @@ fuzz: $(VENV)/.installed-test  ## damaged files for every reader, as long as SEC
 
 lint: $(VENV)/.installed-test  ## style, then types
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tailscope needs Python 3.11 or newer; name one with: make run PYTHON=python3.12"; exit 1; }

@@ -50,6 +50,7 @@ def test_one_picture_is_attacked_and_said_before_and_after(engine) -> None:
     assert len(before["data"][0]["y"]) == len(after["data"][0]["y"]) == 5
 
 
+@pytest.mark.slow
 def test_a_typed_word_is_written_and_never_rendered(engine) -> None:
     app = opened("attacks", attack="Typographic", word="<b>apple</b>", copies="2")
     assert not app.exception

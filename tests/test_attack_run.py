@@ -60,6 +60,7 @@ def images(model: str) -> Noise:
     return found
 
 
+@pytest.mark.slow
 def test_time_is_estimated_for_what_is_not_attacked_yet(model: str, other: str, images: Noise) -> None:
     question = Question(images, n=N, attacks=("fgsm", "bim", "letters"), eps=(1.0, 2.0), guarded=False)
     bench = AttackRunner(model, images, question.rows())
@@ -226,6 +227,7 @@ def test_the_control_writes_as_much_and_names_nothing(
         assert as_letters == as_word
 
 
+@pytest.mark.slow
 def test_unreadable_images_are_left_out(model: str, images: Noise) -> None:
     images.broken = {1}
     assert attack_records(model, Question(images, n=N, attacks=("fgsm",), eps=(1.0,)))[1].n == N - 1

@@ -128,6 +128,7 @@ def test_own_rows_stand_on_the_page_beside_the_published_ones() -> None:
     assert "points (95 % CI" in words(app).replace("\u00a0", " ")
 
 
+@pytest.mark.slow
 def test_an_answer_that_an_earlier_run_left_in_the_cache_is_known(tmp_path: Path) -> None:
     from core.datasets import open_set
     from core.evaluation import evaluate

@@ -285,6 +285,7 @@ def test_odd_cards_of_classifiers_are_refused(tmp_path: Path, card: Any, problem
         load(f"supervised:{tmp_path}", device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["timm:test_resnet,{junk}", "local-dir:{folder}"])
 def test_attacks_tell_why_a_model_cannot_be_loaded(folder: Path, tmp_path: Path, model: str) -> None:
     for key in ("n01440764", "n01443537"):

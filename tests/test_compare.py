@@ -193,6 +193,7 @@ def fake_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     evaluation._results.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_agreed_json(fake_world: FakeEncoder, tmp_path: Path):
     out = tmp_path / "c.json"
     done = CliRunner().invoke(

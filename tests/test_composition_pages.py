@@ -106,6 +106,7 @@ def test_few_shot_compositions_are_trained_when_wanted_for_supervised_models_too
     assert [name.rpartition(", ")[2] for name in drawn] == ["two probes", "mixed", "two probes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_opens_with_the_computed_sentence(view: str) -> None:
     app = opened("composition", composition=view)

@@ -77,6 +77,7 @@ def test_documents_are_compressed_and_not_kept(live: Live) -> None:
         assert b"<script" in gzip.decompress(sent)
 
 
+@pytest.mark.slow
 def test_every_document_names_the_script_that_draws_figures_and_nothing_else_does(live: Live) -> None:
     for path in ("/", "/explore"):
         link = got(live, path)[1]["Link"]

@@ -43,6 +43,7 @@ def test_the_same_seed_gives_the_same_pixels_and_numpy_is_left_as_it_was(name: s
     assert not np.array_equal(first, np.asarray(original))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaussian_noise", "impulse_noise", "glass_blur", "frost"])
 def test_another_seed_gives_other_pixels(name: str) -> None:
     assert np.any(np.asarray(corrupt(picture(), name, 3, seed=1)) != np.asarray(corrupt(picture(), name, 3, seed=2)))

@@ -69,6 +69,7 @@ def test_frequency_colours_and_hides_them() -> None:
     assert app.query_params["frequency-hide"] in (["hyphen"], "hyphen")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["explore", "tail"])
 def test_tables_name_them(page: str) -> None:
     app = opened(page, model=MODEL, set="imagenet")

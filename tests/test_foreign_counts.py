@@ -50,6 +50,7 @@ def test_sentences_name_the_set_that_was_counted(model: str, image_set: str, lab
     assert not SAW.search(headline(found) + findings.tail(found) + findings.tail_note(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["explore", "frequency", "tail"])
 def test_published_pages_never_say_seen(page: str) -> None:
     query = {"model": BORROWED[0][0], "set": "letitwag", "frequency": "letitwag:laion400m"}

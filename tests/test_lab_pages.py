@@ -246,6 +246,7 @@ def test_a_deck_outlives_its_tab_and_tabs_share_it() -> None:
     assert "Nothing is pinned yet" in words(opened("deck"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", ["bound beyond localhost", "behind a proxy"])
 def test_a_shared_server_keeps_no_deck(monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
     if shared == "behind a proxy":

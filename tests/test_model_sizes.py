@@ -105,6 +105,7 @@ def test_a_model_larger_than_its_weights_is_never_allocated(
     assert devices == ["meta"]
 
 
+@pytest.mark.slow
 def test_a_model_larger_than_memory_is_never_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny.save(tmp_path / "model")
     monkeypatch.setattr("core.models.checkpoints.available_memory", lambda: 1_000_000)

@@ -13,6 +13,8 @@ from pages import registry
 from pages.ui.text import plain
 from tests.helpers.pages import answered, launched, opened, words
 
+pytestmark = pytest.mark.slow
+
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 LENS = ("model", "set", "prompts", "frequency")
 OTHERS = sorted({key for file in PAGES.rglob("*.py") for key in re.findall(r'\bkey="([a-z_-]+)"', file.read_text())})

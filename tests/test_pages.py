@@ -383,6 +383,7 @@ def test_corrected_names_are_said_and_can_be_taken_back() -> None:
     assert "“dog” is recognised" in words(opened(concept="dog"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["attacks", "shifts", "corruptions"])
 def test_the_documentation_opens_where_it_is_referred_to(page_engine: Engine, page: str) -> None:
     app = launched(page)

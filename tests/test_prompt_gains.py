@@ -25,6 +25,7 @@ def released(dataset: str, condition: str, model: str = RELEASED) -> dict[str, f
     return load(Path(f"zero_shot_evaluations/{dataset}_{condition}_results.json"))[model]["classwise"]
 
 
+@pytest.mark.slow
 def test_one_model_is_what_the_released_files_say() -> None:
     whole, sets = prompt_gains.by_set(open_store(), [MODEL], "class", "ensemble")
     assert [one.of for one in sets] == list(ZERO_SHOT_SETS)

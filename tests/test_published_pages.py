@@ -211,6 +211,7 @@ def test_names_from_data_are_text_in_figures(release: store.Store) -> None:
     assert not any("<b onmouseover" in word for word in words)
 
 
+@pytest.mark.slow
 def test_an_uploaded_run_stands_among_the_published_ones_and_its_mapping_is_kept(release: store.Store) -> None:
     app = open_page("among", **{"among-origin": "A file", "counts-of": "CC-3M"})
     classes = {f"dtd {index:02d}": 5.0 * index for index in range(12)} | {"DTD 13": 40.0}

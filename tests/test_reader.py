@@ -134,6 +134,7 @@ def test_a_control_that_was_drawn_before_the_server_was_closed_changes_nothing(
         app = owner_s(page, query, monkeypatch)
 
 
+@pytest.mark.slow
 def test_its_owner_does_change_what_a_visitor_cannot(tmp_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = owner_s("letitwag", {}, monkeypatch)
     before = kept(tmp_cache)

@@ -75,6 +75,7 @@ def test_values_come_back_as_they_were(values: dict[str, bytes]) -> None:
         again.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(

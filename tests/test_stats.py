@@ -183,6 +183,7 @@ def rule(counts: dict[str, int]) -> dict[str, str]:
     return {key: "tail" if key in tail else "head" if key in head else "torso" for key in counts}
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=4), st.integers(0, 8), max_size=40))
 def test_groups_follow_the_stated_rule_and_never_split_ties(counts):

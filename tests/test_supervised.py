@@ -263,6 +263,7 @@ def weights(module: torch.nn.Module) -> torch.Tensor:
     return torch.cat([value.detach().flatten().float() for value in module.state_dict().values()])
 
 
+@pytest.mark.slow
 def test_training_resumes_bit_equal(data, tmp_path, monkeypatch):
     brief = replace(TINY, epochs=5, batch=8)
     data = replace(data, pixels=data.pixels[:16], labels=data.labels[:16])

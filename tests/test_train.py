@@ -70,6 +70,7 @@ folder = Path({str(tmp_path)!r}) / "model"
     assert {file.name for file in (tmp_path / "model").iterdir()} == {"model.safetensors", "card.json"}
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_through_open_clip(
     data: TrainingData, fitted: tuple[torch.nn.Module, list[float]], tmp_path: Path
 ) -> None:
