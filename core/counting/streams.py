@@ -10,7 +10,7 @@ from typing import Any
 
 from core.counting.encodings import HEAD, AsUtf8, Readable, Rejoined, encoding_of
 from core.counting.places import Place
-from core.datasets.io.addresses import locate
+from core.datasets.io.addresses import locate, short
 from core.errors import UnreadableData
 
 LONGEST = 1 << 20
@@ -39,7 +39,7 @@ def opened(place: Place, *, seekable: bool = False) -> Iterator[Any]:
         with system.open_input_file(path) if seekable else system.open_input_stream(path, compression=None) as raw:
             yield raw if seekable else _unpacked(raw, place)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise UnreadableData(f"{place.name} cannot be read: {str(error)[:160]}.") from error
+        raise UnreadableData(f"{place.name} cannot be read: {short(error)}.") from error
 
 
 @contextmanager

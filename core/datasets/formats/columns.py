@@ -15,6 +15,7 @@ from core.datasets.cells import plain
 from core.datasets.choices import NOTHING, Choices
 from core.datasets.conventions import SUFFIXES
 from core.datasets.headings import class_labels, label_columns
+from core.datasets.io.addresses import short
 from core.datasets.io.parquet import read_values, refuse_fault
 from core.datasets.io.picture import read_text
 from core.datasets.listing import file_ends
@@ -184,7 +185,7 @@ def _from_parquet(path: Path, wanted: Collection[str]) -> Columns:
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         refuse_fault(error, path.name)
         found = what_is(file_ends(path))
-        told = f": it is a {found}" if found and found != "Parquet" else f": {str(error)[:120]}"
+        told = f": it is a {found}" if found and found != "Parquet" else f" ({short(error)}); copy it anew"
         raise UnreadableData(f"{path.name} is not a Parquet table{told}.") from error
     made = {name: plain(values) for name, values in columns.items()}
     return Columns(

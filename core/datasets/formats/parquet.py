@@ -17,6 +17,7 @@ from core.datasets.choices import FOLDER, Choices
 from core.datasets.conventions import SPLITS
 from core.datasets.format import Opening
 from core.datasets.headings import by_name, class_labels, label_columns
+from core.datasets.io.addresses import short
 from core.datasets.io.parquet import read_column, read_values, refuse_fault
 from core.datasets.io.picture import MAX_BYTES
 from core.datasets.io.roots import Files, problem
@@ -194,7 +195,7 @@ class Shards:
                 self._survey_file(number, path, ids, texts, rows)
             except (OSError, pa.ArrowException, UnicodeDecodeError, UnreadableData) as error:
                 refuse_fault(error, path.name)
-                self.left_out.append(LeftOut(path.name, f"not a shard of this set ({str(error)[:200]})", images=0))
+                self.left_out.append(LeftOut(path.name, f"not a shard of this set ({short(error)})", images=0))
         self._rows = np.array(rows, np.int32).reshape(-1, 3)
         return ids, texts
 
@@ -318,7 +319,9 @@ class Shards:
                     column = read_column(self.files[file], self.image, group, most=_largest_group())
                 except (OSError, MemoryError, pa.ArrowException) as error:
                     refuse_fault(error, self.files[file].name)
-                    raise UnreadableData(f"{self.files[file].name} cannot be read: {str(error)[:120]}.") from error
+                    raise UnreadableData(
+                        f"{self.files[file].name} cannot be read ({short(error)}); copy it anew."
+                    ) from error
                 self._groups[file, group] = column
                 BUDGET.cache(column.nbytes)
                 self._forget_groups()

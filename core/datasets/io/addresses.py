@@ -26,7 +26,7 @@ def is_url(text: str) -> bool:
 
 def short(error: BaseException) -> str:
     """The message of a driver, on one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return " ".join(str(error).split())[:200].rstrip(" .") or type(error).__name__
 
 
 def is_shared(uri: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.datasets.io.addresses import short
 from core.datasets.io.parquet_pages import unpacked
 from core.errors import ReadFailed, TooLarge, UnreadableData
 from core.memory import BUDGET, VARIABLE
@@ -91,7 +92,7 @@ def read_column(path: Path, column: str, group: int, *, most: int) -> Any:
 def refuse_fault(error: Exception, name: str) -> None:
     """ReadFailed when pyarrow tells of the disk or the memory; damage is an OSError too, without a system's number."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
-        raise ReadFailed(f"{name} cannot be read: {str(error)[:120]}.") from error
+        raise ReadFailed(f"{name} cannot be read: {short(error)}.") from error
 
 
 def _require(size: int, most: int, name: str, group: int) -> None:
