@@ -17,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 LENS = ("model", "set", "prompts", "frequency")
-OTHERS = sorted({key for file in PAGES.rglob("*.py") for key in re.findall(r'\bkey="([a-z_-]+)"', file.read_text())})
+TEXTS = [file.read_text() for file in PAGES.rglob("*.py")]
+OTHERS = sorted(
+    {"".join(key) for text in TEXTS for key in re.findall(r'\bkey="([a-z_-]+)"|"([a-z]+(?:-[a-z]+)+)"', text)}
+)
 ODD: dict[str, str] = {
     "control characters": "\x00\x1b[31m\r\n\u202e<b>",
     "a name of 300 characters": "é" * 300,
@@ -51,7 +54,8 @@ def check(page: str, query: dict[str, str], *, wait: bool = False) -> str:
 @pytest.mark.parametrize("page", [info.id for info in registry.PAGES])
 def test_no_parameter_of_a_page_breaks_it(page: str) -> None:
     """Every parameter gets one of the odd values, neighbours different ones."""
-    keys = [key for key in OTHERS if key not in (*LENS, "show")]
+    own = [f"{page}-{key}" for key in registry.ONCE_SHARED]
+    keys = [key for key in sorted({*OTHERS, *own}) if key not in (*LENS, "show")]
     check(page, {key: list(ODD.values())[at % len(ODD)] for at, key in enumerate(keys)})
 
 
