@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.runtime.jobs import Engine
+from core.types import LeftOut
+from pages.ui.answers import provenance
+from tests.answers import make_answer
 from tests.helpers.pages import opened, words
 from tests.pictures import encoded, write_tar, write_tree
 
@@ -39,3 +43,10 @@ def test_the_data_page_says_what_was_read_and_used(tmp_path: Path) -> None:
     assert not app.exception
     assert "table, 2 classes: 4 of 6 images used, 2 skipped" in words(app)
     assert "class from column “kind”" in words(app)
+
+
+def test_a_broken_archive_is_told_beside_the_numbers_of_what_is_left() -> None:
+    whole = make_answer([0, 1], [0, 1], keys=("a", "b"))
+    assert "2 of 2 images used · fake" in provenance(whole)
+    cut = replace(whole, left_out=(LeftOut("0.tar", "it is cut off", images=0),))
+    assert "2 of 2 images used (1 item skipped; listed under Models and images) · fake" in provenance(cut)

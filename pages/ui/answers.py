@@ -18,6 +18,7 @@ from core.published.models import find_model
 from core.robustness.records import Record
 from core.runtime import estimates
 from core.runtime.jobs import Job, Question
+from core.stats.format import many
 from core.supervised import ask as classifiers
 from core.types import ORIGINS, Answer, ClassAnswer, Lens
 from pages.ui import address, corrections
@@ -338,6 +339,7 @@ def _facts(answer: Answer | ClassAnswer) -> tuple[str, ...]:
         source = answer.provenance.partition(" (arXiv")[0]
         return tuple(filter(None, (answer.recipe.partition(";")[0], over, source)))
     used, n = len(answer.rows), answer.n_images
-    left = "" if used == n else f" ({len(answer.left_out):,} items skipped; listed under Models and images)"
+    skipped = f" ({many(len(answer.left_out), 'item')} skipped; listed under Models and images)"
+    left = skipped if answer.left_out else ""  # also where no picture is known to be missing, as of a broken archive
     model, prompts = model_name(answer.lens.model), f"prompts {answer.lens.prompts}"
     return model, f"{used:,} of {n:,} images used{left}", answer.lens.image_set, prompts, *answer.prompt_notes
