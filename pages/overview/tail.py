@@ -24,7 +24,7 @@ CHART, MODEL = "overview-wag", "overview-wag-model"
 def let_it_wag() -> None:
     """The scatter, and the links of the chosen or clicked model; at first the best with counts of its own."""
     models = letitwag.models()
-    section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere.")
+    section("Rare concepts, 40 models", "Let It Wag!: 290 concepts that are rare everywhere; choose or click a model.")
     names = sorted(one.name for one in models)
     first = names.index(usual().name)
     model = usual(
