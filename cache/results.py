@@ -150,8 +150,9 @@ class Results:
             self._cache = self._open()
         except Exception as error:
             if _is_passing(error):
+                reason = getattr(error, "strerror", None) or error  # an OSError would name the folder again
                 advice = _advice(error, self.folder)
-                raise CacheError(f"The cache folder {self.folder} cannot be used: {error}.{advice}") from error
+                raise CacheError(f"The cache folder {self.folder} cannot be used: {reason}.{advice}") from error
             self._start_empty(self._cache, error)
 
     def get(self, key: str) -> bytes | None:
