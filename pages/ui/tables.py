@@ -155,7 +155,7 @@ def plotted(
     if not shown.open:
         return
     with shown:
-        quiet("Choosing a row does what a click in the plot does.")
+        quiet("Choosing a row, by Shift and Space on the keyboard, does what a click in the plot does.")
         st.dataframe(
             frame, key=key, hide_index=True, height=fitting(len(frame), 380), on_select=chosen,
             selection_mode="single-row", column_config=config, placeholder="–", alt=f"The {of} of the plot",
