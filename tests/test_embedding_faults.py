@@ -242,7 +242,7 @@ def test_memory_that_a_picture_does_not_need_is_its_own_fault(tmp_path, monkeypa
 def test_too_small_a_disk_is_found_before_anything_is_embedded(store, monkeypatch):
     monkeypatch.setattr(faults, "free_bytes", lambda folder: 100)
     encoder = FakeEncoder()
-    with pytest.raises(StorageFault, match=r"needs 0\.0 MB in .*embeddings, and 0\.0 MB are free"):
+    with pytest.raises(StorageFault, match=r"needs 4 kB in .*embeddings, and 0 kB are free"):
         embed_images(encoder, FakeImageSet(), store)
     assert encoder.images_encoded == 0
 

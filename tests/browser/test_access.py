@@ -29,10 +29,14 @@ def test_axe_finds_nothing_serious_on_any_page(visit: Open, dark: bool) -> None:
         found.page.goto(urllib.parse.urljoin(found.page.url, f"/{info.id}"))
         found.painted()
         assert not found.page.get_by_role("dialog").count(), info.id
-        for violation in axe.run(found.page).response["violations"]:
-            if violation["impact"] in GRAVE:
-                nodes = [node["html"][:200] for node in violation["nodes"][:3]]
-                bad.append((info.id, violation["id"], len(violation["nodes"]), nodes))
+        for _ in range(3):  # what is drawn anew while it looks is faint for a moment
+            seen = [one for one in axe.run(found.page).response["violations"] if one["impact"] in GRAVE]
+            if not seen:
+                break
+            found.painted()
+        for violation in seen:
+            nodes = [node["html"][:200] for node in violation["nodes"][:3]]
+            bad.append((info.id, violation["id"], len(violation["nodes"]), nodes))
     assert not bad, "\n".join(map(str, bad))
 
 

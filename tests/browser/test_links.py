@@ -13,6 +13,7 @@ from tests.helpers.browser import SETTLED, Visit
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
 STARTS = ("model=RN50-quickgelu%2Copenai", "set=letitwag", "concept=dog")
+TOGETHER = ("model=RN50-quickgelu%2Copenai&concept=dog", "set=letitwag")
 BOXES = {"model": "Model", "set": "Images"}
 """Parameter -> the box of the sidebar that is bound to it, where a page has it."""
 LINKS = "[data-testid=stMain] [data-testid=stPageLink] a"
@@ -71,7 +72,7 @@ def go(visit: Visit, entry: tuple[int | None, str]) -> None:
     follow(visit, visit.page.locator(ENTRIES).and_(visit.page.locator(f"[href='{href}']")))
 
 
-@pytest.mark.parametrize("query", STARTS)
+@pytest.mark.parametrize("query", TOGETHER)
 def test_every_link_of_every_page_can_be_pressed(visit: Open, query: str) -> None:
     found = visit(f"/explore?{query}", wait=False)
     sound(found, query)

@@ -13,7 +13,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 PATIENCE = 300_000  # milliseconds after which something hangs
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
-PAINTED = """() => [...document.images].every(image => image.complete || image.loading === 'lazy')
+PAINTED = """() => !document.querySelector('[data-stale=true]')
+  && [...document.images].every(image => image.complete || image.loading === 'lazy')
   && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'))"""
 DRAWN = "() => document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.customdata?.length > 100)"
 
